@@ -1,0 +1,1 @@
+"""The door to the car: what a box reports, and the commands it takes."""
