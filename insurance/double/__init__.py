@@ -1,0 +1,1 @@
+"""A stand-in for an insurer's API, for demo and tests."""

@@ -1,0 +1,1 @@
+"""A stand-in for Firebase Cloud Messaging and for a mail server, for demo and tests."""

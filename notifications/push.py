@@ -1,0 +1,81 @@
+"""What we ask of a push service: bring one message to one phone.
+
+PushError
+├── PhoneGone          the address is dead: delete the phone's push row, unless it changed since
+├── PushUnavailable    try again later; a repeat may show twice, so the app drops a known message id
+│   └── PushOverQuota  surely not sent
+└── PushRefused        the message or our credentials are wrong: a repeat cannot help
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import ClassVar, Literal, Protocol
+
+AddressKind = Literal["fid", "fcm_token", "webpush"]
+
+
+@dataclass(frozen=True, slots=True)
+class PushMessage:
+    """One message for one phone.
+
+    `data` goes to the app unshown, strings only: always `message` (its id, by which the app drops a repeat),
+    and `rental` where there is one. Messages with the same `collapse_key` replace each other on the phone.
+    """
+
+    kind: AddressKind
+    address: str = field(repr=False)
+    title: str
+    body: str
+    data: Mapping[str, str]
+    urgent: bool = False
+    ttl: timedelta = timedelta(hours=24)
+    collapse_key: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.data.get("message"):
+            raise ValueError("a push message carries its message id in data['message']")
+        if not self.address:
+            raise ValueError("a push message needs an address")
+        if self.ttl < timedelta(0):
+            raise ValueError("a push message cannot live for less than no time")
+
+
+class PushError(Exception):
+    """A message did not, or perhaps did not, reach the push service."""
+
+    may_have_acted: ClassVar[bool] = False
+    temporary: ClassVar[bool] = False
+
+
+class PhoneGone(PushError):
+    """The app was removed, or the address belongs to another sender."""
+
+
+class PushUnavailable(PushError):
+    """The push service is down or silent; `retry_after` in seconds where it said so."""
+
+    may_have_acted: ClassVar[bool] = True
+    temporary: ClassVar[bool] = True
+
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class PushOverQuota(PushUnavailable):
+    """Too many messages at once: this one was not taken."""
+
+    may_have_acted: ClassVar[bool] = False
+
+
+class PushRefused(PushError):
+    """The push service will never take this message as it is."""
+
+
+class Push(Protocol):
+    """A push service."""
+
+    def send(self, message: PushMessage) -> str:
+        """Hand one message over and answer the service's id for it; PushError otherwise."""
+        ...
