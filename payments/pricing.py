@@ -1,0 +1,286 @@
+"""What a rental costs: pure rules from frozen terms, times and kilometres to lines that add up.
+
+The rules, in one place:
+
+* Time is billed per started minute of real elapsed time, pro rata of the hour price. It is cut into price
+  days, the calendar days of the car's zone; a minute belongs to the day it starts in, so a day of 23 or 25
+  hours bills what really passed. Each day is rounded half-up to the minor unit, then capped at `day_cap`.
+* `km_included_per_day` counts per started 24 hours of the booked span; being late buys no further
+  kilometres. Each kilometre above costs `per_km`. A longer booking includes more kilometres, so for the same
+  distance it may cost less.
+* `minimum` is the least that time and kilometres together cost.
+* At cost: kilometres only, `per_km` from the first one; no time, minimum or late fee. Free: nothing.
+* `cleaning`, `refuel` and `deposit` are never part of a price: the first two are what a charge request may
+  ask, the third is held apart.
+* At the end the booked span is owed, from its planned start (or the first unlock, if earlier) to its planned
+  end. Brought back early, `early_return_percent` of the price of the unused time is given back. Brought back
+  late, time goes on at the tariff, and after `late_grace_min` the `late_fee` is added once.
+* A car that fails during a rental is charged to that instant at most, without minimum and late fee.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any, Literal, Self, cast
+from zoneinfo import ZoneInfo
+
+from payments.money import Currency, Money, half_up
+
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(hours=24)
+HOLD_KM_PER_DAY = 50
+"""Kilometres above the quote that a hold leaves room for, per started 24 hours."""
+HOLD_LATE_MINUTES = 60
+"""Minutes of lateness that a hold leaves room for."""
+
+LineCode = Literal["time", "day_cap", "km", "minimum", "early_return", "late_fee"]
+CancelledBy = Literal["driver", "owner", "system"]
+
+
+class Fare(StrEnum):
+    """What a membership pays."""
+
+    FREE = "free"
+    AT_COST = "at_cost"
+    PRICED = "priced"
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationStep:
+    """Cancelled fewer than `hours_before` hours before the start: `percent` of the rent is owed."""
+
+    hours_before: int
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """The terms that touch the price, in minor units of `currency` (None: free); a `day_cap` of None is
+    none.
+    """
+
+    currency: Currency | None = None
+    hour: int = 0
+    day_cap: int | None = None
+    km_included_per_day: int = 0
+    per_km: int = 0
+    minimum: int = 0
+    late_fee: int = 0
+    late_grace_min: int = 30
+    deposit: int = 0
+    cleaning: int = 0
+    refuel: int = 0
+    cancellation: tuple[CancellationStep, ...] = ()
+    early_return_percent: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in {"currency", "cancellation"} or (field.name == "day_cap" and value is None):
+                continue
+            if type(value) is not int or value < 0:
+                raise ValueError(f"{field.name} is a whole number from 0, not {value!r}")
+        if any(not 0 <= step.percent <= 100 or step.hours_before < 0 for step in self.cancellation):  # noqa: PLR2004
+            raise ValueError("a cancellation step has hours from 0 and 0 to 100 percent")
+        if self.early_return_percent > 100:  # noqa: PLR2004
+            raise ValueError("early_return_percent is at most 100")
+
+    def money(self, amount: int) -> Money:
+        """An amount of this tariff; where all is free a zero must still have a currency, and it is EUR."""
+        return Money(amount, self.currency or "EUR")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "cancellation": [asdict(step) for step in self.cancellation]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        steps = tuple(CancellationStep(**step) for step in data.get("cancellation", ()))
+        return cls(**{**data, "cancellation": steps})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a price; `quantity` in `unit` ("min", "km", "rental"). Only `early_return` is negative."""
+
+    code: LineCode
+    quantity: int
+    unit: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Lines and their sum."""
+
+    lines: tuple[Line, ...]
+    total: Money
+
+    @classmethod
+    def of(cls, tariff: Tariff, lines: tuple[Line, ...]) -> Self:
+        return cls(lines, sum((line.amount for line in lines), tariff.money(0)))
+
+    def to_dict(self) -> dict[str, Any]:
+        lines = [{**asdict(line), "amount": line.amount.to_dict()} for line in self.lines]
+        return {"lines": lines, "total": self.total.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        lines = tuple(
+            Line(
+                cast("LineCode", line["code"]),
+                line["quantity"],
+                line["unit"],
+                Money.from_dict(line["amount"]),
+            )
+            for line in data["lines"]
+        )
+        price = cls(lines, Money.from_dict(data["total"]))
+        if sum((line.amount for line in lines), Money.zero(price.total.currency)) != price.total:
+            raise ValueError("the lines of a frozen price do not add up to its total")
+        return price
+
+
+def estimate(
+    tariff: Tariff, fare: Fare, from_: datetime, to: datetime, zone: ZoneInfo, expected_km: int | None = None
+) -> Price:
+    """The price of a quote for [from_, to), with the kilometres the driver expects."""
+    _check_span(from_, to)
+    km = _km_line(tariff, fare, expected_km or 0, from_, to)
+    if _is_free(tariff, fare) or fare is Fare.AT_COST:
+        return Price.of(tariff, km)
+    lines = (*_time_lines(tariff, from_, to, zone), *km)
+    return Price.of(tariff, (*lines, *_minimum_line(tariff, lines)))
+
+
+def final(
+    tariff: Tariff,
+    fare: Fare,
+    from_planned: datetime,
+    to_planned: datetime,
+    meter_from: datetime,
+    meter_to: datetime,
+    zone: ZoneInfo,
+    driven_km: int | None = None,
+    *,
+    car_failed_at: datetime | None = None,
+) -> Price:
+    """The price at the end. `meter_to` is where the meter stopped, which may be before the lock.
+
+    `driven_km` None: the box told no odometer, and no kilometre is charged.
+    """
+    _check_span(from_planned, to_planned)
+    km = _km_line(tariff, fare, driven_km or 0, from_planned, to_planned)
+    if _is_free(tariff, fare) or fare is Fare.AT_COST:
+        return Price.of(tariff, km)
+    start = min(from_planned, meter_from)
+    if car_failed_at is not None:
+        end = max(start, min(meter_to, car_failed_at))
+        return Price.of(tariff, (*_time_lines(tariff, start, end, zone), *km))
+    booked = _time_lines(tariff, start, max(to_planned, meter_to), zone)
+    back = _early_return_line(tariff, booked, _time_lines(tariff, start, max(start, meter_to), zone))
+    lines = (*booked, *back, *km)
+    late = meter_to > to_planned + tariff.late_grace_min * MINUTE
+    fee = (Line("late_fee", 1, "rental", tariff.money(tariff.late_fee)),) if late and tariff.late_fee else ()
+    return Price.of(tariff, (*lines, *_minimum_line(tariff, lines), *fee))
+
+
+def owed_on_cancellation(
+    tariff: Tariff, price: Price, from_planned: datetime, at: datetime, by: CancelledBy
+) -> Money:
+    """What the driver still owes of a quote cancelled at `at`; nothing when owner or system cancels.
+
+    Of all steps whose time has come the highest percent counts, so waiting never gets cheaper. Kilometres
+    nobody drove are not owed.
+    """
+    if by != "driver":
+        return tariff.money(0)
+    left = from_planned - at
+    percents = [s.percent for s in tariff.cancellation if left < timedelta(hours=s.hours_before)]
+    rent = sum((line.amount for line in price.lines if line.code != "km"), tariff.money(0))
+    return rent.percent(max(percents, default=0))
+
+
+def hold_amount(tariff: Tariff, fare: Fare, price: Price, from_: datetime, to: datetime) -> Money:
+    """What to hold: the quote and an allowance for kilometres and lateness.
+
+    The allowance is 50 km per started 24 hours at `per_km`, and when priced an hour of time and the late
+    fee. What a rental comes to cost beyond it is charged apart; the deposit is a hold of its own.
+    """
+    if _is_free(tariff, fare):
+        return tariff.money(0)
+    allowance = tariff.per_km * HOLD_KM_PER_DAY * _started_days(from_, to)
+    if fare is Fare.PRICED:
+        allowance += _time_price(tariff, HOLD_LATE_MINUTES) + tariff.late_fee
+    return price.total + tariff.money(allowance)
+
+
+def _is_free(tariff: Tariff, fare: Fare) -> bool:
+    return tariff.currency is None or fare is Fare.FREE
+
+
+def _check_span(from_: datetime, to: datetime) -> None:
+    if from_.tzinfo is None or to.tzinfo is None:
+        raise ValueError("a span needs instants, not wall times")
+    if to < from_:
+        raise ValueError("a span ends after it starts")
+
+
+def _started_days(from_: datetime, to: datetime) -> int:
+    return max(1, -((_utc(from_) - _utc(to)) // DAY))
+
+
+def _time_price(tariff: Tariff, minutes: int) -> int:
+    return half_up(Fraction(minutes * tariff.hour, 60))
+
+
+def _time_lines(tariff: Tariff, from_: datetime, to: datetime, zone: ZoneInfo) -> tuple[Line, ...]:
+    lines = []
+    for minutes in _minutes_by_day(_utc(from_), _utc(to), zone):
+        amount = _time_price(tariff, minutes)
+        capped = tariff.day_cap is not None and amount > tariff.day_cap
+        code: LineCode = "day_cap" if capped else "time"
+        lines.append(
+            Line(code, minutes, "min", tariff.money(min(amount, tariff.day_cap or 0) if capped else amount))
+        )
+    return tuple(lines)
+
+
+def _minutes_by_day(from_: datetime, to: datetime, zone: ZoneInfo) -> Iterator[int]:
+    """Started minutes of [from_, to) by the local day they start in; together exactly the started minutes."""
+    counted, day_start = 0, from_
+    while day_start < to:
+        next_day = day_start.astimezone(zone).date() + timedelta(days=1)
+        day_end = _utc(datetime.combine(next_day, time(), tzinfo=zone))
+        until = -((from_ - min(day_end, to)) // MINUTE)
+        if until > counted:
+            yield until - counted
+        counted, day_start = until, max(day_end, day_start + MINUTE)
+
+
+def _km_line(tariff: Tariff, fare: Fare, km: int, from_: datetime, to: datetime) -> tuple[Line, ...]:
+    if km < 0:
+        raise ValueError("kilometres are not negative")
+    included = tariff.km_included_per_day * _started_days(from_, to) if fare is Fare.PRICED else 0
+    extra = max(0, km - included)
+    if _is_free(tariff, fare) or not extra or not tariff.per_km:
+        return ()
+    return (Line("km", extra, "km", tariff.money(extra * tariff.per_km)),)
+
+
+def _minimum_line(tariff: Tariff, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    missing = tariff.money(tariff.minimum) - sum((line.amount for line in lines), tariff.money(0))
+    return (Line("minimum", 1, "rental", missing),) if missing.amount > 0 else ()
+
+
+def _early_return_line(tariff: Tariff, booked: tuple[Line, ...], used: tuple[Line, ...]) -> tuple[Line, ...]:
+    zero = tariff.money(0)
+    unused = sum((line.amount for line in booked), zero) - sum((line.amount for line in used), zero)
+    back = unused.percent(tariff.early_return_percent)
+    minutes = sum(line.quantity for line in booked) - sum(line.quantity for line in used)
+    return (Line("early_return", minutes, "min", -back),) if back else ()
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(ZoneInfo("UTC"))
