@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Literal, Protocol
 
+COLLAPSE_KEY_BYTES = 64
 AddressKind = Literal["fid", "fcm_token", "webpush"]
 
 
@@ -37,6 +38,8 @@ class PushMessage:
             raise ValueError("a push message carries its message id in data['message']")
         if not self.address:
             raise ValueError("a push message needs an address")
+        if len((self.collapse_key or "").encode()) > COLLAPSE_KEY_BYTES:
+            raise ValueError("Apple takes collapse keys of at most 64 bytes")
         if self.ttl < timedelta(0):
             raise ValueError("a push message cannot live for less than no time")
 
