@@ -14,12 +14,39 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final, Protocol
 
-from carbox.readings import DOOR_NAMES as DOOR_NAMES
-from carbox.readings import LOCK_NAMES as LOCK_NAMES
-from carbox.readings import UNLOCK_NAMES as UNLOCK_NAMES
-from carbox.readings import BoxState as BoxState
-from carbox.readings import Reading as Reading
-from carbox.readings import Value as Value
+from carbox.readings import DOOR_NAMES, LOCK_NAMES, UNLOCK_NAMES, BoxState, Reading, Value
+
+__all__ = [
+    "ALIVE_WITHIN_S",
+    "ANSWER_WITHIN_S",
+    "DOOR_NAMES",
+    "FRESH_FOR_S",
+    "LOCK_NAMES",
+    "SEND_EXPIRY_S",
+    "UNLOCK_NAMES",
+    "Answer",
+    "AnswerKind",
+    "BadCommand",
+    "Box",
+    "BoxAddress",
+    "BoxFault",
+    "BoxListener",
+    "BoxSilent",
+    "BoxState",
+    "BoxUnreachable",
+    "BrokerDown",
+    "Capabilities",
+    "CarBox",
+    "Command",
+    "CommandKind",
+    "DoorHow",
+    "DoorWiring",
+    "Evidence",
+    "KeySensor",
+    "Pulse",
+    "Reading",
+    "Value",
+]
 
 FRESH_FOR_S: Final = 5.0
 """A door command leaves only if the box answered something asked at most this long ago."""
@@ -175,9 +202,9 @@ class Answer:
     """What became of one command.
 
     `effect`: True = the readings show that it was done, False = that it was not, None = unknown; how far to
-    believe that is `evidence`. `dead`: the command can no longer be carried out later, because the box answered
-    it or something sent after it, or its connection ended. `sent` is the line that went out, `text` what came
-    back, both with the PIN masked. `state` holds only readings asked for after the answer.
+    believe that is `evidence`. `dead`: the command cannot be carried out any later, because the box answered it
+    or something sent after it, or its connection ended. `sent` is the line that went out, `text` what came back,
+    both with the PIN masked. `state` holds only readings asked for after the answer.
     """
 
     kind: AnswerKind

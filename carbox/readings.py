@@ -13,8 +13,6 @@ UNLOCK_NAMES: Final = ("locked", *DOOR_NAMES, "drivable", "odometer_km", "charge
 LOCK_NAMES: Final = (*UNLOCK_NAMES, "keys_in_glove_box", "plugged", "latitude", "longitude")
 """What to ask for before and after a lock that ends a rental."""
 
-Value = bool | int | float | str | tuple[float, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:
