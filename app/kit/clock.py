@@ -1,0 +1,52 @@
+"""Business time: the database's clock plus an offset that exists only in demo and test, in whole milliseconds."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import DateTime, func, select, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db import Big, Model, autocommit_engine, in_transaction, session, transactional
+
+business_now = func.business_now(type_=DateTime(timezone=True))
+
+
+class ClockOffset(Model):
+    """How far business time runs ahead of the database's clock; no row means not at all."""
+
+    __tablename__ = "clock_offset"
+    only: Mapped[bool] = mapped_column(primary_key=True, default=True)
+    milliseconds: Mapped[Big]
+
+
+def now() -> datetime:
+    """Business time this moment (not the transaction's start), UTC, to the millisecond."""
+    if in_transaction():
+        return session.execute(select(business_now)).scalar_one()
+    with autocommit_engine().connect() as connection:
+        found: datetime = connection.execute(select(business_now)).scalar_one()
+        return found
+
+
+def real_now() -> datetime:
+    """The machine's own clock: for tokens, webhook tolerance and rate limits alone."""
+    return datetime.now(UTC)  # noqa: TID251
+
+
+@transactional
+def forward(by: timedelta) -> datetime:
+    """Move business time ahead; the caller has asked the settings whether that may be. It never goes back."""
+    if by < timedelta(0):
+        raise ValueError("business time only moves forward")
+    step = round(by / timedelta(milliseconds=1))
+    statement = text(
+        "insert into clock_offset (only, milliseconds) values (true, :step)"
+        " on conflict (only) do update set milliseconds = clock_offset.milliseconds + :step"
+    )
+    session.execute(statement, {"step": step})
+    session.execute(text("select pg_notify('deadlines', '')"))
+    return now()
+
+
+def z(instant: datetime) -> str:
+    """An instant as the API writes it: UTC, milliseconds, Z."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,195 @@
+"""The settings: one frozen value, read from the environment at start; what is missing or wrong fails with its name."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from environs import Env, EnvError, EnvValidationError
+
+
+class Mode(StrEnum):
+    """Where we run; only demo and test may move the clock."""
+
+    DEMO = "demo"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class BadSettingsError(RuntimeError):
+    """One or more settings are missing or wrong; the text names each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many calls are let through: (count, seconds)."""
+
+    person: tuple[int, int] = (300, 60)
+    address: tuple[int, int] = (60, 60)
+    secrets: tuple[int, int] = (5, 900)
+    secrets_address: tuple[int, int] = (50, 900)
+    preview: tuple[int, int] = (20, 3600)
+    partner: tuple[int, int] = (6000, 60)
+    lookup: tuple[int, int] = (60, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the processes need to know; secrets have no usable default."""
+
+    mode: Mode
+    database_url: str
+    listen_database_url: str
+    secret_key: bytes
+    public_url: str
+    pool_size: int = 8
+    waiters: int = 48
+    trusted_proxies: int = 0
+    mqtt_host: str = "127.0.0.1"
+    mqtt_port: int = 1883
+    mqtt_username: str = "glovebox"
+    mqtt_password: str = ""
+    mqtt_public_host: str = "127.0.0.1"
+    mqtt_public_port: int = 1883
+    mqtt_accounts_dir: str = ""
+    mqtt_pid_file: str = ""
+    stripe_api_key: str = ""
+    stripe_api_base: str = ""
+    stripe_webhook_secrets: tuple[str, ...] = ()
+    firebase_credentials: str = ""
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_username: str = ""
+    smtp_password: str = ""
+    smtp_starttls: bool = True
+    mail_from: str = "Glovebox <no-reply@localhost>"
+    insurers: tuple[dict[str, Any], ...] = ()
+    box_heard_within_min: int = 25
+    metrics_token: str = ""
+    limits: Limits = Limits()
+
+    @property
+    def clock_may_move(self) -> bool:
+        return self.mode in (Mode.DEMO, Mode.TEST)
+
+
+def _secret(text: str) -> bytes:
+    try:
+        key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError as error:
+        raise EnvValidationError("must be base64url", ["must be base64url of at least 32 random bytes"]) from error
+    if len(key) < 32:  # noqa: PLR2004
+        raise EnvValidationError("too short", ["must be base64url of at least 32 random bytes"])
+    return key
+
+
+def _limit(text: str) -> tuple[int, int]:
+    count, _, seconds = text.partition("/")
+    if not (count.isdigit() and seconds.isdigit() and int(count) and int(seconds)):
+        raise EnvValidationError("bad limit", ["must read COUNT/SECONDS, such as 300/60"])
+    return int(count), int(seconds)
+
+
+def _read_limits(env: Env) -> Limits:
+    names = Limits.__dataclass_fields__
+    read = {name: env.str(f"LIMIT_{name.upper()}", "") for name in names}
+    return Limits(**{name: _limit(text) for name, text in read.items() if text})
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read `GLOVEBOX_*` (and the usual DATABASE_URL). Raises BadSettingsError that names every fault at once."""
+    env = Env(eager=False, prefix="GLOVEBOX_")
+    if environ is not None:
+        env = _over(environ)
+    plain = Env(eager=False) if environ is None else _over(environ, prefix="")
+    try:
+        database_url = plain.str("DATABASE_URL")
+        settings = _settings(env, plain, database_url)
+        env.seal()
+        plain.seal()
+    except EnvError as error:
+        raise BadSettingsError(f"settings: {error}") from error
+    _refuse_holes(settings)
+    return settings
+
+
+def _over(environ: Mapping[str, str], prefix: str = "GLOVEBOX_") -> Env:
+    """An Env that reads a mapping instead of the process's environment."""
+
+    class MappedEnv(Env):
+        def _get_value(self, env_key: str, default: Any) -> Any:
+            return environ.get(env_key, default)
+
+    return MappedEnv(eager=False, prefix=prefix)
+
+
+def _settings(env: Env, plain: Env, database_url: str) -> Settings:
+    url = _driver(database_url or "")
+    secret = env.str("SECRET_KEY")
+    return Settings(
+        mode=env.enum("MODE", Mode.PRODUCTION, enum=Mode, by_value=True),
+        database_url=url,
+        listen_database_url=_driver(plain.str("LISTEN_DATABASE_URL", "") or url),
+        secret_key=_secret(secret) if secret else b"",
+        public_url=(env.str("PUBLIC_URL") or "").rstrip("/"),
+        pool_size=env.int("POOL_SIZE", 8),
+        waiters=env.int("WAITERS", 48),
+        trusted_proxies=env.int("TRUSTED_PROXIES", 0),
+        mqtt_host=env.str("MQTT_HOST", "127.0.0.1"),
+        mqtt_port=env.int("MQTT_PORT", 1883),
+        mqtt_username=env.str("MQTT_USERNAME", "glovebox"),
+        mqtt_password=env.str("MQTT_PASSWORD", ""),
+        mqtt_public_host=env.str("MQTT_PUBLIC_HOST", "127.0.0.1"),
+        mqtt_public_port=env.int("MQTT_PUBLIC_PORT", 1883),
+        mqtt_accounts_dir=env.str("MQTT_ACCOUNTS_DIR", ""),
+        mqtt_pid_file=env.str("MQTT_PID_FILE", ""),
+        stripe_api_key=env.str("STRIPE_API_KEY", ""),
+        stripe_api_base=env.str("STRIPE_API_BASE", ""),
+        stripe_webhook_secrets=tuple(env.list("STRIPE_WEBHOOK_SECRETS", [])),
+        firebase_credentials=env.str("FIREBASE_CREDENTIALS", ""),
+        smtp_host=env.str("SMTP_HOST", ""),
+        smtp_port=env.int("SMTP_PORT", 587),
+        smtp_username=env.str("SMTP_USERNAME", ""),
+        smtp_password=env.str("SMTP_PASSWORD", ""),
+        smtp_starttls=env.bool("SMTP_STARTTLS", True),
+        mail_from=env.str("MAIL_FROM", "Glovebox <no-reply@localhost>"),
+        insurers=tuple(_insurers(env.str("INSURERS", "[]"))),
+        box_heard_within_min=env.int("BOX_HEARD_WITHIN_MIN", 25),
+        metrics_token=env.str("METRICS_TOKEN", ""),
+        limits=_read_limits(env),
+    )
+
+
+def _insurers(text: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise EnvValidationError("bad JSON", ["GLOVEBOX_INSURERS must be a JSON list of partners"]) from error
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise EnvValidationError("bad JSON", ["GLOVEBOX_INSURERS must be a JSON list of partners"])
+    return value
+
+
+def _driver(url: str) -> str:
+    """Any PostgreSQL URL, spoken through psycopg 3."""
+    scheme, sep, rest = url.partition("://")
+    return f"postgresql+psycopg{sep}{rest}" if scheme in ("postgres", "postgresql") else url
+
+
+def _refuse_holes(settings: Settings) -> None:
+    if not settings.database_url.startswith("postgresql+psycopg://"):
+        raise BadSettingsError("settings: DATABASE_URL must be a postgresql:// URL; no other database is supported")
+    if settings.mode is not Mode.PRODUCTION:
+        return
+    needed = {
+        "GLOVEBOX_MQTT_PASSWORD": settings.mqtt_password,
+        "GLOVEBOX_SMTP_HOST": settings.smtp_host,
+        "GLOVEBOX_FIREBASE_CREDENTIALS": settings.firebase_credentials,
+    }
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise BadSettingsError(f"settings: production needs {', '.join(missing)}")
+    if not settings.public_url.startswith("https://"):
+        raise BadSettingsError("settings: GLOVEBOX_PUBLIC_URL must begin with https:// in production")

@@ -1,0 +1,36 @@
+"""Deadlines in business time: rows with a due instant that the due-runner works off; set in the transaction that needs them."""
+
+from datetime import datetime
+
+from sqlalchemy import delete, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db import Model, session
+
+
+class Deadline(Model):
+    """At `due_at` the step `kind` is taken for `ref`; taking it deletes the row in the same transaction."""
+
+    __tablename__ = "deadlines"
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    ref: Mapped[str] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(index=True)
+    attempts: Mapped[int] = mapped_column(server_default="0", default=0)
+    not_before: Mapped[datetime | None]
+
+
+def at(kind: str, ref: str, due_at: datetime) -> None:
+    """Set, or move, one deadline."""
+    statement = text(
+        "insert into deadlines (kind, ref, due_at, attempts) values (:kind, :ref, :due_at, 0)"
+        " on conflict (kind, ref) do update set due_at = :due_at, attempts = 0, not_before = null"
+    )
+    session.execute(statement, {"kind": kind, "ref": ref, "due_at": due_at})
+
+
+def drop(ref: str, *kinds: str) -> None:
+    """Forget deadlines of `ref`: the named kinds, or all."""
+    statement = delete(Deadline).where(Deadline.ref == ref)
+    if kinds:
+        statement = statement.where(Deadline.kind.in_(kinds))
+    session.execute(statement)

@@ -1,0 +1,131 @@
+"""Jobs: deferred in the transaction that needs them, run by workers at least once, retried by what their errors say."""
+
+import functools
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import structlog
+from flask import Flask
+from procrastinate import App, JobContext, PsycopgConnector, RetryDecision
+from procrastinate.jobs import Job
+from procrastinate.retry import BaseRetryStrategy
+from sqlalchemy import text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.clock import real_now
+from app.kit.db import Big, Model, session, transactional
+
+log = structlog.get_logger(__name__)
+FIRST_RETRY_S, LAST_RETRY_S = 1, 300
+_HANDLERS: dict[str, Callable[..., None]] = {}
+
+
+class FailedJob(Model):
+    """A job that will not be tried again by itself: somebody has to look."""
+
+    __tablename__ = "failed_jobs"
+    job_id: Mapped[Big] = mapped_column(primary_key=True)
+    task: Mapped[str]
+    args: Mapped[dict[str, Any]]
+    error: Mapped[str]
+    failed_at: Mapped[datetime]
+
+
+def job(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register the function as the worker of `name`. It may run twice at any time."""
+
+    def register(work: Callable[..., None]) -> Callable[..., None]:
+        if _HANDLERS.setdefault(name, work) is not work:
+            raise ValueError(f"job {name} has two workers")
+        return work
+
+    return register
+
+
+def names() -> frozenset[str]:
+    return frozenset(_HANDLERS)
+
+
+_DEFER = text(
+    "select procrastinate_defer_jobs_v1(array[row('default', :name, 0, cast(:lock as text), null, cast(:args as jsonb),"
+    " now() + make_interval(secs => cast(:after as double precision)))::procrastinate_job_to_defer_v1])"
+)
+
+
+def defer(name: str, *, lock: str | None = None, after_s: float = 0, **args: Any) -> None:
+    """Defer a job in the present transaction: a rollback leaves none. Jobs of one `lock` run one after the other."""
+    session.execute(_DEFER, {"name": name, "lock": lock, "args": json.dumps(args), "after": after_s})
+
+
+class ByError(BaseRetryStrategy):
+    """Temporary errors come back from 1 s to 5 min without end, all others not at all."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if not is_temporary(exception):
+            return None
+        wait = getattr(exception, "retry_after", None) or min(FIRST_RETRY_S * 2**job.attempts, LAST_RETRY_S)
+        return RetryDecision(retry_in={"seconds": int(max(FIRST_RETRY_S, min(wait, LAST_RETRY_S)))})
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Our own errors say so themselves; a database that is away or in the way is temporary too."""
+    said = getattr(error, "temporary", None)
+    if said is not None:
+        return bool(said)
+    return isinstance(error, InterfaceError | OperationalError)
+
+
+def worker_app(flask_app: Flask, conninfo: str) -> App:
+    """The procrastinate app of a worker process: each handler runs in an application context of its own."""
+    queue = App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4))
+    for name, handler in _HANDLERS.items():
+        queue.task(name=name, retry=ByError(), pass_context=True)(_run_in(flask_app, name, handler))
+    return queue
+
+
+def _run_in(flask_app: Flask, name: str, handler: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(handler)
+    def run(context: JobContext, **args: Any) -> None:
+        with flask_app.app_context(), structlog.contextvars.bound_contextvars(job=name, job_id=context.job.id):
+            try:
+                handler(**args)
+            except Exception as error:
+                if not is_temporary(error):
+                    keep_failed(cast("int", context.job.id), name, args, repr(error))
+                log.warning("job failed", temporary=is_temporary(error), error=repr(error))
+                raise
+
+    return run
+
+
+@transactional
+def keep_failed(job_id: int, name: str, args: dict[str, Any], error: str) -> None:
+    """Write down a job that failed for good; the metric `glovebox_failed_jobs` alarms on it."""
+    session.merge(FailedJob(job_id=Big(job_id), task=name, args=args, error=error[:2000], failed_at=real_now()))
+
+
+@transactional
+def rescue(silent_for: timedelta = timedelta(seconds=30)) -> int:
+    """Put jobs of workers without a heartbeat back into the queue; returns how many.
+
+    procrastinate has heartbeats but no lease: the jobs of a worker killed with -9 stay `doing` for good.
+    """
+    found = session.execute(
+        text(
+            "select j.id from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id"
+            " where j.status = 'doing' and (w.id is null or w.last_heartbeat < now() - :silent)"
+            " for update of j skip locked"
+        ),
+        {"silent": silent_for},
+    ).scalars()
+    count = 0
+    for job_id in found:
+        session.execute(
+            text("select procrastinate_retry_job_v2(:id, now(), null, null, null)"),
+            {"id": job_id},
+        )
+        count += 1
+    return count
