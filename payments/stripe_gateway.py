@@ -1,0 +1,272 @@
+"""Stripe as our payment provider, through its own SDK."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import stripe
+
+from payments import stripe_codes as codes
+from payments.gateway import (
+    ActionRequired,
+    Card,
+    CardDeclined,
+    Endpoint,
+    Event,
+    Intent,
+    IntentGone,
+    IntentState,
+    PaymentsBusy,
+    PaymentsRefused,
+    PaymentsUnavailable,
+    Refund,
+    Setup,
+    WebhookClosed,
+)
+from payments.money import CURRENCIES, Money
+from payments.stripe_objects import card_of, failure_of, intent_of, minor, refund_of, setup_of
+from payments.stripe_webhook import StripeWebhook
+
+CARDS_ONLY: Mapping[str, Any] = {
+    "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+    "allowed_payment_method_types": ["card"],
+}
+WITH_CHARGE = ["latest_charge"]
+PAGE = 100
+
+
+class StripeGateway:
+    """`base_url` points it at a double on loopback; `timeout_s` is for one attempt, of which there are up to
+    three.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str | None = None,
+        webhooks: Mapping[Endpoint, StripeWebhook] | None = None,
+        timeout_s: float = 8,
+        retries: int = 2,
+    ) -> None:
+        self._http = stripe.RequestsClient(timeout=timeout_s)
+        client = stripe.StripeClient(
+            api_key,
+            base_addresses={"api": base_url} if base_url else None,
+            http_client=self._http,
+            max_network_retries=retries,  # the client's own default is none
+            stripe_version=codes.API_VERSION,
+        )
+        self._stripe = client.v1
+        self._webhooks = dict(webhooks or {})
+
+    def close(self) -> None:
+        """Give this thread's connections back."""
+        self._http.close()
+
+    def create_customer(self, *, person: str, email: str | None, key: str) -> str:
+        params: dict[str, Any] = {"metadata": {"person": person, "command_id": key}}
+        if email:
+            params["email"] = email
+        with _our_errors():
+            return self._stripe.customers.create(_as(params), {"idempotency_key": key}).id
+
+    def setup_card(self, customer: str, *, key: str) -> Setup:
+        params = {"customer": customer, "usage": "off_session", "metadata": {"command_id": key}, **CARDS_ONLY}
+        with _our_errors():
+            return setup_of(self._stripe.setup_intents.create(_as(params), {"idempotency_key": key}))
+
+    def setup(self, setup: str) -> Setup:
+        with _our_errors():
+            return setup_of(self._stripe.setup_intents.retrieve(setup))
+
+    def card(self, card: str) -> Card:
+        with _our_errors():
+            return card_of(self._stripe.payment_methods.retrieve(card))
+
+    def cards_of(self, customer: str) -> Sequence[Card]:
+        with _our_errors():
+            found = self._stripe.payment_methods.list({"customer": customer, "type": "card", "limit": PAGE})
+            return [card_of(method) for method in found.auto_paging_iter()]
+
+    def detach_card(self, card: str, *, key: str) -> None:
+        try:
+            with _our_errors():
+                self._stripe.payment_methods.detach(card, {}, {"idempotency_key": key})
+        except PaymentsRefused as error:
+            if error.code != "resource_missing" and self.card(card).customer is not None:
+                raise
+
+    def hold(
+        self, amount: Money, *, customer: str, card: str, key: str, rental: str, off_session: bool
+    ) -> Intent:
+        return self._pay(amount, customer, card, key, rental, off_session=off_session, capture="manual")
+
+    def charge(
+        self, amount: Money, *, customer: str, card: str, key: str, rental: str, off_session: bool = True
+    ) -> Intent:
+        return self._pay(amount, customer, card, key, rental, off_session=off_session, capture="automatic")
+
+    def capture(self, intent: str, amount: Money, *, key: str) -> Intent:
+        params = {"amount_to_capture": amount.amount, "expand": WITH_CHARGE}
+        return self._step(
+            intent,
+            IntentState.CAPTURED,
+            lambda: self._stripe.payment_intents.capture(intent, _as(params), {"idempotency_key": key}),
+        )
+
+    def release(self, intent: str, *, key: str) -> Intent:
+        params = {"cancellation_reason": "abandoned", "expand": WITH_CHARGE}
+        return self._step(
+            intent,
+            IntentState.RELEASED,
+            lambda: self._stripe.payment_intents.cancel(intent, _as(params), {"idempotency_key": key}),
+        )
+
+    def refund(self, intent: str, amount: Money, *, key: str) -> Refund:
+        params = {"payment_intent": intent, "amount": amount.amount, "metadata": {"command_id": key}}
+        with _our_errors():
+            return refund_of(self._stripe.refunds.create(_as(params), {"idempotency_key": key}))
+
+    def refunds_of(self, intent: str) -> Sequence[Refund]:
+        with _our_errors():
+            found = self._stripe.refunds.list({"payment_intent": intent, "limit": PAGE})
+            return [refund_of(refund) for refund in found.auto_paging_iter()]
+
+    def intent(self, intent: str) -> Intent:
+        try:
+            with _our_errors():
+                return intent_of(self._stripe.payment_intents.retrieve(intent, {"expand": WITH_CHARGE}))
+        except PaymentsRefused as error:
+            if error.code == "resource_missing":
+                raise IntentGone(intent, None) from error
+            raise
+
+    def intents_since(self, since: datetime) -> Sequence[Intent]:
+        return list(self._list({"created": {"gte": int(since.timestamp())}}))
+
+    def find_by_command(self, command: str, *, customer: str) -> Intent | None:
+        # by list, not by search: Stripe's search may lag an hour behind its writes
+        return next((i for i in self._list({"customer": customer}) if i.command == command), None)
+
+    def fee_of(self, charge: str) -> Money | None:
+        with _our_errors():
+            found = self._stripe.charges.retrieve(charge, {"expand": ["balance_transaction"]})
+        entry = found.balance_transaction
+        if not isinstance(entry, stripe.BalanceTransaction):
+            return None
+        return minor(entry.fee, entry.currency)
+
+    def events_since(self, since: datetime, *, undelivered_only: bool = False) -> Sequence[Event]:
+        params: dict[str, Any] = {
+            "created": {"gte": int(since.timestamp())},
+            "types": list(codes.EVENT_KINDS),
+            "limit": PAGE,
+        }
+        if undelivered_only:
+            params["delivery_success"] = False
+        with _our_errors():
+            newest_first = list(self._stripe.events.list(_as(params)).auto_paging_iter())
+        return [
+            Event(e.id, e.type, e.data.object["id"], datetime.fromtimestamp(e.created, UTC))
+            for e in reversed(newest_first)
+        ]
+
+    def signed_event(self, raw: bytes, header: str | None, *, endpoint: Endpoint = "platform") -> Event:
+        webhook = self._webhooks.get(endpoint)
+        if webhook is None:
+            raise WebhookClosed("no secret is set for this endpoint")
+        return webhook.signed_event(raw, header)
+
+    def _pay(
+        self,
+        amount: Money,
+        customer: str,
+        card: str,
+        key: str,
+        rental: str,
+        *,
+        off_session: bool,
+        capture: str,
+    ) -> Intent:
+        params: dict[str, Any] = {
+            "amount": amount.amount,
+            "currency": amount.currency.lower(),
+            "customer": customer,
+            "payment_method": card,
+            "confirm": True,
+            "capture_method": capture,
+            "metadata": {"command_id": key, "rental": rental},
+            "transfer_group": f"rental:{rental}",
+            "expand": WITH_CHARGE,
+            **CARDS_ONLY,
+            # who is absent cannot confirm; who is present confirms in the app's own SDK
+            **({"off_session": True} if off_session else {"use_stripe_sdk": True}),
+        }
+        with _our_errors():
+            made = self._stripe.payment_intents.create(_as(params), {"idempotency_key": key})
+            intent = intent_of(made)
+        if intent.state is IntentState.ACTION_REQUIRED:
+            raise ActionRequired(intent.client_secret or "", intent.id)
+        if intent.state is IntentState.CARD_NEEDED:
+            code = intent.failure.code if intent.failure else "generic_decline"
+            raise CardDeclined(code, hard=codes.is_hard(code), intent=intent.id)
+        return intent
+
+    def _step(self, intent: str, goal: IntentState, ask: Callable[[], stripe.PaymentIntent]) -> Intent:
+        """A step that may have been taken before: what stands there decides."""
+        try:
+            with _our_errors():
+                return intent_of(ask())
+        except PaymentsRefused as error:
+            if error.code not in codes.STATE_CODES:
+                raise
+            now = self.intent(intent)
+            if now.state is goal:
+                return now
+            raise IntentGone(intent, now.state) from error
+
+    def _list(self, params: dict[str, Any]) -> Iterator[Intent]:
+        """Ours only: an intent without a command was made by hand, perhaps in a currency we do not know."""
+        query = {**params, "limit": PAGE, "expand": ["data.latest_charge"]}
+        with _our_errors():
+            for found in self._stripe.payment_intents.list(_as(query)).auto_paging_iter():
+                if found.currency.upper() in CURRENCIES and "command_id" in found.metadata:
+                    yield intent_of(found)
+
+
+def _as(params: Mapping[str, Any]) -> Any:
+    """The SDK's parameter types are closed; the double checks the real ones at run time."""
+    return params
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    try:
+        yield
+    except stripe.StripeError as error:
+        _raise_ours(error)
+
+
+def _raise_ours(error: stripe.StripeError) -> NoReturn:
+    if isinstance(error, stripe.CardError):
+        _raise_declined(error)
+    message, code = error.user_message or type(error).__name__, error.code
+    if isinstance(error, stripe.RateLimitError):
+        raise PaymentsBusy(message) from error
+    if isinstance(error, UNAVAILABLE):
+        raise PaymentsUnavailable(message) from error
+    raise PaymentsRefused(message, code=code) from error
+
+
+def _raise_declined(error: stripe.CardError) -> NoReturn:
+    failure = failure_of(error.error)
+    code = failure.code if failure else error.code or "generic_decline"
+    intent = getattr(error.error, "payment_intent", None)
+    if intent is not None and code in codes.AUTHENTICATION_CODES:
+        raise ActionRequired(intent.client_secret, intent.id) from error
+    raise CardDeclined(code, hard=codes.is_hard(code), intent=intent.id if intent else None) from error
+
+
+UNAVAILABLE = (stripe.APIConnectionError, stripe.APIError)
