@@ -58,7 +58,7 @@ ANSWER_WITHIN_S: Final = 15.0
 """A command without an answer for so long is unknown."""
 
 
-class BoxFault(Exception):  # noqa: N818 - the subclasses are named after what happened
+class BoxFault(Exception):
     """Something between us and the car failed."""
 
     may_have_acted: ClassVar[bool] = False
@@ -202,9 +202,9 @@ class Answer:
     """What became of one command.
 
     `effect`: True = the readings show that it was done, False = that it was not, None = unknown; how far to
-    believe that is `evidence`. `dead`: the command cannot be carried out any later, because the box answered it
-    or something sent after it, or its connection ended. `sent` is the line that went out, `text` what came back,
-    both with the PIN masked. `state` holds only readings asked for after the answer.
+    believe that is `evidence`. `dead`: the command cannot be carried out any later, because the box answered
+    it or something sent after it, or its connection ended. `sent` is the line that went out, `text` what came
+    back, both with the PIN masked. `state` holds only readings asked for after the answer.
     """
 
     kind: AnswerKind

@@ -1,0 +1,131 @@
+"""One connection to the broker: MQTT 5, kept up by itself, nothing queued while it is down."""
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from carbox.box import BrokerDown
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_S: Final = 30
+SESSION_S: Final = 60
+"""The broker keeps answers (QoS 1) for us so long while we reconnect."""
+RECONNECT_S: Final = (1, 10)
+LONGEST_PAYLOAD: Final = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """Where the broker is and who we are there; `client_id` is also the client part of the boxes' topics."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    client_id: str = "glovebox"
+    ca_file: str | None = None
+
+
+class MqttLink:
+    """Publishes only while connected and subscribed; hands on what arrives as (topic, text, retained)."""
+
+    def __init__(
+        self,
+        broker: BrokerAddress,
+        subscriptions: list[tuple[str, int]],
+        on_message: Callable[[str, str, bool], None],
+        on_link: Callable[[bool], None],
+    ) -> None:
+        self._broker = broker
+        self._subscriptions = subscriptions
+        self._on_message = on_message
+        self._on_link = on_link
+        self._guard = threading.Lock()
+        self._up = False
+        self._client = self._made()
+
+    def _made(self) -> Client:
+        client = Client(CallbackAPIVersion.VERSION2, client_id=self._broker.client_id, protocol=MQTTv5)
+        client.username_pw_set(self._broker.username, self._broker.password)
+        client.reconnect_delay_set(*RECONNECT_S)
+        if self._broker.ca_file:
+            client.tls_set(ca_certs=self._broker.ca_file)
+        client.enable_logger(log)
+        client.suppress_exceptions = True  # logged; a listener's mistake must not end the network thread
+        client.on_socket_open = _no_delay
+        client.on_connect = self._connected
+        client.on_subscribe = self._subscribed
+        client.on_disconnect = self._disconnected
+        client.on_message = self._arrived
+        return client
+
+    @property
+    def up(self) -> bool:
+        return self._up
+
+    def start(self) -> None:
+        properties = _properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_S)
+        self._client.connect_async(
+            self._broker.host, self._broker.port, keepalive=KEEP_ALIVE_S, properties=properties
+        )
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+        self._set_up(up=False)
+
+    def publish(self, topic: str, payload: str, *, expiry_s: int) -> None:
+        """Send at QoS 0, not retained, to be dropped by the broker after `expiry_s`. Raises BrokerDown."""
+        properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
+        with self._guard:  # so that nothing written for a dead connection reaches the next one
+            if not self._up:
+                raise BrokerDown("no connection to the broker")
+            sent = self._client.publish(topic, payload, qos=0, retain=False, properties=properties)
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise BrokerDown(f"the broker connection failed: {sent.rc!s}")
+
+    def _connected(self, client: Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if not reason.is_failure:
+            client.subscribe(self._subscriptions)
+
+    def _subscribed(
+        self, _client: Client, _user: Any, _mid: int, reasons: list[Any], _properties: Any
+    ) -> None:
+        self._set_up(up=not any(reason.is_failure for reason in reasons))
+
+    def _disconnected(self, _client: Client, _user: Any, _flags: Any, _reason: Any, _properties: Any) -> None:
+        self._set_up(up=False)
+
+    def _set_up(self, *, up: bool) -> None:
+        with self._guard:
+            changed = up != self._up
+            self._up = up
+        if changed:
+            self._on_link(up)
+
+    def _arrived(self, _client: Client, _user: Any, message: MQTTMessage) -> None:
+        if len(message.payload) <= LONGEST_PAYLOAD:
+            self._on_message(message.topic, message.payload.decode("utf-8", "replace"), message.retain)
+
+
+def _no_delay(_client: Client, _user: Any, sock: Any) -> None:
+    # without it each command costs 44 ms: Nagle against delayed acknowledgements
+    if sock.family in {socket.AF_INET, socket.AF_INET6}:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _properties(packet: int, **values: int) -> Properties:
+    properties = Properties(packet)  # type: ignore[no-untyped-call]
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties

@@ -1,0 +1,110 @@
+"""What the driver remembers of one box: readings, signs of life, and commands whose answers are awaited."""
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from carbox.box import Box, BoxAddress, BoxState, Command, DoorWiring, Reading, Value
+from carbox.ovms_metrics import PRESENT, derived, normalised
+
+REMEMBERED_COMMANDS: Final = 100
+
+
+@dataclass(slots=True)
+class Sent:
+    """A command that left: `waited` until its sender gave up, `answer` once the box has spoken."""
+
+    box: Box
+    command: Command
+    line: str
+    ended: int
+    waited: bool = True
+    answer: str | None = None
+    answered_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class BoxMemory:
+    """All fields are guarded by `changed`, which is notified on every arrival."""
+
+    address: BoxAddress
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    wiring: DoorWiring | None = None
+    up: bool | None = None
+    ended: int = 0
+    """How often this box's connection was seen to end."""
+    arrivals: int = 0
+    proof_at: float | None = None
+    """When (monotonic) the latest request left that the box has answered on this connection."""
+    present_at: int = 0
+    """The arrival that last showed the box itself speaking."""
+    last_at: float = 0.0
+    readings: dict[str, Reading] = field(default_factory=dict)
+    arrived: dict[str, int] = field(default_factory=dict)
+    """Name -> the arrival that brought it, live ones only."""
+    sent: OrderedDict[str, Sent] = field(default_factory=OrderedDict)
+
+    def take(self, metric: str, text: str, *, retained: bool, at: datetime) -> tuple[BoxState, bool | None]:
+        """Store a metric; returns the readings it changed or renewed, and `up` if that changed."""
+        with self.changed:
+            self.arrivals += 1
+            self.last_at = time.monotonic()
+            turned = self._connection(text, retained=retained) if metric == PRESENT[0] else None
+            if metric in PRESENT and not retained and self.up is not False:
+                self.present_at = self.arrivals
+            known = normalised(metric, text)
+            delta = self._store(*known, retained=retained, at=at) if known else BoxState()
+            self.changed.notify_all()
+            return delta, turned
+
+    def _connection(self, text: str, *, retained: bool) -> bool | None:
+        up = text.strip() == "yes"
+        if not up and (self.up or not retained):
+            self.ended += 1
+            self.proof_at = None
+        turned = up if up != self.up else None
+        self.up = up
+        return turned
+
+    def _store(self, name: str, value: Value, *, retained: bool, at: datetime) -> BoxState:
+        values = {known: reading.value for known, reading in self.readings.items()} | {name: value}
+        delta = {}
+        for part, made in ((name, value), *derived(name, values, self.wiring)):
+            old = self.readings.get(part)
+            if retained and old is not None and not old.retained and old.value == made:
+                continue  # the broker repeats what we heard ourselves: keep the time we know
+            delta[part] = self.readings[part] = Reading(part, made, at, retained)
+            if not retained:
+                self.arrived[part] = self.arrivals
+        return BoxState(delta)
+
+    def rewire(self, wiring: DoorWiring) -> None:
+        """Take over the caller's wiring and work out again what depends on it."""
+        with self.changed:
+            if wiring == self.wiring:
+                return
+            self.wiring = wiring
+            self.readings.pop("keys_in_glove_box", None)
+            self.arrived.pop("keys_in_glove_box", None)
+            inputs = self.readings.get("inputs_high")
+            if inputs is not None:
+                for name, value in derived("inputs_high", {"inputs_high": inputs.value}, wiring):
+                    self.readings[name] = Reading(name, value, inputs.received_at, inputs.retained)
+
+    def since(self, arrival: int, names: tuple[str, ...]) -> BoxState:
+        """Those of the names that arrived live after that arrival."""
+        return BoxState({name: self.readings[name] for name in names if self.arrived.get(name, 0) > arrival})
+
+    def remember(self, command_id: str, sent: Sent) -> None:
+        self.sent[command_id] = sent
+        while len(self.sent) > REMEMBERED_COMMANDS:
+            self.sent.popitem(last=False)
+
+    def link_lost(self) -> None:
+        """Our own connection ended: what was proved on it counts no longer."""
+        with self.changed:
+            self.proof_at = None
+            self.changed.notify_all()
