@@ -1,54 +1,31 @@
-"""What we say: every kind of message, what it must be given, and how it travels by default.
+"""What we say: a kind of message put into the words, dates and money of its reader."""
 
-A kind with `.owner` or `.driver` is the same event told to that side; one without is told to one side only.
-The sentences are in `texts/<language>.json`.
-"""
-
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from types import MappingProxyType
-from typing import Any, Final, Literal
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-Channel = Literal["push", "mail"]
-Shape = Literal["text", "money", "instant", "percent", "count"]
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_skeleton, format_time
+from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 
-# What a parameter looks like follows from its name, the same in every kind.
-SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
-    {
-        "inviter": "text",
-        "member": "text",
-        "owner": "text",
-        "driver": "text",
-        "community": "text",
-        "car": "text",
-        "reason": "text",
-        "phone": "text",
-        "email": "text",
-        "code": "text",
-        "link": "text",
-        "price": "money",
-        "amount": "money",
-        "from": "instant",
-        "to": "instant",
-        "at": "instant",
-        "since": "instant",
-        "answer_by": "instant",
-        "expires_at": "instant",
-        "charge": "percent",
-        "minutes": "count",
-    }
-)
+from notifications.kinds import KINDS, SHAPES, URGENT, Channel, Kind, Shape
+
+__all__ = ["KINDS", "LANGUAGES", "URGENT", "Channel", "Kind", "MissingParam", "Text", "render", "texts"]
+
+FALLBACK: Final = "en"
+LANGUAGES: Final = ("en", "fr", "de")
+# English without a country is written as in Great Britain: Glovebox lives in Europe, with a 24 hour clock.
+_HOME: Final = {"en": "en-GB", "fr": "fr-FR", "de": "de-DE"}
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One thing we tell: the names it must be given, the channels and urgency it has by default."""
-
-    params: tuple[str, ...]
-    channels: frozenset[Channel] = frozenset({"push"})
-    urgent: bool = False
-    ttl: timedelta = timedelta(hours=24)
+class MissingParam(KeyError):
+    """A message was asked for without something its sentence needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,98 +36,78 @@ class Text:
     body: str
 
 
-_MAIL: Final[frozenset[Channel]] = frozenset({"mail"})
-_BOTH: Final[frozenset[Channel]] = frozenset({"push", "mail"})
-_NOW: Final = timedelta(minutes=10)
-
-
-def _kind(
-    params: str,
-    *,
-    channels: frozenset[Channel] = frozenset({"push"}),
-    urgent: bool = False,
-    ttl: timedelta = timedelta(hours=24),
-) -> Kind:
-    names = tuple(params.split())
-    zone = ("zone",) if any(SHAPES[name] == "instant" for name in names) else ()
-    return Kind(names + zone, channels, urgent, ttl)
-
-
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {
-        "invited": _kind("inviter community link expires_at", channels=_BOTH),
-        "invitation_accepted": _kind("member community"),
-        "invitation_declined": _kind("member community"),
-        "member_removed": _kind("community", channels=_BOTH),
-        "rental_asked.owner": _kind("driver car from to", urgent=True),
-        "rental_booked.owner": _kind("driver car from to"),
-        "rental_booked.driver": _kind("car from to"),
-        "rental_approved.driver": _kind("owner car from to", urgent=True),
-        "rental_declined.driver": _kind("owner car from to"),
-        "rental_withdrawn.owner": _kind("driver car from to"),
-        "rental_lapsed.owner": _kind("driver car from to"),
-        "rental_lapsed.driver": _kind("car from to"),
-        "rental_cancelled.owner": _kind("driver car from to"),
-        "rental_cancelled.driver": _kind("car from to", urgent=True),
-        "rental_about_to_start.owner": _kind("driver car from"),
-        "rental_about_to_start.driver": _kind("car from to"),
-        "rental_unlocked.owner": _kind("driver car at", urgent=True, ttl=_NOW),
-        "rental_unlocked.driver": _kind("car to", urgent=True, ttl=_NOW),
-        "unlock_failed.owner": _kind("driver car"),
-        "unlock_failed.driver": _kind("car", urgent=True, ttl=_NOW),
-        "rental_paused.owner": _kind("driver car at", ttl=_NOW),
-        "rental_paused.driver": _kind("car", ttl=_NOW),
-        "rental_resumed.owner": _kind("driver car at", ttl=_NOW),
-        "rental_resumed.driver": _kind("car", ttl=_NOW),
-        "lock_refused.driver": _kind("car reason", urgent=True, ttl=_NOW),
-        "rental_ended.owner": _kind("driver car at price"),
-        "rental_ended.driver": _kind("car at price", urgent=True),
-        "rental_closed_by_hand.owner": _kind("driver car at answer_by"),
-        "rental_closed_by_hand.driver": _kind("car at answer_by", urgent=True),
-        "rental_late.owner": _kind("driver car to", urgent=True),
-        "rental_late.driver": _kind("car to", urgent=True),
-        "rental_late.next_driver": _kind("car from", urgent=True),
-        "rental_no_show.owner": _kind("driver car from"),
-        "rental_no_show.driver": _kind("car from"),
-        "extension_asked.owner": _kind("driver car to", urgent=True),
-        "extension_approved.owner": _kind("driver car to"),
-        "extension_approved.driver": _kind("car to", urgent=True),
-        "extension_declined.driver": _kind("car to", urgent=True),
-        "payment_failed.driver": _kind("car amount", channels=_BOTH, urgent=True),
-        "payment_action_required.driver": _kind("car amount", urgent=True),
-        "payment_done.owner": _kind("driver car amount"),
-        "payment_done.driver": _kind("car amount"),
-        "payment_refunded.driver": _kind("car amount"),
-        "receipt_ready": _kind("car link", channels=_MAIL),
-        "box_offline.owner": _kind("car since"),
-        "charge_low": _kind("car charge"),
-        "licence_cleared.driver": _kind(""),
-        "licence_refused.driver": _kind("reason", channels=_BOTH),
-        "cover_refused.owner": _kind("driver car from"),
-        "cover_refused.driver": _kind("car from", urgent=True),
-        "new_sign_in": _kind("phone at", channels=_BOTH, urgent=True),
-        "phone_confirm": _kind("phone at"),
-        "email_confirm": _kind("code minutes", channels=_MAIL, urgent=True),
-        "password_reset": _kind("code minutes", channels=_MAIL, urgent=True),
-        "email_change": _kind("code minutes", channels=_MAIL, urgent=True),
-        "email_change_notice": _kind("email", channels=_MAIL, urgent=True),
-        "account_exists_notice": _kind("", channels=_MAIL, urgent=True),
-        "conditions_changed": _kind("link from", channels=_BOTH),
-    }
-)
-
-URGENT: Final[frozenset[str]] = frozenset(name for name, kind in KINDS.items() if kind.urgent)
-
-
-class MissingParam(KeyError):
-    """A message was asked for without something its sentence names."""
-
-
 def render(kind: str, language: str, params: Mapping[str, Any]) -> Text:
     """The message in the reader's language, dates in `params["zone"]` (the car's), money as read there.
 
     `language` is BCP 47: an unknown one falls back to English, `de-AT` reads German written the Austrian
-    way. Money is {"amount": minor units, "currency": code}, instants are aware datetimes. A missing parameter
-    raises MissingParam, a wrongly shaped one TypeError, an unknown kind KeyError.
+    way. Money is {"amount": minor units, "currency": code}, instants are aware, percents whole numbers.
+    A missing parameter raises MissingParam, a wrongly shaped one TypeError, an unknown kind KeyError.
     """
-    raise NotImplementedError
+    needed = KINDS[kind].params
+    missing = [name for name in needed if name not in params]
+    if missing:
+        raise MissingParam(f"{kind} needs {', '.join(missing)}")
+    locale = _locale(language)
+    zone = _zone(params["zone"]) if "zone" in needed else None
+    words = {
+        name: _written(SHAPES[name], params[name], locale, zone, name) for name in needed if name != "zone"
+    }
+    sentences = texts(locale.language)["messages"][kind]
+    return Text(sentences["title"].format_map(words), sentences["body"].format_map(words))
+
+
+@cache
+def texts(language: str) -> dict[str, Any]:
+    """The sentences of one language, as its file has them."""
+    file = resources.files("notifications").joinpath("texts", f"{language}.json")
+    read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return read
+
+
+@cache
+def _locale(language: str) -> Locale:
+    """The reader's locale; its language is always one we have texts in."""
+    base = language.replace("_", "-").split("-")[0].lower()
+    if base not in LANGUAGES:
+        return _locale(FALLBACK)
+    tag = _HOME[base] if language.lower() == base else language.replace("_", "-")
+    try:
+        return Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return Locale.parse(_HOME[base], sep="-")
+
+
+def _written(shape: Shape, value: Any, locale: Locale, zone: ZoneInfo | None, name: str) -> str:
+    match shape, value:
+        case "text", str():
+            # Names are free text: a line break in one must not become a line of ours, or a mail header.
+            return " ".join(value.split())
+        case "money", {"amount": int() as amount, "currency": str() as currency}:
+            return money(amount, currency, locale)
+        case "instant", datetime() if value.tzinfo is not None and zone is not None:
+            return _instant(value, zone, locale)
+        case "percent", int() if not isinstance(value, bool):
+            return format_percent(Decimal(value) / 100, locale=locale)
+        case "count", int() if not isinstance(value, bool):
+            return format_decimal(value, locale=locale)
+        case _:
+            raise TypeError(f"{name} is to be a {shape}, not {type(value).__name__}")
+
+
+def money(amount: int, currency: str, locale: Locale) -> str:
+    """Minor units as the reader writes money, with that language's no-break spaces."""
+    value = Decimal(amount).scaleb(-get_currency_precision(currency))
+    return format_currency(value, currency, locale=locale)
+
+
+def _instant(at: datetime, zone: ZoneInfo, locale: Locale) -> str:
+    there = at.astimezone(zone)
+    date = format_skeleton("MMMEd", there, tzinfo=zone, locale=locale)
+    time = format_time(there, "short", tzinfo=zone, locale=locale)
+    return str(texts(locale.language)["instant"]).format(date=date, time=time)
+
+
+def _zone(name: Any) -> ZoneInfo:
+    if not isinstance(name, str):
+        raise TypeError(f"zone is to be an IANA name, not {type(name).__name__}")
+    return ZoneInfo(name)

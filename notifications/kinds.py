@@ -1,0 +1,134 @@
+"""What there is to say: every kind of message, what it must be given, and how it travels by default.
+
+A kind with `.owner` or `.driver` is the event as told to that side; one without reads alike for whoever gets
+it. The sentences are in `texts/<language>.json`, `catalogue.py` fills them in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final, Literal
+
+Channel = Literal["push", "mail"]
+Shape = Literal["text", "money", "instant", "percent", "count"]
+
+# What a parameter looks like follows from its name, the same in every kind.
+SHAPES: Final[Mapping[str, Shape]] = MappingProxyType(
+    {
+        "inviter": "text",
+        "member": "text",
+        "owner": "text",
+        "driver": "text",
+        "community": "text",
+        "car": "text",
+        "reason": "text",
+        "phone": "text",
+        "email": "text",
+        "code": "text",
+        "link": "text",
+        "price": "money",
+        "amount": "money",
+        "from": "instant",
+        "to": "instant",
+        "at": "instant",
+        "since": "instant",
+        "answer_by": "instant",
+        "expires_at": "instant",
+        "charge": "percent",
+        "minutes": "count",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One thing we tell: the names it must be given, the channels and urgency it has by default."""
+
+    params: tuple[str, ...]
+    channels: frozenset[Channel] = frozenset({"push"})
+    urgent: bool = False
+    ttl: timedelta = timedelta(hours=24)
+
+
+_MAIL: Final[frozenset[Channel]] = frozenset({"mail"})
+_BOTH: Final[frozenset[Channel]] = frozenset({"push", "mail"})
+_NOW: Final = timedelta(minutes=10)
+
+
+def _kind(
+    params: str,
+    *,
+    channels: frozenset[Channel] = frozenset({"push"}),
+    urgent: bool = False,
+    ttl: timedelta = timedelta(hours=24),
+) -> Kind:
+    names = tuple(params.split())
+    zone = ("zone",) if any(SHAPES[name] == "instant" for name in names) else ()
+    return Kind(names + zone, channels, urgent, ttl)
+
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "invited": _kind("inviter community link expires_at", channels=_BOTH),
+        "invitation_accepted": _kind("member community"),
+        "invitation_declined": _kind("member community"),
+        "member_removed": _kind("community", channels=_BOTH),
+        "rental_asked.owner": _kind("driver car from to", urgent=True),
+        "rental_booked.owner": _kind("driver car from to"),
+        "rental_booked.driver": _kind("car from to"),
+        "rental_approved.driver": _kind("owner car from to", urgent=True),
+        "rental_declined.driver": _kind("owner car from to"),
+        "rental_withdrawn.owner": _kind("driver car from to"),
+        "rental_lapsed.owner": _kind("driver car from to"),
+        "rental_lapsed.driver": _kind("car from to"),
+        "rental_cancelled.owner": _kind("driver car from to"),
+        "rental_cancelled.driver": _kind("car from to", urgent=True),
+        "rental_about_to_start.owner": _kind("driver car from"),
+        "rental_about_to_start.driver": _kind("car from to"),
+        "rental_unlocked.owner": _kind("driver car at", urgent=True, ttl=_NOW),
+        "rental_unlocked.driver": _kind("car to", urgent=True, ttl=_NOW),
+        "unlock_failed.owner": _kind("driver car"),
+        "unlock_failed.driver": _kind("car", urgent=True, ttl=_NOW),
+        "rental_paused.owner": _kind("driver car at", ttl=_NOW),
+        "rental_paused.driver": _kind("car", ttl=_NOW),
+        "rental_resumed.owner": _kind("driver car at", ttl=_NOW),
+        "rental_resumed.driver": _kind("car", ttl=_NOW),
+        "lock_refused.driver": _kind("car reason", urgent=True, ttl=_NOW),
+        "rental_ended.owner": _kind("driver car at price"),
+        "rental_ended.driver": _kind("car at price", urgent=True),
+        "rental_closed_by_hand.owner": _kind("driver car at answer_by"),
+        "rental_closed_by_hand.driver": _kind("car at answer_by", urgent=True),
+        "rental_late.owner": _kind("driver car to", urgent=True),
+        "rental_late.driver": _kind("car to", urgent=True),
+        "rental_late.next_driver": _kind("car from", urgent=True),
+        "rental_no_show.owner": _kind("driver car from"),
+        "rental_no_show.driver": _kind("car from"),
+        "extension_asked.owner": _kind("driver car to", urgent=True),
+        "extension_approved.owner": _kind("driver car to"),
+        "extension_approved.driver": _kind("car to", urgent=True),
+        "extension_declined.driver": _kind("car to", urgent=True),
+        "payment_failed.driver": _kind("car amount", channels=_BOTH, urgent=True),
+        "payment_action_required.driver": _kind("car amount", urgent=True),
+        "payment_done.owner": _kind("driver car amount"),
+        "payment_done.driver": _kind("car amount"),
+        "payment_refunded.driver": _kind("car amount"),
+        "receipt_ready": _kind("car link", channels=_MAIL),
+        "box_offline.owner": _kind("car since"),
+        "charge_low": _kind("car charge"),
+        "licence_cleared.driver": _kind(""),
+        "licence_refused.driver": _kind("reason", channels=_BOTH),
+        "cover_refused.owner": _kind("driver car from"),
+        "cover_refused.driver": _kind("car from", urgent=True),
+        "new_sign_in": _kind("phone at", channels=_BOTH, urgent=True),
+        "phone_confirm": _kind("phone at"),
+        "email_confirm": _kind("code minutes", channels=_MAIL, urgent=True),
+        "password_reset": _kind("code minutes", channels=_MAIL, urgent=True),
+        "email_change": _kind("code minutes", channels=_MAIL, urgent=True),
+        "email_change_notice": _kind("email", channels=_MAIL, urgent=True),
+        "account_exists_notice": _kind("", channels=_MAIL, urgent=True),
+        "conditions_changed": _kind("link from", channels=_BOTH),
+    }
+)
+
+URGENT: Final[frozenset[str]] = frozenset(name for name, kind in KINDS.items() if kind.urgent)

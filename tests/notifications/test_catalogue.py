@@ -1,0 +1,173 @@
+"""The catalogue of messages: complete in every language, and written as its readers write."""
+
+import string
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from notifications.catalogue import KINDS, LANGUAGES, URGENT, MissingParam, render, texts
+from notifications.kinds import SHAPES
+
+EVERY = [(kind, language) for kind in KINDS for language in LANGUAGES]
+NBSP, NARROW = "\u00a0", "\u202f"
+
+
+def params_of(kind: str) -> dict[str, Any]:
+    samples = {
+        "text": "Zoé",
+        "money": {"amount": 123450, "currency": "EUR"},
+        "instant": datetime(2026, 7, 3, 12, 30, tzinfo=UTC),
+        "percent": 12,
+        "count": 15,
+    }
+    given = {name: samples[SHAPES[name]] for name in KINDS[kind].params if name != "zone"}
+    return given | {"zone": "Europe/Paris"}
+
+
+def names_in(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_says_every_kind_and_nothing_else(language: str) -> None:
+    assert list(texts(language)["messages"]) == list(KINDS)
+
+
+@pytest.mark.parametrize(("kind", "language"), EVERY)
+def test_every_sentence_uses_exactly_what_its_kind_is_given(kind: str, language: str) -> None:
+    said = texts(language)["messages"][kind]
+    assert set(said) == {"title", "body"}
+    assert names_in(said["title"]) | names_in(said["body"]) == set(KINDS[kind].params) - {"zone"}
+
+
+@pytest.mark.parametrize(("kind", "language"), EVERY)
+def test_every_kind_can_be_said_and_is_short_enough_for_a_phone(kind: str, language: str) -> None:
+    text = render(kind, language, params_of(kind))
+    assert "{" not in text.title + text.body
+    assert text.title.strip() == text.title
+    assert "\n" not in text.title
+    template = texts(language)["messages"][kind]
+    assert len(template["title"]) < 60
+    assert len(template["body"]) < 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_missing_parameter_is_an_error_that_names_it(kind: str) -> None:
+    for name in KINDS[kind].params:
+        rest = {key: value for key, value in params_of(kind).items() if key != name}
+        with pytest.raises(MissingParam, match=name):
+            render(kind, "en", rest)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("price", 1250),
+        ("price", {"amount": 12.5, "currency": "EUR"}),
+        ("at", datetime(2026, 7, 3, 12, 30)),  # noqa: DTZ001 -- the fault under test
+        ("at", "2026-07-03T12:30:00Z"),
+        ("car", None),
+        ("zone", None),
+    ],
+)
+def test_a_wrongly_shaped_parameter_is_an_error(name: str, wrong: object) -> None:
+    with pytest.raises(TypeError, match=name):
+        render("rental_ended.driver", "en", params_of("rental_ended.driver") | {name: wrong})
+
+
+def test_an_unknown_kind_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        render("rental_vanished", "en", {})
+
+
+@pytest.mark.parametrize(
+    ("language", "price"),
+    [
+        ("en", "€1,234.50"),
+        ("en-GB", "€1,234.50"),
+        ("fr", f"1{NARROW}234,50{NBSP}€"),
+        ("fr-BE", f"1{NARROW}234,50{NBSP}€"),
+        ("de", f"1.234,50{NBSP}€"),
+        ("de-AT", f"€{NBSP}1.234,50"),
+        ("de_AT", f"€{NBSP}1.234,50"),
+        ("pt", "€1,234.50"),
+        ("xx-nonsense", "€1,234.50"),
+        ("de-XX", f"1.234,50{NBSP}€"),
+    ],
+)
+def test_money_is_written_as_the_reader_writes_it(language: str, price: str) -> None:
+    assert price in render("rental_ended.driver", language, params_of("rental_ended.driver")).body
+
+
+def test_swiss_francs_are_written_as_in_switzerland() -> None:
+    params = params_of("payment_done.driver") | {"amount": {"amount": 123450, "currency": "CHF"}}
+    assert render("payment_done.driver", "de-CH", params).title == f"Bezahlt: CHF{NBSP}1\u2019234.50"
+
+
+def test_a_currency_without_cents_has_none() -> None:
+    params = params_of("payment_done.driver") | {"amount": {"amount": 1200, "currency": "JPY"}}
+    assert render("payment_done.driver", "en", params).title == "Paid: JP¥1,200"
+
+
+@pytest.mark.parametrize(
+    ("language", "zone", "written"),
+    [
+        ("en", "Europe/London", "Fri 3 Jul, 13:30"),
+        ("fr", "Europe/Paris", "ven. 3 juil. à 14:30"),
+        ("de", "Europe/Berlin", "Fr., 3. Juli, 14:30 Uhr"),
+        ("fr", "Atlantic/Azores", "ven. 3 juil. à 12:30"),
+    ],
+)
+def test_a_time_is_the_wall_clock_where_the_car_stands(language: str, zone: str, written: str) -> None:
+    params = params_of("rental_ended.driver") | {"zone": zone}
+    assert written in render("rental_ended.driver", language, params).body
+
+
+@pytest.mark.parametrize(("language", "written"), [("en", "12%"), ("fr", f"12{NBSP}%"), ("de", f"12{NBSP}%")])
+def test_charge_is_a_percentage_as_the_reader_writes_it(language: str, written: str) -> None:
+    assert written in render("charge_low", language, params_of("charge_low")).body
+
+
+def test_a_name_with_braces_or_line_breaks_stays_a_name() -> None:
+    params = params_of("payment_done.owner") | {"driver": "Max\r\nBcc: {car} all"}
+    assert "Max Bcc: {car} all" in render("payment_done.owner", "en", params).body
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_french_punctuation_never_begins_a_line(kind: str) -> None:
+    for text in texts("fr")["messages"][kind].values():
+        for place, sign in enumerate(text):
+            before = text[place - 1] if place else ""
+            assert not (sign in ":;!?»" and before == " "), text
+            assert not (sign in ";!?" and before != NARROW), text
+        assert "« " not in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_people_are_addressed_as_friends(kind: str) -> None:
+    french = " ".join(texts("fr")["messages"][kind].values()).lower().split()
+    german = " ".join(texts("de")["messages"][kind].values()).split()
+    assert not {"vous", "votre", "vos"} & set(french)
+    assert not {"Ihr", "Ihre", "Ihnen", "Ihren", "Ihrem"} & set(german)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_sentence_has_to_agree_with_a_name(kind: str) -> None:
+    french = " ".join(texts("fr")["messages"][kind].values())
+    assert not any(f" de {{{name}}}" in french for name in ("driver", "owner", "member", "inviter", "car"))
+
+
+def test_what_cannot_wait_is_urgent_and_what_can_is_not() -> None:
+    assert {"rental_asked.owner", "unlock_failed.driver", "lock_refused.driver"} <= URGENT
+    assert not {"receipt_ready", "rental_booked.driver", "conditions_changed"} & URGENT
+
+
+def test_every_kind_has_a_way_to_its_reader() -> None:
+    assert all(kind.channels for kind in KINDS.values())
+
+
+def test_codes_go_by_mail_alone() -> None:
+    for name, kind in KINDS.items():
+        if "code" in kind.params:
+            assert kind.channels == {"mail"}, name
