@@ -1,4 +1,4 @@
-"""The broker's files: one account per box, and walls between them. Pure text; who writes it where is not our matter.
+"""The broker's files: one account per box, and walls between them. Pure text; others write it to disk.
 
 Source: Mosquitto 2.0 manual (mosquitto.conf, mosquitto_passwd).
 """
