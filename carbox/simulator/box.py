@@ -141,7 +141,7 @@ class SimBox:
         return client
 
     def _hang_up(self) -> None:
-        sock = self._client.socket()
+        sock: Any = self._client.socket()
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

@@ -3,8 +3,8 @@
 GET  /state                      every box        GET /boxes/{username}/state | /log
 POST /boxes                      {username, password, vehicle, vin, profile, pin?, ...}   adds a box
 DELETE /boxes/{username}         takes it away
-POST /boxes/{username}/{verb}    drive {km, minutes?} doors {fl: open|closed} keys {in_glove_box} ignition {on}
-                                 plug {plugged} battery {percent} position {latitude, longitude}
+POST /boxes/{username}/{verb}    drive {km, minutes?} doors {fl: open|closed} keys {in_glove_box}
+                                 ignition {on} plug {plugged} battery {percent} position {latitude, longitude}
                                  lock {locked} jam {jammed, lag_s?} pass {minutes}
                                  fault {kind, seconds?, times?}
 POST /stop                       ends the process
@@ -13,6 +13,7 @@ POST /stop                       ends the process
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -76,7 +77,7 @@ def _doors(box: SimBox, body: dict[str, Any]) -> None:
     for door, how in body.items():
         if how not in {"open", "closed"}:
             raise ValueError("a door is open or closed")
-        box.do(lambda door=door, how=how: box.car.set_door(door, is_open=how == "open"))
+        box.do(partial(box.car.set_door, door, is_open=how == "open"))
 
 
 def _setting(name: str, key: str, kind: Callable[[Any], Any]) -> Callable[[SimBox, dict[str, Any]], None]:
@@ -156,7 +157,9 @@ class Control(BaseHTTPRequestHandler):
             return {name: box.state() for name, box in list(fleet.boxes.items())}
         _boxes, username, what = path if len(path) == 3 else ("", "", "")  # noqa: PLR2004 - /boxes/x/what
         box = fleet.boxes[username]
-        return {"state": box.state, "log": lambda: list(box.log)}[what]()
+        if what not in {"state", "log"}:
+            raise LookupError(what)
+        return box.state() if what == "state" else list(box.log)
 
     def _posted(self, path: list[str], body: dict[str, Any]) -> Any:
         fleet = self.server.fleet
@@ -167,7 +170,11 @@ class Control(BaseHTTPRequestHandler):
             return fleet.add(body).state()
         _boxes, username, verb = path if len(path) == 3 else ("", "", "")  # noqa: PLR2004 - /boxes/x/verb
         box = fleet.boxes[username]
-        VERBS[verb](box, body)
+        move = VERBS[verb]
+        try:
+            move(box, body)
+        except KeyError as missing:
+            raise ValueError(f"missing: {missing}") from missing
         return box.state()
 
     def _deleted(self, path: list[str], _body: dict[str, Any]) -> Any:

@@ -155,8 +155,9 @@ class Shell:
     def _egpio_pulse(self, port: int, words: list[str]) -> str:
         level = int(words[2])
         time.sleep(min(int(words[3]), 10_000) / 1000 * self.pace)
-        if not self.refuse:
-            self.car.pulse(port)
+        if self.refuse:
+            return "Error: Level should be 0 or 1"
+        self.car.pulse(port)
         return (
             f"EGPIO port {port} set to output level {level}\nEGPIO port {port} pulse {words[3]} ms\n"
             f"EGPIO port {port} set back to base level {1 - level}"

@@ -1,0 +1,156 @@
+"""What box and phone say to each other over a grant, as a box must do it: the reference and its rules.
+
+1 phone -> grant, nonce 16. 2 box -> challenge 32, its time and boot epoch, signed by the box. 3 phone ->
+operation, signed by the holder's key over box, challenge, nonce, operation and grant. 4 box acts -> signed
+receipt.
+"""
+
+import secrets
+import struct
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from carbox.grant import BadGrant, Grant, Label, Right, is_signed, public_key, read, signed
+
+NONCE_BYTES: Final = 16
+CHALLENGE_BYTES: Final = 32
+CHALLENGE_LIVES_S: Final = 10.0
+EDGE_S: Final = 120
+MOST_REVOKED: Final = 64
+RECEIPT: Final = struct.Struct(">16s16sHQIBI")
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    challenge: bytes
+    box_time: int
+    boot_epoch: int
+    signature: bytes
+
+    def message(self, nonce: bytes, grant_id: bytes) -> bytes:
+        return nonce + self.challenge + struct.pack(">QI", self.box_time, self.boot_epoch) + grant_id
+
+
+def proof_message(box_id: bytes, challenge: bytes, nonce: bytes, operation: Right, grant_id: bytes) -> bytes:
+    """What the phone signs."""
+    return box_id + challenge + nonce + struct.pack(">H", int(operation)) + grant_id
+
+
+def prove(
+    key: ec.EllipticCurvePrivateKey, grant: Grant, challenge: bytes, nonce: bytes, operation: Right
+) -> bytes:
+    """The phone's side of step 3."""
+    return signed(key, Label.PROOF, proof_message(grant.box_id, challenge, nonce, operation, grant.grant_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the box did; (box id, sequence) is unique, a gap is a missing record."""
+
+    grant_id: bytes
+    box_id: bytes
+    operation: Right
+    box_time: int
+    sequence: int
+    locked: bool
+    odometer_km: int
+    signature: bytes = b""
+
+    def body(self) -> bytes:
+        values = (self.box_time, self.sequence, int(self.locked), self.odometer_km)
+        return RECEIPT.pack(self.grant_id, self.box_id, int(self.operation), *values)
+
+    def is_from(self, box_key: ec.EllipticCurvePublicKey) -> bool:
+        return is_signed(box_key, Label.RECEIPT, self.body(), self.signature)
+
+
+@dataclass(slots=True)
+class BoxVerifier:
+    """A box without network. `clock` returns Unix seconds or None when unknown since boot.
+
+    `act` gets the operation, moves the car and returns (locked, odometer in km). What a real box keeps in
+    flash: `sequence`, `floor`, `revoked`, `ended`, `last_time`, `last_holder`.
+    """
+
+    box_id: bytes
+    key: ec.EllipticCurvePrivateKey
+    issuers: Mapping[bytes, ec.EllipticCurvePublicKey]
+    clock: Callable[[], int | None]
+    act: Callable[[Right], tuple[bool, int]]
+    boot_epoch: int = 1
+    floor: int = 0
+    revoked: set[bytes] = field(default_factory=set)
+    ended: set[bytes] = field(default_factory=set)
+    last_time: int = 0
+    last_holder: bytes = b""
+    sequence: int = 0
+    ticks: Callable[[], float] = time.monotonic
+    _open: tuple[Grant, bytes, bytes, float] | None = None
+
+    def hello(self, data: bytes, nonce: bytes) -> Challenge:
+        """Step 2. One challenge is open at a time, for ten seconds. Raises BadGrant."""
+        self._open = None
+        if len(nonce) != NONCE_BYTES:
+            raise BadGrant("wrong nonce")
+        grant = read(data, self.issuers)
+        self._check(grant)
+        fresh = secrets.token_bytes(CHALLENGE_BYTES)
+        unsigned = Challenge(fresh, self.clock() or 0, self.boot_epoch, b"")
+        signature = signed(self.key, Label.CHALLENGE, unsigned.message(nonce, grant.grant_id))
+        self._open = (grant, fresh, nonce, self.ticks() + CHALLENGE_LIVES_S)
+        return Challenge(fresh, unsigned.box_time, self.boot_epoch, signature)
+
+    def operate(self, operation: Right, signature: bytes) -> Receipt:
+        """Step 4. The challenge is used up whatever happens. Raises BadGrant."""
+        opened, self._open = self._open, None
+        if opened is None or self.ticks() > opened[3]:
+            raise BadGrant("no open challenge")
+        grant, challenge, nonce, _until = opened
+        if operation not in set(Right) or not grant.rights & operation:
+            raise BadGrant("not among the rights")
+        message = proof_message(self.box_id, challenge, nonce, operation, grant.grant_id)
+        if not is_signed(public_key(grant.holder_key), Label.PROOF, message, signature):
+            raise BadGrant("not the holder's phone")
+        self._check(grant, operation)
+        if operation is Right.END_RENTAL:
+            self.ended.add(grant.grant_id)
+        return self._receipt(grant, operation)
+
+    def revoke(self, *, floor: int | None = None, grant_ids: tuple[bytes, ...] = ()) -> None:
+        """As pushed over the network. Raises ValueError when the list is full: the issuer raises the floor."""
+        if len(self.revoked | set(grant_ids)) > MOST_REVOKED:
+            raise ValueError("the list is full: raise the floor")
+        self.revoked.update(grant_ids)
+        self.floor = max(self.floor, floor or 0)
+
+    def _check(self, grant: Grant, operation: Right = Right.LOCK) -> None:
+        """Whoever unlocked last may always lock, however late; everything else needs a live grant."""
+        if grant.box_id != self.box_id:
+            raise BadGrant("for another box")
+        now = self.clock()
+        if now is not None:
+            self.last_time = now = max(now, self.last_time)  # the clock never moves back
+        if operation is Right.LOCK and grant.rights & Right.LOCK and grant.grant_id == self.last_holder:
+            return
+        if grant.grant_id in self.revoked or grant.revocation_floor < self.floor:
+            raise BadGrant("revoked")
+        if grant.grant_id in self.ended:
+            raise BadGrant("the rental has ended")
+        if now is None:
+            raise BadGrant("the box does not know the time")
+        if not grant.not_before - EDGE_S <= now < grant.not_after + EDGE_S:
+            raise BadGrant("outside its time")
+
+    def _receipt(self, grant: Grant, operation: Right) -> Receipt:
+        if operation is Right.UNLOCK:
+            self.last_holder = grant.grant_id
+        locked, odometer = self.act(operation)
+        self.sequence += 1
+        plain = Receipt(
+            grant.grant_id, self.box_id, operation, self.last_time, self.sequence, locked, odometer
+        )
+        return replace(plain, signature=signed(self.key, Label.RECEIPT, plain.body()))
