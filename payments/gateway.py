@@ -202,8 +202,8 @@ class WebhookClosed(PaymentsError):
 class Payments(Protocol):
     """A payment provider.
 
-    `key` is the command row ("<kind>:<row uuid>"): the same for each repeat of one attempt, a new one for each
-    new attempt. It is also kept at the provider, where `find_by_command` looks for it. Every call may raise
+    `key` is the command row ("<kind>:<row uuid>"): the same for each repeat of one attempt, new for each
+    new attempt. It is also kept at the provider, where `find_by_command` looks. Every call may raise
     `PaymentsUnavailable`, `PaymentsBusy` and `PaymentsRefused`; what else it may raise stands with it.
     """
 

@@ -1,13 +1,13 @@
 """Stripe's objects as ours."""
 
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import stripe
 
 from payments import stripe_codes as codes
 from payments.gateway import Card, Failure, Intent, IntentState, PaymentsRefused, Refund, Setup, SetupState
-from payments.money import CURRENCIES, Currency, Money
+from payments.money import CURRENCIES, Money
 
 
 def minor(amount: int, currency: str) -> Money:
@@ -15,7 +15,7 @@ def minor(amount: int, currency: str) -> Money:
     name = currency.upper()
     if name not in CURRENCIES:
         raise PaymentsRefused(f"{name} is not a currency we settle in", code="currency")
-    return Money(amount, cast("Currency", name))
+    return Money(amount, name)
 
 
 def intent_of(found: stripe.PaymentIntent) -> Intent:

@@ -1,0 +1,150 @@
+"""The control verbs, outside Stripe's own paths: what the app's SDK, the banks, the network and time would
+do.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from payments.double import intents, setups
+from payments.double.deliveries import DEFAULT_KINDS, Deliveries
+from payments.double.problem import Problem
+from payments.double.world import Body, World
+
+FAULTS = ("drop_after_commit", "409", "429", "500", "delay")
+DELIVERIES = ("twice", "late", "out_of_order", "bad_signature", "pause", "resume")
+
+
+@dataclass
+class Fault:
+    """What happens to the next calls whose path contains `path`."""
+
+    kind: str
+    path: str
+    left: int
+    seconds: float
+
+
+@dataclass
+class Control:
+    """One function for each verb; all run with the world locked."""
+
+    world: World
+    deliveries: Deliveries
+    log: list[Body] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    keys: dict[str, Any] = field(default_factory=dict)
+
+    def answer(self, method: str, verb: str, body: Body) -> Any:
+        verbs: dict[tuple[str, str], Callable[[Body], Any]] = {
+            ("POST", "setup_intents/confirm"): self.confirm_setup,
+            ("POST", "payment_intents/confirm"): self.confirm_intent,
+            ("POST", "clock/forward"): self.forward,
+            ("POST", "fault"): self.fault,
+            ("POST", "webhooks"): self.webhooks,
+            ("POST", "keys/forget"): self.forget_keys,
+            ("GET", "clock"): lambda _body: {"now": self.world.now()},
+            ("GET", "objects"): self.objects,
+            ("GET", "log"): lambda _body: {"calls": self.log},
+            ("GET", "deliveries"): lambda _body: {"deliveries": self.deliveries.log},
+        }
+        if (method, verb) not in verbs:
+            raise Problem(404, f"No control verb {method} {verb}")
+        return verbs[(method, verb)](body)
+
+    def take_fault(self, path: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.path in path:
+                fault.left -= 1
+                if fault.left == 0:
+                    self.faults.remove(fault)
+                return fault
+        return None
+
+    def confirm_setup(self, body: Body) -> Body:
+        """{client_secret, card, three_ds: ok|fail|abandon}"""
+        setup = self._by_secret("setup_intent", body)
+        return setups.confirm_setup(self.world, setup, str(body.get("card", "")), _three_ds(body))
+
+    def confirm_intent(self, body: Body) -> Body:
+        """{client_secret, card?, three_ds: ok|fail|abandon}; a decline is answered as the intent it
+        leaves.
+        """
+        intent = self._by_secret("payment_intent", body)
+        try:
+            return intents.confirm_by_app(self.world, intent, body.get("card"), _three_ds(body))
+        except Problem as problem:
+            if problem.status != 402:  # noqa: PLR2004
+                raise
+            return intent
+
+    def forward(self, body: Body) -> Body:
+        """{seconds}; holds that have run out are released."""
+        seconds = body.get("seconds")
+        if not isinstance(seconds, int | float) or seconds < 0:
+            raise Problem(400, "seconds: the clock moves forward only")
+        self.world.forward(int(seconds))
+        intents.expire_holds(self.world)
+        return {"now": self.world.now()}
+
+    def fault(self, body: Body) -> Body:
+        """{next: drop_after_commit|409|429|500|delay, path?, times? (1), seconds? (2, delay)}"""
+        kind = str(body.get("next"))
+        if kind not in FAULTS:
+            raise Problem(400, f"next: one of {', '.join(FAULTS)}")
+        times, seconds = int(body.get("times", 1)), float(body.get("seconds", 2))
+        self.faults.append(Fault(kind, str(body.get("path", "")), times, seconds))
+        return {"faults": len(self.faults)}
+
+    def webhooks(self, body: Body) -> Body:
+        """{url?, secret?, kinds?: [..]|"*", deliver?: .., times? (1), seconds? (2, late)}; each part is
+        optional.
+        """
+        endpoint = self.deliveries.endpoint
+        endpoint.url = body.get("url", endpoint.url)
+        endpoint.secret = body.get("secret", endpoint.secret)
+        if "kinds" in body:
+            kinds = body["kinds"]
+            endpoint.kinds = None if kinds == "*" else frozenset(kinds or DEFAULT_KINDS)
+        how = body.get("deliver")
+        if how is not None and how not in DELIVERIES:
+            raise Problem(400, f"deliver: one of {', '.join(DELIVERIES)}")
+        if how in {"pause", "resume"}:
+            endpoint.paused = how == "pause"
+        elif how is not None:
+            endpoint.misbehave += [(how, float(body.get("seconds", 0)))] * int(body.get("times", 1))
+        self.deliveries.wake()
+        return {
+            "url": endpoint.url,
+            "paused": endpoint.paused,
+            "next": [name for name, _ in endpoint.misbehave],
+        }
+
+    def forget_keys(self, _body: Body) -> Body:
+        """As after 24 hours."""
+        forgotten = len(self.keys)
+        self.keys.clear()
+        return {"forgotten": forgotten}
+
+    def objects(self, _body: Body) -> Body:
+        """All state: objects by kind, and the ids of the intents of each rental."""
+        by_kind: dict[str, list[Body]] = {}
+        rentals: dict[str, list[str]] = {}
+        for body in self.world.objects.values():
+            by_kind.setdefault(body["object"], []).append(body)
+            if body["object"] == "payment_intent" and "rental" in body["metadata"]:
+                rentals.setdefault(body["metadata"]["rental"], []).append(body["id"])
+        return {"now": self.world.now(), "objects": by_kind, "rentals": rentals}
+
+    def _by_secret(self, kind: str, body: Body) -> Body:
+        for found in self.world.of_kind(kind):
+            if found["client_secret"] == body.get("client_secret"):
+                return found
+        raise Problem(404, f"no {kind} has this client_secret")
+
+
+def _three_ds(body: Body) -> str:
+    word = str(body.get("three_ds", "ok"))
+    if word not in {"ok", "fail", "abandon"}:
+        raise Problem(400, "three_ds: ok, fail or abandon")
+    return word
