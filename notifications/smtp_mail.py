@@ -4,6 +4,7 @@ import re
 import smtplib
 import ssl
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +18,9 @@ _PERMANENT = range(500, 600)
 _RECIPIENT_CODES = frozenset({550, 551, 553, 556})
 # RFC 5321 without quoted local parts: nothing in it can end a header or an SMTP command.
 _BARE = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}")
-_WIRE = policy.SMTP.clone(max_line_length=200)
+# Controls, lone surrogates, and the two line ends of Unicode.
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_WIRE = policy.SMTP.clone(cte_type="7bit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def _said(answer: bytes) -> str:
 
 
 def _one_line(value: str) -> str:
-    if not value.isprintable():
+    if any(unicodedata.category(sign) in _CONTROLS for sign in value):
         raise MailRefused("a header holds a line break or another control character")
     return value
 

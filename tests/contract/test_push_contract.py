@@ -1,0 +1,225 @@
+"""What the push door promises, kept by the real Firebase adapter over real sockets."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from notifications.double.process import running
+from notifications.firebase_push import FirebasePush
+from notifications.push import (
+    PhoneGone,
+    PushError,
+    PushMessage,
+    PushOverQuota,
+    PushRefused,
+    PushUnavailable,
+)
+
+MESSAGE = PushMessage(
+    kind="fid",
+    address="fid-max",
+    title="Zoé ist offen",
+    body="Du hast das Auto bis 18:00\u202f!",
+    data={"message": "msg_1", "rental": "ren_1", "kind": "rental_unlocked.driver"},
+    urgent=True,
+    ttl=timedelta(minutes=10),
+    collapse_key="rental-ren_1",
+)
+
+
+@pytest.fixture(scope="module")
+def double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    with (
+        running(tmp_path_factory.mktemp("push")) as ready,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        for name, value in ready["environment"].items():
+            environment.setenv(name, value)
+        yield ready
+
+
+@pytest.fixture(scope="module")
+def push(double: dict[str, Any]) -> Iterator[FirebasePush]:
+    account = json.loads(Path(double["credentials_file"]).read_text())
+    firebase = FirebasePush(account, timeout=5, real_time=lambda: 1_800_000_000.0)
+    yield firebase
+    firebase.close()
+
+
+@pytest.fixture(autouse=True)
+def _fresh(double: dict[str, Any]) -> None:
+    requests.post(f"{double['control']}/reset", timeout=5).raise_for_status()
+
+
+def fault(double: dict[str, Any], **order: object) -> None:
+    requests.post(f"{double['control']}/fault", json=order, timeout=5).raise_for_status()
+
+
+def pushes(double: dict[str, Any], address: str) -> list[dict[str, Any]]:
+    answer = requests.get(f"{double['control']}/pushes", params={"address": address}, timeout=5).json()
+    found: list[dict[str, Any]] = answer["pushes"]
+    return found
+
+
+def test_a_message_reaches_its_phone_and_gets_a_name(push: FirebasePush, double: dict[str, Any]) -> None:
+    name = push.send(MESSAGE)
+    [arrived] = pushes(double, "fid-max")
+    assert arrived["name"] == name
+    assert arrived["message"]["fid"] == "fid-max"
+    assert arrived["message"]["notification"] == {"title": MESSAGE.title, "body": MESSAGE.body}
+    assert arrived["message"]["data"] == dict(MESSAGE.data)
+
+
+def test_an_older_app_is_reached_by_its_token(push: FirebasePush, double: dict[str, Any]) -> None:
+    push.send(replace(MESSAGE, kind="fcm_token", address="token-max"))
+    [arrived] = pushes(double, "token-max")
+    assert arrived["message"]["token"] == "token-max"
+    assert "fid" not in arrived["message"]
+
+
+def test_an_urgent_message_wakes_the_phone_and_dies_in_time(
+    push: FirebasePush, double: dict[str, Any]
+) -> None:
+    push.send(MESSAGE)
+    message = pushes(double, "fid-max")[0]["message"]
+    assert message["android"]["priority"] == "high"
+    assert message["android"]["ttl"] == "600s"
+    assert message["android"]["collapse_key"] == message["android"]["notification"]["tag"] == "rental-ren_1"
+    assert message["android"]["notification"]["visibility"] == "PRIVATE"
+    assert message["apns"]["headers"] == {
+        "apns-push-type": "alert",
+        "apns-priority": "10",
+        "apns-expiration": "1800000600",
+        "apns-collapse-id": "rental-ren_1",
+    }
+    aps = message["apns"]["payload"]["aps"]
+    assert aps["interruption-level"] == "time-sensitive"
+    assert aps["thread-id"] == "ren_1"
+    assert aps["category"] == "rental_unlocked.driver"
+    assert len(message["webpush"]["headers"]["Topic"]) == 32
+
+
+def test_a_message_that_can_wait_lets_the_phone_sleep(push: FirebasePush, double: dict[str, Any]) -> None:
+    push.send(replace(MESSAGE, urgent=False, ttl=timedelta(hours=24), collapse_key=None))
+    message = pushes(double, "fid-max")[0]["message"]
+    assert message["android"]["priority"] == "normal"
+    assert message["apns"]["headers"]["apns-priority"] == "5"
+    assert message["webpush"]["headers"] == {"TTL": "86400", "Urgency": "normal"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        ("unregistered", PhoneGone),
+        ("sender_mismatch", PhoneGone),
+        ("invalid", PhoneGone),
+        ("not_found", PushRefused),
+        ("third_party", PushRefused),
+        ("quota", PushOverQuota),
+    ],
+)
+def test_each_answer_of_fcm_says_what_to_do_next(
+    push: FirebasePush, double: dict[str, Any], answer: str, raised: type[PushError]
+) -> None:
+    fault(double, answer=answer, address="fid-max", times=0)
+    with pytest.raises(raised) as caught:
+        push.send(MESSAGE)
+    assert type(caught.value) is raised
+    assert not caught.value.may_have_acted
+    assert pushes(double, "fid-max") == []
+
+
+def test_a_fault_of_one_phone_leaves_the_others_alone(push: FirebasePush, double: dict[str, Any]) -> None:
+    fault(double, answer="unregistered", address="fid-max", times=0)
+    push.send(replace(MESSAGE, address="fid-olga"))
+    assert len(pushes(double, "fid-olga")) == 1
+
+
+def test_a_service_that_stays_down_is_told_apart_and_says_when_to_return(
+    push: FirebasePush, double: dict[str, Any]
+) -> None:
+    fault(double, answer="unavailable", times=0, retry_after=1)
+    with pytest.raises(PushUnavailable) as caught:
+        push.send(MESSAGE)
+    assert caught.value.temporary
+    assert caught.value.may_have_acted
+    assert caught.value.retry_after == 1.0
+
+
+def test_a_short_outage_is_bridged(push: FirebasePush, double: dict[str, Any]) -> None:
+    fault(double, answer="unavailable", times=1)
+    push.send(MESSAGE)
+    assert len(pushes(double, "fid-max")) == 1
+
+
+def test_a_lost_answer_shows_twice_under_one_message_id(push: FirebasePush, double: dict[str, Any]) -> None:
+    fault(double, answer="lost", times=1)
+    push.send(MESSAGE)
+    assert [one["message"]["data"]["message"] for one in pushes(double, "fid-max")] == ["msg_1", "msg_1"]
+
+
+def test_a_message_too_big_is_refused_and_the_phone_kept(push: FirebasePush, double: dict[str, Any]) -> None:
+    with pytest.raises(PushRefused, match="too big"):
+        push.send(replace(MESSAGE, data={"message": "msg_1", "text": "é" * 2100}))
+    assert pushes(double, "fid-max") == []
+
+
+def test_a_reserved_data_name_is_refused(push: FirebasePush) -> None:
+    with pytest.raises(PushRefused, match="from"):
+        push.send(replace(MESSAGE, data={"message": "msg_1", "from": "Olga"}))
+
+
+def test_a_browser_subscription_is_refused_in_words(push: FirebasePush) -> None:
+    with pytest.raises(PushRefused, match="Web Push"):
+        push.send(replace(MESSAGE, kind="webpush", address="https://push.example/1"))
+
+
+def test_a_wrong_key_is_refused_and_not_retried(double: dict[str, Any], tmp_path: Path) -> None:
+    with running(tmp_path) as other:
+        account = json.loads(Path(other["credentials_file"]).read_text())
+    firebase = FirebasePush(account | {"token_uri": double["token_uri"]}, timeout=5)
+    with pytest.raises(PushRefused, match="no access token"):
+        firebase.send(MESSAGE)
+    firebase.close()
+
+
+def test_many_at_once_all_arrive(push: FirebasePush, double: dict[str, Any]) -> None:
+    threads = [
+        threading.Thread(target=push.send, args=(replace(MESSAGE, address=f"fid-{number}"),))
+        for number in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(len(pushes(double, f"fid-{number}")) == 1 for number in range(20))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"data": {}},
+        {"address": ""},
+        {"collapse_key": "é" * 33},
+        {"ttl": timedelta(seconds=-1)},
+    ],
+)
+def test_a_message_nobody_could_deliver_cannot_be_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"push message|Apple"):
+        replace(MESSAGE, **wrong)
+
+
+def test_an_address_is_not_shown_where_messages_are_logged() -> None:
+    assert "fid-max" not in repr(MESSAGE)
+
+
+def test_an_unknown_fault_is_refused_by_the_double(double: dict[str, Any]) -> None:
+    answer = requests.post(f"{double['control']}/fault", json={"answer": "sulk"}, timeout=5)
+    assert answer.status_code == 422
