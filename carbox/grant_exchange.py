@@ -121,7 +121,7 @@ class BoxVerifier:
         return self._receipt(grant, operation)
 
     def revoke(self, *, floor: int | None = None, grant_ids: tuple[bytes, ...] = ()) -> None:
-        """As pushed over the network. Raises ValueError when the list is full: the issuer raises the floor."""
+        """As pushed over the network. Raises ValueError when the list is full: raise the floor."""
         if len(self.revoked | set(grant_ids)) > MOST_REVOKED:
             raise ValueError("the list is full: raise the floor")
         self.revoked.update(grant_ids)

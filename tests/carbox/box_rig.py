@@ -1,0 +1,74 @@
+"""What the car box tests share: a listener that remembers, real time, waiting."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from carbox.box import Answer, Box, BoxAddress, BoxState, DoorWiring, KeySensor
+from carbox.simulator.process import Simulator
+
+NAMES = ("backend", *(f"box{number}" for number in range(1, 61)))
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def real_time() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+def eventually(true: Callable[[], object], within_s: float = 5.0) -> None:
+    ends = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < ends, "it never became true"
+        time.sleep(0.01)
+
+
+@dataclass
+class Told:
+    """A listener that keeps what it was told."""
+
+    readings: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    connections: list[tuple[str, bool]] = field(default_factory=list)
+    late: list[tuple[str, Answer]] = field(default_factory=list)
+    events: list[tuple[str, str]] = field(default_factory=list)
+
+    def on_reading(self, box: BoxAddress, delta: BoxState) -> None:
+        self.readings.append((box.username, {name: each.value for name, each in delta.items()}))
+
+    def on_connection(self, box: BoxAddress, *, up: bool) -> None:
+        self.connections.append((box.username, up))
+
+    def on_late_answer(self, box: BoxAddress, command_id: str, answer: Answer) -> None:
+        del box
+        self.late.append((command_id, answer))
+
+    def on_event(self, box: BoxAddress, name: str, text: str) -> None:
+        del text
+        self.events.append((box.username, name))
+
+
+@dataclass
+class Cast:
+    """Boxes for one test each, so that no test sees another's car."""
+
+    simulator: Simulator
+    used: int = 0
+    guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def box(self, profile: str = "DEMO", *, wiring: DoorWiring | None = None, **more: Any) -> Box:
+        with self.guard:
+            self.used += 1
+            username = f"box{self.used}"
+        self.simulator.add(username, f"pw-{username}", profile=profile, **more)
+        return Box(
+            BoxAddress(username, "CAR"), wiring or DoorWiring(pin="4711", key_sensor=KeySensor(port=6))
+        )
