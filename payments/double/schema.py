@@ -33,8 +33,9 @@ def _reference(kind: Any, definitions: dict[str, Schema]) -> Schema:
     name = re.sub(r"\W", "_", f"{kind.__module__}.{kind.__qualname__}")
     if name not in definitions:
         definitions[name] = {}  # a type may contain itself
-        hints = get_type_hints(kind, vars(sys.modules[kind.__module__]), include_extras=True)
-        wanted = {key: hint for key, hint in hints.items() if key not in OPTIONS}
+        own = {key: hint for key, hint in kind.__annotations__.items() if key not in OPTIONS}
+        named = types.SimpleNamespace(__annotations__=own)
+        wanted = get_type_hints(named, vars(sys.modules[kind.__module__]), include_extras=True)
         definitions[name] = {
             "type": "object",
             "additionalProperties": False,

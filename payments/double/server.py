@@ -135,6 +135,9 @@ class _Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's own name
         """The calls are in /_control/log."""
 
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:  # noqa: ARG002 - werkzeug's
+        self.close_connection = True
+
 
 def _replay(known: _Known, fingerprint: tuple[str, str, str]) -> Response:
     if known.fingerprint != fingerprint:

@@ -23,6 +23,7 @@ PREFIXES = {
     "balance_transaction": "txn",
     "event": "evt",
 }
+NO_LIVEMODE = frozenset({"refund", "balance_transaction"})
 API_VERSION = str(stripe.api_version)
 
 
@@ -52,7 +53,7 @@ class World:
             "id": f"{PREFIXES[kind]}_{secrets.token_hex(12)}",
             "object": kind,
             "created": self.now(),
-            "livemode": False,
+            **({} if kind in NO_LIVEMODE else {"livemode": False}),
             **fields,
         }
         self.objects[body["id"]] = body
