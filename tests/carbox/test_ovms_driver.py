@@ -372,3 +372,21 @@ def test_arrival_is_stamped_by_the_given_clock(driver: OvmsBoxes, cast: Cast) ->
     reading = driver.fresh(cast.box(), ("locked",))["locked"]
     assert reading.received_at.utcoffset() == timedelta(0)
     assert abs(real_time() - reading.received_at) < timedelta(seconds=5)
+
+
+def test_a_stalled_link_that_comes_back_opens_late_once_and_is_told(
+    driver: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
+) -> None:
+    box = cast.box()
+    name = box.address.username
+    assert driver.alive(box)
+    simulator.fault(name, "frozen")
+    time.sleep(0.1)
+    command_id = uuid4().hex
+    early = driver.send(box, UNLOCK, command_id=command_id, wait_s=0.1)
+    assert (early.kind, early.dead) == (AnswerKind.SILENT, False)
+    simulator.fault(name, "none")  # the bytes were on their way: no expiry reaches them
+    eventually(lambda: [late for late in told.late if late[0] == command_id])
+    late = next(answer for each, answer in told.late if each == command_id)
+    assert (late.kind, late.effect, late.evidence) == (AnswerKind.CONFIRMED, True, Evidence.STRONG)
+    assert [entry["executed"] for entry in simulator.log(name)] == [1]
