@@ -113,7 +113,7 @@ def pem_of_jwk(jwk: Mapping[str, Any]) -> str:
 
 
 def jwks(public_keys: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The set to publish: today's key and every retired one; private parts are left out, whatever is given."""
+    """The set to publish: today's key and all retired ones; private parts are left out, if any are given."""
     keys: dict[str, dict[str, Any]] = {}
     for jwk in public_keys:
         kid = str(jwk["kid"])

@@ -1,7 +1,17 @@
-"""Which span of a rental counts for the insurer: half-open [from, to), UTC, milliseconds."""
+"""Which span of a rental counts for the insurer, and what it costs: half-open, UTC, to the millisecond."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Final, Literal
+
+LateRuleName = Literal["stop", "reported", "lock"]
+Unit = Literal["hour", "day"]
+Basis = Literal["covered", "charged"]
+
+UNIT_MINUTES: Final[Mapping[Unit, int]] = MappingProxyType({"hour": 60, "day": 24 * 60})
+_MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +31,108 @@ class Span:
     def holds(self, at: datetime) -> bool:
         """Whether the instant lies inside; the end itself does not."""
         return self.from_at <= at and (self.to_at is None or at < self.to_at)
+
+
+@dataclass(frozen=True, slots=True)
+class LateRule:
+    """What a master policy says of own damage after the planned end; liability always runs to the lock.
+
+    `stop` (A) ends it there. `reported` (B) goes on for `hours` if the lateness was reported within them.
+    `lock` (C) goes on to the lock.
+    """
+
+    name: LateRuleName
+    hours: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CoverSpans:
+    """The two parts of one cover; every answer and certificate names both."""
+
+    liability: Span
+    own_damage: Span
+
+    @property
+    def overrun(self) -> bool:
+        """Whether liability outlasts, or may outlast, own damage."""
+        return self.liability.to_at != self.own_damage.to_at
+
+
+@dataclass(frozen=True, slots=True)
+class PremiumRate:
+    """What a master policy charges, in minor units of its currency.
+
+    Time is rounded up to the started unit, money never: `amount` per started hour or day, at most `day_cap`
+    per started 24 hours and `cap` in all, for at least `minimum_minutes`. `basis` says which minutes count.
+    """
+
+    currency: str
+    per: Unit
+    amount: int
+    day_cap: int | None = None
+    cap: int | None = None
+    minimum_minutes: int = 0
+    basis: Basis = "covered"
+
+
+def cover_spans(
+    *,
+    start: datetime,
+    planned_end: datetime,
+    rule: LateRule,
+    locked_at: datetime | None = None,
+    reported_at: datetime | None = None,
+) -> CoverSpans:
+    """The spans as they stand: `locked_at` None while the car is out, `reported_at` None: nobody told."""
+    liability = Span(start, locked_at)
+    limit = _own_damage_limit(planned_end, rule, reported_at)
+    ends = [at for at in (locked_at, limit) if at is not None]
+    own_damage_end = max(start, min(ends)) if ends else None
+    return CoverSpans(liability, Span(start, own_damage_end))
+
+
+def _own_damage_limit(planned_end: datetime, rule: LateRule, reported_at: datetime | None) -> datetime | None:
+    if rule.name == "lock":
+        return None
+    last = planned_end + timedelta(hours=rule.hours)
+    if rule.name == "reported" and reported_at is not None and reported_at <= last:
+        return last
+    return planned_end
+
+
+def covered_minutes(liability: Span) -> int | None:
+    """Started minutes from the unlock to the lock; None while the car is out."""
+    return None if liability.to_at is None else _started_minutes(liability.to_at - liability.from_at)
+
+
+def charged_minutes(liability: Span, meter_stopped_at: datetime | None = None) -> int | None:
+    """Started minutes to the lock, or to where the meter stopped before it; None while both run."""
+    ends = [to_ms(at) for at in (liability.to_at, meter_stopped_at) if at is not None]
+    if not ends:
+        return None
+    return _started_minutes(max(timedelta(0), min(ends) - liability.from_at))
+
+
+def premium(rate: PremiumRate, *, covered: int, charged: int) -> int:
+    """The premium in minor units for these minutes; a cover of no minutes is void and costs nothing."""
+    minutes = covered if rate.basis == "covered" else charged
+    if minutes < 0:
+        raise ValueError("minutes are not negative")
+    if minutes == 0:
+        return 0
+    days, rest = divmod(max(minutes, rate.minimum_minutes), UNIT_MINUTES["day"])
+    total = days * _within_a_day(rate, UNIT_MINUTES["day"]) + _within_a_day(rate, rest)
+    return total if rate.cap is None else min(total, rate.cap)
+
+
+def _within_a_day(rate: PremiumRate, minutes: int) -> int:
+    units = -(-minutes // UNIT_MINUTES[rate.per])
+    price = units * rate.amount
+    return price if rate.day_cap is None else min(price, rate.day_cap)
+
+
+def _started_minutes(length: timedelta) -> int:
+    return -(-length // _MINUTE)
 
 
 def to_ms(at: datetime) -> datetime:
