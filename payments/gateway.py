@@ -204,7 +204,8 @@ class Payments(Protocol):
 
     `key` is the command row ("<kind>:<row uuid>"): the same for each repeat of one attempt, new for each
     new attempt. It is also kept at the provider, where `find_by_command` looks. Every call may raise
-    `PaymentsUnavailable`, `PaymentsBusy` and `PaymentsRefused`; what else it may raise stands with it.
+    `PaymentsUnavailable`, `PaymentsBusy` and `PaymentsRefused`; what else it may raise stands with it. A
+    repeated key has no second effect and is answered with the intent as it stands now.
     """
 
     def create_customer(self, *, person: str, email: str | None, key: str) -> str:

@@ -82,9 +82,9 @@ class Tariff:
                 continue
             if type(value) is not int or value < 0:
                 raise ValueError(f"{field.name} is a whole number from 0, not {value!r}")
-        if any(not 0 <= step.percent <= 100 or step.hours_before < 0 for step in self.cancellation):  # noqa: PLR2004
+        if any(not 0 <= step.percent <= 100 or step.hours_before < 0 for step in self.cancellation):
             raise ValueError("a cancellation step has hours from 0 and 0 to 100 percent")
-        if self.early_return_percent > 100:  # noqa: PLR2004
+        if self.early_return_percent > 100:
             raise ValueError("early_return_percent is at most 100")
 
     def money(self, amount: int) -> Money:

@@ -204,21 +204,30 @@ class StripeGateway:
             # who is absent cannot confirm; who is present confirms in the app's own SDK
             **({"off_session": True} if off_session else {"use_stripe_sdk": True}),
         }
-        with _our_errors():
-            made = self._stripe.payment_intents.create(_as(params), {"idempotency_key": key})
-            intent = intent_of(made)
-        if intent.state is IntentState.ACTION_REQUIRED:
-            raise ActionRequired(intent.client_secret or "", intent.id)
-        if intent.state is IntentState.CARD_NEEDED:
-            code = intent.failure.code if intent.failure else "generic_decline"
-            raise CardDeclined(code, hard=codes.is_hard(code), intent=intent.id)
-        return intent
+        try:
+            with _our_errors():
+                made = self._stripe.payment_intents.create(_as(params), {"idempotency_key": key})
+        except (CardDeclined, ActionRequired) as no:
+            if no.intent is None or not _is_replay(getattr(no.__cause__, "headers", None)):
+                raise
+            intent = self.intent(no.intent)
+        else:
+            intent = self._present(made)
+        return _secured(intent)
+
+    def _present(self, answered: stripe.PaymentIntent) -> Intent:
+        """As it stands now: a repeated key is answered with what was true then."""
+        response = getattr(answered, "last_response", None)
+        if _is_replay(getattr(response, "headers", None)):
+            return self.intent(answered.id)
+        return intent_of(answered)
 
     def _step(self, intent: str, goal: IntentState, ask: Callable[[], stripe.PaymentIntent]) -> Intent:
         """A step that may have been taken before: what stands there decides."""
         try:
             with _our_errors():
-                return intent_of(ask())
+                answered = ask()
+            return self._present(answered)
         except PaymentsRefused as error:
             if error.code not in codes.STATE_CODES:
                 raise
@@ -234,6 +243,22 @@ class StripeGateway:
             for found in self._stripe.payment_intents.list(_as(query)).auto_paging_iter():
                 if found.currency.upper() in CURRENCIES and "command_id" in found.metadata:
                     yield intent_of(found)
+
+
+def _secured(intent: Intent) -> Intent:
+    """The intent, unless the money is not there yet."""
+    if intent.state is IntentState.ACTION_REQUIRED:
+        raise ActionRequired(intent.client_secret or "", intent.id)
+    if intent.state is IntentState.CARD_NEEDED:
+        code = intent.failure.code if intent.failure else "generic_decline"
+        if code in codes.AUTHENTICATION_CODES:
+            raise ActionRequired(intent.client_secret or "", intent.id)
+        raise CardDeclined(code, hard=codes.is_hard(code), intent=intent.id)
+    return intent
+
+
+def _is_replay(headers: Mapping[str, str] | None) -> bool:
+    return headers is not None and headers.get("Idempotent-Replayed") == "true"
 
 
 def _as(params: Mapping[str, Any]) -> Any:

@@ -74,7 +74,7 @@ class Control:
         try:
             return intents.confirm_by_app(self.world, intent, body.get("card"), _three_ds(body))
         except Problem as problem:
-            if problem.status != 402:  # noqa: PLR2004
+            if problem.status != 402:
                 raise
             return intent
 

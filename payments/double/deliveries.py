@@ -138,7 +138,7 @@ class Deliveries(threading.Thread):
         entry = {"event": letter.event["id"], "type": letter.event["type"], "attempt": letter.attempt}
         with self._world.lock:
             self.log.append({**entry, "status": status, "forged": letter.forged})
-            if 200 <= status < 300:  # noqa: PLR2004
+            if 200 <= status < 300:
                 self._world.clear_delivery(letter.event["id"])
                 return
         letter.forged = False

@@ -331,6 +331,28 @@ def test_a_lost_answer_is_repeated_under_the_same_key_and_there_is_one_hold(desk
 
 
 @only_double
+def test_a_repeated_key_is_answered_with_the_intent_as_it_stands_now(desk: Desk) -> None:
+    customer = desk.customer()
+    command = {kind: key(kind) for kind in ("asked", "poor", "held", "capture")}
+    always, poor, visa = (desk.card(customer, number) for number in (ALWAYS_3DS, POOR, VISA))
+    with pytest.raises(ActionRequired) as action:
+        desk.hold_on(customer, always, key=command["asked"])
+    with pytest.raises(ActionRequired):
+        desk.hold_on(customer, always, key=command["asked"])
+    desk.double.post("payment_intents/confirm", client_secret=action.value.client_secret, three_ds="ok")
+    assert desk.hold_on(customer, always, key=command["asked"]).state is IntentState.HELD
+    for _ in range(2):
+        with pytest.raises(CardDeclined, match="insufficient_funds"):
+            desk.hold_on(customer, poor, key=command["poor"])
+    held = desk.hold_on(customer, visa, key=command["held"])
+    desk.payments.capture(held.id, EUR_90, key=command["capture"])
+    assert desk.hold_on(customer, visa, key=command["held"]).state is IntentState.CAPTURED
+    desk.payments.refund(held.id, Money(100, "EUR"), key=key("refund"))
+    again = desk.payments.capture(held.id, EUR_90, key=command["capture"])
+    assert again.refunded == Money(100, "EUR")
+
+
+@only_double
 def test_an_answer_lost_once_is_not_even_noticed(desk: Desk) -> None:
     customer = desk.customer()
     card = desk.card(customer)
