@@ -16,6 +16,19 @@ UP_WITHIN_S: Final = 10.0
 BINARIES: Final = ("mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto")
 
 
+def write_accounts(path: Path, hashes: Mapping[str, str]) -> None:
+    """Replace the broker's password file at once, readable for its owner only."""
+    fresh = path.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    fresh.write_text(password_file(hashes))
+    fresh.replace(path)
+
+
+def reload_accounts(pid_path: Path) -> None:
+    """Have the broker with this pid file read its files again. Raises OSError or ValueError."""
+    os.kill(int(pid_path.read_text()), signal.SIGHUP)
+
+
 class LocalBroker:
     """Files in `directory`, listening on `port` of loopback. `hashes` is username -> password hash."""
 
@@ -35,7 +48,7 @@ class LocalBroker:
         acl = directory / "acl"
         acl.write_text(acl_file(backend, client_id))
         acl.chmod(0o600)
-        self._write(hashes)
+        write_accounts(self._passwords, hashes)
         self._config.write_text(
             mosquitto_conf(
                 port=port,
@@ -70,15 +83,9 @@ class LocalBroker:
 
     def reload(self, hashes: Mapping[str, str]) -> None:
         """Only these accounts from now on; who is no longer among them is cut off."""
-        self._write(hashes)
+        write_accounts(self._passwords, hashes)
         if self._process is not None:
             self._process.send_signal(signal.SIGHUP)
-
-    def _write(self, hashes: Mapping[str, str]) -> None:
-        fresh = self._passwords.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        fresh.write_text(password_file(hashes))
-        fresh.replace(self._passwords)
 
     def _listens(self) -> bool:
         try:

@@ -118,6 +118,27 @@ class MqttLink:
             self._on_message(message.topic, message.payload.decode("utf-8", "replace"), message.retain)
 
 
+def let_in(broker: BrokerAddress, within_s: float = 5.0) -> bool:
+    """Whether the broker knows this account now; leaves at once. A broker that is away is a no."""
+    decided, welcome = threading.Event(), []
+
+    def connected(_client: Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        welcome.append(not reason.is_failure)
+        decided.set()
+
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+    client.username_pw_set(broker.username, broker.password)
+    if broker.ca_file:
+        client.tls_set(ca_certs=broker.ca_file)
+    client.on_connect = connected
+    client.connect_async(broker.host, broker.port)
+    client.loop_start()
+    decided.wait(within_s)
+    client.disconnect()
+    client.loop_stop()
+    return welcome[:1] == [True]
+
+
 def _no_delay(_client: Client, _user: Any, sock: Any) -> None:
     # without it each command costs 44 ms: Nagle against delayed acknowledgements
     if sock.family in {socket.AF_INET, socket.AF_INET6}:

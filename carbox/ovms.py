@@ -14,7 +14,6 @@ from carbox.box import (
     FRESH_FOR_S,
     LOCK_NAMES,
     SEND_EXPIRY_S,
-    UNLOCK_NAMES,
     Answer,
     AnswerKind,
     BadCommand,
@@ -23,13 +22,14 @@ from carbox.box import (
     BoxListener,
     BoxState,
     BoxUnreachable,
+    CarBox,
     Command,
     CommandKind,
     Evidence,
 )
 from carbox.mqtt_link import BrokerAddress, MqttLink
 from carbox.ovms_box import BoxMemory, Sent
-from carbox.ovms_commands import COMMAND_ID, TOPIC_LEVEL, classified, command_line, goal, masked
+from carbox.ovms_commands import COMMAND_ID, TOPIC_LEVEL, classified, command_line, judged, masked, observed
 from carbox.ovms_metrics import PRESENT, metrics_of, sources
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ LOOK_AGAIN_S: Final = 0.3
 LEVELS_BEFORE_KIND: Final = 3
 
 
-class OvmsBoxes:
+class OvmsBoxes(CarBox):
     """All boxes of one broker account. `clock` returns aware UTC and stamps what arrives."""
 
     def __init__(
@@ -143,7 +143,7 @@ class OvmsBoxes:
             state, heard = BoxState(), False
         else:
             state, heard = self._observed(memory, sent, kind)
-        effect, evidence = _judged(sent, state)
+        effect, evidence = judged(sent.command, sent.box.wiring, state)
         return Answer(
             kind,
             evidence=evidence,
@@ -157,13 +157,13 @@ class OvmsBoxes:
 
     def _observed(self, memory: BoxMemory, sent: Sent, kind: AnswerKind) -> tuple[BoxState, bool]:
         """Ask what is true now; look again while a car that looks at its lock has not caught up."""
-        names = _names(sent.command)
+        names = observed(sent.command)
         ends = time.monotonic() + ALIVE_WITHIN_S
         state, heard = self._ask(memory, names, ALIVE_WITHIN_S, quiet=True)
         while (
             kind is AnswerKind.CONFIRMED
             and not sent.box.wiring.optimistic_lock
-            and _judged(sent, state)[0] is False
+            and judged(sent.command, sent.box.wiring, state)[0] is False
             and (left := ends - time.monotonic()) > LOOK_AGAIN_S
             and not self._stopping.wait(LOOK_AGAIN_S)
         ):
@@ -293,19 +293,3 @@ class OvmsBoxes:
             listener.on_late_answer(memory.address, command_id, answer)
         except Exception:
             log.exception("late answer of %s was not taken", memory.address.username)
-
-
-def _names(command: Command) -> tuple[str, ...]:
-    aim = goal(command)
-    if command.kind in {CommandKind.UNLOCK, CommandKind.LOCK}:
-        return LOCK_NAMES if command.kind is CommandKind.LOCK else UNLOCK_NAMES
-    return (aim[0],) if aim else ("charging",)
-
-
-def _judged(sent: Sent, state: BoxState) -> tuple[bool | None, Evidence]:
-    aim = goal(sent.command)
-    seen = state.flag(aim[0]) if aim else None
-    if aim is None or seen is None:
-        return None, Evidence.NONE
-    weak = sent.box.wiring.optimistic_lock and aim[0] == "locked"
-    return seen == aim[1], Evidence.WEAK if weak else Evidence.STRONG

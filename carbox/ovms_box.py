@@ -52,7 +52,7 @@ class BoxMemory:
         with self.changed:
             self.arrivals += 1
             self.last_at = time.monotonic()
-            turned = self._connection(text, retained=retained) if metric == PRESENT[0] else None
+            turned = self._connection(text) if metric == PRESENT[0] else None
             if metric in PRESENT and not retained and self.up is not False:
                 self.present_at = self.arrivals
             known = normalised(metric, text)
@@ -60,9 +60,9 @@ class BoxMemory:
             self.changed.notify_all()
             return delta, turned
 
-    def _connection(self, text: str, *, retained: bool) -> bool | None:
+    def _connection(self, text: str) -> bool | None:
         up = text.strip() == "yes"
-        if not up and (self.up or not retained):
+        if not up:
             self.ended += 1
             self.proof_at = None
         turned = up if up != self.up else None
@@ -106,5 +106,5 @@ class BoxMemory:
     def link_lost(self) -> None:
         """Our own connection ended: what was proved on it counts no longer."""
         with self.changed:
-            self.proof_at = None
+            self.proof_at = self.up = None
             self.changed.notify_all()

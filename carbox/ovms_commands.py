@@ -6,7 +6,19 @@ The command channel is an administrator's shell without exit codes: answers are 
 import re
 from typing import Final
 
-from carbox.box import AnswerKind, BadCommand, Command, CommandKind, DoorHow, DoorWiring, Pulse
+from carbox.box import (
+    LOCK_NAMES,
+    UNLOCK_NAMES,
+    AnswerKind,
+    BadCommand,
+    BoxState,
+    Command,
+    CommandKind,
+    DoorHow,
+    DoorWiring,
+    Evidence,
+    Pulse,
+)
 
 PIN: Final = re.compile(r"[0-9A-Za-z]{4,16}")
 COMMAND_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -105,3 +117,23 @@ def goal(command: Command) -> tuple[str, bool] | None:
         CommandKind.WAKEUP: ("awake", True),
         CommandKind.VALET: ("valet", bool(command.on)),
     }.get(command.kind)
+
+
+def observed(command: Command) -> tuple[str, ...]:
+    """What to ask the car after this command."""
+    if command.kind is CommandKind.LOCK:
+        return LOCK_NAMES
+    if command.kind is CommandKind.UNLOCK:
+        return UNLOCK_NAMES
+    aim = goal(command)
+    return (aim[0],) if aim else ("charging",)
+
+
+def judged(command: Command, wiring: DoorWiring, state: BoxState) -> tuple[bool | None, Evidence]:
+    """Whether readings asked for after the answer show the effect, and how far to believe them."""
+    aim = goal(command)
+    seen = state.flag(aim[0]) if aim else None
+    if aim is None or seen is None:
+        return None, Evidence.NONE
+    weak = wiring.optimistic_lock and aim[0] == "locked"
+    return seen == aim[1], Evidence.WEAK if weak else Evidence.STRONG

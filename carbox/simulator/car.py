@@ -9,6 +9,7 @@ from carbox.simulator.profiles import Profile
 DOORS: Final = ("fl", "fr", "rl", "rr", "trunk", "hood")
 CHARGE_KW: Final = 7.4
 KM_PER_DEGREE: Final = 111.0
+AWAKE_S: Final = 60.0
 
 
 class Impossible(Exception):
@@ -46,6 +47,7 @@ class Car:
     open_doors: set[str] = field(default_factory=set)
     outputs: set[int] = field(default_factory=set)
     follows_at: float = 0.0
+    awake_until: float = 0.0
 
     def turn_lock(self, *, locked: bool) -> None:
         """By command, relay or key: the bolts move unless they are jammed."""
@@ -54,6 +56,9 @@ class Car:
         if self.profile.echoes_lock:
             self.seen_locked = locked
         self.follows_at = time.monotonic() + self.lag_s
+
+    def wake(self) -> None:
+        self.awake_until = time.monotonic() + AWAKE_S
 
     def settle(self) -> None:
         """Let the car's network catch up with the bolts."""
@@ -103,7 +108,7 @@ class Car:
         if plugged and self.on:
             raise Impossible("the car is on")
         self.plugged = plugged
-        self.charge(start=plugged and self.percent < 100)  # noqa: PLR2004 - full
+        self.charge(start=plugged and self.percent < 100)
 
     def charge(self, *, start: bool) -> None:
         was = self.charging
@@ -114,7 +119,7 @@ class Car:
         """Charging goes on; a resting 12 V battery loses a little."""
         if self.charging:
             self.percent += CHARGE_KW * minutes / 60 / self.profile.capacity_kwh * 100
-            if self.percent >= 100:  # noqa: PLR2004 - full
+            if self.percent >= 100:
                 self.percent, self.charging, self.charge_state = 100.0, False, "done"
         elif not self.on:
             self.volts_12 = max(11.5, self.volts_12 - 0.0001 * minutes)
@@ -122,4 +127,4 @@ class Car:
     def input_level(self, port: int) -> int:
         if port == self.key_port:
             return self.key_level if self.keys_in_glove_box else 1 - self.key_level
-        return int(port <= 3)  # noqa: PLR2004 - four unused inputs are pulled up
+        return int(port <= 3)

@@ -155,7 +155,7 @@ class Control(BaseHTTPRequestHandler):
         fleet = self.server.fleet
         if path in (["state"], ["boxes"]):
             return {name: box.state() for name, box in list(fleet.boxes.items())}
-        _boxes, username, what = path if len(path) == 3 else ("", "", "")  # noqa: PLR2004 - /boxes/x/what
+        _boxes, username, what = path if len(path) == 3 else ("", "", "")
         box = fleet.boxes[username]
         if what not in {"state", "log"}:
             raise LookupError(what)
@@ -168,7 +168,7 @@ class Control(BaseHTTPRequestHandler):
             return {}
         if path == ["boxes"]:
             return fleet.add(body).state()
-        _boxes, username, verb = path if len(path) == 3 else ("", "", "")  # noqa: PLR2004 - /boxes/x/verb
+        _boxes, username, verb = path if len(path) == 3 else ("", "", "")
         box = fleet.boxes[username]
         move = VERBS[verb]
         try:

@@ -42,7 +42,9 @@ def metrics(car: Car) -> dict[str, str]:
         "v.p.gpslock": "yes",
         "v.p.speed": "0",
         "v.e.on": yes_no(car.on),
-        "v.e.awake": yes_no(car.on or car.charging or not car.seen_locked),
+        "v.e.awake": yes_no(
+            car.on or car.charging or not car.seen_locked or time.monotonic() < car.awake_until
+        ),
         "v.e.locked": yes_no(car.seen_locked),
     }
     return known | _doors(car) | _charge(car) | _further(car)

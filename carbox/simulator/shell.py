@@ -99,7 +99,10 @@ class Shell:
         return f"Vehicle valet mode {word}d"
 
     def _wakeup(self, _words: list[str]) -> str:
-        return "Error: vehicle could not be woken" if self.refuse else "Vehicle has been woken"
+        if self.refuse:
+            return "Error: vehicle could not be woken"
+        self.car.wake()
+        return "Vehicle has been woken"
 
     def _homelink(self, words: list[str]) -> str:
         if not words or words[0] not in {"1", "2", "3"}:
@@ -115,7 +118,7 @@ class Shell:
             return f"Error: Charge {what} functionality not available"
         if sub in {"start", "stop"}:
             return self._switch_charge(start=sub == "start")
-        if len(words) != 2:  # noqa: PLR2004 - the subcommand and its value
+        if len(words) != 2:
             return f"Usage: charge {sub} <{sub}>"
         if sub == "mode":
             fits = words[1] in MODES and not self.refuse

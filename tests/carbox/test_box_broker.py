@@ -10,7 +10,8 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from carbox.broker_accounts import acl_file, mosquitto_conf, new_password, password_file, password_hash
-from carbox.local_broker import LocalBroker
+from carbox.local_broker import LocalBroker, reload_accounts, write_accounts
+from carbox.mqtt_link import BrokerAddress, let_in
 
 
 class Account:
@@ -78,6 +79,18 @@ def test_a_removed_account_is_cut_and_a_new_one_gets_in(walls: LocalBroker) -> N
     assert Account(walls.port, "box1", "pw-box1").refused
     for account in (box2, box3):
         account.leave()
+
+
+def test_an_account_is_probed_without_disturbing_its_box(walls: LocalBroker, tmp_path: Path) -> None:
+    box1 = Account(walls.port, "box1", "pw-box1")
+    assert let_in(BrokerAddress("127.0.0.1", walls.port, "box1", "pw-box1"))
+    new = BrokerAddress("127.0.0.1", walls.port, "box3", "pw-box3")
+    assert not let_in(new)
+    write_accounts(tmp_path / "passwords", _hashes("backend", "box1", "box3"))
+    reload_accounts(tmp_path / "mosquitto.pid")
+    eventually(lambda: let_in(new))
+    assert not let_in(BrokerAddress("127.0.0.1", free_port(), "box1", "pw-box1"), within_s=0.1)
+    box1.leave()
 
 
 def test_a_changed_password_cuts_the_old_one(walls: LocalBroker) -> None:

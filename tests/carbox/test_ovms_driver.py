@@ -322,6 +322,11 @@ def test_charging_is_started_and_shown(driver: OvmsBoxes, cast: Cast, simulator:
     assert (limited.kind, limited.effect, limited.evidence) == (AnswerKind.CONFIRMED, None, Evidence.NONE)
 
 
+def test_a_sleeping_car_is_woken(driver: OvmsBoxes, cast: Cast) -> None:
+    answer = sent(driver, cast.box(), Command(CommandKind.WAKEUP))
+    assert (answer.kind, answer.effect) == (AnswerKind.CONFIRMED, True)
+
+
 def test_words_we_do_not_know_leave_the_command_unknown_but_dead(driver: OvmsBoxes, cast: Cast) -> None:
     answer = sent(driver, cast.box(), Command(CommandKind.CLIMATE, on=True))
     assert (answer.kind, answer.dead) == (AnswerKind.SILENT, True)
