@@ -7,6 +7,7 @@ The tree of errors, each with two answers: may it have acted, and is it worth as
     +-- ActionRequired          no   no    the cardholder must confirm (3-D Secure) with `client_secret`
     +-- PaymentsUnavailable     yes  yes   no answer, or a fault at the provider
     |   +-- PaymentsBusy        no   yes   told to come back later; surely nothing happened
+    +-- BalanceTooLow           no   yes   our own balance there does not cover a transfer: ask again tomorrow
     +-- PaymentsRefused         no   no    our bug or a setting: alarm
     |   +-- IntentGone          no   no    its `state` no longer allows the step
     +-- SignatureInvalid        no   no    a webhook that is forged, changed or too old
@@ -172,6 +173,12 @@ class PaymentsBusy(PaymentsUnavailable):
     """Turned away before anything happened (rate limit, lock): ask again later with the same key."""
 
     may_have_acted = False
+
+
+class BalanceTooLow(PaymentsError):
+    """Our own balance at the provider does not cover a transfer yet."""
+
+    temporary = True
 
 
 class PaymentsRefused(PaymentsError):

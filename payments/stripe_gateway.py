@@ -1,9 +1,8 @@
 """Stripe as our payment provider, through its own SDK."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import stripe
 
@@ -17,15 +16,14 @@ from payments.gateway import (
     Intent,
     IntentGone,
     IntentState,
-    PaymentsBusy,
     PaymentsRefused,
-    PaymentsUnavailable,
     Refund,
     Setup,
     WebhookClosed,
 )
 from payments.money import CURRENCIES, Money
-from payments.stripe_objects import card_of, failure_of, intent_of, minor, refund_of, setup_of
+from payments.stripe_errors import our_errors
+from payments.stripe_objects import card_of, intent_of, loose, minor, refund_of, setup_of
 from payments.stripe_webhook import StripeWebhook
 
 CARDS_ONLY: Mapping[str, Any] = {
@@ -69,30 +67,30 @@ class StripeGateway:
         params: dict[str, Any] = {"metadata": {"person": person, "command_id": key}}
         if email:
             params["email"] = email
-        with _our_errors():
-            return self._stripe.customers.create(_as(params), {"idempotency_key": key}).id
+        with our_errors():
+            return self._stripe.customers.create(loose(params), {"idempotency_key": key}).id
 
     def setup_card(self, customer: str, *, key: str) -> Setup:
         params = {"customer": customer, "usage": "off_session", "metadata": {"command_id": key}, **CARDS_ONLY}
-        with _our_errors():
-            return setup_of(self._stripe.setup_intents.create(_as(params), {"idempotency_key": key}))
+        with our_errors():
+            return setup_of(self._stripe.setup_intents.create(loose(params), {"idempotency_key": key}))
 
     def setup(self, setup: str) -> Setup:
-        with _our_errors():
+        with our_errors():
             return setup_of(self._stripe.setup_intents.retrieve(setup))
 
     def card(self, card: str) -> Card:
-        with _our_errors():
+        with our_errors():
             return card_of(self._stripe.payment_methods.retrieve(card))
 
     def cards_of(self, customer: str) -> Sequence[Card]:
-        with _our_errors():
+        with our_errors():
             found = self._stripe.payment_methods.list({"customer": customer, "type": "card", "limit": PAGE})
             return [card_of(method) for method in found.auto_paging_iter()]
 
     def detach_card(self, card: str, *, key: str) -> None:
         try:
-            with _our_errors():
+            with our_errors():
                 self._stripe.payment_methods.detach(card, {}, {"idempotency_key": key})
         except PaymentsRefused as error:
             if error.code != "resource_missing" and self.card(card).customer is not None:
@@ -113,7 +111,7 @@ class StripeGateway:
         return self._step(
             intent,
             IntentState.CAPTURED,
-            lambda: self._stripe.payment_intents.capture(intent, _as(params), {"idempotency_key": key}),
+            lambda: self._stripe.payment_intents.capture(intent, loose(params), {"idempotency_key": key}),
         )
 
     def release(self, intent: str, *, key: str) -> Intent:
@@ -121,22 +119,22 @@ class StripeGateway:
         return self._step(
             intent,
             IntentState.RELEASED,
-            lambda: self._stripe.payment_intents.cancel(intent, _as(params), {"idempotency_key": key}),
+            lambda: self._stripe.payment_intents.cancel(intent, loose(params), {"idempotency_key": key}),
         )
 
     def refund(self, intent: str, amount: Money, *, key: str) -> Refund:
         params = {"payment_intent": intent, "amount": amount.amount, "metadata": {"command_id": key}}
-        with _our_errors():
-            return refund_of(self._stripe.refunds.create(_as(params), {"idempotency_key": key}))
+        with our_errors():
+            return refund_of(self._stripe.refunds.create(loose(params), {"idempotency_key": key}))
 
     def refunds_of(self, intent: str) -> Sequence[Refund]:
-        with _our_errors():
+        with our_errors():
             found = self._stripe.refunds.list({"payment_intent": intent, "limit": PAGE})
             return [refund_of(refund) for refund in found.auto_paging_iter()]
 
     def intent(self, intent: str) -> Intent:
         try:
-            with _our_errors():
+            with our_errors():
                 return intent_of(self._stripe.payment_intents.retrieve(intent, {"expand": WITH_CHARGE}))
         except PaymentsRefused as error:
             if error.code == "resource_missing":
@@ -151,7 +149,7 @@ class StripeGateway:
         return next((i for i in self._list({"customer": customer}) if i.command == command), None)
 
     def fee_of(self, charge: str) -> Money | None:
-        with _our_errors():
+        with our_errors():
             found = self._stripe.charges.retrieve(charge, {"expand": ["balance_transaction"]})
         entry = found.balance_transaction
         if not isinstance(entry, stripe.BalanceTransaction):
@@ -166,8 +164,8 @@ class StripeGateway:
         }
         if undelivered_only:
             params["delivery_success"] = False
-        with _our_errors():
-            newest_first = list(self._stripe.events.list(_as(params)).auto_paging_iter())
+        with our_errors():
+            newest_first = list(self._stripe.events.list(loose(params)).auto_paging_iter())
         return [
             Event(e.id, e.type, e.data.object["id"], datetime.fromtimestamp(e.created, UTC))
             for e in reversed(newest_first)
@@ -205,8 +203,8 @@ class StripeGateway:
             **({"off_session": True} if off_session else {"use_stripe_sdk": True}),
         }
         try:
-            with _our_errors():
-                made = self._stripe.payment_intents.create(_as(params), {"idempotency_key": key})
+            with our_errors():
+                made = self._stripe.payment_intents.create(loose(params), {"idempotency_key": key})
         except (CardDeclined, ActionRequired) as no:
             if no.intent is None or not _is_replay(getattr(no.__cause__, "headers", None)):
                 raise
@@ -225,7 +223,7 @@ class StripeGateway:
     def _step(self, intent: str, goal: IntentState, ask: Callable[[], stripe.PaymentIntent]) -> Intent:
         """A step that may have been taken before: what stands there decides."""
         try:
-            with _our_errors():
+            with our_errors():
                 answered = ask()
             return self._present(answered)
         except PaymentsRefused as error:
@@ -239,8 +237,8 @@ class StripeGateway:
     def _list(self, params: dict[str, Any]) -> Iterator[Intent]:
         """Ours only: an intent without a command was made by hand, perhaps in a currency we do not know."""
         query = {**params, "limit": PAGE, "expand": ["data.latest_charge"]}
-        with _our_errors():
-            for found in self._stripe.payment_intents.list(_as(query)).auto_paging_iter():
+        with our_errors():
+            for found in self._stripe.payment_intents.list(loose(query)).auto_paging_iter():
                 if found.currency.upper() in CURRENCIES and "command_id" in found.metadata:
                     yield intent_of(found)
 
@@ -259,39 +257,3 @@ def _secured(intent: Intent) -> Intent:
 
 def _is_replay(headers: Mapping[str, str] | None) -> bool:
     return headers is not None and headers.get("Idempotent-Replayed") == "true"
-
-
-def _as(params: Mapping[str, Any]) -> Any:
-    """The SDK's parameter types are closed; the double checks the real ones at run time."""
-    return params
-
-
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    try:
-        yield
-    except stripe.StripeError as error:
-        _raise_ours(error)
-
-
-def _raise_ours(error: stripe.StripeError) -> NoReturn:
-    if isinstance(error, stripe.CardError):
-        _raise_declined(error)
-    message, code = error.user_message or type(error).__name__, error.code
-    if isinstance(error, stripe.RateLimitError):
-        raise PaymentsBusy(message) from error
-    if isinstance(error, UNAVAILABLE):
-        raise PaymentsUnavailable(message) from error
-    raise PaymentsRefused(message, code=code) from error
-
-
-def _raise_declined(error: stripe.CardError) -> NoReturn:
-    failure = failure_of(error.error)
-    code = failure.code if failure else error.code or "generic_decline"
-    intent = getattr(error.error, "payment_intent", None)
-    if intent is not None and code in codes.AUTHENTICATION_CODES:
-        raise ActionRequired(intent.client_secret, intent.id) from error
-    raise CardDeclined(code, hard=codes.is_hard(code), intent=intent.id if intent else None) from error
-
-
-UNAVAILABLE = (stripe.APIConnectionError, stripe.APIError)

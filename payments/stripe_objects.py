@@ -1,5 +1,6 @@
 """Stripe's objects as ours."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,9 +35,9 @@ def intent_of(found: stripe.PaymentIntent) -> Intent:
         capture_before=_capture_before(charge) if state is IntentState.HELD else None,
         client_secret=found.client_secret,
         failure=failure_of(found.last_payment_error),
-        customer=_id(found.customer),
-        command=_word(metadata, "command_id"),
-        rental=_word(metadata, "rental"),
+        customer=id_of(found.customer),
+        command=word(metadata, "command_id"),
+        rental=word(metadata, "rental"),
         release_reason=found.cancellation_reason,
     )
 
@@ -47,8 +48,8 @@ def setup_of(found: stripe.SetupIntent) -> Setup:
         id=found.id,
         state=state,
         client_secret=found.client_secret,
-        customer=_id(found.customer),
-        card=_id(found.payment_method) if state is SetupState.SAVED else None,
+        customer=id_of(found.customer),
+        card=id_of(found.payment_method) if state is SetupState.SAVED else None,
         failure=failure_of(found.last_setup_error),
     )
 
@@ -57,14 +58,14 @@ def card_of(found: stripe.PaymentMethod) -> Card:
     if found.card is None:
         raise PaymentsRefused(f"{found.id} is not a card", code="not_a_card")
     card = found.card
-    customer = _id(found.customer)
+    customer = id_of(found.customer)
     return Card(found.id, card.brand, card.last4, card.exp_month, card.exp_year, card.country, customer)
 
 
 def refund_of(found: stripe.Refund) -> Refund:
     state = codes.REFUND_STATES[found.status or "pending"]
     amount = minor(found.amount, found.currency)
-    return Refund(found.id, state, amount, _id(found.payment_intent), _word(found.metadata, "command_id"))
+    return Refund(found.id, state, amount, id_of(found.payment_intent), word(found.metadata, "command_id"))
 
 
 def failure_of(error: Any) -> Failure | None:
@@ -79,10 +80,15 @@ def _capture_before(charge: stripe.Charge | None) -> datetime | None:
     return datetime.fromtimestamp(until, UTC) if until else None
 
 
-def _id(found: Any) -> str | None:
+def id_of(found: Any) -> str | None:
     """An object or its id: Stripe answers either."""
     return found if found is None or isinstance(found, str) else found.id
 
 
-def _word(metadata: Any, name: str) -> str | None:
+def word(metadata: Any, name: str) -> str | None:
     return metadata[name] if metadata is not None and name in metadata else None
+
+
+def loose(params: Mapping[str, Any]) -> Any:
+    """The SDK's parameter types are closed; the double checks the real ones at run time."""
+    return params

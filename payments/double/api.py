@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from payments.double import charges, intents, setups
+from payments.double import charges, intents, owners, setups
 from payments.double.lists import page
 from payments.double.world import Body, World
 
@@ -57,6 +57,13 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("get", "/v1/refunds/{refund}"): _read("refund"),
     ("get", "/v1/balance_transactions"): _list("balance_transaction"),
     ("get", "/v1/balance_transactions/{id}"): _read("balance_transaction"),
+    ("post", "/v1/accounts"): lambda world, _path, params: owners.create_account(world, params),
+    ("get", "/v1/accounts/{account}"): _read("account"),
+    ("post", "/v1/account_links"): lambda world, _path, params: owners.create_link(world, params),
+    ("post", "/v1/transfers"): lambda world, _path, params: owners.create_transfer(world, params),
+    ("get", "/v1/transfers"): _list("transfer"),
+    ("get", "/v1/transfers/{transfer}"): _read("transfer"),
+    ("post", "/v1/transfers/{id}/reversals"): _on("transfer", owners.reverse_transfer),
     ("get", "/v1/events"): _list("event"),
     ("get", "/v1/events/{id}"): _read("event"),
 }

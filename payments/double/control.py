@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from payments.double import intents, setups
+from payments.double import intents, owners, setups
 from payments.double.deliveries import DEFAULT_KINDS, Deliveries
 from payments.double.problem import Problem
 from payments.double.world import Body, World
@@ -39,6 +39,7 @@ class Control:
         verbs: dict[tuple[str, str], Callable[[Body], Any]] = {
             ("POST", "setup_intents/confirm"): self.confirm_setup,
             ("POST", "payment_intents/confirm"): self.confirm_intent,
+            ("POST", "accounts/settle"): self.settle_account,
             ("POST", "clock/forward"): self.forward,
             ("POST", "fault"): self.fault,
             ("POST", "webhooks"): self.webhooks,
@@ -78,6 +79,13 @@ class Control:
                 raise
             return intent
 
+    def settle_account(self, body: Body) -> Body:
+        """{account, state: incomplete|enabled|restricted}"""
+        state = str(body.get("state", "enabled"))
+        if state not in owners.STATES:
+            raise Problem(400, f"state: one of {', '.join(owners.STATES)}")
+        return owners.settle_account(self.world, self.world.get("account", body.get("account")), state)
+
     def forward(self, body: Body) -> Body:
         """{seconds}; holds that have run out are released."""
         seconds = body.get("seconds")
@@ -97,12 +105,14 @@ class Control:
         return {"faults": len(self.faults)}
 
     def webhooks(self, body: Body) -> Body:
-        """{url?, secret?, kinds?: [..]|"*", deliver?: .., times? (1), seconds? (2, late)}; each part is
-        optional.
+        """{url?, secret?, connect_url?, connect_secret?, kinds?: [..]|"*", deliver?: .., times? (1),
+        seconds? (2, late)}; each part is optional.
         """
         endpoint = self.deliveries.endpoint
         endpoint.url = body.get("url", endpoint.url)
         endpoint.secret = body.get("secret", endpoint.secret)
+        endpoint.connect_url = body.get("connect_url", endpoint.connect_url)
+        endpoint.connect_secret = body.get("connect_secret", endpoint.connect_secret)
         if "kinds" in body:
             kinds = body["kinds"]
             endpoint.kinds = None if kinds == "*" else frozenset(kinds or DEFAULT_KINDS)

@@ -30,6 +30,7 @@ DEFAULT_KINDS = frozenset(
         "refund.updated",
         "refund.failed",
         "payment_method.detached",
+        "account.updated",
     }
 )
 
@@ -44,13 +45,21 @@ class _Letter:
 
 @dataclass
 class Endpoint:
-    """Where webhooks go; no `url`, nobody is told. `kinds` None: every kind."""
+    """Where webhooks go; no `url`, nobody is told. `kinds` None: every kind.
+
+    What happens on an owner's account goes to the Connect endpoint, which has a secret of its own.
+    """
 
     url: str | None = None
     secret: str = ""
+    connect_url: str | None = None
+    connect_secret: str = ""
     kinds: frozenset[str] | None = DEFAULT_KINDS
     paused: bool = False
     misbehave: list[tuple[str, float]] = field(default_factory=list)
+
+    def for_event(self, event: Body) -> tuple[str | None, str]:
+        return (self.connect_url, self.connect_secret) if "account" in event else (self.url, self.secret)
 
 
 class Deliveries(threading.Thread):
@@ -72,7 +81,7 @@ class Deliveries(threading.Thread):
         if kinds is not None and event["type"] not in kinds:
             self._world.clear_delivery(event["id"])
             return
-        if self.endpoint.url is None:
+        if self.endpoint.for_event(event)[0] is None:
             return
         with self._changed:
             self._arrange(_Letter(event, time.monotonic()))
@@ -115,7 +124,7 @@ class Deliveries(threading.Thread):
             letter.forged = True
 
     def _next(self) -> _Letter | None:
-        if self.endpoint.paused or self.endpoint.url is None:
+        if self.endpoint.paused:
             return None
         ready = [letter for letter in self._letters if letter.due <= time.monotonic()]
         if not ready:
@@ -131,9 +140,10 @@ class Deliveries(threading.Thread):
 
     def _send(self, letter: _Letter) -> None:
         body = json.dumps({**letter.event, "pending_webhooks": 1})
-        secret = WRONG_SECRET if letter.forged else self.endpoint.secret
+        url, secret = self.endpoint.for_event(letter.event)
+        secret = WRONG_SECRET if letter.forged else secret
         header = stripe.WebhookSignature.generate_signature_header(body, secret)
-        status = _post(str(self.endpoint.url), body, header)
+        status = _post(url, body, header) if url else 0
         letter.attempt += 1
         entry = {"event": letter.event["id"], "type": letter.event["type"], "attempt": letter.attempt}
         with self._world.lock:

@@ -18,7 +18,7 @@ EXPANDABLE = frozenset(
         "source",
     }
 )
-EXACT = ("customer", "payment_intent", "charge", "type", "source")
+EXACT = ("customer", "payment_intent", "charge", "type", "source", "transfer_group", "destination")
 RANGES: dict[str, Callable[[int, int], bool]] = {
     "gt": lambda value, bound: value > bound,
     "gte": lambda value, bound: value >= bound,

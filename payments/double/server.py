@@ -62,7 +62,13 @@ class App:
 
     def _api(self, request: Request) -> Response:
         key = request.headers.get("Idempotency-Key")
-        entry = {"at": time.time(), "method": request.method, "path": request.path, "idempotency_key": key}
+        entry: Body = {
+            "at": time.time(),
+            "method": request.method,
+            "path": request.path,
+            "idempotency_key": key,
+        }
+        entry.update(fault=None, status=None, replayed=False)  # all fields at once: it may be read meanwhile
         with self.world.lock:
             fault = self.control.take_fault(request.path)
             self.control.log.append(entry)

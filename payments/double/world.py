@@ -22,8 +22,11 @@ PREFIXES = {
     "refund": "re",
     "balance_transaction": "txn",
     "event": "evt",
+    "account": "acct",
+    "transfer": "tr",
+    "transfer_reversal": "trr",
 }
-NO_LIVEMODE = frozenset({"refund", "balance_transaction"})
+NO_LIVEMODE = frozenset({"refund", "balance_transaction", "account", "transfer_reversal"})
 API_VERSION = str(stripe.api_version)
 
 
@@ -73,6 +76,7 @@ class World:
     def emit(self, kind: str, subject: Body) -> None:
         event = self.add(
             "event",
+            **({"account": subject["id"]} if subject["object"] == "account" else {}),
             api_version=API_VERSION,
             data={"object": deepcopy(subject)},
             pending_webhooks=1,

@@ -14,6 +14,7 @@ from payments.double.running import RunningDouble
 from payments.gateway import Event, SignatureInvalid
 from payments.money import Money
 from payments.stripe_gateway import StripeGateway
+from payments.stripe_payouts import StripePayouts
 from payments.stripe_webhook import StripeWebhook
 
 SECRET = "whsec_test"
@@ -96,6 +97,17 @@ def hold(double: RunningDouble, gateway: StripeGateway) -> str:
     return gateway.hold(Money(500, "EUR"), rental="ren_1", off_session=True, **wanted).id
 
 
+def pay_out(double: RunningDouble, charge: str) -> str:
+    payouts = StripePayouts("sk_test_x", base_url=double.url)
+    account = payouts.open_account(person="per_2", country="FR", email=None, key=f"account:{time.time_ns()}")
+    double.post("accounts/settle", account=account, state="enabled")
+    to = {"account": account, "charge": charge, "rental": "ren_1", "key": f"transfer:{time.time_ns()}"}
+    paid = payouts.transfer(Money(100, "EUR"), **to)
+    payouts.reverse(paid.id, Money(1, "EUR"), key=f"reverse:{time.time_ns()}")
+    payouts.close()
+    return account
+
+
 HOLD = {"amount": 500, "currency": "eur"}
 
 
@@ -164,7 +176,11 @@ def test_every_field_it_answers_is_one_the_sdk_knows(double: RunningDouble, gate
         "refund": stripe.Refund,
         "balance_transaction": stripe.BalanceTransaction,
         "event": stripe.Event,
+        "account": stripe.Account,
+        "transfer": stripe.Transfer,
+        "transfer_reversal": stripe.TransferReversal,
     }
+    pay_out(double, str(gateway.intent(intent).charge))
     objects = double.get("objects")["objects"]
     assert set(classes) == set(objects)
     for kind, found in objects.items():
@@ -224,6 +240,17 @@ def test_a_forged_webhook_is_refused_and_the_true_one_follows(
     hold(double, gateway)
     eventually(lambda: len(mailbox.events) == 2)
     assert mailbox.refused == 1
+
+
+def test_what_happens_on_an_owners_account_goes_to_the_connect_endpoint(
+    double: RunningDouble, gateway: StripeGateway, mailbox: Mailbox
+) -> None:
+    double.post("webhooks", url=None, connect_url=mailbox.url, connect_secret=SECRET)
+    intent = gateway.capture(hold(double, gateway), Money(500, "EUR"), key=f"capture:{time.time_ns()}")
+    account = pay_out(double, str(intent.charge))
+    eventually(lambda: len(mailbox.events) == 2)
+    assert {(event.kind, event.object_id) for event in mailbox.events} == {("account.updated", account)}
+    double.post("webhooks", connect_url=None)
 
 
 def test_what_was_not_delivered_can_be_asked_for(

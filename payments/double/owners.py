@@ -1,0 +1,116 @@
+"""Owners' accounts, the links where they say who they are, and transfers to them."""
+
+import secrets
+
+from payments.double.problem import Problem
+from payments.double.world import Body, World
+
+STATES = ("incomplete", "enabled", "restricted")
+ASKED = ["external_account", "individual.dob.day", "individual.first_name", "individual.last_name"]
+LINK_S = 300
+
+
+def create_account(world: World, params: Body) -> Body:
+    account = world.add(
+        "account",
+        business_type=params.get("business_type"),
+        capabilities={"transfers": "inactive"},
+        charges_enabled=False,
+        controller={**params.get("controller", {}), "is_controller": True, "type": "application"},
+        country=params.get("country", "FR"),
+        default_currency="eur",
+        details_submitted=False,
+        email=params.get("email"),
+        metadata=params.get("metadata", {}),
+        payouts_enabled=False,
+        requirements=_requirements(ASKED, None),
+        type="none",
+    )
+    world.emit("account.updated", account)
+    return account
+
+
+def create_link(world: World, params: Body) -> Body:
+    world.get("account", params["account"], "account")
+    url = f"https://connect.stripe.test/setup/{secrets.token_hex(8)}"
+    return {"object": "account_link", "created": world.now(), "expires_at": world.now() + LINK_S, "url": url}
+
+
+def settle_account(world: World, account: Body, state: str) -> Body:
+    """What the owner does behind the link, or what Stripe finds out later."""
+    enabled = state == "enabled"
+    missing = {"incomplete": ASKED, "enabled": [], "restricted": ["individual.verification.document"]}[state]
+    account.update(
+        capabilities={"transfers": "active" if enabled else "inactive"},
+        details_submitted=state != "incomplete",
+        payouts_enabled=enabled,
+        requirements=_requirements(missing, None if enabled else "requirements.past_due"),
+    )
+    world.emit("account.updated", account)
+    return account
+
+
+def create_transfer(world: World, params: Body) -> Body:
+    account = world.get("account", params["destination"], "destination")
+    if account["capabilities"]["transfers"] != "active":
+        message = "Your destination account needs to have the transfers capability enabled."
+        raise Problem(400, message, code="insufficient_capabilities_for_transfer")
+    if "source_transaction" not in params:
+        raise Problem(400, "The double's balance is empty.", code="balance_insufficient")
+    charge = world.get("charge", params["source_transaction"], "source_transaction")
+    amount: int = params["amount"] if "amount" in params else charge["amount_captured"]
+    moved = sum(
+        each["amount"] - each["amount_reversed"]
+        for each in world.of_kind("transfer")
+        if each["source_transaction"] == charge["id"]
+    )
+    if amount < 1 or params["currency"] != charge["currency"]:
+        raise Problem(400, "Wrong amount or currency.", param="amount")
+    if amount > charge["amount_captured"] - moved:
+        raise Problem(400, "More than the charge has left.", param="amount")
+    transfer = world.add(
+        "transfer",
+        amount=amount,
+        amount_reversed=0,
+        balance_transaction=None,
+        currency=params["currency"],
+        description=params.get("description"),
+        destination=account["id"],
+        metadata=params.get("metadata", {}),
+        reversed=False,
+        source_transaction=charge["id"],
+        transfer_group=params.get("transfer_group"),
+    )
+    world.emit("transfer.created", transfer)
+    return transfer
+
+
+def reverse_transfer(world: World, transfer: Body, params: Body) -> Body:
+    left = transfer["amount"] - transfer["amount_reversed"]
+    amount: int = params.get("amount") or left
+    if not 1 <= amount <= left:
+        raise Problem(400, f"Reversal amount ({amount}) is not from 1 to {left}.", param="amount")
+    transfer["amount_reversed"] += amount
+    transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
+    reversal = world.add(
+        "transfer_reversal",
+        amount=amount,
+        balance_transaction=None,
+        currency=transfer["currency"],
+        metadata=params.get("metadata", {}),
+        transfer=transfer["id"],
+    )
+    world.emit("transfer.reversed", transfer)
+    return reversal
+
+
+def _requirements(missing: list[str], reason: str | None) -> Body:
+    return {
+        "current_deadline": None,
+        "currently_due": list(missing),
+        "disabled_reason": reason,
+        "errors": [],
+        "eventually_due": list(missing),
+        "past_due": [],
+        "pending_verification": [],
+    }

@@ -1,0 +1,61 @@
+"""What we ask of a payment provider to pay an owner: an account to pay into, and transfers to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from payments.money import Money
+
+
+class AccountState(StrEnum):
+    """Whether an owner can be paid."""
+
+    INCOMPLETE = "incomplete"
+    ENABLED = "enabled"
+    RESTRICTED = "restricted"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An owner's account; `missing` is what the provider still asks for, in its words."""
+
+    id: str
+    state: AccountState
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money moved to an owner, of which `reversed` came back."""
+
+    id: str
+    amount: Money
+    reversed: Money
+    account: str | None
+    rental: str | None
+    command: str | None
+
+
+class Payouts(Protocol):
+    """Paying owners. `key` and the errors as in `payments.gateway`."""
+
+    def open_account(self, *, person: str, country: str, email: str | None, key: str) -> str:
+        """The provider's id of the owner's account, which still wants to know who he is."""
+        ...
+
+    def account(self, account: str) -> Account: ...
+
+    def onboarding(self, account: str, *, return_url: str, refresh_url: str) -> str:
+        """A link that works once, where the owner tells the provider who he is."""
+        ...
+
+    def transfer(self, amount: Money, *, account: str, charge: str, rental: str, key: str) -> Transfer:
+        """Pay an owner out of one charge. Raises BalanceTooLow; PaymentsRefused while he cannot be paid."""
+        ...
+
+    def reverse(self, transfer: str, amount: Money, *, key: str) -> None:
+        """Take part of a transfer back."""
+        ...
+
+    def transfers_of(self, rental: str) -> Sequence[Transfer]: ...

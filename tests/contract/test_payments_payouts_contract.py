@@ -1,0 +1,92 @@
+"""Paying owners: StripePayouts against the double over a real socket."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from payments.double.running import RunningDouble
+from payments.gateway import PaymentsRefused
+from payments.money import Money
+from payments.payouts import AccountState, Payouts
+from payments.stripe_gateway import StripeGateway
+from payments.stripe_payouts import StripePayouts
+
+
+def key(kind: str) -> str:
+    return f"{kind}:{uuid4()}"
+
+
+@pytest.fixture(scope="module")
+def double() -> Iterator[RunningDouble]:
+    with RunningDouble() as running:
+        yield running
+
+
+@pytest.fixture
+def payouts(double: RunningDouble) -> Iterator[Payouts]:
+    made = StripePayouts("sk_test_double", base_url=double.url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def charge(double: RunningDouble) -> Iterator[str]:
+    gateway = StripeGateway("sk_test_double", base_url=double.url)
+    customer = gateway.create_customer(person="per_max", email=None, key=key("customer"))
+    setup = gateway.setup_card(customer, key=key("setup"))
+    saved = double.post("setup_intents/confirm", client_secret=setup.client_secret, card="4242424242424242")
+    paid = gateway.charge(
+        Money(10_000, "CHF"), customer=customer, card=saved["payment_method"], key=key("x"), rental="ren_1"
+    )
+    yield str(paid.charge)
+    gateway.close()
+
+
+def owner(payouts: Payouts) -> str:
+    return payouts.open_account(person="per_olga", country="CH", email="olga@example.org", key=key("account"))
+
+
+def test_an_owner_is_enabled_once_he_said_who_he_is(double: RunningDouble, payouts: Payouts) -> None:
+    account = owner(payouts)
+    assert payouts.account(account).state is AccountState.INCOMPLETE
+    assert payouts.account(account).missing
+    link = payouts.onboarding(account, return_url="https://a.example/r", refresh_url="https://a.example/f")
+    assert link.startswith("https://")
+    for state in ("enabled", "restricted"):
+        double.post("accounts/settle", account=account, state=state)
+        assert payouts.account(account).state is AccountState(state)
+
+
+def test_an_owner_who_cannot_be_paid_yet_is_refused_and_paid_later(
+    double: RunningDouble, payouts: Payouts, charge: str
+) -> None:
+    account, rental = owner(payouts), f"ren_{uuid4()}"
+    amount = Money(7000, "CHF")
+    with pytest.raises(PaymentsRefused) as refused:
+        payouts.transfer(amount, account=account, charge=charge, rental=rental, key=key("transfer"))
+    assert refused.value.code == "insufficient_capabilities_for_transfer"
+    double.post("accounts/settle", account=account, state="enabled")
+    command = key("transfer")
+    paid = payouts.transfer(amount, account=account, charge=charge, rental=rental, key=command)
+    again = payouts.transfer(amount, account=account, charge=charge, rental=rental, key=command)
+    assert (paid.id, paid.amount, paid.account, paid.command) == (again.id, amount, account, command)
+    assert payouts.transfers_of(rental) == [paid]
+
+
+def test_a_transfer_can_be_taken_back_in_parts_and_never_exceeds_its_charge(
+    double: RunningDouble, payouts: Payouts, charge: str
+) -> None:
+    account, rental = owner(payouts), f"ren_{uuid4()}"
+    double.post("accounts/settle", account=account, state="enabled")
+    paid = payouts.transfer(
+        Money(9000, "CHF"), account=account, charge=charge, rental=rental, key=key("transfer")
+    )
+    with pytest.raises(PaymentsRefused):
+        payouts.transfer(
+            Money(1001, "CHF"), account=account, charge=charge, rental=rental, key=key("transfer")
+        )
+    payouts.reverse(paid.id, Money(4000, "CHF"), key=key("reverse"))
+    with pytest.raises(PaymentsRefused):
+        payouts.reverse(paid.id, Money(5001, "CHF"), key=key("reverse"))
+    assert payouts.transfers_of(rental)[0].reversed == Money(4000, "CHF")
