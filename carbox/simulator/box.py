@@ -283,6 +283,13 @@ class SimBox:
             if events and changed and event:
                 self._client.publish(f"{self._prefix}event", event, qos=0)
                 self._client.publish(f"{self._prefix}event/{event.replace('.', '/')}", "", qos=0)
+                self._notify(event)
+
+    def _notify(self, event: str) -> None:
+        """A charge that ended: news when full, an alert when it was stopped."""
+        if event == "vehicle.charge.stop":
+            kind = "info/charge/done" if self.car.charge_state == "done" else "alert/charge/stopped"
+            self._client.publish(f"{self._prefix}notify/{kind}", self.shell.run("stat"), qos=1)
 
 
 def _asked(name: str, patterns: str) -> bool:

@@ -356,6 +356,16 @@ def test_events_and_presence_pass(driver: OvmsBoxes, cast: Cast, told: Told) -> 
     assert (box.address.username, True) in told.connections
 
 
+def test_a_charge_that_stops_is_alerted(
+    driver: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
+) -> None:
+    name = cast.box().address.username
+    assert driver.up
+    simulator.move(name, "plug", plugged=True)
+    simulator.move(name, "plug", plugged=False)
+    eventually(lambda: (name, "alert.charge.stopped") in told.events)
+
+
 def test_a_forgotten_box_has_no_readings(driver: OvmsBoxes, cast: Cast) -> None:
     box = cast.box()
     assert driver.alive(box)
