@@ -101,7 +101,7 @@ class SmtpMail:
 
 def _accepted(reply: tuple[int, bytes]) -> None:
     code, answer = reply
-    if not 200 <= code < 300:  # noqa: PLR2004 -- RFC 5321, 4.2.1
+    if not 200 <= code < 300:
         raise _by_code(code, _said(answer))
 
 

@@ -190,7 +190,7 @@ def _fault_of(message: Mapping[str, Any]) -> Answer | None:
             return _invalid("message.data", f"Invalid data payload key: {key}")
     if len(json.dumps(_payload(message), ensure_ascii=False).encode()) > BYTES:
         return _invalid("message", "Android message is too big")
-    if len(str(message.get("apns", {}).get("headers", {}).get("apns-collapse-id", "")).encode()) > 64:  # noqa: PLR2004
+    if len(str(message.get("apns", {}).get("headers", {}).get("apns-collapse-id", "")).encode()) > 64:
         return _invalid("message.apns.headers", "Collapse id is too long")
     return None
 
