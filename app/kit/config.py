@@ -79,7 +79,9 @@ def _secret(text: str) -> bytes:
     try:
         key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError as error:
-        raise EnvValidationError("must be base64url", ["must be base64url of at least 32 random bytes"]) from error
+        raise EnvValidationError(
+            "must be base64url", ["must be base64url of at least 32 random bytes"]
+        ) from error
     if len(key) < 32:  # noqa: PLR2004
         raise EnvValidationError("too short", ["must be base64url of at least 32 random bytes"])
     return key
@@ -180,7 +182,9 @@ def _driver(url: str) -> str:
 
 def _refuse_holes(settings: Settings) -> None:
     if not settings.database_url.startswith("postgresql+psycopg://"):
-        raise BadSettingsError("settings: DATABASE_URL must be a postgresql:// URL; no other database is supported")
+        raise BadSettingsError(
+            "settings: DATABASE_URL must be a postgresql:// URL; no other database is supported"
+        )
     if settings.mode is not Mode.PRODUCTION:
         return
     needed = {

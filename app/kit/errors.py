@@ -37,8 +37,6 @@ class Problem(Exception):
         self.headers: dict[str, str] = {}
 
 
-
-
 class Malformed(Problem):
     status, slug, title = 400, "malformed", "The request cannot be read"
 

@@ -123,7 +123,9 @@ def _run_missing(seq: int) -> Exception | None:
     _lock_fact(seq)
     fact = loads(row, {cls.kind: cls for cls in _TABLE})
     done = set(
-        session.execute(text("select reaction from reactions_done where fact_seq = :seq"), {"seq": seq}).scalars()
+        session.execute(
+            text("select reaction from reactions_done where fact_seq = :seq"), {"seq": seq}
+        ).scalars()
     )
     failed: Exception | None = None
     for reaction in _TABLE[type(fact)]:

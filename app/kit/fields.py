@@ -20,9 +20,13 @@ CURRENCIES = ("EUR", "GBP", "CHF")
 class Text(fields.String):
     """A string of limited length without control characters or lone surrogates, given back unchanged."""
 
-    def __init__(self, longest: int, *, shortest: int = 1, lines: bool = False, pattern: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, longest: int, *, shortest: int = 1, lines: bool = False, pattern: str = "", **kwargs: Any
+    ) -> None:
         checks: list[Any] = [validate.Length(min=shortest, max=longest)]
-        checks.append(validate.Regexp(pattern or (LINES if lines else PLAIN), error="Has characters not allowed here."))
+        checks.append(
+            validate.Regexp(pattern or (LINES if lines else PLAIN), error="Has characters not allowed here.")
+        )
         kwargs["validate"] = [*checks, *([kwargs["validate"]] if "validate" in kwargs else [])]
         super().__init__(**kwargs)
 
@@ -68,7 +72,9 @@ class Number(fields.Float):
     """A finite decimal within limits."""
 
     def __init__(self, least: float, most: float, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Range(min=least, max=most), metadata={"format": "double"}, **kwargs)
+        super().__init__(
+            validate=validate.Range(min=least, max=most), metadata={"format": "double"}, **kwargs
+        )
 
 
 class OneOf(fields.String):
@@ -99,16 +105,16 @@ class PublicIdField(fields.String):
         )
 
 
-_INSTANT = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})"
-)
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
 
 
 class Instant(fields.String):
     """RFC 3339 with its offset; finer than a millisecond is cut; answered in Z."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(metadata={"format": "date-time", "maxLength": 40, "example": "2027-03-01T09:00:00.000Z"}, **kwargs)
+        super().__init__(
+            metadata={"format": "date-time", "maxLength": 40, "example": "2027-03-01T09:00:00.000Z"}, **kwargs
+        )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -136,7 +142,9 @@ class Day(fields.Date):
     """A date, YYYY-MM-DD."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(format="iso", metadata={"format": "date", "maxLength": 10, "example": "2027-03-01"}, **kwargs)
+        super().__init__(
+            format="iso", metadata={"format": "date", "maxLength": 10, "example": "2027-03-01"}, **kwargs
+        )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
@@ -186,7 +194,10 @@ class AnyCountry(fields.String):
     """Any country, ISO 3166-1 alpha-2."""
 
     def __init__(self, **kwargs: Any) -> None:
-        checks = [validate.Length(equal=2), validate.Regexp(r"^[A-Z]{2}$", error="Not an ISO 3166-1 code such as FR.")]
+        checks = [
+            validate.Length(equal=2),
+            validate.Regexp(r"^[A-Z]{2}$", error="Not an ISO 3166-1 code such as FR."),
+        ]
         super().__init__(validate=checks, **kwargs)
 
 
@@ -197,7 +208,12 @@ def language(**kwargs: Any) -> Text:
 
 def email(**kwargs: Any) -> Text:
     """An e-mail address."""
-    return Text(254, shortest=3, pattern=r"^[^@\s\x00-\x1f\x7f<>()\[\]\\,;:\"]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$", **kwargs)
+    return Text(
+        254,
+        shortest=3,
+        pattern=r"^[^@\s\x00-\x1f\x7f<>()\[\]\\,;:\"]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$",
+        **kwargs,
+    )
 
 
 class Zone(fields.String):

@@ -53,7 +53,11 @@ def read_json(req: Request) -> Any:
         raise Malformed("The body is not UTF-8.") from error
     try:
         value = json.loads(
-            text, object_pairs_hook=_no_doubles, parse_int=_whole, parse_float=_finite, parse_constant=_no_constant
+            text,
+            object_pairs_hook=_no_doubles,
+            parse_int=_whole,
+            parse_float=_finite,
+            parse_constant=_no_constant,
         )
     except RecursionError as error:
         raise Malformed(f"The body is nested deeper than {MAX_DEPTH} levels.") from error
@@ -173,12 +177,19 @@ class Answer:
 
 def problem_response(problem: Problem) -> Response:
     """The RFC 9457 document of a refusal, its title in the reader's language."""
-    return _problem(problem.status, f"/problems/{problem.slug}", i18n.title(problem.slug, problem.title),
-                    problem.detail, problem.members, problem.headers)
+    return _problem(
+        problem.status,
+        f"/problems/{problem.slug}",
+        i18n.title(problem.slug, problem.title),
+        problem.detail,
+        problem.members,
+        problem.headers,
+    )
 
 
-def _problem(status: int, kind: str, title: str, detail: str | None, members: dict[str, Any],
-             headers: dict[str, str]) -> Response:
+def _problem(
+    status: int, kind: str, title: str, detail: str | None, members: dict[str, Any], headers: dict[str, str]
+) -> Response:
     body: dict[str, Any] = {"type": kind, "title": title, "status": status}
     if detail:
         body["detail"] = detail
@@ -281,7 +292,9 @@ def uncursor(cursor: str) -> str:
     except ValueError:
         value = ""
     if not _CURSOR.fullmatch(value):
-        raise Validation(errors=[{"parameter": "cursor", "code": "invalid", "detail": "Not a cursor of this list."}])
+        raise Validation(
+            errors=[{"parameter": "cursor", "code": "invalid", "detail": "Not a cursor of this list."}]
+        )
     return value
 
 

@@ -89,7 +89,10 @@ def worker_app(flask_app: Flask, conninfo: str) -> App:
 def _run_in(flask_app: Flask, name: str, handler: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(handler)
     def run(context: JobContext, **args: Any) -> None:
-        with flask_app.app_context(), structlog.contextvars.bound_contextvars(job=name, job_id=context.job.id):
+        with (
+            flask_app.app_context(),
+            structlog.contextvars.bound_contextvars(job=name, job_id=context.job.id),
+        ):
             try:
                 handler(**args)
             except Exception as error:
@@ -104,7 +107,9 @@ def _run_in(flask_app: Flask, name: str, handler: Callable[..., None]) -> Callab
 @transactional
 def keep_failed(job_id: int, name: str, args: dict[str, Any], error: str) -> None:
     """Write down a job that failed for good; the metric `glovebox_failed_jobs` alarms on it."""
-    session.merge(FailedJob(job_id=Big(job_id), task=name, args=args, error=error[:2000], failed_at=real_now()))
+    session.merge(
+        FailedJob(job_id=Big(job_id), task=name, args=args, error=error[:2000], failed_at=real_now())
+    )
 
 
 @transactional

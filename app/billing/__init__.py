@@ -1,0 +1,1 @@
+"""Billing: cards, holds, captures, refunds and the ledger."""

@@ -1,0 +1,1 @@
+"""Cars: the vehicle, its box, windows, terms, occupancy, custody and readings."""

@@ -1,0 +1,82 @@
+"""Who may see a car, who runs it, who may book it: the one place that answers it."""
+
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from app.cars.models import Car, CarShare
+from app.communities import access as circles
+from app.communities.models import Membership
+from app.kit.db import session
+from app.kit.errors import NotAllowed, NotFound
+
+
+def of(car: str, *, lock: bool = False) -> Car:
+    """The car row, locked first of all rows when something changes. Raises NotFound."""
+    found = session.get(Car, car, with_for_update=lock or None, populate_existing=lock)
+    if found is None or found.removed_at is not None:
+        raise NotFound
+    return found
+
+
+def runs(car: Car, person: str) -> bool:
+    """The owner, or who runs the community that owns the car."""
+    if car.owner_id is not None:
+        return car.owner_id == person
+    assert car.community_id is not None
+    mine = circles.membership(car.community_id, person)
+    return mine is not None and circles.runs(mine)
+
+
+def communities(car: Car) -> list[str]:
+    """Where the car is shared, its own community included."""
+    shared = session.scalars(
+        select(CarShare.community_id).where(CarShare.car_id == car.id, CarShare.ended_at.is_(None))
+    )
+    return [*([car.community_id] if car.community_id else []), *shared]
+
+
+def my_membership(car: Car, person: str, community: str | None = None) -> Membership | None:
+    """A live membership through which the person sees the car."""
+    for one in communities(car):
+        if community is not None and one != community:
+            continue
+        mine = circles.membership(one, person)
+        if mine is not None and not mine.blocked:
+            return mine
+    return None
+
+
+def may_run(car: str, person: str, *, lock: bool = False) -> Car:
+    """Owners (and managers of the owning community). Raises NotFound, NotAllowed."""
+    found = of(car, lock=lock)
+    if runs(found, person):
+        return found
+    if my_membership(found, person) is None:
+        raise NotFound
+    raise NotAllowed("Only the owner of the car may do that.")
+
+
+def may_see(car: str, person: str) -> Car:
+    """The owner, and members of a community it is shared with. Raises NotFound."""
+    found = of(car)
+    if not runs(found, person) and my_membership(found, person) is None:
+        raise NotFound
+    return found
+
+
+def runners(car: Car) -> list[str]:
+    """The people who are told as owner."""
+    if car.owner_id is not None:
+        return [car.owner_id]
+    assert car.community_id is not None
+    return circles.runners(car.community_id)
+
+
+REVEALED_TO: list[Callable[[str, str], bool]] = []
+"""Who knows whether a driver may see plate, VIN and exact place now; the factory fills it."""
+
+
+def revealed(car: Car, person: str) -> bool:
+    """Plate, VIN and exact place: to the owner, and to the driver from an hour before the start to the lock."""
+    return runs(car, person) or any(ask(car.id, person) for ask in REVEALED_TO)

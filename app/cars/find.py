@@ -1,0 +1,119 @@
+"""Find cars: one's own and those one may book, free for a whole span, with total and distance."""
+
+import functools
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from sqlalchemy import Row, text
+
+from app.cars.terms import DEFAULTS, tariff
+from app.kit.db import bare, read
+from app.kit.http import to_cursor, uncursor
+from payments.pricing import Fare, Price, estimate
+
+EARTH_KM = 6371.0
+BLUR_KM = 0.5
+_CARS = """
+with mine as (
+  select m.community_id, m.fare, m.role from memberships m join communities c on c.id = m.community_id
+  where m.person_id = :person and m.ended_at is null and not m.blocked and c.ended_at is null
+), seen as (
+  select distinct on (car_id) car_id, community_id, fare, rank from (
+    select c.id as car_id, null::uuid as community_id, 'free' as fare, 0 as rank from cars c
+      where c.owner_id = :person and c.removed_at is null
+    union all
+    select c.id, mine.community_id, mine.fare, 1 from cars c join mine on mine.community_id = c.community_id
+      where c.removed_at is null
+    union all
+    select s.car_id, mine.community_id, mine.fare, 2 from car_shares s join mine on mine.community_id = s.community_id
+      join cars c on c.id = s.car_id where s.ended_at is null and c.removed_at is null
+  ) as every where cast(:community as uuid) is null or community_id = cast(:community as uuid)
+  order by car_id, rank
+)
+select c.*, seen.community_id as through, seen.fare, seen.rank, t.version as terms_version, t.data as terms,
+  b.state as box_state, b.id as box_id
+from seen join cars c on c.id = seen.car_id
+left join lateral (select version, data from terms where terms.car_id = c.id and terms.community_id = seen.community_id
+  order by version desc limit 1) t on true
+left join boxes b on b.car_id = c.id and b.removed_at is null
+where (cast(:cursor as uuid) is null or c.id < cast(:cursor as uuid))
+  and (cast(:seats as int) is null or c.seats >= cast(:seats as int))
+  and (cast(:powertrain as text) is null or c.powertrain = :powertrain)
+  and (cast(:fare as text) is null or seen.fare = :fare)
+  and (cast(:range_km as int) is null or cast(b.state->'range_km'->>'value' as float) >= :range_km)
+"""
+_FREE = """
+  and not c.unsafe
+  and (select o.spans @> tstzrange(:free_from, :free_to, '[)') from offers o where o.car_no = c.no)
+  and (select count(*) from (select 1 from occupancy x
+     where int4range(x.car_no, x.car_no, '[]') && int4range(c.no, c.no, '[]')
+     and x.during && tstzrange(:free_from, :free_to, '[)') limit 1) as busy) = 0
+"""
+_ORDER = " order by c.id desc limit :limit"
+
+
+def find(person: str, query: dict[str, Any]) -> tuple[Sequence[Row[Any]], str | None]:
+    """Rows of cars, newest first, and the cursor of the next page."""
+    free = query.get("free_from") is not None
+    limit = query["limit"]
+    parameters = {
+        "person": bare(person, "per"),
+        "community": bare(query["community"], "com") if query.get("community") else None,
+        "cursor": bare(uncursor(query["cursor"]), "car") if query.get("cursor") else None,
+        "seats": query.get("seats"),
+        "powertrain": query.get("powertrain"),
+        "fare": query.get("fare"),
+        "range_km": query.get("range_km"),
+        "free_from": query.get("free_from"),
+        "free_to": query.get("free_to"),
+        "limit": limit + 1,
+    }
+    rows = read(_statement(free), parameters)
+    if query.get("near"):
+        rows = [row for row in rows if distance_km(row, query["near"]) <= query.get("radius_km", 50)]
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return rows, to_cursor(f"car_{rows[-1].id.hex}") if more and rows else None
+
+
+@functools.cache
+def _statement(free: bool) -> Any:  # noqa: FBT001
+    return text(_CARS + (_FREE if free else "") + _ORDER)
+
+
+def total(row: Row[Any], from_at: datetime, to_at: datetime) -> dict[str, Any] | None:
+    """What the span would cost this person; None for one's own car."""
+    if row.rank == 0:
+        return None
+    data = row.terms or DEFAULTS
+    price = _price(orjson.dumps(data, option=orjson.OPT_SORT_KEYS), row.fare, from_at, to_at, row.time_zone)
+    return price.total.to_dict()
+
+
+@functools.lru_cache(maxsize=4096)
+def _price(terms: bytes, fare: str, from_at: datetime, to_at: datetime, zone: str) -> Price:
+    return estimate(tariff(orjson.loads(terms)), Fare(fare), from_at, to_at, ZoneInfo(zone))
+
+
+def distance_km(row: Row[Any], near: tuple[float, float]) -> float:
+    """Great circle from `near` to the shown place of the car."""
+    lat, lon = blurred(row)
+    a, b = math.radians(near[0]), math.radians(lat)
+    half = (
+        math.sin((b - a) / 2) ** 2
+        + math.cos(a) * math.cos(b) * math.sin(math.radians(lon - near[1]) / 2) ** 2
+    )
+    return 2 * EARTH_KM * math.asin(min(1.0, math.sqrt(half)))
+
+
+def blurred(car: Any) -> tuple[float, float]:
+    """The home place moved by this car's own fixed offset, at most 500 m in all."""
+    length = max(1.0, math.hypot(car.blur_lat, car.blur_lon))
+    north, east = car.blur_lat / length * BLUR_KM, car.blur_lon / length * BLUR_KM
+    lat = car.home_lat + north / 111.2
+    lon = car.home_lon + east / (111.2 * max(0.01, math.cos(math.radians(car.home_lat))))
+    return round(lat, 4), round(lon, 4)

@@ -1,0 +1,217 @@
+"""Tables of cars."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSTZMULTIRANGE, TSTZRANGE, ExcludeConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db import Big, Model, PublicId, new_id
+
+CAR, BOX, WIN, BLK = "car", "box", "win", "blk"
+
+
+class Car(Model):
+    """The vehicle. `no` is the short number that the occupancy constraint and the hot queries use."""
+
+    __tablename__ = "cars"
+    __table_args__ = (CheckConstraint("num_nonnulls(owner_id, community_id) = 1", name="cars_one_holder"),)
+    id: Mapped[str] = mapped_column(PublicId(CAR), primary_key=True, default=lambda: new_id(CAR))
+    no: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    owner_id: Mapped[str | None] = mapped_column(PublicId("per"), ForeignKey("people.id"), index=True)
+    community_id: Mapped[str | None] = mapped_column(
+        PublicId("com"), ForeignKey("communities.id"), index=True
+    )
+    plate: Mapped[str]
+    vin: Mapped[str]
+    make: Mapped[str]
+    model: Mapped[str]
+    powertrain: Mapped[str]
+    seats: Mapped[int]
+    country: Mapped[str]
+    time_zone: Mapped[str]
+    home_lat: Mapped[float]
+    home_lon: Mapped[float]
+    home_label: Mapped[str]
+    blur_lat: Mapped[float]
+    blur_lon: Mapped[float]
+    return_rule: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    note: Mapped[str | None]
+    charge_rule: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    yearly_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    first_registration: Mapped[date | None]
+    inspection_until: Mapped[date | None]
+    declared_value: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    unsafe: Mapped[bool] = mapped_column(default=False)
+    made_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
+class Plate(Model):
+    """Which car wore a plate when; no two at once."""
+
+    __tablename__ = "plates"
+    id: Mapped[Big] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    car_no: Mapped[int] = mapped_column(ForeignKey("cars.no"), index=True)
+    country: Mapped[str]
+    normalised: Mapped[str]
+    from_at: Mapped[datetime]
+    to_at: Mapped[datetime | None]
+    during: Mapped[Any] = mapped_column(
+        TSTZRANGE, Computed("tstzrange(from_at, to_at, '[)')", persisted=True)
+    )
+    __table_args__ = (
+        Index("plates_lookup_idx", "country", "normalised", "from_at"),
+        ExcludeConstraint(
+            (
+                text(
+                    "int8range(hashtextextended(country || ':' || normalised, 0),"
+                    " hashtextextended(country || ':' || normalised, 0), '[]')"
+                ),
+                "&&",
+            ),
+            ("during", "&&"),
+            name="plates_one_car_at_once",
+            using="gist",
+        ),
+    )
+
+
+class CarShare(Model):
+    """A car shared with a community."""
+
+    __tablename__ = "car_shares"
+    car_id: Mapped[str] = mapped_column(PublicId(CAR), ForeignKey("cars.id"), primary_key=True)
+    community_id: Mapped[str] = mapped_column(
+        PublicId("com"), ForeignKey("communities.id"), primary_key=True, index=True
+    )
+    shared_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class Terms(Model):
+    """One version of the price and rules of a car for a community; never changed."""
+
+    __tablename__ = "terms"
+    car_id: Mapped[str] = mapped_column(PublicId(CAR), ForeignKey("cars.id"), primary_key=True)
+    community_id: Mapped[str] = mapped_column(PublicId("com"), ForeignKey("communities.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    made_by: Mapped[str] = mapped_column(PublicId("per"))
+    made_at: Mapped[datetime]
+
+
+class Window(Model):
+    """A span or rule, in the car's wall time, in which the owner offers the car."""
+
+    __tablename__ = "windows"
+    id: Mapped[str] = mapped_column(PublicId(WIN), primary_key=True, default=lambda: new_id(WIN))
+    car_id: Mapped[str] = mapped_column(PublicId(CAR), ForeignKey("cars.id"), index=True)
+    from_local: Mapped[datetime] = mapped_column(DateTime(timezone=False))
+    to_local: Mapped[datetime] = mapped_column(DateTime(timezone=False))
+    rrule: Mapped[str | None]
+    exdates: Mapped[list[Any]] = mapped_column(JSONB)
+    rdates: Mapped[list[Any]] = mapped_column(JSONB)
+
+
+class Offer(Model):
+    """What the windows of a car come to as instants, over a rolling horizon: derived, recomputed with the rule."""
+
+    __tablename__ = "offers"
+    car_no: Mapped[int] = mapped_column(ForeignKey("cars.no"), primary_key=True)
+    spans: Mapped[Any] = mapped_column(TSTZMULTIRANGE)
+    until: Mapped[datetime]
+
+
+class Block(Model):
+    """A span in which the car is not offered."""
+
+    __tablename__ = "blocks"
+    id: Mapped[str] = mapped_column(PublicId(BLK), primary_key=True, default=lambda: new_id(BLK))
+    car_id: Mapped[str] = mapped_column(PublicId(CAR), ForeignKey("cars.id"), index=True)
+    from_at: Mapped[datetime]
+    to_at: Mapped[datetime]
+    kind: Mapped[str]
+    note: Mapped[str | None]
+
+
+class Occupancy(Model):
+    """All that occupies a car: rentals, their buffer, blocks. The constraint keeps any two apart."""
+
+    __tablename__ = "occupancy"
+    id: Mapped[Big] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    car_no: Mapped[int] = mapped_column(ForeignKey("cars.no"))
+    kind: Mapped[str]
+    ref: Mapped[str]
+    from_at: Mapped[datetime]
+    to_at: Mapped[datetime]
+    during: Mapped[Any] = mapped_column(
+        TSTZRANGE, Computed("tstzrange(from_at, to_at, '[)')", persisted=True)
+    )
+    __table_args__ = (
+        Index("occupancy_ref_idx", "ref"),
+        Index("occupancy_car_idx", "car_no", "from_at"),
+        CheckConstraint("from_at <= to_at", name="occupancy_forward"),
+        ExcludeConstraint(
+            (text("int4range(car_no, car_no, '[]')"), "&&"),
+            ("during", "&&"),
+            name="occupancy_never_two_at_once",
+            using="gist",
+        ),
+    )
+
+
+class Custody(Model):
+    """Who held the car from when to when; rows are only added and closed."""
+
+    __tablename__ = "custody"
+    id: Mapped[Big] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    car_no: Mapped[int] = mapped_column(ForeignKey("cars.no"))
+    holder: Mapped[str]
+    person_id: Mapped[str | None] = mapped_column(PublicId("per"))
+    rental_id: Mapped[str | None] = mapped_column(PublicId("ren"))
+    from_at: Mapped[datetime]
+    to_at: Mapped[datetime | None]
+    __table_args__ = (
+        Index("custody_at_idx", "car_no", "from_at"),
+        Index("custody_one_open_key", "car_no", unique=True, postgresql_where=text("to_at is null")),
+    )
+
+
+class Box(Model):
+    """The connected car box: its account at the broker, its wiring, and when it was last heard."""
+
+    __tablename__ = "boxes"
+    __table_args__ = (
+        Index("boxes_one_live_key", "car_id", unique=True, postgresql_where=text("removed_at is null")),
+    )
+    id: Mapped[str] = mapped_column(PublicId(BOX), primary_key=True, default=lambda: new_id(BOX))
+    car_id: Mapped[str] = mapped_column(PublicId(CAR), ForeignKey("cars.id"))
+    kind: Mapped[str]
+    username: Mapped[str] = mapped_column(unique=True)
+    vehicle: Mapped[str]
+    password_hash: Mapped[str]
+    has_immobiliser: Mapped[bool]
+    key_sensor: Mapped[bool]
+    config: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    pin_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    loaded_at: Mapped[datetime | None]
+    last_heard_at: Mapped[datetime | None]
+    connected: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    capabilities: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    told_charge_low: Mapped[bool] = mapped_column(default=False)
+    told_offline: Mapped[bool] = mapped_column(default=False)
+    made_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]

@@ -1,0 +1,157 @@
+"""Never two at once: one table of all that occupies a car, one constraint; code writes, and reads the refusal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from app.cars.models import Car
+from app.kit.clock import z
+from app.kit.db import constraint, session
+from app.kit.errors import CarTaken
+
+NEARBY = timedelta(days=2)
+_INSERT = text(
+    "insert into occupancy (car_no, kind, ref, from_at, to_at) values (cast(:car as int), :kind, :ref, :from_at, :to_at)"
+)
+_NEXT = text(
+    "select min(from_at) from occupancy where car_no = cast(:car as int) and from_at >= :at and ref <> :ref"
+)
+
+
+@contextmanager
+def _taken(car: Car, from_at: datetime, to_at: datetime, ref: str) -> Iterator[None]:
+    """Turn the constraint's refusal into the 409 that says what is free nearby."""
+    try:
+        with session.begin_nested():
+            yield
+    except IntegrityError as error:
+        if constraint(error) != "occupancy_never_two_at_once":
+            raise
+        raise taken(car, from_at, to_at, ref) from error
+
+
+def taken(car: Car, from_at: datetime, to_at: datetime, ref: str = "") -> CarTaken:
+    """The refusal, with what is free nearby and how long one could have the car from `from_at`."""
+    gaps = free_nearby(car, from_at, to_at)
+    longest = next_start(car, from_at, ref)
+    free_now = any(a <= from_at < b for a, b in gaps)
+    detail = f"Free until {z(longest)}." if free_now and longest else "Taken for part of that span."
+    return CarTaken(
+        detail,
+        free_nearby=[{"from": z(a), "to": z(b)} for a, b in gaps],
+        longest_to=z(longest) if free_now and longest else None,
+    )
+
+
+def occupy(car: Car, kind: str, ref: str, from_at: datetime, to_at: datetime) -> None:
+    """Take the span; the car row is locked by the caller. Raises CarTaken."""
+    with _taken(car, from_at, to_at, ref):
+        session.execute(
+            _INSERT, {"car": car.no, "kind": kind, "ref": ref, "from_at": from_at, "to_at": to_at}
+        )
+
+
+def occupy_rental(car: Car, rental: str, from_at: datetime, to_at: datetime, buffer: timedelta) -> None:
+    """Take the span and, behind it, the buffer for the next driver; a buffer ends where a block begins."""
+    occupy(car, "rental", rental, from_at, to_at)
+    _set_buffer(car, rental, to_at, buffer)
+
+
+def _set_buffer(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:
+    session.execute(text("delete from occupancy where ref = :ref and kind = 'buffer'"), {"ref": rental})
+    if not buffer:
+        return
+    ends = _next_block(car, to_at)
+    until = min(to_at + buffer, ends) if ends else to_at + buffer
+    if until > to_at:
+        occupy(car, "buffer", rental, to_at, until)
+
+
+def _next_block(car: Car, at: datetime) -> datetime | None:
+    statement = text(
+        "select min(from_at) from occupancy where car_no = cast(:car as int) and kind = 'block' and from_at >= :at"
+    )
+    found: datetime | None = session.execute(statement, {"car": car.no, "at": at}).scalar_one()
+    return found
+
+
+def stretch(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:
+    """Move the end of a rental's span, its buffer with it. Raises CarTaken."""
+    with _taken(car, to_at, to_at, rental):
+        session.execute(text("delete from occupancy where ref = :ref and kind = 'buffer'"), {"ref": rental})
+        session.execute(
+            text("update occupancy set to_at = :to_at where ref = :ref and kind = 'rental'"),
+            {"to_at": to_at, "ref": rental},
+        )
+        _set_buffer(car, rental, to_at, buffer)
+
+
+def grow(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:
+    """A rental that is out keeps growing, as far as whatever comes next."""
+    limit = next_start(car, to_at - timedelta(days=400), rental, after_ref=rental)
+    end = min(to_at, limit) if limit else to_at
+    room = min(buffer, limit - end) if limit else buffer
+    session.execute(text("delete from occupancy where ref = :ref and kind = 'buffer'"), {"ref": rental})
+    session.execute(
+        text("update occupancy set to_at = greatest(to_at, :end) where ref = :ref and kind = 'rental'"),
+        {"end": end, "ref": rental},
+    )
+    if room:
+        _set_buffer(car, rental, end, room)
+
+
+def vacate(ref: str) -> None:
+    """Give the whole span back."""
+    session.execute(text("delete from occupancy where ref = :ref"), {"ref": ref})
+
+
+def shrink_buffers(car: Car, from_at: datetime, to_at: datetime) -> None:
+    """A block takes what buffers had: the buffer is for the next driver alone."""
+    session.execute(
+        text(
+            "update occupancy set to_at = greatest(from_at, least(to_at, :from_at)) where car_no = cast(:car as int)"
+            " and kind = 'buffer' and during && tstzrange(:from_at, :to_at, '[)')"
+        ),
+        {"car": car.no, "from_at": from_at, "to_at": to_at},
+    )
+
+
+def next_start(car: Car, at: datetime, ref: str, *, after_ref: str | None = None) -> datetime | None:
+    """When the next thing begins that is not `ref`: after `at`, or after the start of `after_ref`'s rental."""
+    if after_ref is not None:
+        begun = session.execute(
+            text("select from_at from occupancy where ref = :ref and kind = 'rental'"), {"ref": after_ref}
+        ).scalar()
+        at = begun or at
+    found: datetime | None = session.execute(_NEXT, {"car": car.no, "at": at, "ref": ref}).scalar_one()
+    return found
+
+
+_GAPS = text(
+    "with span as (select tstzrange(:a, :b, '[)') as s),"
+    " busy as (select coalesce(range_agg(during), '{}'::tstzmultirange) as m from occupancy, span"
+    "  where int4range(car_no, car_no, '[]') && int4range(cast(:car as int), cast(:car as int), '[]')"
+    "  and during && s and not isempty(during))"
+    " select lower(gap), upper(gap) from (select unnest((tstzmultirange(s) * coalesce((select spans from offers"
+    "  where car_no = cast(:car as int)), '{}'::tstzmultirange)) - m) as gap from span, busy) as gaps"
+    " order by lower(gap) limit 20"
+)
+
+
+def free_nearby(car: Car, from_at: datetime, to_at: datetime) -> list[tuple[datetime, datetime]]:
+    """The offered and unoccupied spans within two days around."""
+    rows = session.execute(_GAPS, {"car": car.no, "a": from_at - NEARBY, "b": to_at + NEARBY}).all()
+    return [(row[0], row[1]) for row in rows]
+
+
+def spans(car: Car, from_at: datetime, to_at: datetime) -> list[tuple[str, str, datetime, datetime]]:
+    """What occupies the car in a span: kind, ref, from, to."""
+    statement = text(
+        "select kind, ref, from_at, to_at from occupancy where car_no = cast(:car as int)"
+        " and during && tstzrange(:a, :b, '[)') order by from_at"
+    )
+    rows = session.execute(statement, {"car": car.no, "a": from_at, "b": to_at}).all()
+    return [(row.kind, row.ref, row.from_at, row.to_at) for row in rows]

@@ -1,0 +1,144 @@
+"""Readings: the car's state as its box reported it, stamped on arrival, overwritten, never a track."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from app.cars import access, custody
+from app.cars.models import Box
+from app.facts import BoxOffline, ChargeLow
+from app.kit import clock, facts
+from app.kit.clock import z
+from app.kit.db import session, transactional
+from carbox.box import BoxState
+
+CHARGE_LOW, CHARGE_FINE = 20, 30
+KEPT = (
+    "charge_percent",
+    "range_km",
+    "odometer_km",
+    "locked",
+    "drivable",
+    "door_fl",
+    "door_fr",
+    "door_rl",
+    "door_rr",
+    "trunk",
+    "hood",
+    "plugged",
+    "charging",
+    "keys_in_glove_box",
+    "latitude",
+    "longitude",
+    "battery_12v",
+    "speed_kmh",
+)
+PLACE = ("latitude", "longitude")
+DOORS = ("door_fl", "door_fr", "door_rl", "door_rr", "trunk")
+OFFLINE_AFTER = timedelta(minutes=25)
+
+
+def as_json(delta: BoxState, at: datetime) -> dict[str, Any]:
+    """Readings to keep: value and business instant of arrival; a retained one has no instant."""
+    found = {}
+    for name in KEPT:
+        reading = delta.get(name)
+        if reading is not None:
+            found[name] = {"value": reading.value, "at": None if reading.retained else z(at)}
+    return found
+
+
+@transactional
+def take(username: str, delta: BoxState) -> None:
+    """What boxlink heard from a box. A retained value never replaces one whose age is known."""
+    box = session.scalars(
+        select(Box).where(Box.username == username, Box.removed_at.is_(None)).with_for_update()
+    ).first()
+    if box is None:
+        return
+    now = clock.now()
+    fresh = any(not reading.retained for reading in delta.values())
+    if fresh:
+        box.last_heard_at, box.told_offline = now, False
+    connected = delta.flag("connected")
+    if connected is not None and not delta["connected"].retained:
+        box.connected = connected
+    state = dict(box.state)
+    for name, reading in as_json(delta, now).items():
+        if reading["at"] is not None or state.get(name, {}).get("at") is None:
+            state[name] = reading
+    box.state = state
+    _tell_charge(box, delta)
+
+
+def _tell_charge(box: Box, delta: BoxState) -> None:
+    """Once below the limit the holder is told, again only after it was fine."""
+    percent = delta.number("charge_percent")
+    if percent is None or delta["charge_percent"].retained:
+        return
+    if percent >= CHARGE_FINE:
+        box.told_charge_low = False
+    elif percent < CHARGE_LOW and not box.told_charge_low:
+        box.told_charge_low = True
+        facts.record(ChargeLow(car=box.car_id, rental=_rental(box.car_id), percent=int(percent)))
+
+
+def _rental(car_id: str) -> str | None:
+    out = custody.lent_to(access.of(car_id).no)
+    return out.rental_id if out else None
+
+
+@transactional
+def tell_offline(heard_within: timedelta = OFFLINE_AFTER) -> int:
+    """Tell, once, whoever holds a car whose box has not been heard for too long; returns how many."""
+    limit = clock.now() - heard_within
+    rows = session.scalars(
+        select(Box)
+        .where(Box.removed_at.is_(None), Box.told_offline.is_(False), Box.last_heard_at < limit)
+        .with_for_update(skip_locked=True)
+        .limit(100)
+    ).all()
+    for box in rows:
+        box.told_offline = True
+        facts.record(BoxOffline(car=box.car_id, rental=_rental(box.car_id)))
+    return len(rows)
+
+
+def value(box: Box | None, name: str) -> Any:
+    return (box.state.get(name) or {}).get("value") if box is not None else None
+
+
+def instant(box: Box | None, name: str) -> datetime | None:
+    at = (box.state.get(name) or {}).get("at") if box is not None else None
+    return datetime.fromisoformat(at) if at else None
+
+
+def recent(box: Box | None, name: str, within: timedelta, now: datetime) -> Any:
+    """The value if it is younger than `within`, else None."""
+    at = instant(box, name)
+    return value(box, name) if at is not None and now - at <= within else None
+
+
+def shown(box: Box | None) -> dict[str, Any]:
+    """State as owner and driver see it: no place."""
+
+    def one(name: str) -> dict[str, Any]:
+        return {"value": value(box, name), "at": instant(box, name)}
+
+    return {
+        "charge_percent": one("charge_percent"),
+        "range_km": one("range_km"),
+        "odometer_km": one("odometer_km"),
+        "locked": one("locked"),
+        "drivable": one("drivable"),
+        "plugged": one("plugged"),
+        "charging": one("charging"),
+        "keys_in_glove_box": one("keys_in_glove_box"),
+        "battery_12v": one("battery_12v"),
+        "doors": {
+            "value": None if value(box, DOORS[0]) is None else [name for name in DOORS if value(box, name)],
+            "at": instant(box, DOORS[0]),
+        },
+        "last_heard_at": box.last_heard_at if box else None,
+    }

@@ -1,0 +1,225 @@
+"""Windows: rules in the car's wall time become spans of instants, one date at a time. The first half is pure.
+
+A wall time that does not exist that day moves forward by the gap; one that exists twice means the first. Both are what
+`zoneinfo` makes of fold 0 (PEP 495).
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrule, rruleset, rrulestr
+from sqlalchemy import select, text
+
+from app.cars import access
+from app.cars.models import Car, Window
+from app.kit import clock, deadlines
+from app.kit.db import new_id, session, transactional
+from app.kit.errors import NotFound, Validation
+
+Span = tuple[datetime, datetime]
+HORIZON, BEHIND, REFRESH = timedelta(days=400), timedelta(days=2), timedelta(days=7)
+LONGEST = timedelta(days=366)
+_PARTS = re.compile(r"(FREQ|BYDAY|INTERVAL|UNTIL)=([A-Z0-9,]+)")
+_DAYS = re.compile(r"(MO|TU|WE|TH|FR|SA|SU)(,(MO|TU|WE|TH|FR|SA|SU)){0,6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A window as its owner wrote it: wall times, perhaps repeated."""
+
+    from_local: datetime
+    to_local: datetime
+    rrule: str | None = None
+    exdates: tuple[date, ...] = ()
+    rdates: tuple[date, ...] = ()
+
+
+def check_rrule(rule: str) -> str | None:
+    """What is wrong with an RRULE: FREQ=DAILY or WEEKLY with BYDAY, INTERVAL, UNTIL; None when nothing is."""
+    parts = dict(part.partition("=")[::2] for part in rule.split(";"))
+    if not all(_PARTS.fullmatch(part) for part in rule.split(";")) or len(parts) != rule.count(";") + 1:
+        return "Only FREQ, BYDAY, INTERVAL and UNTIL, each once, joined by semicolons."
+    if parts.get("FREQ") not in ("DAILY", "WEEKLY"):
+        return "FREQ must be DAILY or WEEKLY."
+    if "BYDAY" in parts and not _DAYS.fullmatch(parts["BYDAY"]):
+        return "BYDAY is a list of MO, TU, WE, TH, FR, SA, SU."
+    if "INTERVAL" in parts and not (parts["INTERVAL"].isdigit() and 1 <= int(parts["INTERVAL"]) <= 53):
+        return "INTERVAL is 1 to 53."
+    if "UNTIL" in parts and not re.fullmatch(r"\d{8}(T\d{6})?", parts["UNTIL"]):
+        return "UNTIL is a local date such as 20270331."
+    try:
+        rrulestr(rule, dtstart=datetime(2027, 1, 1))  # noqa: DTZ001 - wall time
+    except ValueError:
+        return "Not a rule that can be read."
+    return None
+
+
+def spans(rule: Rule, zone: ZoneInfo, start: datetime, end: datetime) -> list[Span]:
+    """The spans of a rule that touch [start, end), as UTC instants."""
+    length = rule.to_local - rule.from_local
+    found = []
+    for begins in _occurrences(rule, zone, start - length - timedelta(days=1), end + timedelta(days=1)):
+        span = instant(begins, zone), instant(begins + length, zone)
+        if span[0] < span[1] and span[0] < end and span[1] > start:
+            found.append(span)
+    return found
+
+
+def instant(local: datetime, zone: ZoneInfo) -> datetime:
+    """The instant of a wall time."""
+    return local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+
+
+def _occurrences(rule: Rule, zone: ZoneInfo, start: datetime, end: datetime) -> Iterable[datetime]:
+    if rule.rrule is None and not rule.rdates:
+        return [rule.from_local]
+    dates = rruleset()
+    if rule.rrule is None:
+        dates.rdate(rule.from_local)
+    else:
+        repeated = rrulestr(rule.rrule, dtstart=rule.from_local)
+        assert isinstance(repeated, rrule)
+        dates.rrule(repeated)
+    time = rule.from_local.time()
+    for one in rule.rdates:
+        dates.rdate(datetime.combine(one, time))
+    for one in rule.exdates:
+        dates.exdate(datetime.combine(one, time))
+    local = (start.astimezone(zone).replace(tzinfo=None), end.astimezone(zone).replace(tzinfo=None))
+    between: Sequence[datetime] = dates.between(*local, inc=True)
+    return between
+
+
+def union(found: Iterable[Span]) -> list[Span]:
+    """Spans merged where they touch or overlap, in order."""
+    merged: list[Span] = []
+    for begins, ends in sorted(found):
+        if merged and begins <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], ends))
+        else:
+            merged.append((begins, ends))
+    return merged
+
+
+def rule_of(row: Window) -> Rule:
+    return Rule(
+        row.from_local,
+        row.to_local,
+        row.rrule,
+        tuple(date.fromisoformat(one) for one in row.exdates),
+        tuple(date.fromisoformat(one) for one in row.rdates),
+    )
+
+
+# -- use cases -------------------------------------------------------------------------------------------------------
+
+
+def _refuse(body: dict[str, Any]) -> None:
+    errors = []
+    if not body["from_"] < body["to"] <= body["from_"] + LONGEST:
+        errors.append({"pointer": "/to", "code": "invalid", "detail": "After `from`, at most a year later."})
+    if body.get("rrule"):
+        wrong = check_rrule(body["rrule"])
+        if wrong:
+            errors.append({"pointer": "/rrule", "code": "invalid", "detail": wrong})
+        elif body["to"] - body["from_"] > timedelta(days=7):
+            errors.append(
+                {"pointer": "/to", "code": "invalid", "detail": "A repeated window lasts at most a week."}
+            )
+    if errors:
+        raise Validation(errors=errors)
+
+
+@transactional
+def add(person: str, car: str, body: dict[str, Any]) -> Window:
+    """Offer the car. Raises NotFound, NotAllowed, Validation."""
+    _refuse(body)
+    found = access.may_run(car, person, lock=True)
+    row = Window(id=new_id("win"), car_id=found.id)
+    _fill(row, body)
+    session.add(row)
+    session.flush()
+    recompute(found)
+    return row
+
+
+def _fill(row: Window, body: dict[str, Any]) -> None:
+    row.from_local, row.to_local, row.rrule = body["from_"], body["to"], body.get("rrule")
+    row.exdates = [one.isoformat() for one in body.get("exdates") or []]
+    row.rdates = [one.isoformat() for one in body.get("rdates") or []]
+
+
+def find(car: str, window: str) -> Window:
+    row = session.get(Window, window)
+    if row is None or row.car_id != car:
+        raise NotFound
+    return row
+
+
+@transactional
+def change(person: str, car: str, window: str, body: dict[str, Any], check: Any) -> Window:
+    """Change a window; what is booked stays booked."""
+    found = access.may_run(car, person, lock=True)
+    row = find(car, window)
+    check(row)
+    now = {
+        "from_": row.from_local,
+        "to": row.to_local,
+        "rrule": row.rrule,
+        "exdates": rule_of(row).exdates,
+        "rdates": rule_of(row).rdates,
+    }
+    wanted = {**now, **body}
+    _refuse(wanted)
+    _fill(row, wanted)
+    session.flush()
+    recompute(found)
+    return row
+
+
+@transactional
+def remove(person: str, car: str, window: str) -> None:
+    found = access.may_run(car, person, lock=True)
+    session.delete(find(car, window))
+    session.flush()
+    recompute(found)
+
+
+_STORE = text(
+    "insert into offers (car_no, spans, until) values (cast(:car as int), cast(:spans as tstzmultirange), :until)"
+    " on conflict (car_no) do update set spans = excluded.spans, until = excluded.until"
+)
+
+
+def recompute(car: Car) -> None:
+    """Write what the windows of a car come to, in the transaction that changed them."""
+    now = clock.now()
+    start, until = now - BEHIND, now + HORIZON
+    rows = session.scalars(select(Window).where(Window.car_id == car.id))
+    zone = ZoneInfo(car.time_zone)
+    merged = union(span for row in rows for span in spans(rule_of(row), zone, start, until))
+    literal = "{" + ",".join(f"[{a.isoformat()},{b.isoformat()})" for a, b in merged) + "}"
+    session.execute(_STORE, {"car": car.no, "spans": literal, "until": until})
+    deadlines.at("offer", car.id, now + REFRESH)
+
+
+@transactional
+def refresh(car: str) -> None:
+    """The rolling horizon moves on."""
+    found = session.get(Car, car, with_for_update=True)
+    if found is not None and found.removed_at is None:
+        recompute(found)
+
+
+def offered(car_no: int, from_at: datetime, to_at: datetime) -> bool:
+    """Whether the windows hold the whole span."""
+    statement = text(
+        "select exists(select 1 from offers where car_no = cast(:car as int)"
+        " and spans @> tstzrange(:from_at, :to_at, '[)'))"
+    )
+    found: bool = session.execute(statement, {"car": car_no, "from_at": from_at, "to_at": to_at}).scalar_one()
+    return found

@@ -1,0 +1,1 @@
+"""Communities: circles of people, invitations, memberships, and who may do what."""

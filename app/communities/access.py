@@ -1,0 +1,79 @@
+"""Who may what in a community: the one place that answers it. What one may not know of is NotFound."""
+
+from sqlalchemy import select
+
+from app.communities.models import Community, Membership
+from app.kit.db import session
+from app.kit.errors import NotAllowed, NotFound
+
+ROLES = ("driver", "manager", "owner")
+
+
+def membership(community: str, person: str, *, share_lock: bool = False) -> Membership | None:
+    """The live membership of a person, blocked or not."""
+    statement = select(Membership).where(
+        Membership.community_id == community, Membership.person_id == person, Membership.ended_at.is_(None)
+    )
+    found: Membership | None = session.scalars(
+        statement.with_for_update(read=True) if share_lock else statement
+    ).first()
+    return found
+
+
+def may_see(community: str, person: str) -> tuple[Community, Membership]:
+    """A member may see the community; for others it does not exist."""
+    found = session.get(Community, community)
+    mine = membership(community, person)
+    if found is None or found.ended_at is not None or mine is None:
+        raise NotFound
+    return found, mine
+
+
+def may_run(community: str, person: str) -> tuple[Community, Membership]:
+    """Owners and managers run it."""
+    found, mine = may_see(community, person)
+    if not runs(mine):
+        raise NotAllowed("Only an owner or manager of the community may do that.")
+    return found, mine
+
+
+def runs(mine: Membership) -> bool:
+    return mine.role in ("owner", "manager") and not mine.blocked
+
+
+def may_invite(community: str, person: str, role: str) -> tuple[Community, Membership]:
+    """As the community's rule says, and never a role above one's own."""
+    found, mine = may_see(community, person)
+    if mine.blocked or ROLES.index(mine.role) < ROLES.index(found.rule("may_invite")):
+        raise NotAllowed("The rules of this community do not let you invite.")
+    if ROLES.index(role) > ROLES.index(mine.role):
+        raise NotAllowed("One cannot give a role above one's own.", role=mine.role)
+    return found, mine
+
+
+def runners(community: str) -> list[str]:
+    """The people who run a community."""
+    rows = session.scalars(
+        select(Membership.person_id).where(
+            Membership.community_id == community,
+            Membership.ended_at.is_(None),
+            Membership.role != "driver",
+            Membership.blocked.is_(False),
+        )
+    )
+    return list(rows)
+
+
+def communities_of(person: str) -> list[str]:
+    """The communities a person is in and not blocked from."""
+    rows = session.scalars(
+        select(Membership.community_id)
+        .join(Community, Community.id == Membership.community_id)
+        .where(
+            Membership.person_id == person,
+            Membership.ended_at.is_(None),
+            Membership.blocked.is_(False),
+            Community.ended_at.is_(None),
+        )
+    )
+    return list(rows)

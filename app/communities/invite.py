@@ -1,0 +1,122 @@
+"""Invite: by e-mail or by link; what can be guessed of a code is nothing."""
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from app.communities import access
+from app.communities.models import Community, Invitation
+from app.facts import InvitationRevoked, Invited
+from app.kit import clock, facts
+from app.kit.db import new_id, session, transactional
+from app.kit.errors import InvitationGone, NotAllowed, NotFound, Validation
+from app.kit.keys import b64, mac, settings
+from app.people.models import Person
+
+LIVES, AT_MOST = timedelta(days=7), timedelta(days=30)
+
+
+def code_of(invitation_id: str) -> str:
+    """The code of an invitation: 128 bits, recomputed for the mail, stored only as a hash."""
+    return b64(mac("invitation", invitation_id)[:16])
+
+
+def url_of(invitation_id: str) -> str:
+    return f"{settings().public_url}/i/{code_of(invitation_id)}"
+
+
+def hashed(code: str) -> bytes:
+    return hashlib.sha256(code.encode()).digest()
+
+
+@transactional
+def invite(person: str, community: str, body: dict[str, Any]) -> Invitation:
+    """A new invitation. Raises NotFound, NotAllowed, Validation for a time that cannot be."""
+    role = body.get("role", "driver")
+    access.may_invite(community, person, role)
+    now = clock.now()
+    expires = body.get("expires_at") or now + LIVES
+    if not now < expires <= now + AT_MOST:
+        raise Validation(
+            errors=[{"pointer": "/expires_at", "code": "invalid", "detail": "Within the next 30 days."}]
+        )
+    made_id = new_id("inv")
+    made = Invitation(
+        id=made_id,
+        community_id=community,
+        code_hash=hashed(code_of(made_id)),
+        email=body.get("email"),
+        label=body.get("label"),
+        role=role,
+        fare=body.get("fare", "priced"),
+        uses=body.get("uses", 1),
+        used=0,
+        invited_by=person,
+        made_at=now,
+        expires_at=expires,
+    )
+    session.add(made)
+    session.flush()
+    facts.record(Invited(invitation=made.id, community=community, by=person))
+    return made
+
+
+def state_of(invitation: Invitation, now: datetime) -> str:
+    """open, declined, used, revoked, expired or exhausted."""
+    if invitation.revoked_at is not None:
+        return "revoked"
+    if invitation.declined_at is not None:
+        return "declined"
+    if invitation.used >= invitation.uses:
+        return "used" if invitation.uses == 1 else "exhausted"
+    return "expired" if invitation.expires_at <= now else "open"
+
+
+@transactional
+def revoke(person: str, invitation_id: str) -> None:
+    """Revoke an invitation: dead when this returns. Raises NotFound, NotAllowed."""
+    found = session.get(Invitation, invitation_id, with_for_update=True)
+    if found is None:
+        raise NotFound
+    _, mine = access.may_see(found.community_id, person)
+    if found.invited_by != person and not access.runs(mine):
+        raise NotAllowed("Only who invited, or who runs the community, may revoke.")
+    if found.revoked_at is None:
+        found.revoked_at = clock.now()
+        facts.record(InvitationRevoked(invitation=found.id, by=person))
+
+
+def preview(code: str) -> dict[str, Any]:
+    """What an invitation shows before one has an account: who invites, to what, and nothing more."""
+    found = session.scalars(select(Invitation).where(Invitation.code_hash == hashed(code))).first()
+    if found is None:
+        raise NotFound
+    community = session.get(Community, found.community_id)
+    inviter = session.get(Person, found.invited_by)
+    assert community is not None
+    assert inviter is not None
+    state = state_of(found, clock.now())
+    if state != "open" or community.ended_at is not None:
+        raise gone(state)
+    return {
+        "inviter": inviter.first_name,
+        "community": community.name,
+        "kind": community.kind,
+        "role": found.role,
+        "expires_at": found.expires_at,
+    }
+
+
+def gone(state: str) -> InvitationGone:
+    """The refusal of an invitation that is no longer open, with its reason."""
+    reason = state if state != "open" else "revoked"
+    words = {
+        "used": "It has been used.",
+        "revoked": "It has been revoked.",
+        "expired": "It has expired.",
+        "exhausted": "It has been used as often as it may be.",
+        "declined": "It has been declined.",
+    }
+    return InvitationGone(words[reason] + " Ask for a new one.", reason=reason)

@@ -1,0 +1,75 @@
+"""Memberships change and end: by the member, or by who runs the community."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.communities import access
+from app.communities.access import ROLES
+from app.communities.models import Membership
+from app.facts import MemberRemoved, MembershipChanged
+from app.kit import clock, facts
+from app.kit.db import session, transactional
+from app.kit.errors import LastOwner, NotAllowed, NotFound
+
+
+def _theirs(community: str, person: str) -> Membership:
+    found = session.scalars(
+        select(Membership)
+        .where(
+            Membership.community_id == community,
+            Membership.person_id == person,
+            Membership.ended_at.is_(None),
+        )
+        .with_for_update()
+    ).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _refuse_last_owner(community: str) -> None:
+    owners = session.execute(
+        select(func.count())
+        .select_from(Membership)
+        .where(
+            Membership.community_id == community, Membership.role == "owner", Membership.ended_at.is_(None)
+        )
+    ).scalar_one()
+    if owners <= 1:
+        raise LastOwner("Make somebody else an owner first.")
+
+
+@transactional
+def leave(by: str, community: str, person: str) -> None:
+    """End a membership: one's own, or another's by who runs the community. Raises LastOwner."""
+    found, mine = access.may_see(community, by)
+    session.refresh(found, with_for_update=True)
+    theirs = _theirs(community, person)
+    if by != person and (not access.runs(mine) or ROLES.index(theirs.role) > ROLES.index(mine.role)):
+        raise NotAllowed("Only who runs the community may remove a member, and none above oneself.")
+    if theirs.role == "owner":
+        _refuse_last_owner(community)
+    theirs.ended_at = clock.now()
+    facts.record(MemberRemoved(community=community, person=person, by=by))
+
+
+@transactional
+def change(
+    by: str, community: str, person: str, body: dict[str, Any], check: Callable[[Membership], None]
+) -> Membership:
+    """Change role, fare, label or block. Raises NotAllowed, LastOwner."""
+    found, mine = access.may_run(community, by)
+    session.refresh(found, with_for_update=True)
+    theirs = _theirs(community, person)
+    check(theirs)
+    wanted = body.get("role", theirs.role)
+    if max(ROLES.index(theirs.role), ROLES.index(wanted)) > ROLES.index(mine.role):
+        raise NotAllowed("One cannot give or take a role above one's own.")
+    if theirs.role == "owner" and (wanted != "owner" or body.get("blocked")):
+        _refuse_last_owner(community)
+    for name, value in body.items():
+        setattr(theirs, name, value)
+    facts.record(MembershipChanged(community=community, person=person, by=by))
+    return theirs

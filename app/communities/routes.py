@@ -1,0 +1,317 @@
+"""HTTP of communities: the circle, its members, invitations, licences cleared for it."""
+
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select
+
+from app.communities import access, invite, leave, make, schemas
+from app.communities import accept as accepting
+from app.communities.models import RULES, Community, Invitation, Membership
+from app.kit import clock
+from app.kit.auth import Who, caller
+from app.kit.db import session
+from app.kit.errors import AlreadyExists, InUse, InvitationGone, LastOwner, NotAllowed, NotFound
+from app.kit.fields import Paging
+from app.kit.http import Answer, Page, page, require_match
+from app.kit.rate_limits import address, allow_secret
+from app.kit.routes import Routes, created, patch_of
+from app.people import licence
+from app.people.models import Person
+
+routes = Routes(
+    "communities", __name__, url_prefix="/v1", description="Circles of people, invitations, members."
+)
+
+
+def _community(community: Community, mine: Membership) -> dict[str, Any]:
+    return {
+        "id": community.id,
+        "name": community.name,
+        "kind": community.kind,
+        "rules": {**RULES, **community.rules},
+        "my_role": mine.role,
+    }
+
+
+@routes.add(
+    "POST",
+    "/communities",
+    summary="Make a community",
+    body=schemas.Community,
+    returns=schemas.Community,
+    status=201,
+)
+def make_community(body: dict[str, Any]) -> Answer:
+    made = make.make(caller().person, body)
+    _, mine = access.may_see(made.id, caller().person)
+    return created(_community(made, mine), f"/communities/{made.id}")
+
+
+@routes.add("GET", "/communities", summary="One's communities", query=Paging, returns=schemas.CommunityPage)
+def list_communities(query: dict[str, Any]) -> Page:
+    me = caller().person
+    live = select(Community).where(Community.id.in_(access.communities_of(me)))
+    found = page(live, Community.id, **query)
+    found.items = [_community(*access.may_see(one.id, me)) for one in found.items]
+    return found
+
+
+@routes.add(
+    "GET", '/communities/<pid("com"):community>', summary="A community", returns=schemas.Community, etag=True
+)
+def read_community(community: str) -> dict[str, Any]:
+    return _community(*access.may_see(community, caller().person))
+
+
+_PATCH_COMMUNITY = patch_of(schemas.Community, "name", "rules")
+
+
+@routes.add(
+    "PATCH",
+    '/communities/<pid("com"):community>',
+    summary="Change a community",
+    body=_PATCH_COMMUNITY,
+    returns=schemas.Community,
+    match=True,
+    problems=(NotAllowed,),
+)
+def change_community(community: str, body: dict[str, Any]) -> dict[str, Any]:
+    me = caller().person
+    _, mine = access.may_see(community, me)
+    changed = make.change(
+        me, community, body, lambda one: require_match(schemas.Community(), _community(one, mine))
+    )
+    return _community(changed, mine)
+
+
+@routes.add(
+    "DELETE",
+    '/communities/<pid("com"):community>',
+    summary="End a community",
+    status=204,
+    problems=(NotAllowed, InUse),
+)
+def end_community(community: str) -> None:
+    make.end(caller().person, community)
+
+
+def _membership(row: Membership) -> dict[str, Any]:
+    person = session.get(Person, row.person_id)
+    assert person is not None
+    return {
+        "person": {"id": person.id, "first_name": person.first_name},
+        "role": row.role,
+        "fare": row.fare,
+        "label": row.label,
+        "blocked": row.blocked,
+    }
+
+
+@routes.add(
+    "GET",
+    '/communities/<pid("com"):community>/members',
+    summary="The members",
+    query=Paging,
+    returns=schemas.MembershipPage,
+)
+def list_members(community: str, query: dict[str, Any]) -> Page:
+    access.may_see(community, caller().person)
+    live = select(Membership).where(Membership.community_id == community, Membership.ended_at.is_(None))
+    found = page(live, Membership.id, **query)
+    found.items = [_membership(one) for one in found.items]
+    return found
+
+
+@routes.add(
+    "GET",
+    '/communities/<pid("com"):community>/members/<pid("per"):person>',
+    summary="One member",
+    returns=schemas.Membership,
+    etag=True,
+)
+def read_member(community: str, person: str) -> dict[str, Any]:
+    access.may_see(community, caller().person)
+    found = access.membership(community, person)
+    if found is None:
+        raise NotFound
+    return _membership(found)
+
+
+_PATCH_MEMBER = patch_of(schemas.Membership, "role", "fare", "label", "blocked")
+
+
+@routes.add(
+    "PATCH",
+    '/communities/<pid("com"):community>/members/<pid("per"):person>',
+    summary="Change a membership",
+    body=_PATCH_MEMBER,
+    returns=schemas.Membership,
+    match=True,
+    problems=(NotAllowed, LastOwner),
+)
+def change_member(community: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
+    return _membership(
+        leave.change(
+            caller().person,
+            community,
+            person,
+            body,
+            lambda one: require_match(schemas.Membership(), _membership(one)),
+        )
+    )
+
+
+@routes.add(
+    "DELETE",
+    '/communities/<pid("com"):community>/members/<pid("per"):person>',
+    summary="Leave, or remove",
+    status=204,
+    problems=(NotAllowed, LastOwner),
+)
+def remove_member(community: str, person: str) -> None:
+    leave.leave(caller().person, community, person)
+
+
+@routes.add(
+    "POST",
+    '/communities/<pid("com"):community>/members/<pid("per"):person>/licence/clear',
+    summary="Clear a member's licence for this community",
+    returns=schemas.Cleared,
+    problems=(NotAllowed,),
+)
+def clear_licence(community: str, person: str) -> dict[str, Any]:
+    found, _ = access.may_run(community, caller().person)
+    if access.membership(community, person) is None:
+        raise NotFound
+    licence.clear(
+        person,
+        by=caller().person,
+        level="owner",
+        community=community,
+        recheck_months=found.rule("recheck_months"),
+    )
+    return _cleared(person, community)
+
+
+@routes.add(
+    "GET",
+    '/communities/<pid("com"):community>/members/<pid("per"):person>/licence',
+    summary="A member's licence: class, country, expiry",
+    returns=schemas.Cleared,
+    problems=(NotAllowed,),
+)
+def read_member_licence(community: str, person: str) -> dict[str, Any]:
+    access.may_run(community, caller().person)
+    if access.membership(community, person) is None:
+        raise NotFound
+    return _cleared(person, community)
+
+
+def _cleared(person: str, community: str) -> dict[str, Any]:
+    held, stands = licence.of(person), licence.standing(person, community, clock.now())
+    return {
+        "country": held.country,
+        "classes": held.classes,
+        "expires_on": held.expires_on,
+        "state": stands.state,
+        "recheck_on": stands.recheck_on,
+    }
+
+
+def _invitation(row: Invitation, *, code: bool = False) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "email": row.email,
+        "label": row.label,
+        "role": row.role,
+        "fare": row.fare,
+        "uses": row.uses,
+        "expires_at": row.expires_at,
+        "state": invite.state_of(row, clock.now()),
+        "code": invite.code_of(row.id) if code else None,
+        "url": invite.url_of(row.id) if code else None,
+    }
+
+
+@routes.add(
+    "POST",
+    '/communities/<pid("com"):community>/invitations',
+    summary="Invite",
+    body=schemas.Invitation,
+    returns=schemas.Invitation,
+    status=201,
+    problems=(NotAllowed,),
+    secrets=("code", "url"),
+)
+def make_invitation(community: str, body: dict[str, Any]) -> Answer:
+    made = invite.invite(caller().person, community, body)
+    return created(_invitation(made, code=True), f"/communities/{community}/invitations")
+
+
+@routes.add(
+    "GET",
+    '/communities/<pid("com"):community>/invitations',
+    summary="Invitations",
+    query=Paging,
+    returns=schemas.InvitationPage,
+    problems=(NotAllowed,),
+)
+def list_invitations(community: str, query: dict[str, Any]) -> Page:
+    access.may_run(community, caller().person)
+    found = page(select(Invitation).where(Invitation.community_id == community), Invitation.id, **query)
+    found.items = [_invitation(one) for one in found.items]
+    return found
+
+
+@routes.add(
+    "DELETE",
+    '/invitations/<pid("inv"):invitation>',
+    summary="Revoke an invitation",
+    status=204,
+    problems=(NotAllowed,),
+)
+def revoke_invitation(invitation: str) -> None:
+    invite.revoke(caller().person, invitation)
+
+
+def _guard() -> None:
+    limits = current_app.extensions["glovebox"].settings.limits
+    allow_secret("preview", address(), limits.preview)
+
+
+@routes.add(
+    "GET",
+    "/invitations/<string(minlength=1,maxlength=64):code>",
+    who=Who.ALL,
+    summary="Preview an invitation",
+    returns=schemas.Preview,
+    problems=(InvitationGone,),
+)
+def preview_invitation(code: str) -> dict[str, Any]:
+    _guard()
+    return invite.preview(code)
+
+
+@routes.add(
+    "POST",
+    "/invitations/<string(minlength=1,maxlength=64):code>/accept",
+    summary="Accept an invitation",
+    returns=schemas.Membership,
+    problems=(InvitationGone, AlreadyExists),
+)
+def accept_invitation(code: str) -> dict[str, Any]:
+    _guard()
+    return _membership(accepting.accept(caller().person, code))
+
+
+@routes.add(
+    "POST",
+    "/invitations/<string(minlength=1,maxlength=64):code>/decline",
+    summary="Decline an invitation",
+    status=204,
+    problems=(InvitationGone,),
+)
+def decline_invitation(code: str) -> None:
+    _guard()
+    accepting.decline(caller().person, code)

@@ -1,0 +1,1 @@
+"""Coverage: covers that follow custody, master policies, and what insurers may ask."""

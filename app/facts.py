@@ -1,0 +1,536 @@
+"""Every fact of the product: ids and plain values, no names, no secrets."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.kit.facts import Fact
+
+# -- people ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PersonRegistered(Fact):
+    person: str
+
+
+@dataclass(frozen=True)
+class RegisteredAgain(Fact):
+    """Somebody tried to register an address that has an account: its owner is told, the caller is not."""
+
+    person: str
+
+
+@dataclass(frozen=True)
+class EmailCodeIssued(Fact):
+    """A code is to be mailed; it is recomputed from the row's id, never stored."""
+
+    person: str
+    code: str
+    purpose: str
+
+
+@dataclass(frozen=True)
+class EmailConfirmed(Fact):
+    person: str
+
+
+@dataclass(frozen=True)
+class EmailChangeAsked(Fact):
+    person: str
+    code: str
+
+
+@dataclass(frozen=True)
+class SignedIn(Fact):
+    person: str
+    session: str
+    new_installation: bool
+
+
+@dataclass(frozen=True)
+class SessionRevoked(Fact):
+    person: str
+    session: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PasswordChanged(Fact):
+    person: str
+
+
+@dataclass(frozen=True)
+class PhoneAdded(Fact):
+    person: str
+    phone: str
+    code: str | None
+
+
+@dataclass(frozen=True)
+class PhoneRemoved(Fact):
+    person: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class LicenceRecorded(Fact):
+    person: str
+
+
+@dataclass(frozen=True)
+class LicenceCleared(Fact):
+    person: str
+    community: str | None
+    by: str
+
+
+@dataclass(frozen=True)
+class LicenceRefused(Fact):
+    person: str
+    by: str
+
+
+@dataclass(frozen=True)
+class ConditionsAccepted(Fact):
+    person: str
+    version: str
+
+
+@dataclass(frozen=True)
+class PersonSuspended(Fact):
+    person: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PersonRestored(Fact):
+    person: str
+    by: str
+    reason: str
+
+
+# -- communities -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CommunityMade(Fact):
+    community: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Invited(Fact):
+    invitation: str
+    community: str
+    by: str
+
+
+@dataclass(frozen=True)
+class InvitationAccepted(Fact):
+    invitation: str
+    community: str
+    person: str
+
+
+@dataclass(frozen=True)
+class InvitationDeclined(Fact):
+    invitation: str
+    community: str
+    person: str
+
+
+@dataclass(frozen=True)
+class InvitationRevoked(Fact):
+    invitation: str
+    by: str
+
+
+@dataclass(frozen=True)
+class MembershipChanged(Fact):
+    community: str
+    person: str
+    by: str
+
+
+@dataclass(frozen=True)
+class MemberRemoved(Fact):
+    """A membership ended: removed, or left when `by` is the person."""
+
+    community: str
+    person: str
+    by: str
+
+
+# -- cars ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CarAdded(Fact):
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CarChanged(Fact):
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CarRemoved(Fact):
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
+class BoxPaired(Fact):
+    car: str
+    box: str
+
+
+@dataclass(frozen=True)
+class BoxRemoved(Fact):
+    car: str
+    box: str
+
+
+@dataclass(frozen=True)
+class BoxOffline(Fact):
+    car: str
+    rental: str | None
+
+
+@dataclass(frozen=True)
+class ChargeLow(Fact):
+    car: str
+    rental: str | None
+    percent: int
+
+
+@dataclass(frozen=True)
+class TermsChanged(Fact):
+    car: str
+    community: str
+    version: int
+
+
+@dataclass(frozen=True)
+class OwnerCommandSettled(Fact):
+    car: str
+    command: str
+    what: str
+    state: str
+
+
+# -- rentals ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RentalAsked(Fact):
+    rental: str
+
+
+@dataclass(frozen=True)
+class RentalBooked(Fact):
+    """The slot is the driver's; `approved_by` is None where no approval was needed."""
+
+    rental: str
+    approved_by: str | None
+
+
+@dataclass(frozen=True)
+class RentalDeclined(Fact):
+    rental: str
+    by: str
+
+
+@dataclass(frozen=True)
+class RentalWithdrawn(Fact):
+    rental: str
+
+
+@dataclass(frozen=True)
+class RentalLapsed(Fact):
+    rental: str
+
+
+@dataclass(frozen=True)
+class RentalCancelled(Fact):
+    """`by` is driver, owner or system; `owed` in minor units of the quote's currency."""
+
+    rental: str
+    by: str
+    reason: str
+    owed: int
+
+
+@dataclass(frozen=True)
+class RentalNoShow(Fact):
+    rental: str
+    owed: int
+
+
+@dataclass(frozen=True)
+class RentalAboutToStart(Fact):
+    rental: str
+
+
+@dataclass(frozen=True)
+class UnlockAsked(Fact):
+    rental: str
+    command: str
+
+
+@dataclass(frozen=True)
+class UnlockFailed(Fact):
+    """Surely nothing opened."""
+
+    rental: str
+    command: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DoorUnknown(Fact):
+    """A door command was left without an answer: it may have acted."""
+
+    rental: str
+    command: str
+    what: str
+
+
+@dataclass(frozen=True)
+class RentalStarted(Fact):
+    rental: str
+    command: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class RentalPaused(Fact):
+    rental: str
+    command: str
+
+
+@dataclass(frozen=True)
+class RentalResumed(Fact):
+    rental: str
+    command: str
+
+
+@dataclass(frozen=True)
+class LockAsked(Fact):
+    rental: str
+    command: str
+
+
+@dataclass(frozen=True)
+class LockRefused(Fact):
+    rental: str
+    command: str | None
+    reasons: str
+
+
+@dataclass(frozen=True)
+class MeterStopped(Fact):
+    rental: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class MeterRuns(Fact):
+    """Use was seen after the meter had stopped: it runs on as if it had not."""
+
+    rental: str
+
+
+@dataclass(frozen=True)
+class RentalEnded(Fact):
+    """The box confirmed the lock (or somebody entitled closed by hand); `total` in minor units, None when free."""
+
+    rental: str
+    at: datetime
+    total: int | None
+    currency: str | None
+    by: str
+
+
+@dataclass(frozen=True)
+class RentalLate(Fact):
+    rental: str
+
+
+@dataclass(frozen=True)
+class RentalSettled(Fact):
+    rental: str
+
+
+@dataclass(frozen=True)
+class ExtensionAsked(Fact):
+    rental: str
+    to: datetime
+
+
+@dataclass(frozen=True)
+class RentalExtended(Fact):
+    rental: str
+    to: datetime
+
+
+@dataclass(frozen=True)
+class ExtensionDeclined(Fact):
+    rental: str
+
+
+@dataclass(frozen=True)
+class StillHasCar(Fact):
+    rental: str
+
+
+# -- coverage --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CoverBound(Fact):
+    cover: str
+    rental: str
+    version: int
+
+
+@dataclass(frozen=True)
+class CoverActivated(Fact):
+    cover: str
+    rental: str
+    version: int
+
+
+@dataclass(frozen=True)
+class CoverExtended(Fact):
+    cover: str
+    rental: str
+    version: int
+
+
+@dataclass(frozen=True)
+class CoverOverrun(Fact):
+    cover: str
+    rental: str
+    version: int
+
+
+@dataclass(frozen=True)
+class CoverClosed(Fact):
+    cover: str
+    rental: str
+    version: int
+
+
+@dataclass(frozen=True)
+class CoverVoided(Fact):
+    cover: str
+    rental: str
+    version: int
+
+
+@dataclass(frozen=True)
+class CoverAcknowledged(Fact):
+    cover: str
+    version: int
+
+
+@dataclass(frozen=True)
+class CoverRefused(Fact):
+    """The insurer refused after the bind: the cover given stands, future ones of this driver are blocked."""
+
+    cover: str
+    rental: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class MasterPolicyActivated(Fact):
+    policy: str
+    by: str
+
+
+@dataclass(frozen=True)
+class PartnerClientChanged(Fact):
+    insurer: str
+    client: str
+    what: str
+
+
+# -- billing ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CardSaved(Fact):
+    person: str
+    card: str
+
+
+@dataclass(frozen=True)
+class PaymentHeld(Fact):
+    payment: str
+    rental: str
+
+
+@dataclass(frozen=True)
+class PaymentFailed(Fact):
+    """Hold or charge failed; `code` is our own word for why."""
+
+    payment: str
+    rental: str
+    code: str
+
+
+@dataclass(frozen=True)
+class PaymentActionRequired(Fact):
+    payment: str
+    rental: str
+
+
+@dataclass(frozen=True)
+class PaymentSucceeded(Fact):
+    payment: str
+    rental: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class PaymentReleased(Fact):
+    payment: str
+    rental: str
+
+
+@dataclass(frozen=True)
+class PaymentRefunded(Fact):
+    payment: str
+    rental: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class ReceiptReady(Fact):
+    rental: str
+
+
+# -- running the place -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OperatorActed(Fact):
+    """An operator's change, with its reason: the audit log."""
+
+    operator: str
+    action: str
+    subject: str
+    reason: str
+
+
+def kinds() -> dict[str, type[Fact]]:
+    """Every fact by its name."""
+    return {cls.kind: cls for cls in Fact.__subclasses__()}

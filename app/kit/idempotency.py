@@ -1,0 +1,114 @@
+"""Idempotency keys: an answer that had an effect is stored with the effect and replayed; a refusal is judged anew."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import orjson
+from flask import Response, current_app, g, request
+from sqlalchemy import LargeBinary, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.clock import real_now
+from app.kit.db import Model, session, transactional
+from app.kit.errors import IdempotencyBusy, IdempotencyKeyMissing, IdempotencyKeyReused, Malformed
+
+KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+class StoredAnswer(Model):
+    """The answer of one request that had an effect, for seven days."""
+
+    __tablename__ = "idempotency_keys"
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int]
+    location: Mapped[str | None]
+    body: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    command: Mapped[str | None]
+    stored_at: Mapped[datetime] = mapped_column(index=True)
+
+
+def given_key(*, required: bool) -> str | None:
+    """The request's key, checked."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        if required:
+            raise IdempotencyKeyMissing(
+                "Send Idempotency-Key: 8 to 64 of A-Z a-z 0-9 _ -, new for each intent."
+            )
+        return None
+    if not KEY.fullmatch(key):
+        raise Malformed("An Idempotency-Key has 8 to 64 of A-Z a-z 0-9 _ -.")
+    return key
+
+
+def fingerprint() -> bytes:
+    """Method, route and body of this request."""
+    whole = hashlib.sha256()
+    for part in (request.method.encode(), request.path.encode(), request.get_data(cache=True)):
+        whole.update(hashlib.sha256(part).digest())
+    return whole.digest()
+
+
+_LOCK = text("select pg_try_advisory_xact_lock(hashtextextended(:name, 7003))")
+
+
+@transactional
+def once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str, ...]) -> Response:
+    """Run the view once for (scope, key), its answer stored in the view's own transaction."""
+    if not session.execute(_LOCK, {"name": f"{scope}/{key}"}).scalar_one():
+        raise IdempotencyBusy("The same request is still running; ask again in a moment.")
+    stored = session.get(StoredAnswer, (scope, key))
+    if stored is not None:
+        return _replay(stored)
+    answer = view()
+    if answer.status_code < 300:  # noqa: PLR2004
+        _store(scope, key, answer, secrets)
+    return answer
+
+
+def _store(scope: str, key: str, answer: Response, secrets: tuple[str, ...]) -> None:
+    body = orjson.loads(answer.get_data()) if answer.get_data() else None
+    if body is not None:
+        _blank(body, frozenset(secrets))
+    stored = StoredAnswer(
+        scope=scope,
+        key=key,
+        fingerprint=fingerprint(),
+        status=answer.status_code,
+        location=answer.headers.get("Location"),
+        body=body,
+        command=g.get("command"),
+        stored_at=real_now(),
+    )
+    session.add(stored)
+
+
+def _blank(value: Any, secrets: frozenset[str]) -> None:
+    """Secrets are shown once; a replay has null in their place."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in secrets:
+                value[name] = None
+            else:
+                _blank(inner, secrets)
+    elif isinstance(value, list):
+        for inner in value:
+            _blank(inner, secrets)
+
+
+def _replay(stored: StoredAnswer) -> Response:
+    if stored.fingerprint != fingerprint():
+        raise IdempotencyKeyReused("This key was used for another route or body; take a new one.")
+    g.command = stored.command
+    body = b"" if stored.body is None else orjson.dumps(stored.body)
+    answer = current_app.response_class(body, status=stored.status, mimetype="application/json")
+    if stored.location:
+        answer.headers["Location"] = stored.location
+    answer.headers["Idempotent-Replayed"] = "true"
+    return answer

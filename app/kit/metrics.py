@@ -1,0 +1,82 @@
+"""Numbers for Prometheus: requests as they pass, queue and sealing lag read when asked."""
+
+import time
+from collections.abc import Iterator
+
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy import text
+
+from app.kit.db import read
+from app.kit.errors import NotFound
+
+REGISTRY = CollectorRegistry()
+REQUESTS = Counter(
+    "glovebox_requests", "Requests answered.", ["method", "route", "status"], registry=REGISTRY
+)
+SECONDS = Histogram(
+    "glovebox_request_seconds",
+    "Time to answer.",
+    ["route"],
+    registry=REGISTRY,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 20),
+)
+
+_LAGS = text(
+    "select (select count(*) from procrastinate_jobs where status = 'todo' and scheduled_at <= now()) as waiting,"
+    " (select coalesce(extract(epoch from now() - min(scheduled_at)), 0) from procrastinate_jobs"
+    "   where status = 'todo' and scheduled_at <= now()) as queue_lag,"
+    " (select count(*) from failed_jobs) as failed,"
+    " (select coalesce(extract(epoch from clock_timestamp() - min(recorded_at)), 0) from facts where position is null)"
+    "   as sealing_lag,"
+    " (select count(*) from deadlines where due_at < business_now() - interval '10 s') as overdue"
+)
+
+
+class Lags(Collector):
+    """What the database knows of the work that waits."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        row = read(_LAGS)[0]
+        yield GaugeMetricFamily("glovebox_jobs_waiting", "Jobs that could run now.", value=row.waiting)
+        yield GaugeMetricFamily(
+            "glovebox_queue_lag_seconds", "Age of the oldest waiting job.", value=float(row.queue_lag)
+        )
+        yield GaugeMetricFamily("glovebox_failed_jobs", "Jobs somebody must look at.", value=row.failed)
+        yield GaugeMetricFamily(
+            "glovebox_sealing_lag_seconds", "Age of the oldest unsealed fact.", value=float(row.sealing_lag)
+        )
+        yield GaugeMetricFamily("glovebox_deadlines_overdue", "Deadlines over 10 s late.", value=row.overdue)
+
+
+def lags() -> dict[str, float]:
+    """The same for /readyz and doctor."""
+    return {name: float(value) for name, value in read(_LAGS)[0]._mapping.items()}  # noqa: SLF001
+
+
+def install(app: Flask) -> None:
+    """Count every request, and answer /metrics to who holds the metrics token."""
+    if Lags not in {type(one) for one in REGISTRY._collector_to_names}:  # noqa: SLF001
+        REGISTRY.register(Lags())
+
+    def begin() -> None:
+        g.began = time.perf_counter()
+
+    def end(answer: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else "none"
+        REQUESTS.labels(request.method, route, str(answer.status_code)).inc()
+        SECONDS.labels(route).observe(time.perf_counter() - g.get("began", time.perf_counter()))
+        return answer
+
+    def show() -> Response:
+        wanted = app.extensions["glovebox"].settings.metrics_token
+        if not wanted or request.headers.get("Authorization") != f"Bearer {wanted}":
+            raise NotFound
+        answer: Response = app.response_class(generate_latest(REGISTRY), mimetype="text/plain; version=0.0.4")
+        return answer
+
+    app.before_request(begin)
+    app.after_request(end)
+    app.add_url_rule("/metrics", "metrics", show)

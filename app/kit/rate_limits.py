@@ -1,0 +1,85 @@
+"""How often one may ask. Limits that protect secrets count in the database, the others in each process."""
+
+import time
+from datetime import datetime, timedelta
+
+from flask import g, request
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import FixedWindowRateLimiter
+from sqlalchemy import text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.clock import real_now
+from app.kit.db import Model, autocommit_engine
+from app.kit.errors import RateLimited
+
+_limiter = FixedWindowRateLimiter(MemoryStorage())
+
+
+class RateCount(Model):
+    """How often one secret-protecting limit was used in one period."""
+
+    __tablename__ = "rate_counts"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    period_start: Mapped[datetime] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+def address() -> str:
+    return request.remote_addr or "unknown"
+
+
+def allow(name: str, subject: str, limit: tuple[int, int]) -> None:
+    """Count one call in this process; over the limit is 429."""
+    count, seconds = limit
+    item = RateLimitItemPerSecond(count, seconds, namespace=name)
+    passed = _limiter.hit(item, subject)
+    reset, remaining = _limiter.get_window_stats(item, subject)
+    _remember(name, count, seconds, remaining, max(0, int(reset - time.time())))
+    if not passed:
+        refuse(max(1, int(reset - time.time())))
+
+
+_COUNT = text(
+    "insert into rate_counts (name, subject, period_start, count) values (:name, :subject, :start, 1)"
+    " on conflict (name, subject, period_start) do update set count = rate_counts.count + 1 returning count"
+)
+
+
+def allow_secret(name: str, subject: str, limit: tuple[int, int]) -> None:
+    """Count one try at a secret for all processes, in a transaction of its own, before it is judged."""
+    most, seconds = limit
+    now = real_now()
+    start = datetime.fromtimestamp(now.timestamp() // seconds * seconds, now.tzinfo)
+    with autocommit_engine().connect() as connection:
+        used = connection.execute(
+            _COUNT, {"name": name, "subject": subject[:300], "start": start}
+        ).scalar_one()
+    left = int((start + timedelta(seconds=seconds) - now).total_seconds()) + 1
+    _remember(name, most, seconds, max(0, most - used), left)
+    if used > most:
+        refuse(left)
+
+
+def _remember(name: str, most: int, seconds: int, remaining: int, reset: int) -> None:
+    g.rate = (name, most, seconds, remaining, reset)
+
+
+def refuse(wait_s: int) -> None:
+    problem = RateLimited(f"Try again in {wait_s} s.")
+    problem.headers["Retry-After"] = str(wait_s)
+    raise problem
+
+
+def headers() -> dict[str, str]:
+    """RateLimit and RateLimit-Policy of the limit this request counted against."""
+    rate = g.get("rate")
+    if rate is None:
+        return {}
+    name, most, seconds, remaining, reset = rate
+    return {
+        "RateLimit-Policy": f'"{name}";q={most};w={seconds}',
+        "RateLimit": f'"{name}";r={remaining};t={reset}',
+    }

@@ -1,0 +1,47 @@
+"""The conditions people accept, by version: texts that never change once published, and who accepted which."""
+
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import select
+
+from app.facts import ConditionsAccepted
+from app.kit import clock, facts
+from app.kit.db import session, transactional
+from app.kit.errors import NotFound, Validation
+from app.people.models import Acceptance
+
+_TEXTS = Path(__file__).parent / "conditions_texts"
+RENTAL = "rental-2026-1"
+
+
+@cache
+def versions() -> frozenset[str]:
+    """Every published version, those no longer offered included."""
+    return frozenset(path.name.removesuffix(".en.md") for path in _TEXTS.glob("*.en.md"))
+
+
+def text(version: str, language: str) -> str:
+    """The text of a version in a language, else in English. Raises NotFound."""
+    if version not in versions():
+        raise NotFound
+    path = _TEXTS / f"{version}.{language}.md"
+    return (path if path.exists() else _TEXTS / f"{version}.en.md").read_text("utf-8")
+
+
+@transactional
+def accept(person: str, given: list[str]) -> None:
+    """Accept versions; those accepted before stay as they are. Raises Validation for one that does not exist."""
+    unknown = [one for one in given if one not in versions()]
+    if unknown:
+        raise Validation(
+            errors=[{"pointer": "/accept", "code": "unknown", "detail": f"No conditions {unknown[0]}."}]
+        )
+    held = accepted(person)
+    for version in sorted(set(given) - held):
+        session.add(Acceptance(person_id=person, version=version, accepted_at=clock.now()))
+        facts.record(ConditionsAccepted(person=person, version=version))
+
+
+def accepted(person: str) -> set[str]:
+    return set(session.scalars(select(Acceptance.version).where(Acceptance.person_id == person)))

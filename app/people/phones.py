@@ -1,0 +1,166 @@
+"""Phones: installed apps, their push addresses and device keys; a second phone is confirmed before it opens doors."""
+
+import base64
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from sqlalchemy import select
+
+from app.facts import PhoneAdded, PhoneRemoved
+from app.kit import facts
+from app.kit.clock import real_now
+from app.kit.db import new_id, session, transactional
+from app.kit.errors import AlreadyExists, NotFound, SignatureInvalid, Validation
+from app.people import codes, sign_in
+from app.people.models import Phone, Session
+
+SIGNED_WITHIN_S = 60
+
+
+@transactional
+def add(person: str, body: dict[str, Any]) -> Phone:
+    """Register a phone. Raises AlreadyExists for an installation that is registered, Validation for a bad key."""
+    if body.get("public_key"):
+        public_key(body["public_key"])
+    others = of(person)
+    if any(one.installation == body["installation"] for one in others):
+        raise AlreadyExists("This installation is registered; PATCH it instead.")
+    _forget_revoked(person, body["installation"])
+    now = real_now()
+    phone = Phone(
+        id=new_id("pho"),
+        person_id=person,
+        installation=body["installation"],
+        platform=body["platform"],
+        push=body.get("push"),
+        public_key=body.get("public_key"),
+        language=body.get("language"),
+        confirmed_at=None if others else now,
+        made_at=now,
+        seen_at=now,
+    )
+    session.add(phone)
+    session.flush()
+    code = codes.issue(person, "phone", phone.id) if others else None
+    facts.record(PhoneAdded(person=person, phone=phone.id, code=code.id if code else None))
+    return phone
+
+
+def _forget_revoked(person: str, installation: str) -> None:
+    old = session.scalars(
+        select(Phone).where(Phone.person_id == person, Phone.installation == installation)
+    ).first()
+    if old is not None:
+        old.installation = f"{installation}#{old.id}"
+        session.flush()
+
+
+def of(person: str) -> list[Phone]:
+    rows = session.scalars(
+        select(Phone).where(Phone.person_id == person, Phone.revoked_at.is_(None)).order_by(Phone.id.desc())
+    )
+    return list(rows)
+
+
+def find(person: str, phone: str) -> Phone:
+    """One's own phone. Raises NotFound."""
+    found = session.get(Phone, phone)
+    if found is None or found.person_id != person or found.revoked_at is not None:
+        raise NotFound
+    return found
+
+
+@transactional
+def change(person: str, phone: str, body: dict[str, Any]) -> Phone:
+    found = find(person, phone)
+    for name in ("push", "language"):
+        if name in body:
+            setattr(found, name, body[name])
+    found.seen_at = real_now()
+    return found
+
+
+def confirm(person: str, phone: str, code: str) -> None:
+    """Confirm a second phone by the mailed code. Raises CodeInvalid, NotFound."""
+    if not _confirm(person, phone, code):
+        raise codes.invalid()
+
+
+@transactional
+def _confirm(person: str, phone: str, code: str) -> bool:
+    found = find(person, phone)
+    if codes.redeem(person, "phone", code, phone) is None:
+        return False
+    found.confirmed_at = real_now()
+    return True
+
+
+@transactional
+def remove(person: str, phone: str) -> None:
+    """Revoke a phone; its session ends with it, dead before this returns."""
+    found = session.get(Phone, phone, with_for_update=True)
+    if found is None or found.person_id != person or found.revoked_at is not None:
+        raise NotFound
+    found.revoked_at = real_now()
+    opened = session.scalars(
+        select(Session).where(
+            Session.person_id == person,
+            Session.installation == found.installation,
+            Session.revoked_at.is_(None),
+        )
+    )
+    for one in opened:
+        sign_in.end(one, "phone removed")
+    facts.record(PhoneRemoved(person=person, phone=phone))
+
+
+@transactional
+def gone(phone: str, address: str) -> None:
+    """The push service says that this address is dead: forget it unless it changed meanwhile."""
+    found = session.get(Phone, phone, with_for_update=True)
+    if found is not None and (found.push or {}).get("address") == address:
+        found.push = None
+
+
+def public_key(text: str) -> ec.EllipticCurvePublicKey:
+    """A phone's P-256 key: base64url of its DER SubjectPublicKeyInfo. Raises Validation."""
+    wrong = [
+        {"pointer": "/public_key", "code": "invalid", "detail": "Not a P-256 key (base64url of DER SPKI)."}
+    ]
+    try:
+        key = load_der_public_key(_unb64(text))
+    except (ValueError, TypeError) as error:
+        raise Validation(errors=wrong) from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise Validation(errors=wrong)
+    return key
+
+
+def _unb64(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def check_signature(
+    key: str, header: str | None, method: str, path: str, idempotency_key: str, digest: str
+) -> None:
+    """`Phone-Signature: <unix s>.<base64url ES256 of method, path, Idempotency-Key, s, body SHA-256>`.
+
+    Real time, within 60 s. Raises SignatureInvalid.
+    """
+    seconds, _, signature = (header or "").partition(".")
+    if not seconds.isdigit() or abs(int(seconds) - real_now().timestamp()) > SIGNED_WITHIN_S:
+        raise SignatureInvalid("Phone-Signature is missing or older than 60 s.")
+    signed = "\n".join((method, path, idempotency_key, seconds, digest)).encode()
+    try:
+        raw = _unb64(signature)
+        der = (
+            utils.encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+            if len(raw) == 64
+            else raw
+        )  # noqa: PLR2004
+        public_key(key).verify(der, signed, ec.ECDSA(SHA256()))
+    except (InvalidSignature, ValueError) as error:
+        raise SignatureInvalid("Phone-Signature does not fit this request and this phone's key.") from error

@@ -1,0 +1,345 @@
+"""HTTP of people: accounts, sessions, phones, licences, conditions."""
+
+from typing import Any
+
+from flask import Response, current_app
+
+from app.kit import clock, i18n
+from app.kit.auth import Who, caller
+from app.kit.db import session
+from app.kit.errors import (
+    AlreadyExists,
+    CodeInvalid,
+    CredentialsWrong,
+    EmailUnconfirmed,
+    NotFound,
+    PasswordNeeded,
+    SessionRevoked,
+)
+from app.kit.fields import Paging
+from app.kit.http import Answer, require_match
+from app.kit.rate_limits import address, allow_secret
+from app.kit.routes import Routes, created, patch_of
+from app.people import conditions, licence, password, phones, register, schemas, sign_in
+from app.people.models import Person
+
+routes = Routes("people", __name__, url_prefix="/v1", description="Accounts, sessions, phones, licences.")
+public = Routes("conditions", __name__, description="The texts people accept.")
+
+
+def _guard(name: str, subject: str) -> None:
+    limits = current_app.extensions["glovebox"].settings.limits
+    allow_secret(f"{name}-address", address(), limits.secrets_address)
+    allow_secret(name, subject, limits.secrets)
+
+
+@routes.add(
+    "POST",
+    "/people",
+    who=Who.ALL,
+    summary="Register",
+    body=schemas.PersonIn,
+    returns=schemas.Nothing,
+    status=202,
+)
+def register_person(body: dict[str, Any]) -> Answer:
+    _guard("register", register.email_key(body["email"]))
+    register.register(body)
+    return Answer({}, 202)
+
+
+@routes.add(
+    "POST",
+    "/email-codes",
+    who=Who.ALL,
+    summary="Ask for a code by e-mail",
+    body=schemas.EmailCodeAsked,
+    returns=schemas.Nothing,
+    status=202,
+)
+def ask_email_code(body: dict[str, Any]) -> Answer:
+    _guard("email-code", register.email_key(body["email"]))
+    register.send_code(body["email"], body["purpose"])
+    return Answer({}, 202)
+
+
+@routes.add(
+    "POST",
+    "/people/confirm",
+    who=Who.ALL,
+    summary="Confirm the e-mail address",
+    body=schemas.EmailConfirm,
+    status=204,
+    problems=(CodeInvalid,),
+)
+def confirm_person(body: dict[str, Any]) -> None:
+    _guard("confirm", register.email_key(body["email"]))
+    register.confirm(body["email"], body["code"])
+
+
+@routes.add(
+    "POST",
+    "/sessions",
+    who=Who.ALL,
+    summary="Sign in",
+    body=schemas.SignInBody,
+    returns=schemas.Tokens,
+    status=201,
+    problems=(CredentialsWrong, EmailUnconfirmed),
+    secrets=("access_token", "refresh_token"),
+)
+def sign_in_person(body: dict[str, Any]) -> Answer:
+    _guard("sign-in", register.email_key(body["email"]))
+    tokens = sign_in.sign_in(body["email"], body["password"], body["installation"], body.get("totp"))
+    return created(tokens, f"/sessions/{tokens['session']}")
+
+
+@routes.add(
+    "POST",
+    "/sessions/refresh",
+    who=Who.ALL,
+    summary="Refresh the access token",
+    body=schemas.RefreshBody,
+    returns=schemas.Tokens,
+    problems=(SessionRevoked,),
+    secrets=("access_token", "refresh_token"),
+)
+def refresh_session(body: dict[str, Any]) -> dict[str, Any]:
+    return sign_in.refresh(body["refresh_token"])
+
+
+@routes.add("GET", "/sessions", summary="One's open sessions", query=Paging, returns=schemas.SessionList)
+def list_sessions(query: dict[str, Any]) -> dict[str, Any]:
+    del query
+    me = caller()
+    items = [
+        {
+            "id": one.id,
+            "installation": one.installation,
+            "made_at": one.made_at,
+            "seen_at": one.seen_at,
+            "current": one.id == me.session,
+        }
+        for one in sign_in.of(me.person)
+    ]
+    return {"items": items, "next_cursor": None}
+
+
+@routes.add("DELETE", '/sessions/<pid("ses"):session_id>', summary="End a session", status=204)
+def end_session(session_id: str) -> None:
+    sign_in.sign_out(caller().person, session_id)
+
+
+@routes.add("DELETE", "/sessions/current", summary="Sign out", status=204)
+def sign_out() -> None:
+    sign_in.sign_out(caller().person, caller().session)
+
+
+@routes.add(
+    "POST",
+    "/sessions/current/confirm",
+    summary="Give the password again",
+    body=schemas.PasswordGiven,
+    status=204,
+    problems=(CredentialsWrong,),
+)
+def confirm_password(body: dict[str, Any]) -> None:
+    _guard("password", caller().person)
+    sign_in.confirm_password(caller().person, caller().session, body["password"])
+
+
+@routes.add(
+    "PUT",
+    "/me/password",
+    summary="Change the password",
+    body=schemas.NewPassword,
+    status=204,
+    fresh_password=True,
+    problems=(PasswordNeeded,),
+)
+def change_password(body: dict[str, Any]) -> None:
+    password.change(caller().person, caller().session, body["password"])
+
+
+@routes.add(
+    "POST",
+    "/password-resets",
+    who=Who.ALL,
+    summary="Set a new password by a mailed code",
+    body=schemas.PasswordReset,
+    status=204,
+    problems=(CodeInvalid,),
+)
+def reset_password(body: dict[str, Any]) -> None:
+    _guard("reset", register.email_key(body["email"]))
+    password.reset(body["email"], body["code"], body["password"])
+
+
+@routes.add(
+    "POST",
+    "/me/email",
+    summary="Change the e-mail address",
+    body=schemas.NewEmail,
+    returns=schemas.Nothing,
+    status=202,
+    fresh_password=True,
+    problems=(PasswordNeeded,),
+)
+def change_email(body: dict[str, Any]) -> Answer:
+    _guard("email-change", caller().person)
+    password.ask_email_change(caller().person, body["email"])
+    return Answer({}, 202)
+
+
+@routes.add(
+    "POST",
+    "/me/email/confirm",
+    summary="Confirm the new address",
+    body=schemas.CodeGiven,
+    status=204,
+    problems=(CodeInvalid,),
+)
+def confirm_email_change(body: dict[str, Any]) -> None:
+    _guard("email-change-confirm", caller().person)
+    password.confirm_email_change(caller().person, body["code"])
+
+
+def _me(person: Person) -> dict[str, Any]:
+    return {
+        name: getattr(person, name)
+        for name in ("id", "name", "email", "language", "country", "time_zone", "birth_date", "address")
+    } | {"roles": ["operator"] if person.operator else []}
+
+
+@routes.add("GET", "/me", summary="One's account", returns=schemas.Person, etag=True)
+def read_me() -> dict[str, Any]:
+    person = session.get(Person, caller().person)
+    assert person is not None
+    return _me(person)
+
+
+_PATCH_ME = patch_of(schemas.Person, "name", "language", "country", "time_zone", "address")
+
+
+@routes.add(
+    "PATCH", "/me", summary="Change one's account", body=_PATCH_ME, returns=schemas.Person, match=True
+)
+def change_me(body: dict[str, Any]) -> dict[str, Any]:
+    return _me(
+        register.change(caller().person, body, lambda person: require_match(schemas.Person(), _me(person)))
+    )
+
+
+@routes.add(
+    "POST",
+    "/me/phones",
+    summary="Register a phone",
+    body=schemas.Phone,
+    returns=schemas.Phone,
+    status=201,
+    problems=(AlreadyExists,),
+)
+def add_phone(body: dict[str, Any]) -> Answer:
+    phone = phones.add(caller().person, body)
+    return created(phone, f"/me/phones/{phone.id}")
+
+
+@routes.add("GET", "/me/phones", summary="One's phones", query=Paging, returns=schemas.PhoneList)
+def list_phones(query: dict[str, Any]) -> dict[str, Any]:
+    del query
+    return {"items": phones.of(caller().person), "next_cursor": None}
+
+
+@routes.add("GET", '/me/phones/<pid("pho"):phone_id>', summary="One phone", returns=schemas.Phone, etag=True)
+def read_phone(phone_id: str) -> Any:
+    return phones.find(caller().person, phone_id)
+
+
+_PATCH_PHONE = patch_of(schemas.Phone, "push", "language")
+
+
+@routes.add(
+    "PATCH",
+    '/me/phones/<pid("pho"):phone_id>',
+    summary="Change a phone",
+    body=_PATCH_PHONE,
+    returns=schemas.Phone,
+    match=True,
+)
+def change_phone(phone_id: str, body: dict[str, Any]) -> Any:
+    require_match(schemas.Phone(), phones.find(caller().person, phone_id))
+    return phones.change(caller().person, phone_id, body)
+
+
+@routes.add("DELETE", '/me/phones/<pid("pho"):phone_id>', summary="Remove a phone", status=204)
+def remove_phone(phone_id: str) -> None:
+    phones.remove(caller().person, phone_id)
+
+
+@routes.add(
+    "POST",
+    '/me/phones/<pid("pho"):phone_id>/confirm',
+    summary="Confirm a second phone",
+    body=schemas.CodeGiven,
+    status=204,
+    problems=(CodeInvalid,),
+)
+def confirm_phone(phone_id: str, body: dict[str, Any]) -> None:
+    _guard("phone-confirm", caller().person)
+    phones.confirm(caller().person, phone_id, body["code"])
+
+
+def _licence(person: str) -> dict[str, Any]:
+    held = licence.of(person)
+    stands = licence.standing(person, None, clock.now())
+    return {
+        "number": "*" * 8 + held.number_end,
+        "country": held.country,
+        "classes": held.classes,
+        "birth_date": held.birth_date,
+        "issued_on": held.issued_on,
+        "expires_on": held.expires_on,
+        "state": stands.state,
+        "recheck_on": stands.recheck_on,
+    }
+
+
+@routes.add(
+    "POST",
+    "/me/licence",
+    summary="Record one's driving licence",
+    body=schemas.Licence,
+    returns=schemas.Licence,
+    status=201,
+)
+def record_licence(body: dict[str, Any]) -> Answer:
+    licence.record(caller().person, body)
+    return created(_licence(caller().person), "/me/licence")
+
+
+@routes.add(
+    "GET",
+    "/me/licence",
+    summary="One's driving licence",
+    returns=schemas.Licence,
+    etag=True,
+    problems=(NotFound,),
+)
+def read_licence() -> dict[str, Any]:
+    return _licence(caller().person)
+
+
+@routes.add(
+    "POST", "/me/acceptances", summary="Accept conditions", body=schemas.AcceptBody, returns=schemas.Accepted
+)
+def accept_conditions(body: dict[str, Any]) -> dict[str, Any]:
+    conditions.accept(caller().person, body["accept"])
+    return {"accepted": sorted(conditions.accepted(caller().person))}
+
+
+@public.route("/conditions/<string(maxlength=60):version>", methods=["GET"])
+def read_conditions(version: str) -> Response:
+    answer: Response = current_app.response_class(
+        conditions.text(version, i18n.reader()), mimetype="text/markdown"
+    )
+    return answer

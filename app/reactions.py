@@ -1,0 +1,5 @@
+"""ONE table: fact -> what follows from it."""
+
+from app.kit.facts import Reactions
+
+TABLE: Reactions = {}

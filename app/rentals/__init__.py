@@ -1,0 +1,1 @@
+"""Rentals: from request to settlement."""
