@@ -17,9 +17,12 @@ def main() -> None:
     options.add_argument("--port", type=int, default=0)
     options.add_argument("--webhook-url")
     options.add_argument("--webhook-secret", default="")
+    options.add_argument("--connect-url")
+    options.add_argument("--connect-secret", default="")
     given = options.parse_args()
     signal.signal(signal.SIGTERM, _stop)
-    server, app = serve(given.port, Endpoint(given.webhook_url, given.webhook_secret))
+    endpoint = Endpoint(given.webhook_url, given.webhook_secret, given.connect_url, given.connect_secret)
+    server, app = serve(given.port, endpoint)
     url = f"http://127.0.0.1:{server.server_port}"
     sys.stdout.write(json.dumps({"ready": "payments.double", "url": url}) + "\n")
     sys.stdout.flush()
