@@ -4,6 +4,7 @@ STRIPE_TEST_KEY.
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -358,6 +359,20 @@ def test_an_answer_lost_once_is_not_even_noticed(desk: Desk) -> None:
     card = desk.card(customer)
     desk.double.post("fault", next="drop_after_commit", path="/v1/payment_intents")
     assert desk.hold_on(customer, card).state is IntentState.HELD
+
+
+@only_double
+def test_repeats_at_the_same_moment_make_one_hold(desk: Desk) -> None:
+    customer = desk.customer()
+    card, command = desk.card(customer), key("hold")
+
+    def ask(_turn: int) -> str:
+        return desk.hold_on(customer, card, key=command).id
+
+    with ThreadPoolExecutor(12) as pool:
+        held = set(pool.map(ask, range(24)))
+    made = [i for i in desk.double.get("objects")["objects"]["payment_intent"] if i["customer"] == customer]
+    assert [i["id"] for i in made] == list(held)
 
 
 @only_double
