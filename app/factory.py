@@ -7,7 +7,7 @@ from flask_migrate import Migrate
 from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import reactions
+from app import cli, reactions
 from app.cars import routes as cars
 from app.communities import routes as communities
 from app.doors import Doors
@@ -63,6 +63,7 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
     metrics.install(app)
     facts.install(reactions.TABLE)
     _register(app, Contract(app))
+    cli.install(app)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count)  # type: ignore[method-assign]

@@ -26,7 +26,7 @@ class Car(Model):
     """The vehicle. `no` is the short number that the occupancy constraint and the hot queries use."""
 
     __tablename__ = "cars"
-    __table_args__ = (CheckConstraint("num_nonnulls(owner_id, community_id) = 1", name="cars_one_holder"),)
+    __table_args__ = (CheckConstraint("num_nonnulls(owner_id, community_id) = 1", name="one_holder"),)
     id: Mapped[str] = mapped_column(PublicId(CAR), primary_key=True, default=lambda: new_id(CAR))
     no: Mapped[int] = mapped_column(Identity(always=True), unique=True)
     owner_id: Mapped[str | None] = mapped_column(PublicId("per"), ForeignKey("people.id"), index=True)
@@ -162,7 +162,7 @@ class Occupancy(Model):
     __table_args__ = (
         Index("occupancy_ref_idx", "ref"),
         Index("occupancy_car_idx", "car_no", "from_at"),
-        CheckConstraint("from_at <= to_at", name="occupancy_forward"),
+        CheckConstraint("from_at <= to_at", name="forward"),
         ExcludeConstraint(
             (text("int4range(car_no, car_no, '[]')"), "&&"),
             ("during", "&&"),

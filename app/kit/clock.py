@@ -14,7 +14,7 @@ class ClockOffset(Model):
     """How far business time runs ahead of the database's clock; no row means not at all."""
 
     __tablename__ = "clock_offset"
-    only: Mapped[bool] = mapped_column(primary_key=True, default=True)
+    single: Mapped[bool] = mapped_column(primary_key=True, default=True)
     milliseconds: Mapped[Big]
 
 
@@ -39,8 +39,8 @@ def forward(by: timedelta) -> datetime:
         raise ValueError("business time only moves forward")
     step = round(by / timedelta(milliseconds=1))
     statement = text(
-        "insert into clock_offset (only, milliseconds) values (true, :step)"
-        " on conflict (only) do update set milliseconds = clock_offset.milliseconds + :step"
+        "insert into clock_offset (single, milliseconds) values (true, :step)"
+        " on conflict (single) do update set milliseconds = clock_offset.milliseconds + :step"
     )
     session.execute(statement, {"step": step})
     session.execute(text("select pg_notify('deadlines', '')"))

@@ -1,0 +1,105 @@
+"""The standing cast and their things, made through the use cases: Olga owns, Max is a member, Charlie a stranger."""
+
+import itertools
+import uuid
+from datetime import UTC, date, datetime
+from typing import Any
+
+from app.cars import add, terms, windows
+from app.cars.models import Car
+from app.communities import accept, invite, make
+from app.communities.models import Community
+from app.kit.db import session
+from app.people import licence, register
+from app.people.models import Person
+
+_numbers = itertools.count(int(datetime.now(UTC).timestamp()) % 100_000)  # noqa: TID251
+FREE: dict[str, Any] = {}
+PRICED: dict[str, Any] = {
+    "currency": "EUR",
+    "hour": 600,
+    "day_cap": 4800,
+    "km_included_per_day": 100,
+    "per_km": 30,
+    "late_fee": 1500,
+    "cancellation": [{"hours_before": 24, "percent": 50}],
+}
+
+
+def person(name: str = "Olga Owner", **values: Any) -> Person:
+    """A confirmed account."""
+    email = f"{name.split()[0].lower()}.{uuid.uuid4().hex[:10]}@example.org"
+    body = {
+        "name": name,
+        "email": email,
+        "password": "correct horse battery",
+        "language": "en",
+        "country": "FR",
+        **values,
+    }
+    register.register(body)
+    found = register.find_by_email(email)
+    assert found is not None
+    found.email_confirmed_at = datetime(2026, 1, 1, tzinfo=UTC)
+    session.commit()
+    return found
+
+
+def car(owner: Person, **values: Any) -> Car:
+    number = next(_numbers)
+    body: dict[str, Any] = {
+        "plate": f"GB-{number:05d}-{uuid.uuid4().hex[:2].upper()}",
+        "vin": f"WME45339{number:09d}"[:17],
+        "make": "smart",
+        "model": "EQ fortwo",
+        "powertrain": "electric",
+        "seats": 2,
+        "country": "FR",
+        "time_zone": "Europe/Paris",
+        "home": {"lat": 48.8566, "lon": 2.3522, "label": "Place de la Mairie"},
+        "first_registration": date(2024, 5, 1),
+        "inspection_until": date(2030, 5, 1),
+        "declared_value": {"amount": 1_500_000, "currency": "EUR"},
+        **values,
+    }
+    return add.add(owner.id, body)
+
+
+def circle(owner: Person, *members: Person, **values: Any) -> Community:
+    """A community of the owner with members in it."""
+    made = make.make(owner.id, {"name": "Friends", "kind": "circle", **values})
+    for one in members:
+        invitation = invite.invite(owner.id, made.id, {"email": one.email})
+        accept.accept(one.id, invite.code_of(invitation.id))
+    return made
+
+
+def shared(owner: Person, community: Community, price: dict[str, Any] | None = None, **values: Any) -> Car:
+    """A car of the owner, always offered to the community."""
+    made = car(owner, **values)
+    add.share(owner.id, made.id, community.id)
+    terms.put(owner.id, made.id, community.id, price or FREE)
+    whole = {"from_": datetime(2026, 1, 1), "to": datetime(2026, 1, 2), "rrule": "FREQ=DAILY"}  # noqa: DTZ001
+    windows.add(owner.id, made.id, whole)
+    return made
+
+
+def licensed(driver: Person, by: Person, community: Community | None = None) -> None:
+    """A licence, recorded and cleared."""
+    licence.record(
+        driver.id,
+        {
+            "number": "12AB34567",
+            "country": "FR",
+            "classes": ["B"],
+            "birth_date": date(1990, 4, 2),
+            "issued_on": date(2010, 5, 1),
+            "expires_on": date(2035, 5, 1),
+        },
+    )
+    licence.clear(
+        driver.id,
+        by=by.id,
+        level="operator" if community is None else "owner",
+        community=community.id if community else None,
+    )
