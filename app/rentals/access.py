@@ -1,0 +1,74 @@
+"""Who is who in a rental, and its rows locked in the one order: car, rental, then what readiness reads."""
+
+from sqlalchemy import select
+
+from app.cars import access as cars
+from app.cars.models import Car
+from app.kit.db import session
+from app.kit.errors import NotAllowed, NotFound
+from app.rentals.lifecycle import OUT, Role, State
+from app.rentals.models import Rental
+
+
+def role_of(rental: Rental, person: str) -> Role | None:
+    """Driver, owner (or manager of the car), or nobody."""
+    if rental.driver_id == person:
+        return Role.DRIVER
+    car = session.get(Car, rental.car_id)
+    return Role.OWNER if car is not None and cars.runs(car, person) else None
+
+
+def may_see(rental_id: str, person: str) -> Rental:
+    """Driver and owner; for others it does not exist."""
+    found = session.get(Rental, rental_id)
+    if found is None or role_of(found, person) is None:
+        raise NotFound
+    return found
+
+
+def locked(rental_id: str) -> tuple[Car, Rental]:
+    """Car and rental, locked in this order. Raises NotFound."""
+    car_id = session.execute(select(Rental.car_id).where(Rental.id == rental_id)).scalar_one_or_none()
+    if car_id is None:
+        raise NotFound
+    car = session.get(Car, car_id, with_for_update=True, populate_existing=True)
+    rental = session.get(Rental, rental_id, with_for_update=True, populate_existing=True)
+    assert car is not None
+    assert rental is not None
+    return car, rental
+
+
+def locked_as(rental_id: str, person: str, *roles: Role) -> tuple[Car, Rental, Role]:
+    """Locked, and the caller's role, which must be one of `roles`. Raises NotFound, NotAllowed."""
+    car, rental = locked(rental_id)
+    role = role_of(rental, person)
+    if role is None:
+        raise NotFound
+    if role not in roles:
+        raise NotAllowed(f"Only the {' or '.join(roles)} may do that.", role=role.value)
+    return car, rental, role
+
+
+def out_of_car(car_no: int) -> Rental | None:
+    """The rental whose driver has, or may have, the car."""
+    found: Rental | None = session.scalars(
+        select(Rental).where(Rental.car_no == car_no, Rental.state.in_([state.value for state in OUT]))
+    ).first()
+    return found
+
+
+def open_of_car(car_id: str, community: str | None) -> list[str]:
+    """Rentals that are not over, for what must not be removed under them."""
+    live = [State.REQUESTED, State.BOOKED, *OUT]
+    statement = select(Rental.id).where(Rental.car_id == car_id, Rental.state.in_([state.value for state in live]))
+    if community is not None:
+        statement = statement.where(Rental.community_id == community)
+    return [f"rental {one}" for one in session.scalars(statement)]
+
+
+def open_of_community(community: str) -> list[str]:
+    live = [State.REQUESTED, State.BOOKED, *OUT]
+    statement = select(Rental.id).where(
+        Rental.community_id == community, Rental.state.in_([state.value for state in live])
+    )
+    return [f"rental {one}" for one in session.scalars(statement)]

@@ -1,0 +1,145 @@
+"""Book: a quote becomes a rental that holds its slot; price and terms are frozen here, not at approval."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from app.billing import cards, hold
+from app.cars import access as cars_access
+from app.cars import occupancy, terms
+from app.cars.models import Car
+from app.communities.models import Community
+from app.coverage import cover
+from app.coverage.cover import Trip
+from app.facts import RentalAsked, RentalBooked
+from app.kit import clock, deadlines, facts
+from app.kit.db import new_id, session, transactional
+from app.kit.errors import Arrears, CardNeeded, NotFound, NotInsurable, QuoteExpired, Validation
+from app.people import conditions
+from app.rentals import quote as quotes
+from app.rentals.lifecycle import State
+from app.rentals.models import Quote, Rental
+from payments.money import Money
+from payments.pricing import Fare, Price, hold_amount
+
+ANSWER_WITHIN, SOON = timedelta(hours=24), timedelta(hours=1)
+
+
+@transactional
+def book(person: str, body: dict[str, Any]) -> Rental:
+    """Turn one's quote into a rental, requested or booked at once.
+
+    Raises what a quote raises, and QuoteExpired, Arrears, CardNeeded, NotInsurable, CarTaken.
+    """
+    frozen = quotes.find(person, body["quote"])
+    now = clock.now()
+    if frozen.expires_at <= now or frozen.rental_id is not None or _used(frozen):
+        raise QuoteExpired("Ask for a new quote.")
+    car = cars_access.of(frozen.car_id, lock=True)
+    mine = cars_access.my_membership(car, person, frozen.community_id)
+    if mine is None:
+        raise NotFound
+    quotes.check_span(car, frozen.community_id, frozen.from_at, frozen.to_at, person, now)
+    _accept(person, frozen, body.get("accept", []))
+    _check_insurable(Trip("", car, person, frozen.community_id, frozen.from_at, frozen.to_at))
+    card = _card(person, frozen, body.get("card"))
+    rental = _make(person, car, frozen, card, body.get("note"), now)
+    if _needs_approval(frozen):
+        _ask(rental, now)
+    else:
+        confirm(car, rental, approved_by=None, on_session=True)
+    return rental
+
+
+def _used(frozen: Quote) -> bool:
+    return session.execute(select(Rental.id).where(Rental.quote_id == frozen.id)).first() is not None
+
+
+def _accept(person: str, frozen: Quote, given: list[str]) -> None:
+    """Every version in the quote is accepted, now or before. Raises Validation with what is missing."""
+    conditions.accept(person, given)
+    missing = sorted(set(frozen.conditions) - conditions.accepted(person))
+    if missing:
+        detail = f"Accept {', '.join(missing)}; read them at /conditions/{missing[0]}."
+        raise Validation(errors=[{"pointer": "/accept", "code": "required", "detail": detail}])
+
+
+def _check_insurable(trip: Trip) -> None:
+    reasons = cover.reasons_against(trip, ignore_clearance=True)
+    if reasons:
+        raise NotInsurable("The insurer's rules do not allow this rental.", reasons=reasons)
+
+
+def amount_to_hold(rental: Rental | Quote) -> Money:
+    return hold_amount(terms.tariff(rental.terms), Fare(rental.fare), Price.from_dict(rental.price), rental.from_at,
+                       rental.to_at)
+
+
+def _card(person: str, frozen: Quote, given: str | None) -> str | None:
+    """The card to pay with, where anything is to be paid. Raises Arrears, CardNeeded."""
+    if not amount_to_hold(frozen):
+        return None
+    due = hold.arrears(person)
+    if due:
+        raise Arrears("Pay what is open first.", due=due.to_dict())
+    card = cards.usable(person, given)
+    if card is None:
+        raise CardNeeded("Save a card with POST /v1/me/cards first.")
+    return card
+
+
+def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | None, now: datetime) -> Rental:
+    rental = Rental(
+        id=new_id("ren"), car_id=car.id, car_no=car.no, community_id=frozen.community_id, driver_id=person,
+        quote_id=frozen.id, state=State.REQUESTED.value, from_at=frozen.from_at, to_at=frozen.to_at, fare=frozen.fare,
+        terms_version=frozen.terms_version, terms=frozen.terms, price=frozen.price, card=card, note=note, made_at=now,
+    )
+    occupancy.occupy_rental(car, rental.id, rental.from_at, rental.to_at, terms.buffer_of(rental.terms))
+    session.add(rental)
+    session.flush()
+    return rental
+
+
+def _needs_approval(frozen: Quote) -> bool:
+    """The community's rule; `by_fare` lets the free fare, given to those closest, book without asking."""
+    community = session.get(Community, frozen.community_id)
+    assert community is not None
+    rule = community.rule("approval")
+    return rule == "always" or (rule == "by_fare" and frozen.fare != "free")
+
+
+def _ask(rental: Rental, now: datetime) -> None:
+    rental.answer_by = max(now, min(now + ANSWER_WITHIN, rental.from_at))
+    deadlines.at("lapse", rental.id, rental.answer_by)
+    facts.record(RentalAsked(rental=rental.id))
+
+
+def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bool) -> None:
+    """The slot is the driver's: money is planned, the clock's steps are set. The caller holds car and rental."""
+    rental.state, rental.approved_by, rental.answer_by = State.BOOKED.value, approved_by, None
+    deadlines.drop(rental.id, "lapse")
+    schedule(rental)
+    amount = amount_to_hold(rental)
+    if amount:
+        assert rental.card is not None
+        hold.plan(
+            rental=rental.id, driver=rental.driver_id, community=rental.community_id, amount=amount,
+            starts_at=rental.from_at, card=rental.card, on_session=on_session, payee=payee(car),
+        )
+    facts.record(RentalBooked(rental=rental.id, approved_by=approved_by))
+
+
+def schedule(rental: Rental) -> None:
+    """The steps the clock will take."""
+    deadlines.at("about_to_start", rental.id, rental.from_at - SOON)
+    deadlines.at("no_show", rental.id, rental.from_at + timedelta(minutes=rental.terms["no_show_min"]))
+    deadlines.at("late", rental.id, rental.to_at)
+
+
+def payee(car: Car) -> str:
+    """Who earns: the owner, or the community that owns the car."""
+    found = car.owner_id or car.community_id
+    assert found is not None
+    return found
+

@@ -1,0 +1,165 @@
+"""Commands to a car's box: one open per car, seconds to live; the owner's own door too."""
+
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select
+
+from app.cars import access as cars
+from app.cars import box as boxes
+from app.cars import custody
+from app.cars.models import Box, Car
+from app.kit import clock
+from app.kit.auth import Caller
+from app.kit.db import new_id, notify, release, session, transactional
+from app.kit.errors import BoxRefused, BoxSilent, CarLent, CommandOpen, NotAllowed, NotFound
+from app.kit.http import Answer
+from app.rentals import access
+from app.rentals.lifecycle import State
+from app.rentals.models import OPEN, Command, Rental
+
+EXPIRES_AFTER = timedelta(seconds=10)
+OWNERS, DRIVERS = ("unlock", "lock"), ("charge_start", "charge_stop", "charge_limit", "climate", "ping")
+
+
+def open_of(car_no: int) -> Command | None:
+    """The open command of a car."""
+    found: Command | None = session.scalars(
+        select(Command).where(Command.car_no == car_no, Command.state.in_(OPEN))
+    ).first()
+    return found
+
+
+def last_of(rental: str, *kinds: str) -> Command | None:
+    """The newest command of a rental of these kinds."""
+    found: Command | None = session.scalars(
+        select(Command).where(Command.rental_id == rental, Command.kind.in_(kinds)).order_by(Command.id.desc()).limit(1)
+    ).first()
+    return found
+
+
+def create(car: Car, box: Box, kind: str, purpose: str, by: Caller, rental: Rental | None, value: int | None = None) -> Command:
+    """A new command row, and the notice that wakes boxlink; the caller holds the car row."""
+    now = clock.now()
+    row = Command(
+        id=new_id("cmd"), car_id=car.id, car_no=car.no, box_id=box.id, rental_id=rental.id if rental else None,
+        kind=kind, purpose=purpose, value=value, asked_by=by.person, asked_on=by.phone, asked_session=by.session,
+        state="created", conditions=[], made_at=now, expires_at=now + EXPIRES_AFTER,
+    )
+    session.add(row)
+    session.flush()
+    notify("commands", row.id)
+    return row
+
+
+@transactional
+def ask(by: Caller, car_id: str, kind: str, value: int | None) -> Command:
+    """A command outside the steps of a rental: the owner's own door, or charge, climate and ping while active.
+
+    Raises NotFound, NotAllowed, CarLent, CommandOpen.
+    """
+    car = cars.of(car_id, lock=True)
+    out = access.out_of_car(car.no)
+    mine = cars.runs(car, by.person)
+    driving = out is not None and out.driver_id == by.person and out.stands is State.ACTIVE
+    if not mine and not driving:
+        if cars.my_membership(car, by.person) is None:
+            raise NotFound
+        raise NotAllowed("Only the owner, and the driver during the rental, command the car.")
+    if driving and not mine and kind not in DRIVERS:
+        raise NotAllowed("During a rental use its own steps: unlock, pause, lock.")
+    if mine and not driving:
+        _refuse_lent(car, out)
+    if open_of(car.no) is not None:
+        raise CommandOpen("Another command is open; wait for its answer.")
+    return create(car, boxes.find(car.id), kind, "driver" if driving else "owner", by, out if driving else None, value)
+
+
+def _refuse_lent(car: Car, out: Rental | None) -> None:
+    """The owner's door: nobody else in custody, no rental about to start."""
+    held = custody.lent_to(car.no)
+    if out is not None or held is not None:
+        raise CarLent("The car is lent: every owner's command is refused until the lock.")
+    now = clock.now()
+    rows = session.scalars(
+        select(Rental).where(
+            Rental.car_id == car.id, Rental.state == State.BOOKED.value, Rental.from_at > now - timedelta(hours=1)
+        )
+    )
+    for rental in rows:
+        if rental.from_at - timedelta(minutes=rental.terms["buffer_min"]) <= now:
+            raise CarLent("A rental starts within the buffer.")
+
+
+def find_of_car(car_id: str, command: str, person: str) -> Command:
+    """A command to one's own car, or one's own command. Raises NotFound."""
+    row = session.get(Command, command)
+    car = cars.may_see(car_id, person)
+    if row is None or row.car_id != car.id or (row.asked_by != person and not cars.runs(car, person)):
+        raise NotFound
+    return row
+
+
+def find_of_rental(rental_id: str, command: str, person: str) -> Command:
+    access.may_see(rental_id, person)
+    row = session.get(Command, command)
+    if row is None or row.rental_id != rental_id:
+        raise NotFound
+    return row
+
+
+def open_needs_box(car_id: str) -> list[str]:
+    """What still needs the box of a car."""
+    car = session.get(Car, car_id)
+    if car is None:
+        return []
+    command, out = open_of(car.no), access.out_of_car(car.no)
+    return [f"command {command.id}"] * (command is not None) + [f"rental {out.id}"] * (out is not None)
+
+
+def wait_settled(command: str, seconds: float) -> Command | None:
+    """Give the connection back and wait for boxlink; None when the time is up."""
+    waiting = current_app.extensions["glovebox"].commands
+    state: list[str] = []
+
+    def settled() -> bool:
+        found = session.execute(select(Command.state).where(Command.id == command)).scalar_one()
+        release()
+        state[:] = [found]
+        return found not in OPEN
+
+    if seconds <= 0 or not waiting.until(command, settled, seconds):
+        return None
+    return session.get(Command, command, populate_existing=True)
+
+
+def outcome_of(row: Command | None, location: str, command: str) -> Answer:
+    """The settled command as 200, an open one as 202 with its place. Raises BoxRefused, BoxSilent."""
+    if row is None or row.is_open:
+        found = row or session.get(Command, command)
+        return Answer(represent(found), 202, {"Location": location})
+    if row.state == "refused":
+        raise BoxRefused(_words(row), command=row.id, reason=row.reason, conditions=row.conditions)
+    if row.state in ("unknown", "dead"):
+        raise BoxSilent("It may have acted all the same. Look at the car, then try again.", command=row.id)
+    return Answer(represent(row), 200)
+
+
+def _words(row: Command) -> str:
+    return {
+        "unreachable": "The box does not answer; nothing was sent. Move the car's antenna into the open, or call us.",
+        "not_done": "The car did not do it.",
+        "conditions": "The car is not ready to be locked.",
+        "no_longer": "The right to it ended before it was sent; nothing was sent.",
+    }.get(row.reason or "", "The box said no.")
+
+
+def represent(row: Command | None) -> dict[str, Any]:
+    assert row is not None
+    return {
+        "id": row.id, "kind": row.kind, "state": row.state, "evidence": row.evidence, "expires_at": row.expires_at,
+        "settled_at": row.settled_at, "conditions": row.conditions, "problem": row.problem, "rental": row.rental_id,
+    }
+
+

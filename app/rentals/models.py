@@ -1,0 +1,130 @@
+"""Tables of rentals."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db import Model, PublicId, new_id
+from app.rentals.lifecycle import State
+
+REN, CMD, QUO = "ren", "cmd", "quo"
+OPEN = ("created", "sent")
+
+
+class Quote(Model):
+    """The itemised price of one rental (or extension), frozen with the terms it was made from; valid 15 minutes."""
+
+    __tablename__ = "quotes"
+    id: Mapped[str] = mapped_column(PublicId(QUO), primary_key=True, default=lambda: new_id(QUO))
+    person_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"))
+    car_id: Mapped[str] = mapped_column(PublicId("car"), ForeignKey("cars.id"))
+    community_id: Mapped[str] = mapped_column(PublicId("com"), ForeignKey("communities.id"))
+    rental_id: Mapped[str | None] = mapped_column(PublicId(REN))
+    from_at: Mapped[datetime]
+    to_at: Mapped[datetime]
+    expected_km: Mapped[int | None]
+    fare: Mapped[str]
+    terms_version: Mapped[int]
+    terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    price: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    conditions: Mapped[list[Any]] = mapped_column(JSONB)
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Rental(Model):
+    """From request to settlement: the one noun for booking, trip and lending."""
+
+    __tablename__ = "rentals"
+    __table_args__ = (
+        Index("rentals_car_idx", "car_id", "id"),
+        Index("rentals_driver_idx", "driver_id", "id"),
+        Index(
+            "rentals_one_out_per_car_key", "car_no", unique=True,
+            postgresql_where=text("state in ('unlocking', 'active', 'locking')"),
+        ),
+    )
+    id: Mapped[str] = mapped_column(PublicId(REN), primary_key=True, default=lambda: new_id(REN))
+    car_id: Mapped[str] = mapped_column(PublicId("car"), ForeignKey("cars.id"))
+    car_no: Mapped[int]
+    community_id: Mapped[str] = mapped_column(PublicId("com"), ForeignKey("communities.id"), index=True)
+    driver_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"))
+    quote_id: Mapped[str] = mapped_column(PublicId(QUO), ForeignKey("quotes.id"), unique=True)
+    state: Mapped[str]
+    from_at: Mapped[datetime]
+    to_at: Mapped[datetime]
+    fare: Mapped[str]
+    terms_version: Mapped[int]
+    terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    price: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    card: Mapped[str | None]
+    note: Mapped[str | None]
+    made_at: Mapped[datetime]
+    answer_by: Mapped[datetime | None]
+    approved_by: Mapped[str | None] = mapped_column(PublicId("per"))
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    paused: Mapped[bool] = mapped_column(default=False)
+    meter_stopped_at: Mapped[datetime | None]
+    odometer_start: Mapped[float | None]
+    odometer_end: Mapped[float | None]
+    charge_start: Mapped[float | None]
+    charge_end: Mapped[float | None]
+    keys_stated: Mapped[bool | None]
+    plugged_stated: Mapped[bool | None]
+    final_price: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    end_evidence: Mapped[str | None]
+    ended_by: Mapped[str | None]
+    extension: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    still_has_until: Mapped[datetime | None]
+    late_told_at: Mapped[datetime | None]
+    over_at: Mapped[datetime | None]
+
+    @property
+    def stands(self) -> State:
+        return State(self.state)
+
+
+class Command(Model):
+    """One door or charge command to a car's box; sent once, at most, and never by itself again."""
+
+    __tablename__ = "commands"
+    __table_args__ = (
+        Index(
+            "commands_one_open_per_car_key", "car_no", unique=True, postgresql_where=text("state in ('created', 'sent')")
+        ),
+        Index("commands_rental_idx", "rental_id", "id"),
+        Index("commands_car_idx", "car_id", "id"),
+    )
+    id: Mapped[str] = mapped_column(PublicId(CMD), primary_key=True, default=lambda: new_id(CMD))
+    car_id: Mapped[str] = mapped_column(PublicId("car"), ForeignKey("cars.id"))
+    car_no: Mapped[int]
+    box_id: Mapped[str] = mapped_column(PublicId("box"), ForeignKey("boxes.id"))
+    rental_id: Mapped[str | None] = mapped_column(PublicId(REN), ForeignKey("rentals.id"))
+    kind: Mapped[str]
+    purpose: Mapped[str]
+    value: Mapped[int | None]
+    asked_by: Mapped[str] = mapped_column(PublicId("per"))
+    asked_on: Mapped[str | None] = mapped_column(PublicId("pho"))
+    asked_session: Mapped[str | None] = mapped_column(PublicId("ses"))
+    state: Mapped[str]
+    evidence: Mapped[str | None]
+    reason: Mapped[str | None]
+    problem: Mapped[str | None]
+    conditions: Mapped[list[Any]] = mapped_column(JSONB, default=list)
+    sent_text: Mapped[str | None]
+    answer_text: Mapped[str | None]
+    made_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+    claimed_by: Mapped[str | None]
+    claimed_at: Mapped[datetime | None]
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN

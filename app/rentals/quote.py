@@ -1,0 +1,157 @@
+"""Quotes: the price of a span, frozen with the terms it comes from, after every rule that needs no lock."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+
+from app.cars import access, occupancy, terms, windows
+from app.cars.models import Car
+from app.communities.models import Community, Membership
+from app.coverage import cover
+from app.kit import clock
+from app.kit.clock import z
+from app.kit.db import new_id, session, transactional
+from app.kit.errors import NotFound, OutsideRules, OutsideWindows, OwnCar, StepNotAllowed, Validation
+from app.people import conditions
+from app.rentals.lifecycle import FINAL, State
+from app.rentals.models import Quote, Rental
+from payments.pricing import Fare, Price, estimate
+
+LIVES, LONGEST, BACKDATED = timedelta(minutes=15), timedelta(days=30), timedelta(minutes=5)
+
+
+@transactional
+def quote(person: str, body: dict[str, Any]) -> Quote:
+    """A quote for a new rental, or for a longer one.
+
+    Raises NotFound, OwnCar, OutsideWindows, OutsideRules, CarTaken, StepNotAllowed, Validation.
+    """
+    if body.get("rental"):
+        return _for_extension(person, body["rental"], body["to"])
+    now = clock.now()
+    car = access.of(body["car"])
+    mine = _membership(car, person, body.get("community"))
+    check_span(car, mine.community_id, body["from_"], body["to"], person, now)
+    version, data = terms.of(car.id, mine.community_id)
+    price = estimate(terms.tariff(data), Fare(mine.fare), body["from_"], body["to"], ZoneInfo(car.time_zone),
+                     body.get("expected_km"))
+    made = _freeze(person, car, mine.community_id, mine.fare, version, data, price, body["from_"], body["to"], now)
+    made.expected_km = body.get("expected_km")
+    session.add(made)
+    session.flush()
+    return made
+
+
+def _freeze(person: str, car: Car, community: str, fare: str, version: int, data: dict[str, Any], price: Price,
+            from_at: datetime, to_at: datetime, now: datetime) -> Quote:
+    return Quote(
+        id=new_id("quo"), person_id=person, car_id=car.id, community_id=community, from_at=from_at, to_at=to_at,
+        fare=fare, terms_version=version, terms=data, price=price.to_dict(),
+        conditions=[conditions.RENTAL, *cover.conditions_of(car)], made_at=now, expires_at=now + LIVES,
+    )
+
+
+def _membership(car: Car, person: str, community: str | None) -> Membership:
+    """Through which community the person books. Raises OwnCar, NotFound."""
+    if car.owner_id == person:
+        raise OwnCar("Your own car needs no rental: open it with a car command, or block the time.")
+    mine = access.my_membership(car, person, community)
+    if mine is None:
+        raise NotFound
+    return mine
+
+
+def check_span(car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime) -> None:
+    """Order, rules, windows and what is booked. Raises Validation, OutsideRules, OutsideWindows, CarTaken."""
+    if not from_at < to_at or from_at < now - BACKDATED:
+        detail = "`from` lies before `to`, and not in the past."
+        raise Validation(errors=[{"pointer": "/from", "code": "invalid", "detail": detail}])
+    _check_rules(car, community, from_at, to_at, person, now)
+    check_offered(car, from_at, to_at)
+    if occupancy.spans(car, from_at, to_at):
+        raise occupancy.taken(car, from_at, to_at)
+
+
+def check_offered(car: Car, from_at: datetime, to_at: datetime) -> None:
+    if not windows.offered(car.no, from_at, to_at):
+        near = occupancy.free_nearby(car, from_at, to_at)
+        raise OutsideWindows("The owner does not offer the car for that whole span.",
+                             free_nearby=[{"from": z(a), "to": z(b)} for a, b in near])
+
+
+def _check_rules(car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime) -> None:
+    _, data = terms.of(car.id, community)
+    circle = session.get(Community, community)
+    assert circle is not None
+    minutes = (to_at - from_at) / timedelta(minutes=1)
+    longest = min(data["max_min"], LONGEST / timedelta(minutes=1))
+    if minutes < data["min_min"]:
+        raise OutsideRules(f"At least {data['min_min']} minutes.", rule="min_min", limit=data["min_min"])
+    if minutes > longest:
+        raise OutsideRules(f"At most {int(longest)} minutes.", rule="max_min", limit=int(longest))
+    if from_at < now + timedelta(minutes=data["notice_min"]) - BACKDATED:
+        raise OutsideRules(f"Ask {data['notice_min']} minutes ahead.", rule="notice_min", limit=data["notice_min"])
+    if from_at > now + timedelta(days=circle.rule("days_ahead")):
+        days = circle.rule("days_ahead")
+        raise OutsideRules(f"At most {days} days ahead.", rule="days_ahead", limit=days)
+    _check_per_week(circle, car, from_at, person)
+
+
+def _check_per_week(circle: Community, car: Car, from_at: datetime, person: str) -> None:
+    most = circle.rule("per_week")
+    if not most:
+        return
+    local = from_at.astimezone(ZoneInfo(car.time_zone))
+    monday = (local - timedelta(days=local.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    count = session.execute(
+        select(func.count()).select_from(Rental).where(
+            Rental.driver_id == person, Rental.community_id == circle.id, Rental.from_at >= monday,
+            Rental.from_at < monday + timedelta(days=7),
+            Rental.state.not_in([state.value for state in FINAL - {State.SETTLED, State.NO_SHOW}]))
+    ).scalar_one()
+    if count >= most:
+        raise OutsideRules(f"At most {most} rentals a week.", rule="per_week", limit=most)
+
+
+def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
+    rental = session.get(Rental, rental_id)
+    if rental is None or rental.driver_id != person:
+        raise NotFound
+    car = session.get(Car, rental.car_id)
+    assert car is not None
+    now = clock.now()
+    if rental.stands not in (State.BOOKED, State.ACTIVE) or now >= rental.to_at:
+        raise StepNotAllowed("Only before its planned end can a rental be extended.", state=rental.state, steps=["lock"])
+    if to_at <= rental.to_at or to_at - rental.from_at > LONGEST:
+        detail = "Later than the present end, at most 30 days in all."
+        raise Validation(errors=[{"pointer": "/to", "code": "invalid", "detail": detail}])
+    check_extension(car, rental, to_at)
+    before = session.get(Quote, rental.quote_id)
+    price = estimate(terms.tariff(rental.terms), Fare(rental.fare), rental.from_at, to_at, ZoneInfo(car.time_zone),
+                     before.expected_km if before else None)
+    made = _freeze(person, car, rental.community_id, rental.fare, rental.terms_version, rental.terms, price,
+                   rental.from_at, to_at, now)
+    made.rental_id = rental.id
+    session.add(made)
+    session.flush()
+    return made
+
+
+def check_extension(car: Car, rental: Rental, to_at: datetime) -> None:
+    """Offered to the new end, and nothing of others in between. Raises OutsideWindows, CarTaken."""
+    check_offered(car, rental.to_at, to_at)
+    upcoming = occupancy.next_start(car, rental.to_at, rental.id)
+    if upcoming is not None and upcoming < to_at:
+        raise occupancy.taken(car, rental.to_at, to_at, rental.id)
+
+
+def find(person: str, quote_id: str) -> Quote:
+    """One's own quote. Raises NotFound."""
+    found = session.get(Quote, quote_id)
+    if found is None or found.person_id != person:
+        raise NotFound
+    return found
+
+

@@ -1,0 +1,96 @@
+"""Unlock: everything that must be true together before the door opens, in one transaction; boxlink does the rest.
+
+Rows are locked in this order: car, rental, then `FOR SHARE` membership, licence, phone, payment, master policy, so that
+a revoke either waits for this or is seen by it. The cover is bound and committed before the command is sent.
+"""
+
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from app.billing import hold
+from app.cars import box as boxes
+from app.cars import custody
+from app.cars.models import Car
+from app.coverage import cover
+from app.coverage.cover import Trip
+from app.facts import MeterRuns, UnlockAsked
+from app.kit import clock, facts
+from app.kit.auth import Caller
+from app.kit.db import session, transactional
+from app.kit.errors import CommandOpen, NotReady, RateLimited
+from app.rentals import access, commands, lifecycle, readiness
+from app.rentals.lifecycle import Role, State, Step
+from app.rentals.models import Command, Rental
+from app.rentals.readiness import Asked
+
+AGAIN_WITHIN, AGAIN_AT_MOST = timedelta(minutes=5), 3
+
+
+@transactional
+def unlock(by: Caller, rental_id: str) -> Command:
+    """Ask the box to open: at the start, again after silence, or to get back in. Returns the command to wait for.
+
+    Raises NotFound, NotAllowed, StepNotAllowed, NotReady, CommandOpen. A second tap gets the first tap's command.
+    """
+    car, rental, role = access.locked_as(rental_id, by.person, Role.DRIVER, Role.OWNER)
+    following = lifecycle.after(rental.stands, Step.UNLOCK, role)
+    if rental.stands is State.BOOKED:
+        return _first(car, rental, by)
+    open_command = commands.open_of(car.no)
+    if open_command is not None:
+        if open_command.kind == "unlock" and open_command.rental_id == rental.id:
+            return open_command
+        raise CommandOpen("Another command is open; wait for its answer.", command=open_command.id)
+    _require_phone(by)
+    purpose = "unlock"
+    if rental.stands is State.UNLOCKING:
+        _refuse_many(rental)
+    else:
+        purpose = "resume"
+        _run_meter(rental)
+    rental.state = following.value
+    command = commands.create(car, boxes.find(car.id), "unlock", purpose, by, rental)
+    facts.record(UnlockAsked(rental=rental.id, command=command.id))
+    return command
+
+
+def _first(car: Car, rental: Rental, by: Caller) -> Command:
+    now = clock.now()
+    found = readiness.of(car, rental, "unlock", now, Asked(by.person, by.phone, lock=True))
+    if any(one.code == "payment" and not one.met for one in found):
+        hold.wake(rental.id)
+    readiness.require(found)
+    at = custody.next_instant(car)
+    cover.bind(Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at), at)
+    custody.take(car, holder="driver", person=rental.driver_id, rental=rental.id, at=at)
+    rental.state = lifecycle.after(rental.stands, Step.UNLOCK, Role.DRIVER).value
+    command = commands.create(car, boxes.find(car.id), "unlock", "unlock", by, rental)
+    facts.record(UnlockAsked(rental=rental.id, command=command.id))
+    return command
+
+
+def _require_phone(by: Caller) -> None:
+    """Getting back in is refused for nothing but: not the driver, not their phone, an open command."""
+    if not readiness.phone_is_good(Asked(by.person, by.phone, lock=True)):
+        unmet = readiness.Condition("phone", met=False, remedy=None)
+        raise NotReady("Use the phone that is registered to you.", conditions=[readiness.as_json(unmet)])
+
+
+def _refuse_many(rental: Rental) -> None:
+    since = clock.now() - AGAIN_WITHIN
+    count = session.execute(
+        select(func.count()).select_from(Command).where(
+            Command.rental_id == rental.id, Command.kind == "unlock", Command.made_at > since)
+    ).scalar_one()
+    if count >= AGAIN_AT_MOST:
+        problem = RateLimited("Three tries in five minutes; wait a little, or call us.")
+        problem.headers["Retry-After"] = str(int(AGAIN_WITHIN.total_seconds()))
+        raise problem
+
+
+def _run_meter(rental: Rental) -> None:
+    """Back in after a lock without an answer: the meter runs as if it had not stopped."""
+    if rental.meter_stopped_at is not None:
+        rental.meter_stopped_at = None
+        facts.record(MeterRuns(rental=rental.id))
