@@ -1,0 +1,116 @@
+"""What a rental's end means for its payments: captured as far as held, the rest charged, what is not owed freed."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from app import facts
+from app.billing import advance
+from app.billing.models import Payment
+from app.billing.states import TAKEN, State
+from app.kit import clock
+from app.kit.db import new_id, session, transactional
+from payments.money import Money
+
+
+@transactional
+def settle_end(rental: str, total: Money, at: datetime, *, payee: str | None = None) -> None:
+    """Write on the payments what is owed for the rental, in the transaction that ends it; nothing is asked yet.
+
+    Told again with another total (a later record of the box corrects the end), the difference is charged or refunded.
+    """
+    del at
+    owe(rental, total.amount, payee=payee)
+
+
+def owe(rental: str, total: int, *, payee: str | None = None) -> None:
+    """Share what is owed among the payments: the rent first, then each extra, then a new one for the rest."""
+    rows = _locked(rental)
+    left = total
+    for row in rows:
+        row.payee = payee or row.payee
+        row.owed = min(left, _room(row))
+        left -= row.owed
+        row.changed_at = clock.now()
+    if left and rows:
+        _more(rows[0], left)
+    session.flush()
+
+
+def _locked(rental: str) -> list[Payment]:
+    found = (
+        select(Payment)
+        .where(Payment.rental_id == rental)
+        .order_by(Payment.purpose.desc(), Payment.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(session.scalars(found))
+
+
+def _room(row: Payment) -> int:
+    """How much this payment can still bring: an intent that is closed brings no more than it took."""
+    if row.state in (State.RELEASED, State.RELEASING):
+        return 0
+    if row.state in TAKEN:
+        return row.captured - row.refunded if row.owed is None else row.captured
+    if row.state == State.CAPTURING and row.owed is not None:
+        return row.owed
+    return row.amount
+
+
+def _more(first: Payment, amount: int) -> None:
+    """More than was held: one further charge without the driver."""
+    now = clock.now()
+    session.add(
+        Payment(
+            id=new_id("pay"),
+            rental_id=first.rental_id,
+            person_id=first.person_id,
+            community_id=first.community_id,
+            payee=first.payee,
+            card_id=first.card_id,
+            purpose="extras",
+            state=State.HOLD_DUE,
+            currency=first.currency,
+            amount=amount,
+            owed=amount,
+            starts_at=first.starts_at,
+            on_session=False,
+            made_at=now,
+            changed_at=now,
+        )
+    )
+
+
+# -- reactions -------------------------------------------------------------------------------------------------------
+
+
+def on_ended(fact: facts.RentalEnded) -> None:
+    """RentalEnded: take what was written down with the end."""
+    _take(fact.rental, fact.total or 0)
+
+
+def on_cancelled(fact: facts.RentalCancelled) -> None:
+    """RentalCancelled: take the share that is owed, free the rest."""
+    _take(fact.rental, fact.owed)
+
+
+def on_no_show(fact: facts.RentalNoShow) -> None:
+    """RentalNoShow: as a cancellation."""
+    _take(fact.rental, fact.owed)
+
+
+def on_dropped(fact: facts.RentalDeclined | facts.RentalWithdrawn | facts.RentalLapsed) -> None:
+    """RentalDeclined, RentalWithdrawn, RentalLapsed: it never came about, all is freed."""
+    _take(fact.rental, 0)
+
+
+def _take(rental: str, total: int) -> None:
+    """`total` counts only where the end has not written what is owed."""
+    rows = _locked(rental)
+    if any(row.owed is None for row in rows):
+        owe(rental, total)
+        rows = _locked(rental)
+    for row in rows:
+        advance.next_step(row)

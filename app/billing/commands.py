@@ -1,0 +1,128 @@
+"""Commands to the payment provider: a row first, then a job; the row's key is the same for every repeat."""
+
+import hashlib
+import json
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from app.billing.models import Payment, PaymentCommand
+from app.kit import clock
+from app.kit.db import bare, in_transaction, new_id, session
+from app.kit.errors import Unavailable
+from app.kit.jobs import defer
+from payments.gateway import Payments
+from payments.money import Money
+
+OPEN, DONE, FAILED = "open", "done", "failed"
+SYSTEM = "system"
+
+
+def door() -> Payments:
+    """The payment provider. Never inside a transaction."""
+    if in_transaction():
+        raise RuntimeError("the payment provider was asked inside a transaction")
+    session.remove()
+    found: Payments | None = current_app.extensions["glovebox"].doors.payments
+    if found is None:
+        raise Unavailable("Payments are not set up here.")
+    return found
+
+
+def key_of(kind: str, command: str) -> str:
+    return f"{kind}:{bare(command, 'pcm')}"
+
+
+def attempt(
+    payment: Payment, kind: str, amount: Money, *, off_session: bool, by: str = SYSTEM
+) -> PaymentCommand:
+    """A new try to hold or charge on the payment's card, with a key of its own. The payment is locked."""
+    row = _row(kind, payment, amount, None, {"card": payment.card_id, "off_session": off_session}, by)
+    session.add(row)
+    payment.attempt_id = row.id
+    session.flush()
+    work(payment.id)
+    return row
+
+
+def step(payment: Payment, kind: str, amount: Money | None, target: str, *, by: str = SYSTEM) -> None:
+    """Capture or release one intent; asked again it stays the one command. The payment is locked."""
+    row = _row(kind, payment, amount, target, {}, by)
+    values = {c.key: getattr(row, c.key) for c in PaymentCommand.__table__.columns}
+    session.flush()
+    session.execute(insert(PaymentCommand).values(values).on_conflict_do_nothing())
+    work(payment.id)
+
+
+def refund(payment: Payment, amount: Money, target: str, *, by: str = SYSTEM) -> PaymentCommand:
+    """Give back part of what was captured. The payment is locked and the remainder checked."""
+    row = _row("refund", payment, amount, target, {}, by)
+    session.add(row)
+    session.flush()
+    work(payment.id)
+    return row
+
+
+def _row(
+    kind: str, payment: Payment, amount: Money | None, target: str | None, params: dict[str, Any], by: str
+) -> PaymentCommand:
+    command = new_id("pcm")
+    return PaymentCommand(
+        id=command,
+        kind=kind,
+        payment_id=payment.id,
+        card_id=None,
+        amount=amount.amount if amount else None,
+        currency=amount.currency if amount else None,
+        target=target,
+        params=params,
+        params_hash=params_hash(kind, amount, target, params),
+        key=key_of(kind, command),
+        state=OPEN,
+        tries=0,
+        by=by,
+        made_at=clock.now(),
+    )
+
+
+def params_hash(kind: str, amount: Money | None, target: str | None, params: dict[str, Any]) -> bytes:
+    """What is asked, as one value: a repeat under the same key must ask the same."""
+    asked = [kind, amount.to_dict() if amount else None, target, params]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+
+
+def work(payment: str) -> None:
+    """Have the open commands of a payment worked off, one after the other."""
+    defer("payment_command", lock=payment, payment=payment)
+
+
+def opened(payment: str, *kinds: str) -> list[PaymentCommand]:
+    """The open commands of a payment in the order they were made."""
+    found = select(PaymentCommand).where(PaymentCommand.payment_id == payment, PaymentCommand.state == OPEN)
+    if kinds:
+        found = found.where(PaymentCommand.kind.in_(kinds))
+    return list(session.scalars(found.order_by(PaymentCommand.id).execution_options(populate_existing=True)))
+
+
+def settle(
+    command: PaymentCommand, state: str, *, object_id: str | None = None, error: str | None = None
+) -> None:
+    """Its outcome is known."""
+    command.state, command.settled_at = state, clock.now()
+    command.object_id = object_id or command.object_id
+    command.error = error
+
+
+def lock(payment: str) -> Payment:
+    """The payment row, locked: the last of all rows in the order of locks."""
+    found = session.get(Payment, payment, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise LookupError(payment)
+    return found
+
+
+def tell_waiters(payment: Payment) -> None:
+    """Wake requests that wait for this payment (`Prefer: wait` on a booking)."""
+    session.execute(text("select pg_notify('command_settled', :ref)"), {"ref": payment.id})

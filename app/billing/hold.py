@@ -1,0 +1,256 @@
+"""Holding money for a rental: planned with the booking, held a day before the start, told apart by state."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from app.billing import advance, cards, commands
+from app.billing.models import Payment
+from app.billing.states import NONE, SECURED, TAKEN, UNSECURED_BY_URGENCY, WAITING, State
+from app.kit import clock, deadlines
+from app.kit.db import new_id, session, transactional
+from app.kit.errors import CardNeeded, NotFound, StepNotAllowed, Unavailable
+from payments.money import Money
+
+AHEAD = timedelta(hours=24)
+ON_HOLD_IMPOSSIBLE: list[Callable[[str], None]] = []
+"""Who must know that a rental cannot be paid (its id), to cancel it where it is only booked; the factory fills it."""
+
+
+@transactional
+def plan(
+    *,
+    rental: str,
+    driver: str,
+    payee: str,
+    community: str | None,
+    amount: Money,
+    starts_at: datetime,
+    card: str,
+    on_session: bool,
+) -> None:
+    """Plan the hold of a booked rental: now when it starts within 24 h, else a day before. Free: nothing at all.
+
+    `amount` is the quote plus the allowance of the terms, `payee` the person or community that is paid, `card` what
+    `cards.usable` gave; `on_session`: the driver is in the app and may confirm.
+    """
+    if not amount:
+        return
+    row = _row("rent", rental, driver, payee, community, amount, starts_at, card, on_session=on_session)
+    session.add(row)
+    session.flush()
+    due = starts_at - AHEAD
+    if due <= clock.now():
+        advance.hold(row, off_session=not on_session)
+    else:
+        row.on_session = False
+        deadlines.at("hold", row.id, due)
+
+
+def _row(
+    purpose: str,
+    rental: str,
+    driver: str,
+    payee: str,
+    community: str | None,
+    amount: Money,
+    starts_at: datetime,
+    card: str,
+    *,
+    on_session: bool,
+) -> Payment:
+    now = clock.now()
+    return Payment(
+        id=new_id("pay"),
+        rental_id=rental,
+        person_id=driver,
+        community_id=community,
+        payee=payee,
+        card_id=card,
+        purpose=purpose,
+        state=State.HOLD_DUE,
+        currency=amount.currency,
+        amount=amount.amount,
+        starts_at=starts_at,
+        on_session=on_session,
+        made_at=now,
+        changed_at=now,
+    )
+
+
+def of(rental: str) -> Payment | None:
+    """The rent payment of a rental; None when it is free."""
+    return session.scalar(select(Payment).where(Payment.rental_id == rental, Payment.purpose == "rent"))
+
+
+def all_of(rental: str, *, share_lock: bool = False) -> Sequence[Payment]:
+    """Every payment of a rental, oldest first."""
+    found = select(Payment).where(Payment.rental_id == rental).order_by(Payment.id)
+    if share_lock:
+        found = found.with_for_update(read=True).execution_options(populate_existing=True)
+    return session.scalars(found).all()
+
+
+def standing(rental: str, *, share_lock: bool = False) -> str:
+    """ "none" when free, "held" or "captured" when every planned intent is, else the state that is most in the way.
+
+    An extension's intent that was given back no longer counts.
+    """
+    rows = [
+        row
+        for row in all_of(rental, share_lock=share_lock)
+        if row.purpose == "rent" or row.state not in (State.RELEASED, State.RELEASING)
+    ]
+    if not rows:
+        return NONE
+    states = {State(row.state) for row in rows}
+    if states <= SECURED:
+        return State.CAPTURED if states == {State.CAPTURED} else State.HELD
+    return next(one for one in UNSECURED_BY_URGENCY if one in states)
+
+
+@transactional
+def wake(rental: str) -> None:
+    """Unlock was asked without a hold: have it made now where it is due."""
+    for row in all_of(rental):
+        if row.state in (State.HOLD_DUE, State.HOLDING) and row.starts_at - AHEAD <= clock.now():
+            due_hold(row.id)
+            commands.work(row.id)
+
+
+@transactional
+def raise_amount(rental: str, amount: Money) -> str | None:
+    """An extension: `amount` is the difference that must be held besides; returns the new payment's id.
+
+    None for a free rental. `standing` says "held" again once this one is held too; when it fails, the usual facts
+    tell, and `drop_raise` gives it back.
+    """
+    first = of(rental)
+    if first is None or not amount:
+        return None
+    row = _row(
+        "extras",
+        rental,
+        first.person_id,
+        first.payee,
+        first.community_id,
+        amount,
+        first.starts_at,
+        first.card_id,
+        on_session=True,
+    )
+    session.add(row)
+    session.flush()
+    if first.state == State.HOLD_DUE:
+        deadlines.at("hold", row.id, row.starts_at - AHEAD)
+    else:
+        advance.hold(row, off_session=False)
+    return row.id
+
+
+@transactional
+def drop_raise(payment: str) -> None:
+    """The extension is not to be: give its hold back."""
+    row = commands.lock(payment)
+    if row.purpose == "extras" and row.owed is None:
+        row.owed = 0
+        advance.next_step(row)
+
+
+def arrears(person: str) -> Money | None:
+    """What the person owes for rentals that are over and could not be charged; None when nothing."""
+    rows = session.scalars(
+        select(Payment)
+        .where(
+            Payment.person_id == person,
+            Payment.owed > 0,
+            Payment.state.in_((State.ARREARS, State.ACTION_REQUIRED)),
+        )
+        .order_by(Payment.id)
+    ).all()
+    mine = [row for row in rows if row.currency == rows[0].currency]
+    return mine[0].money(sum(row.owed or 0 for row in mine)) if mine else None
+
+
+RETRYABLE = (*WAITING, State.ARREARS)
+
+
+@transactional
+def retry(payment: str, card: str | None, by: str) -> Payment:
+    """A new attempt with a new key, on this or another card: a hold, or the charge of what is owed.
+
+    Raises NotFound, StepNotAllowed, CardNeeded.
+    """
+    row = session.get(Payment, payment, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFound
+    if row.state not in RETRYABLE or row.owed == 0:
+        raise StepNotAllowed("This payment waits for nothing.", state=row.state, steps=[])
+    usable = cards.usable(row.person_id, card)
+    if usable is None:
+        raise CardNeeded("Save a card that is still valid first.")
+    row.card_id = usable
+    present = by == row.person_id
+    advance.drop_attempt(row)
+    if row.owed is None:
+        advance.hold(row, off_session=not present, by=by)
+    else:
+        advance.charge(row, off_session=not present, by=by)
+    return row
+
+
+# -- deadlines -------------------------------------------------------------------------------------------------------
+
+
+@transactional
+def due_hold(payment: str) -> None:
+    """Deadline "hold": a day before the start."""
+    row = commands.lock(payment)
+    if row.state == State.HOLD_DUE and row.owed is None:
+        advance.hold(row, off_session=True)
+
+
+@transactional
+def due_hold_failed(payment: str) -> None:
+    """Deadline "hold_failed": the driver has done nothing, so the rental (or the extension) cannot be paid.
+
+    The hook takes car and rental locks, which come before ours: the payment is read first, locked last. What was
+    held meanwhile undoes all of it, and the deadline finds nothing to do the next time.
+    """
+    row = session.get(Payment, payment, populate_existing=True)
+    if row is None or row.state not in WAITING or row.owed is not None:
+        return
+    if row.purpose == "rent":
+        for tell in ON_HOLD_IMPOSSIBLE:
+            tell(row.rental_id)
+    row = commands.lock(payment)
+    if row.state not in WAITING:
+        raise Unavailable("The payment has moved meanwhile.")
+    if row.purpose != "rent" and row.owed is None:
+        row.owed = 0
+        advance.next_step(row)
+
+
+@transactional
+def due_renewal(payment: str) -> None:
+    """Deadline "hold_renew": the bank lets the hold go in 12 h and the rental is still open: hold anew first."""
+    row = commands.lock(payment)
+    if row.state == State.HELD and row.owed is None:
+        advance.renew(row)
+
+
+@transactional
+def due_dunning(payment: str) -> None:
+    """Deadline "dunning": try a charge again that the bank had refused for now."""
+    row = commands.lock(payment)
+    if row.state == State.ARREARS and row.owed:
+        advance.drop_attempt(row)
+        advance.charge(row, off_session=True)
+
+
+def is_open(row: Payment) -> bool:
+    """A payment whose card is still needed."""
+    if row.owed is None:
+        return True
+    return row.state not in (*TAKEN, State.RELEASED)
