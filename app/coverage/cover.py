@@ -1,0 +1,284 @@
+"""Covers: bound before the doors open, open until the box confirms the lock, each change a version and a fact.
+
+The functions join the caller's transaction; the caller holds the car row's lock and gives instants of business time.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import select
+
+from app.cars.models import Car
+from app.coverage import eligibility, master_policies, versions
+from app.coverage.eligibility import Trip
+from app.coverage.models import Cover, Policy
+from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, CoverOverrun, CoverVoided
+from app.kit import clock
+from app.kit.db import Big, session
+from app.kit.errors import NotFound, NotInsurable
+from app.kit.keys import mac
+from insurance import period
+
+__all__ = [
+    "Trip",
+    "activate",
+    "bind",
+    "clearance_needed",
+    "close",
+    "conditions_of",
+    "correct",
+    "driver_ref",
+    "extend",
+    "of",
+    "open_of_car",
+    "overrun",
+    "reasons_against",
+    "report_late",
+    "void",
+]
+NO_POLICY, COVER_OPEN = "no_policy", "cover_open"
+
+
+def reasons_against(trip: Trip, *, share_lock: bool = False, ignore_clearance: bool = False) -> list[str]:
+    """Why this trip cannot be insured, as eligibility codes; none: `bind` would succeed at `trip.from_at`.
+
+    At the unlock ask with the present instant as `from_at`. `share_lock` holds policy and licence until the
+    transaction ends. `ignore_clearance`, for quotes and bookings, leaves out what can still be put right until
+    the unlock: a licence that is missing or not cleared, conditions not accepted, a busy insurer.
+    """
+    policy = master_policies.in_force(trip.car.country, trip.from_at, share_lock=share_lock)
+    if policy is None:
+        return [NO_POLICY]
+    return eligibility.of_trip(policy, trip, share_lock=share_lock, ahead=ignore_clearance)
+
+
+def clearance_needed(car: Car, at: datetime | None = None) -> str:
+    """Whose look at the licence is enough: owner, operator or provider. Raises NotInsurable without a policy."""
+    return master_policies.read(_policy_now(car, at)).clearance
+
+
+def conditions_of(car: Car, at: datetime | None = None) -> list[str]:
+    """The versions of insurance conditions a driver must accept; none where no policy is in force."""
+    policy = master_policies.in_force(car.country, at or clock.now())
+    return [] if policy is None else sorted(master_policies.read(policy).conditions)
+
+
+def _policy_now(car: Car, at: datetime | None) -> Policy:
+    policy = master_policies.in_force(car.country, at or clock.now())
+    if policy is None:
+        raise NotInsurable(f"No insurer covers cars in {car.country}.", reasons=[NO_POLICY])
+    return policy
+
+
+def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
+    """Cover from `at`, with an open end. A rental whose cover is open keeps that one. Raises NotInsurable."""
+    at = period.to_ms(at)
+    given = open_of_car(trip.car.no)
+    if given is not None:
+        if given.rental_id == trip.rental:
+            return given
+        raise NotInsurable("Another cover of this car is still open.", reasons=[COVER_OPEN])
+    policy = master_policies.in_force(trip.car.country, at, share_lock=True)
+    if policy is None:
+        raise NotInsurable(f"No insurer covers cars in {trip.car.country}.", reasons=[NO_POLICY])
+    reasons = eligibility.of_trip(
+        policy, replace(trip, from_at=at), share_lock=True, planned_from=trip.from_at, exact=True
+    )
+    if reasons:
+        raise NotInsurable("The master policy does not cover this rental.", reasons=reasons)
+    cover = _new(trip, policy, at)
+    cover.odometer_start_km = odometer_km
+    session.add(cover)
+    return versions.record(cover, CoverBound)
+
+
+def _new(trip: Trip, policy: Policy, at: datetime) -> Cover:
+    car, terms = trip.car, master_policies.read(policy)
+    cover = Cover(
+        rental_id=trip.rental,
+        car_no=car.no,
+        car_id=car.id,
+        insurer_id=policy.insurer_id,
+        policy_id=policy.id,
+        driver_id=trip.driver,
+        driver_ref=driver_ref(policy.insurer_id, trip.driver),
+        community_id=trip.community,
+        car={
+            "plate": car.plate,
+            "country": car.country,
+            "vin": car.vin,
+            "make": car.make,
+            "model": car.model,
+        },
+        declared_value=eligibility.declared_value(car, terms.currency),
+        currency=terms.currency,
+        state="bound",
+        version=0,
+        planned_from=trip.from_at,
+        planned_to=max(trip.to_at, at),
+        from_at=at,
+    )
+    _spans(cover)
+    return cover
+
+
+def driver_ref(insurer: str, person: str) -> str:
+    """The driver's pseudonym towards one insurer: two insurers cannot compare theirs."""
+    return "drv_" + mac("driver-ref", f"{insurer}:{person}").hex()[:32]
+
+
+def activate(rental: str, at: datetime, *, odometer_km: int | None = None) -> None:
+    """The doors opened: bound -> active. Once active or closed, nothing changes."""
+    cover = _open(rental)
+    if cover is None or cover.state != "bound":
+        return
+    cover.state, cover.activated_at = "active", period.to_ms(at)
+    if odometer_km is not None:
+        cover.odometer_start_km = odometer_km
+    versions.record(cover, CoverActivated)
+
+
+def void(rental: str, at: datetime, evidence: str) -> None:
+    """The doors surely never opened: no minute was covered, nothing is owed, the row remains."""
+    cover = _open(rental)
+    if cover is None:
+        return
+    if cover.state == "active":
+        raise RuntimeError(f"{cover.id} is active at {at}: its doors opened, it can only be closed")
+    cover.state, cover.to_at = "void", cover.from_at
+    cover.own_damage_to, cover.end_evidence = cover.from_at, evidence
+    cover.covered_minutes = cover.charged_minutes = 0
+    cover.premium = Big(0)
+    versions.record(cover, CoverVoided)
+
+
+def close(
+    rental: str,
+    at: datetime,
+    *,
+    evidence: str,
+    charged_until: datetime | None = None,
+    odometer_km: int | None = None,
+) -> Cover:
+    """The car is locked: the open cover ends at `at`. `charged_until`: where the meter stopped before.
+
+    Without an open cover the latest is answered as it is. Raises NotFound when the rental never had one.
+    """
+    cover = _open(rental)
+    if cover is None:
+        return _latest(rental)
+    return _end(cover, at, evidence, charged_until, odometer_km)
+
+
+def correct(
+    rental: str,
+    at: datetime,
+    *,
+    evidence: str,
+    charged_until: datetime | None = None,
+    odometer_km: int | None = None,
+) -> Cover:
+    """A later record of the box moves the end of a closed cover; one already ended there stays. Raises NotFound."""
+    cover = _locked(select(Cover).where(Cover.id == _latest(rental).id))
+    assert cover is not None
+    if cover.state != "closed" or cover.to_at == period.to_ms(at):
+        return cover
+    return _end(cover, at, evidence, charged_until, odometer_km)
+
+
+def _end(
+    cover: Cover, at: datetime, evidence: str, charged_until: datetime | None, odometer_km: int | None
+) -> Cover:
+    terms = master_policies.of_cover(cover)
+    cover.state, cover.end_evidence = "closed", evidence
+    cover.to_at = max(period.to_ms(at), cover.from_at)
+    spans = _spans(cover)
+    cover.covered_minutes = period.covered_minutes(spans.liability) or 0
+    cover.charged_minutes = period.charged_minutes(spans.liability, charged_until) or 0
+    cover.premium = Big(
+        period.premium(terms.premium, covered=cover.covered_minutes, charged=cover.charged_minutes)
+    )
+    if odometer_km is not None:
+        cover.odometer_end_km = odometer_km
+    return versions.record(cover, CoverClosed)
+
+
+def extend(rental: str, to_at: datetime) -> None:
+    """Endorse a later planned end; the same again changes nothing."""
+    cover, end = _open(rental), period.to_ms(to_at)
+    if cover is None or cover.planned_to == end:
+        return
+    cover.planned_to, cover.overrun_at = max(end, cover.from_at), None
+    _spans(cover)
+    versions.record(cover, CoverExtended)
+
+
+def overrun(rental: str) -> None:
+    """The planned end has passed with the car out: liability goes on, own damage as the late rule says. Once."""
+    cover = _open(rental)
+    if cover is None or cover.overrun_at is not None:
+        return
+    cover.overrun_at = clock.now()
+    versions.record(cover, CoverOverrun)
+
+
+def report_late(rental: str, at: datetime) -> None:
+    """Somebody told of the lateness: where the policy asks for that, own damage goes on. Once."""
+    cover = _open(rental)
+    if cover is None or cover.reported_late_at is not None:
+        return
+    cover.reported_late_at = period.to_ms(at)
+    _spans(cover)
+    versions.record(cover, CoverOverrun)
+
+
+def _spans(cover: Cover) -> period.CoverSpans:
+    """Both parts as they stand now; liability is always to the lock."""
+    spans = period.cover_spans(
+        start=cover.from_at,
+        planned_end=cover.planned_to,
+        rule=master_policies.of_cover(cover).late,
+        locked_at=cover.to_at,
+        reported_at=cover.reported_late_at,
+    )
+    cover.own_damage_to = spans.own_damage.to_at
+    return spans
+
+
+def of(rental: str) -> Cover | None:
+    """The cover of a rental: the latest that is not void, else the latest."""
+    found: Cover | None = session.scalars(
+        select(Cover)
+        .where(Cover.rental_id == rental)
+        .order_by((Cover.state == "void").asc(), Cover.from_at.desc(), Cover.id.desc())
+        .limit(1)
+    ).first()
+    return found
+
+
+def open_of_car(car_no: int) -> Cover | None:
+    """The open cover of a car: at most one."""
+    found: Cover | None = session.scalars(
+        select(Cover).where(Cover.car_no == car_no, Cover.to_at.is_(None))
+    ).first()
+    return found
+
+
+def _latest(rental: str) -> Cover:
+    found = of(rental)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _open(rental: str) -> Cover | None:
+    return _locked(select(Cover).where(Cover.rental_id == rental, Cover.to_at.is_(None)))
+
+
+def _locked(statement: object) -> Cover | None:
+    """The row, locked and read anew: reports to the insurer change it beside us."""
+    found: Cover | None = session.scalars(
+        statement.with_for_update(),  # type: ignore[attr-defined]
+        execution_options={"populate_existing": True},
+    ).first()
+    return found

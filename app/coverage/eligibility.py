@@ -1,0 +1,146 @@
+"""What the eligibility rules look at in a driver, a car and a trip of ours; the rules are the insurance door's."""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import cast
+
+from sqlalchemy import text
+
+from app.cars import box
+from app.cars.models import Car
+from app.coverage import master_policies
+from app.coverage.models import DriverBlock, Policy
+from app.kit import clock
+from app.kit.db import session
+from app.people import conditions, licence
+from app.people.models import Person
+from insurance.eligibility import (
+    CarFacts,
+    DriverFacts,
+    Unacknowledged,
+    reasons_against,
+    reasons_against_delegation,
+)
+from insurance.master_policy import Clearance, MasterPolicy
+from insurance.period import Span
+
+MARGIN = 50
+"""So many binds may be under way at once before the count of unacknowledged covers is taken in turn."""
+_LICENCE = frozenset(
+    {
+        "licence_not_cleared",
+        "clearance_too_weak",
+        "licence_class_missing",
+        "licence_too_recent",
+        "licence_expires",
+        "driver_age_unknown",
+    }
+)
+_CLEARANCE = frozenset({"licence_not_cleared", "clearance_too_weak"})
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """What is to be insured: the planned span of one rental."""
+
+    rental: str
+    car: Car
+    driver: str
+    community: str
+    from_at: datetime
+    to_at: datetime
+
+
+def of_trip(
+    policy: Policy,
+    trip: Trip,
+    *,
+    share_lock: bool = False,
+    ahead: bool = False,
+    planned_from: datetime | None = None,
+    exact: bool = False,
+) -> list[str]:
+    """The codes against a trip that begins at `from_at`.
+
+    `planned_from`: an early start does not make a rental too long. `ahead`: leave out what can be put right
+    until the unlock. `exact`: count the unacknowledged covers in turn where they near the limit.
+    """
+    terms = master_policies.read(policy)
+    standing = licence.standing(trip.driver, trip.community, trip.from_at, share_lock=share_lock)
+    driver = _driver(policy, trip.driver, standing)
+    car = _car(trip.car, terms)
+    span = Span(trip.from_at, max(trip.to_at, trip.from_at))
+    reasons: list[str] = list(reasons_against(terms, driver, car, span))
+    if planned_from is not None and planned_from > trip.from_at and "rental_too_long" in reasons:
+        planned = Span(planned_from, max(trip.to_at, planned_from))
+        if "rental_too_long" not in reasons_against(terms, driver, car, planned):
+            reasons.remove("rental_too_long")
+    if standing.licence is None:
+        reasons = [one for one in reasons if one == "licence_not_cleared" or one not in _LICENCE]
+    if ahead:
+        left_out = {"conditions_not_accepted"} | (_CLEARANCE if standing.state != "refused" else set())
+        return [one for one in reasons if one not in left_out]
+    return reasons + list(reasons_against_delegation(terms, _waiting(policy, terms, exact=exact)))
+
+
+def _driver(policy: Policy, person_id: str, standing: licence.Standing) -> DriverFacts:
+    person = session.get(Person, person_id)
+    held = standing.licence
+    block = session.get(DriverBlock, (policy.insurer_id, person_id))
+    facts = DriverFacts(
+        birth_date=person.birth_date if person else None,
+        licence_classes=frozenset(),
+        licence_issued_on=date.max,
+        licence_expires_on=date.min,
+        cleared_by=cast("Clearance | None", standing.level),
+        accepted=frozenset(conditions.accepted(person_id)),
+        blocked=block is not None and block.lifted_at is None,
+    )
+    if held is None:
+        return facts
+    return replace(
+        facts,
+        birth_date=held.birth_date,
+        licence_classes=frozenset(held.classes),
+        licence_issued_on=held.issued_on,
+        licence_expires_on=held.expires_on,
+    )
+
+
+def _car(car: Car, terms: MasterPolicy) -> CarFacts:
+    paired = box.live(car.id)
+    return CarFacts(
+        country=car.country,
+        time_zone=car.time_zone,
+        powertrain=car.powertrain,
+        declared_value=declared_value(car, terms.currency),
+        has_immobiliser=paired is not None and paired.has_immobiliser,
+        inspection_until=car.inspection_until,
+    )
+
+
+def declared_value(car: Car, currency: str) -> int | None:
+    """The car's declared value in the policy's currency, minor units; None when it is not known in it."""
+    value = car.declared_value
+    return value["amount"] if value and value["currency"] == currency else None
+
+
+_WAITING = text(
+    "select count(*) as number, min(from_at) as oldest from covers"
+    " where policy_id = :policy and acknowledged_version is null and state <> 'void'"
+)
+_IN_TURN = text("select pg_advisory_xact_lock(7004, hashtext(:policy))")
+
+
+def _waiting(policy: Policy, terms: MasterPolicy, *, exact: bool) -> Unacknowledged:
+    """The covers of this policy its insurer has not confirmed yet.
+
+    Near the limit binds count in turn, so that two at once cannot both be the last one allowed.
+    """
+    uuid = policy.id.removeprefix("pol_")
+    found = session.execute(_WAITING, {"policy": uuid}).one()
+    if exact and terms.mode == "delegated" and found.number >= terms.max_open_unacknowledged - MARGIN:
+        session.execute(_IN_TURN, {"policy": uuid})
+        found = session.execute(_WAITING, {"policy": uuid}).one()
+    oldest = max(timedelta(0), clock.now() - found.oldest) if found.oldest else timedelta(0)
+    return Unacknowledged(found.number, oldest)

@@ -1,0 +1,148 @@
+"""Master policies: added as JSON, activated for their countries, and which is in force where and when."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.coverage.models import Cover, InsurerRow, Policy, PolicyInForce
+from app.facts import MasterPolicyActivated
+from app.kit import clock, facts
+from app.kit.db import session, transactional
+from app.kit.errors import AlreadyExists, NotFound, Validation
+from app.people import conditions
+from insurance.master_policy import MasterPolicy, PolicyInvalid
+from insurance.period import to_ms
+
+_READ: dict[str, MasterPolicy] = {}
+"""Policies never change: each is read once per process."""
+
+
+def add(insurer: str, body: Any) -> Policy:
+    """Add one version of a policy; nothing is bound under it before it is activated.
+
+    Raises NotFound, AlreadyExists, and Validation that names every mistake with its place.
+    """
+    terms = _checked(body)
+    try:
+        return _add(insurer, body, terms)
+    except IntegrityError as error:
+        raise AlreadyExists(f"{terms.number} has a version {terms.version} already.") from error
+
+
+@transactional
+def _add(insurer: str, body: Any, terms: MasterPolicy) -> Policy:
+    if session.get(InsurerRow, insurer) is None:
+        raise NotFound
+    policy = Policy(
+        insurer_id=insurer, number=terms.number, version=terms.version, data=body, made_at=clock.now()
+    )
+    session.add(policy)
+    session.flush()
+    return policy
+
+
+def _checked(body: Any) -> MasterPolicy:
+    try:
+        terms = MasterPolicy.from_json(body)
+    except PolicyInvalid as error:
+        raise Validation("The policy cannot be used.", errors=_errors(error.errors)) from error
+    unknown = sorted(terms.conditions - conditions.versions())
+    if unknown:
+        raise Validation(
+            "The policy cannot be used.",
+            errors=_errors((("/conditions", f"no text of {one} is published"),) for one in unknown),
+        )
+    return terms
+
+
+def _errors(found: Any) -> list[dict[str, str]]:
+    pairs = [pair for one in found for pair in ([one] if isinstance(one[0], str) else one)]
+    return [{"pointer": pointer, "code": "invalid", "detail": reason} for pointer, reason in pairs][:50]
+
+
+@transactional
+def activate(policy_id: str, *, by: str) -> Policy:
+    """Bind covers under this policy in its countries, from now or its beginning; it takes over from any other.
+
+    Raises NotFound, and Validation when it has run out.
+    """
+    policy = find(policy_id)
+    terms = read(policy)
+    begin, end = max(clock.now(), to_ms(terms.valid_from)), to_ms(terms.valid_to)
+    if begin >= end:
+        raise Validation(
+            errors=[{"pointer": "/valid_to", "code": "invalid", "detail": "The policy has run out."}]
+        )
+    for country in sorted(terms.countries):
+        _clear(country, begin, end)
+        session.add(
+            PolicyInForce(
+                policy_id=policy.id, insurer_id=policy.insurer_id, country=country, from_at=begin, to_at=end
+            )
+        )
+        session.flush()
+    facts.record(MasterPolicyActivated(policy=policy.id, by=by))
+    return policy
+
+
+def _clear(country: str, begin: datetime, end: datetime) -> None:
+    """What was in force from `begin` on gives way; locks the rows against binds that hold them."""
+    rows = session.scalars(
+        select(PolicyInForce)
+        .where(PolicyInForce.country == country, PolicyInForce.to_at > begin, PolicyInForce.from_at < end)
+        .order_by(PolicyInForce.id)
+        .with_for_update()
+    )
+    for row in rows:
+        row.to_at = max(begin, row.from_at)
+    session.flush()
+
+
+@transactional
+def retire(policy_id: str, *, at: datetime | None = None) -> None:
+    """Bind no more covers under this policy; those given run off. Raises NotFound."""
+    policy = find(policy_id)
+    now = at or clock.now()
+    rows = session.scalars(
+        select(PolicyInForce)
+        .where(PolicyInForce.policy_id == policy.id, PolicyInForce.to_at > now)
+        .order_by(PolicyInForce.id)
+        .with_for_update()
+    )
+    for row in rows:
+        row.to_at = max(now, row.from_at)
+
+
+def in_force(country: str, at: datetime, *, share_lock: bool = False) -> Policy | None:
+    """The policy under which a cover beginning at `at` is bound in a country."""
+    statement = (
+        select(Policy)
+        .join(PolicyInForce, PolicyInForce.policy_id == Policy.id)
+        .where(PolicyInForce.country == country, PolicyInForce.from_at <= at, PolicyInForce.to_at > at)
+    )
+    if share_lock:
+        statement = statement.with_for_update(read=True, of=PolicyInForce)
+    found: Policy | None = session.scalars(statement).first()
+    return found
+
+
+def find(policy_id: str) -> Policy:
+    """Raises NotFound."""
+    found: Policy | None = session.get(Policy, policy_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def read(policy: Policy) -> MasterPolicy:
+    """What the policy says."""
+    if policy.id not in _READ:
+        _READ[policy.id] = MasterPolicy.from_json(policy.data)
+    return _READ[policy.id]
+
+
+def of_cover(cover: Cover) -> MasterPolicy:
+    """The policy a cover was bound under: it follows that one to its end."""
+    return _READ.get(cover.policy_id) or read(find(cover.policy_id))

@@ -1,0 +1,86 @@
+"""Every change of a cover as a row that stays, with its fact, in the transaction of the change."""
+
+from datetime import datetime
+from typing import Any
+
+from app.coverage import master_policies
+from app.coverage.models import Cover, CoverVersion
+from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, CoverOverrun, CoverVoided
+from app.kit import clock, facts
+from app.kit.clock import z
+from app.kit.db import Big, session
+
+Change = (
+    type[CoverBound]
+    | type[CoverActivated]
+    | type[CoverExtended]
+    | type[CoverOverrun]
+    | type[CoverClosed]
+    | type[CoverVoided]
+)
+KINDS: dict[Change, str] = {
+    CoverBound: "cover.bound",
+    CoverActivated: "cover.activated",
+    CoverExtended: "cover.extended",
+    CoverOverrun: "cover.overrun",
+    CoverClosed: "cover.closed",
+    CoverVoided: "cover.voided",
+}
+
+
+def record(cover: Cover, change: Change) -> Cover:
+    """Write the next version and its fact."""
+    with session.no_autoflush:
+        now = clock.now()
+    cover.version += 1
+    cover.recorded_at = now
+    session.flush()
+    seq = facts.record(change(cover=cover.id, rental=cover.rental_id, version=cover.version))
+    session.add(
+        CoverVersion(
+            cover_id=cover.id,
+            version=cover.version,
+            kind=KINDS[change],
+            fact_seq=Big(seq),
+            recorded_at=cover.recorded_at,
+            insurer_id=cover.insurer_id,
+            state=cover.state,
+            from_at=cover.from_at,
+            to_at=cover.to_at,
+            data=as_json(cover),
+        )
+    )
+    session.flush()
+    return cover
+
+
+def as_json(cover: Cover) -> dict[str, Any]:
+    """The whole cover as an insurer reads it: no name, no rental, no place."""
+    terms = master_policies.of_cover(cover)
+    return {
+        "id": cover.id,
+        "certificate": cover.certificate_id,
+        "version": cover.version,
+        "state": cover.state,
+        "from": z(cover.from_at),
+        "to": _z(cover.to_at),
+        "liability": {"from": z(cover.from_at), "to": _z(cover.to_at)},
+        "own_damage": {"from": z(cover.from_at), "to": _z(cover.own_damage_to)},
+        "planned": {"from": z(cover.planned_from), "to": z(cover.planned_to)},
+        "car": cover.car,
+        "master_policy": {"id": cover.policy_id, "number": terms.number, "version": terms.version},
+        "insurer": terms.insurer,
+        "driver_ref": cover.driver_ref,
+        "overrun_at": _z(cover.overrun_at),
+        "odometer_start_km": cover.odometer_start_km,
+        "odometer_end_km": cover.odometer_end_km,
+        "covered_minutes": cover.covered_minutes,
+        "charged_minutes": cover.charged_minutes,
+        "premium": None if cover.premium is None else {"amount": cover.premium, "currency": cover.currency},
+        "end_evidence": cover.end_evidence,
+        "recorded_at": z(cover.recorded_at),
+    }
+
+
+def _z(at: datetime | None) -> str | None:
+    return None if at is None else z(at)
