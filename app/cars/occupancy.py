@@ -155,3 +155,19 @@ def spans(car: Car, from_at: datetime, to_at: datetime) -> list[tuple[str, str, 
     )
     rows = session.execute(statement, {"car": car.no, "a": from_at, "b": to_at}).all()
     return [(row.kind, row.ref, row.from_at, row.to_at) for row in rows]
+
+
+def shrink(car: Car, rental: str, at: datetime, buffer: timedelta) -> None:
+    """A rental that ends early gives the rest back: its span ends at `at`, the buffer follows."""
+    session.execute(text("delete from occupancy where ref = :ref and kind = 'buffer'"), {"ref": rental})
+    session.execute(
+        text(
+            "update occupancy set from_at = least(from_at, :at), to_at = least(to_at, :at)"
+            " where ref = :ref and kind = 'rental'"
+        ),
+        {"at": at, "ref": rental},
+    )
+    limit = next_start(car, at, rental)
+    room = min(buffer, limit - at) if limit else buffer
+    if room > timedelta(0):
+        _set_buffer(car, rental, at, room)

@@ -64,12 +64,17 @@ def take(username: str, delta: BoxState) -> None:
     connected = delta.flag("connected")
     if connected is not None and not delta["connected"].retained:
         box.connected = connected
+    merge(box, delta, now)
+    _tell_charge(box, delta)
+
+
+def merge(box: Box, delta: BoxState, now: datetime) -> None:
+    """Overwrite what is known by what just came."""
     state = dict(box.state)
     for name, reading in as_json(delta, now).items():
         if reading["at"] is not None or state.get(name, {}).get("at") is None:
             state[name] = reading
     box.state = state
-    _tell_charge(box, delta)
 
 
 def _tell_charge(box: Box, delta: BoxState) -> None:

@@ -1,0 +1,64 @@
+"""Close by hand, when the box cannot confirm the lock: with care, because liability follows."""
+
+from datetime import timedelta
+
+from app.cars import box as boxes
+from app.cars import readings
+from app.cars.models import Car
+from app.facts import StillHasCar
+from app.kit import clock, facts
+from app.kit.db import transactional
+from app.kit.errors import NotReady
+from app.rentals import access, commands, lifecycle
+from app.rentals import end as ending
+from app.rentals.lifecycle import Role, State, Step
+from app.rentals.models import Rental
+
+QUIET, MAY_OBJECT = timedelta(minutes=10), timedelta(minutes=15)
+
+
+@transactional
+def close(person: str, rental_id: str) -> Rental:
+    """The owner states that he has car and keys. Raises NotFound, NotAllowed, StepNotAllowed, NotReady."""
+    car, rental, role = access.locked_as(rental_id, person, Role.OWNER, Role.DRIVER)
+    lifecycle.after(rental.stands, Step.CLOSE, role)
+    _refuse(car, rental)
+    ending.end(car, rental, by="owner", evidence="owner's statement")
+    return rental
+
+
+@transactional
+def close_as_operator(rental_id: str, reason: str) -> Rental:
+    """An operator closes with a reason. Raises NotFound, StepNotAllowed."""
+    car, rental = access.locked(rental_id)
+    lifecycle.after(rental.stands, Step.CLOSE, Role.OPERATOR)
+    ending.end(car, rental, by="operator", evidence=f"operator: {reason}"[:300])
+    return rental
+
+
+def _refuse(car: Car, rental: Rental) -> None:
+    """An unanswered lock or a passed end; no fresh sign of use; the driver does not say that he still has it."""
+    now = clock.now()
+    unmet = []
+    last = commands.last_of(rental.id, "lock")
+    unanswered = rental.stands is State.LOCKING and last is not None and last.state in ("unknown", "dead")
+    if not unanswered and now < rental.to_at:
+        unmet.append({"code": "state", "remedy": "Only after an unanswered lock or the planned end."})
+    box = boxes.live(car.id)
+    moving = (readings.recent(box, "speed_kmh", QUIET, now) or 0) > 0
+    if readings.recent(box, "drivable", QUIET, now) or moving:
+        unmet.append({"code": "ignition", "remedy": "The car was in use within the last ten minutes."})
+    if rental.still_has_until is not None and rental.still_has_until > now:
+        unmet.append({"code": "car_back", "remedy": "The driver says that they still have the car."})
+    if unmet:
+        raise NotReady(unmet[0]["remedy"], conditions=[{**one, "met": False, "blocking": True} for one in unmet])
+
+
+@transactional
+def still_have_it(person: str, rental_id: str) -> Rental:
+    """The driver says that the car is still with them, for 15 minutes. Raises NotFound, NotAllowed, StepNotAllowed."""
+    _, rental, role = access.locked_as(rental_id, person, Role.DRIVER, Role.OWNER)
+    lifecycle.after(rental.stands, Step.LOCK, role)
+    rental.still_has_until = clock.now() + MAY_OBJECT
+    facts.record(StillHasCar(rental=rental.id))
+    return rental

@@ -1,0 +1,63 @@
+"""The end of a rental, in one transaction: ended, custody back, cover closed, final price, what is owed, the fact."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.billing import capture
+from app.cars import box as boxes
+from app.cars import custody, occupancy, readings, terms
+from app.cars.models import Box, Car
+from app.coverage import cover
+from app.facts import RentalEnded
+from app.kit import deadlines, facts
+from app.rentals import book
+from app.rentals.lifecycle import State
+from app.rentals.models import Rental
+from payments.pricing import Fare, Price, final
+
+CHARGE_REQUEST_WINDOW = timedelta(days=14)
+
+
+def end(car: Car, rental: Rental, *, by: str, evidence: str, at: datetime | None = None) -> None:
+    """End at the box-confirmed instant; the caller holds car and rental and has asked the lifecycle."""
+    at = at or custody.next_instant(car)
+    box = boxes.live(car.id)
+    rental.state, rental.ended_at, rental.end_evidence, rental.ended_by = State.ENDED.value, at, evidence, by
+    rental.over_at, rental.paused = at, False
+    rental.odometer_end = _odometer(box) or rental.odometer_end
+    rental.charge_end = readings.value(box, "charge_percent")
+    custody.take(car, holder="owner", person=car.owner_id, rental=None, at=at)
+    occupancy.shrink(car, rental.id, at, terms.buffer_of(rental.terms))
+    price = price_of(car, rental, at)
+    rental.final_price = price.to_dict()
+    cover.close(rental.id, at, evidence=evidence, charged_until=rental.meter_stopped_at,
+                odometer=(rental.odometer_start, rental.odometer_end))
+    free = not book.amount_to_hold(rental)
+    if not free:
+        capture.settle_end(rental.id, price.total, at)
+    deadlines.drop(rental.id)
+    deadlines.at("settle", rental.id, at + CHARGE_REQUEST_WINDOW)
+    facts.record(RentalEnded(rental=rental.id, at=at, total=None if free else price.total.amount,
+                             currency=None if free else price.total.currency, by=by))
+
+
+def price_of(car: Car, rental: Rental, at: datetime) -> Price:
+    """The final price by the frozen terms; the meter may have stopped before the lock."""
+    started = rental.started_at or at
+    return final(
+        terms.tariff(rental.terms), Fare(rental.fare), rental.from_at, rental.to_at, started,
+        max(started, rental.meter_stopped_at or at), ZoneInfo(car.time_zone), driven_km(rental),
+    )
+
+
+def driven_km(rental: Rental) -> int | None:
+    """Whole kilometres by the odometer; None when the box told none."""
+    if rental.odometer_start is None or rental.odometer_end is None:
+        return None
+    return max(0, int(rental.odometer_end - rental.odometer_start))
+
+
+def _odometer(box: Box | None) -> float | None:
+    value: Any = readings.value(box, "odometer_km")
+    return float(value) if value is not None else None

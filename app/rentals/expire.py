@@ -1,0 +1,109 @@
+"""What the clock does to rentals: lapse, remind, no show, late, settle. Called by the due-runner, each in its transaction."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from app.billing import hold
+from app.cars import box as boxes
+from app.cars import occupancy, terms
+from app.cars.models import Car
+from app.coverage import cover
+from app.facts import RentalAboutToStart, RentalLapsed, RentalLate, RentalNoShow, RentalSettled
+from app.kit import clock, deadlines, facts
+from app.kit.db import session, transactional
+from app.kit.keys import settings
+from app.rentals import access, cancel, lifecycle
+from app.rentals.lifecycle import OUT, Role, State, Step
+from app.rentals.models import Command, Rental
+from payments.pricing import Price, owed_on_cancellation
+
+GROW_EVERY, GROW_AHEAD, SETTLE_AGAIN = timedelta(minutes=5), timedelta(minutes=15), timedelta(days=1)
+
+
+@transactional
+def lapse(rental_id: str) -> None:
+    """Nobody answered in time."""
+    _, rental = access.locked(rental_id)
+    if rental.stands is State.REQUESTED:
+        rental.state, rental.over_at = lifecycle.after(rental.stands, Step.LAPSE, Role.CLOCK).value, clock.now()
+        occupancy.vacate(rental.id)
+        facts.record(RentalLapsed(rental=rental.id))
+
+
+@transactional
+def remind(rental_id: str) -> None:
+    """One hour before the start."""
+    _, rental = access.locked(rental_id)
+    if rental.stands is State.BOOKED and clock.now() < rental.to_at:
+        facts.record(RentalAboutToStart(rental=rental.id))
+
+
+@transactional
+def no_show(rental_id: str) -> None:
+    """The driver did not come: the slot is free again. Where the driver could not come, the system cancels instead."""
+    car, rental = access.locked(rental_id)
+    if rental.stands is not State.BOOKED:
+        return
+    if _could_not_start(car, rental):
+        cancel.by_system(rental.id, "the car could not be taken")
+        return
+    price = Price.from_dict(rental.price)
+    owed = owed_on_cancellation(terms.tariff(rental.terms), price, rental.from_at, rental.from_at, "driver")
+    rental.state, rental.over_at = lifecycle.after(rental.stands, Step.NO_SHOW, Role.CLOCK).value, clock.now()
+    occupancy.vacate(rental.id)
+    deadlines.drop(rental.id)
+    facts.record(RentalNoShow(rental=rental.id, owed=owed.amount))
+
+
+def _could_not_start(car: Car, rental: Rental) -> bool:
+    """An unlock was asked, the previous rental is still out, the box is unheard or the car unsafe."""
+    asked = session.execute(select(Command.id).where(Command.rental_id == rental.id).limit(1)).first() is not None
+    heard = boxes.heard_within(boxes.live(car.id), settings().box_heard_within_min)
+    return asked or car.unsafe or not heard or access.out_of_car(car.no) is not None
+
+
+@transactional
+def late(rental_id: str) -> None:
+    """Past the planned end and still out: tell once, let the occupancy grow, the cover goes on. A booked one lapses."""
+    car, rental = access.locked(rental_id)
+    now = clock.now()
+    if rental.stands is State.BOOKED:
+        cancel.by_system(rental.id, "not taken before its planned end")
+        return
+    if rental.stands not in OUT:
+        return
+    if now < rental.to_at:
+        deadlines.at("late", rental.id, rental.to_at)
+        return
+    occupancy.grow(car, rental.id, now + GROW_AHEAD, terms.buffer_of(rental.terms))
+    deadlines.at("late", rental.id, now + GROW_EVERY)
+    if rental.late_told_at is None:
+        rental.late_told_at = now
+        cover.overrun(rental.id)
+        facts.record(RentalLate(rental=rental.id))
+
+
+@transactional
+def settle(rental_id: str) -> None:
+    """Paid or free, and the window for charge requests closed."""
+    _, rental = access.locked(rental_id)
+    if rental.stands is not State.ENDED:
+        return
+    if hold.standing(rental.id) not in ("none", "captured", "refunded", "settled", "written_off"):
+        deadlines.at("settle", rental.id, clock.now() + SETTLE_AGAIN)
+        return
+    rental.state = lifecycle.after(rental.stands, Step.SETTLE, Role.CLOCK).value
+    facts.record(RentalSettled(rental=rental.id))
+
+
+@transactional
+def cancel_of_member(community: str, person: str) -> None:
+    """A member left or was removed: future rentals are cancelled at no cost, an active one runs to its lock."""
+    rows = session.scalars(
+        select(Rental.id).where(
+            Rental.community_id == community, Rental.driver_id == person,
+            Rental.state.in_((State.REQUESTED.value, State.BOOKED.value)))
+    ).all()
+    for rental in sorted(rows):
+        cancel.by_system(rental, "membership ended")

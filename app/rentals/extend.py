@@ -1,0 +1,107 @@
+"""Extend: before the planned end, into free time, the difference secured, the cover endorsed, the next driver untouched."""
+
+from datetime import timedelta
+
+from app.billing import hold
+from app.cars import occupancy, terms
+from app.cars.models import Car
+from app.coverage import cover
+from app.facts import ExtensionAsked, ExtensionDeclined, RentalExtended
+from app.kit import clock, deadlines, facts
+from app.kit.clock import z
+from app.kit.db import transactional
+from app.kit.errors import NotInsurable, QuoteExpired, StepNotAllowed
+from app.rentals import access, book, lifecycle
+from app.rentals import quote as quotes
+from app.rentals.lifecycle import Role, State, Step
+from app.rentals.models import Quote, Rental
+from payments.money import Money
+
+ANSWER_WITHIN = timedelta(hours=24)
+
+
+@transactional
+def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
+    """Take a longer quote. Returns the rental and whether the owner is asked first.
+
+    Raises NotFound, NotAllowed, StepNotAllowed, QuoteExpired, OutsideWindows, CarTaken, NotInsurable.
+    """
+    car, rental, role = access.locked_as(rental_id, person, Role.DRIVER, Role.OWNER)
+    lifecycle.after(rental.stands, Step.EXTEND, role)
+    now = clock.now()
+    if now >= rental.to_at:
+        raise StepNotAllowed(
+            "The planned end has passed: the tariff runs on, after the grace comes the late fee, and the cover goes on.",
+            state=rental.state, steps=["lock"],
+        )
+    frozen = quotes.find(person, quote_id)
+    if frozen.rental_id != rental.id or frozen.expires_at <= now or frozen.to_at <= rental.to_at:
+        raise QuoteExpired("Ask for a new quote.")
+    quotes.check_extension(car, rental, frozen.to_at)
+    reasons = cover.reasons_against(
+        cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at),
+        ignore_clearance=True,
+    )
+    if reasons:
+        raise NotInsurable("The insurer's rules do not allow that long a rental.", reasons=reasons)
+    occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
+    if rental.terms["extension"] == "auto":
+        _take(car, rental, frozen)
+        return rental, False
+    rental.extension = {"to": z(frozen.to_at), "quote": frozen.id, "state": "asked", "price": frozen.price}
+    deadlines.at("extension", rental.id, min(now + ANSWER_WITHIN, rental.to_at))
+    facts.record(ExtensionAsked(rental=rental.id, to=frozen.to_at))
+    return rental, True
+
+
+def _take(car: Car, rental: Rental, frozen: Quote) -> None:
+    rental.to_at, rental.price, rental.extension = frozen.to_at, frozen.price, None
+    amount: Money = book.amount_to_hold(rental)
+    if amount:
+        hold.raise_amount(rental.id, amount)
+    if rental.stands is State.ACTIVE:
+        cover.extend(rental.id, frozen.to_at)
+    deadlines.drop(rental.id, "extension")
+    deadlines.at("late", rental.id, frozen.to_at)
+    occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
+    facts.record(RentalExtended(rental=rental.id, to=frozen.to_at))
+
+
+@transactional
+def approve(person: str, rental_id: str) -> Rental:
+    """The owner agrees to the longer rental. Raises NotFound, NotAllowed, StepNotAllowed."""
+    car, rental = _asked(person, rental_id)
+    assert rental.extension is not None
+    _take(car, rental, quotes.find(rental.driver_id, rental.extension["quote"]))
+    return rental
+
+
+@transactional
+def decline(person: str, rental_id: str) -> Rental:
+    """The owner does not agree: the rental ends as planned."""
+    car, rental = _asked(person, rental_id)
+    _drop(car, rental)
+    return rental
+
+
+def _asked(person: str, rental_id: str) -> tuple[Car, Rental]:
+    car, rental, _ = access.locked_as(rental_id, person, Role.OWNER)
+    if rental.extension is None or rental.stands not in (State.BOOKED, State.ACTIVE):
+        raise StepNotAllowed("No extension is asked.", state=rental.state, steps=[])
+    return car, rental
+
+
+def _drop(car: Car, rental: Rental) -> None:
+    rental.extension = None
+    deadlines.drop(rental.id, "extension")
+    occupancy.stretch(car, rental.id, rental.to_at, terms.buffer_of(rental.terms))
+    facts.record(ExtensionDeclined(rental=rental.id))
+
+
+@transactional
+def lapse(rental_id: str) -> None:
+    """Nobody answered before the planned end: as if declined."""
+    car, rental = access.locked(rental_id)
+    if rental.extension is not None and rental.stands in (State.BOOKED, State.ACTIVE):
+        _drop(car, rental)
+

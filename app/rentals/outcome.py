@@ -1,0 +1,315 @@
+"""What a box's answer does: the command settles and the rental moves, in one transaction.
+
+An answer is a claim, a reading asked for after it is evidence. Unlock: what surely opened is active; what surely did not
+is booked again, its cover void; anything else stays as it is, covered. Lock: what the car shows ends the rental; a lock
+left without an answer stops the meter and keeps the cover.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.cars import box as boxes
+from app.cars import custody, readings
+from app.cars.models import Box, Car
+from app.coverage import cover
+from app.facts import (
+    DoorUnknown,
+    LockRefused,
+    MeterRuns,
+    MeterStopped,
+    OwnerCommandSettled,
+    RentalPaused,
+    RentalResumed,
+    RentalStarted,
+    UnlockFailed,
+)
+from app.kit import clock, deadlines, facts
+from app.kit.clock import z
+from app.kit.db import notify, session, transactional
+from app.rentals import access, lifecycle, readiness
+from app.rentals import end as ending
+from app.rentals.lifecycle import Role, State, Step
+from app.rentals.models import OPEN, Command, Rental
+from app.rentals.readiness import Asked
+from carbox.box import Answer, AnswerKind, BoxState, Evidence
+
+DRIVES_KM = 0.5
+
+
+@transactional
+def apply(command_id: str, answer: Answer | None, reason: str | None = None) -> None:
+    """Settle a command by the box's answer; `answer` None: nothing was sent, for `reason`."""
+    car, rental, command = _locked(command_id)
+    if not command.is_open:
+        return
+    box = session.get(Box, command.box_id, with_for_update=True)
+    assert box is not None
+    if answer is not None:
+        _note(command, box, answer)
+    _HANDLERS[command.purpose](car, rental, command, answer, reason)
+
+
+@transactional
+def apply_late(command_id: str, answer: Answer) -> None:
+    """An answer after the command was given up: recorded, and what it proves takes effect."""
+    car, rental, command = _locked(command_id)
+    if command.state not in ("unknown", "dead"):
+        return
+    box = session.get(Box, command.box_id, with_for_update=True)
+    assert box is not None
+    _note(command, box, answer)
+    command.state, command.settled_at = "reconciled", clock.now()
+    if rental is None or answer.kind is not AnswerKind.CONFIRMED:
+        return
+    if command.purpose == "unlock" and rental.stands is State.UNLOCKING:
+        _open(car, rental, command.id)
+    elif command.purpose == "lock" and rental.stands is State.LOCKING and _shows_locked(box):
+        _lock_or_refuse(car, rental, command, is_open=False)
+
+
+def _locked(command_id: str) -> tuple[Car, Rental | None, Command]:
+    row = session.execute(select(Command.car_id, Command.rental_id).where(Command.id == command_id)).one()
+    if row.rental_id is not None:
+        car, rental = access.locked(row.rental_id)
+    else:
+        found = session.get(Car, row.car_id, with_for_update=True, populate_existing=True)
+        assert found is not None
+        car, rental = found, None
+    command = session.get(Command, command_id, with_for_update=True, populate_existing=True)
+    assert command is not None
+    return car, rental, command
+
+
+def _note(command: Command, box: Box, answer: Answer) -> None:
+    """What was sent and said (the PIN masked), and the readings that came with it."""
+    command.sent_text, command.answer_text = answer.sent or None, answer.text[:500] or None
+    command.evidence = None if answer.evidence is Evidence.NONE else answer.evidence.value
+    if answer.answered_at is not None:
+        command.answered_at = clock.now()
+    if len(answer.state):
+        readings.merge(box, answer.state, clock.now())
+    if answer.kind is AnswerKind.CONFIRMED and command.evidence:
+        seen = {"seen_at": z(clock.now()), "evidence": command.evidence}
+        box.capabilities = {**box.capabilities, command.kind: seen}
+
+
+def settle(command: Command, state: str, *, reason: str | None = None, conditions: list[Any] | None = None) -> None:
+    """The command has its result; whoever waits is woken."""
+    command.state, command.reason, command.settled_at = state, reason, clock.now()
+    command.problem = {"refused": "box-refused", "unknown": "box-silent", "dead": "box-silent"}.get(state)
+    command.conditions = conditions or []
+    notify("command_settled", command.id)
+
+
+def _surely_done(answer: Answer) -> bool:
+    if answer.effect is False and answer.evidence is Evidence.STRONG:
+        return False
+    return answer.kind is AnswerKind.CONFIRMED or answer.effect is True
+
+
+def _surely_not(answer: Answer) -> bool:
+    return answer.effect is False and answer.evidence is Evidence.STRONG and (
+        answer.dead or answer.kind in (AnswerKind.REFUSED, AnswerKind.CONFIRMED))
+
+
+# -- unlock ----------------------------------------------------------------------------------------------------------
+
+
+def _unlock(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+    assert rental is not None
+    first = _earlier(command) == 0
+    if answer is None:
+        settle(command, "refused", reason=reason or "unreachable")
+        if first:
+            _not_opened(car, rental, command, reason or "unreachable")
+    elif _surely_done(answer):
+        settle(command, "confirmed")
+        if rental.stands is State.UNLOCKING:
+            _open(car, rental, command.id)
+    elif _surely_not(answer) or (answer.kind is AnswerKind.REFUSED and first):
+        settle(command, "refused" if answer.kind is AnswerKind.REFUSED else "dead", reason="not_done")
+        _not_opened(car, rental, command, "not_done")
+    elif answer.kind is AnswerKind.REFUSED:
+        settle(command, "refused", reason="not_done")
+    else:
+        _leave_open(rental, command, answer)
+
+
+def _earlier(command: Command) -> int:
+    """How many unlocks of this attempt were sent before, whose outcome nobody knows."""
+    count: int = session.execute(
+        select(func.count()).select_from(Command).where(
+            Command.rental_id == command.rental_id, Command.kind == "unlock", Command.purpose == "unlock",
+            Command.id < command.id, Command.state.in_(("unknown", "dead")), Command.reason.is_(None))
+    ).scalar_one()
+    return count
+
+
+def _open(car: Car, rental: Rental, command: str | None) -> None:
+    at = clock.now()
+    rental.state = lifecycle.after(rental.stands, Step.OPENED, Role.BOX).value
+    rental.started_at = rental.started_at or at
+    box = boxes.live(car.id)
+    odometer = readings.value(box, "odometer_km")
+    rental.odometer_start = float(odometer) if odometer is not None else None
+    rental.charge_start = readings.value(box, "charge_percent")
+    deadlines.drop(rental.id, "no_show", "about_to_start")
+    cover.activate(rental.id, at)
+    facts.record(RentalStarted(rental=rental.id, command=command, at=rental.started_at))
+
+
+def _not_opened(car: Car, rental: Rental, command: Command, why: str) -> None:
+    """Surely nothing opened: as if the unlock had not been asked. A failed unlock never costs money."""
+    if rental.stands is not State.UNLOCKING:
+        return
+    at = custody.next_instant(car)
+    rental.state = lifecycle.after(rental.stands, Step.NOT_OPENED, Role.BOX).value
+    cover.void(rental.id, at, f"not opened: {why}")
+    custody.void(car, rental.id, at)
+    facts.record(UnlockFailed(rental=rental.id, command=command.id, reason=why))
+
+
+def _leave_open(rental: Rental, command: Command, answer: Answer) -> None:
+    settle(command, "dead" if answer.dead else "unknown")
+    facts.record(DoorUnknown(rental=rental.id, command=command.id, what=command.purpose))
+
+
+def _resume(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+    del car
+    assert rental is not None
+    if _plain(command, answer, reason):
+        rental.paused = False
+        facts.record(RentalResumed(rental=rental.id, command=command.id))
+
+
+def _pause(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+    del car
+    assert rental is not None
+    if _plain(command, answer, reason):
+        rental.paused = True
+        facts.record(RentalPaused(rental=rental.id, command=command.id))
+
+
+def _plain(command: Command, answer: Answer | None, reason: str | None) -> bool:
+    """Settle a command that moves no state; True when it was done."""
+    if answer is None:
+        settle(command, "refused", reason=reason or "unreachable")
+    elif _surely_done(answer):
+        settle(command, "confirmed")
+        return True
+    elif answer.kind in (AnswerKind.REFUSED, AnswerKind.CONFIRMED) or _surely_not(answer):
+        settle(command, "refused", reason="not_done")
+    else:
+        settle(command, "dead" if answer.dead else "unknown")
+    return False
+
+
+def _other(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+    """The owner's door, charge, climate and ping: nothing moves but the command."""
+    del rental
+    _plain(command, answer, reason)
+    facts.record(OwnerCommandSettled(car=car.id, command=command.id, what=command.kind, state=command.state))
+
+
+# -- lock ------------------------------------------------------------------------------------------------------------
+
+
+def _lock(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+    assert rental is not None
+    if answer is None and reason not in (None, "unreachable"):
+        settle(command, "refused", reason=reason)
+        _refused(rental, command, reason or "")
+    elif answer is None:
+        settle(command, "dead", reason="unreachable")
+        _stop_meter(car, rental, command)
+    elif answer.effect is True:
+        _lock_or_refuse(car, rental, command, is_open=True)
+    elif answer.kind is AnswerKind.REFUSED or _surely_not(answer):
+        settle(command, "refused", reason="not_done")
+        _refused(rental, command, "not_done")
+    else:
+        settle(command, "dead" if answer.dead else "unknown")
+        facts.record(DoorUnknown(rental=rental.id, command=command.id, what="lock"))
+        _stop_meter(car, rental, command)
+
+
+def _lock_or_refuse(car: Car, rental: Rental, command: Command, *, is_open: bool) -> None:
+    """The car shows that it is locked: the rental ends, unless the same reading shows a door, the keys, the ignition."""
+    asked = Asked(command.asked_by, None, keys_in_glove_box=rental.keys_stated, plugged_in=rental.plugged_stated)
+    found = readiness.of(car, rental, "lock", clock.now(), asked)
+    unmet = [one for one in found if one.blocking and not one.met and one.code not in ("state", "command")]
+    if unmet:
+        if is_open:
+            settle(command, "refused", reason="conditions", conditions=[readiness.as_json(one) for one in unmet])
+        _refused(rental, command, ",".join(one.code for one in unmet))
+        return
+    if is_open:
+        settle(command, "confirmed")
+    lifecycle.after(rental.stands, Step.LOCKED, Role.BOX)
+    ending.end(car, rental, by="driver", evidence=f"box {command.evidence or 'record'}")
+
+
+def _refused(rental: Rental, command: Command | None, reasons: str) -> None:
+    if rental.stands is State.LOCKING:
+        rental.state = lifecycle.after(rental.stands, Step.LOCK_REFUSED, Role.BOX).value
+        facts.record(LockRefused(rental=rental.id, command=command.id if command else None, reasons=reasons))
+
+
+def _stop_meter(car: Car, rental: Rental, command: Command) -> None:
+    """The first lock left without an answer stops the meter; cover and custody follow the box alone."""
+    if rental.meter_stopped_at is not None or rental.stands is not State.LOCKING:
+        return
+    rental.meter_stopped_at = command.made_at
+    odometer = readings.value(boxes.live(car.id), "odometer_km")
+    rental.odometer_end = float(odometer) if odometer is not None else None
+    facts.record(MeterStopped(rental=rental.id, at=command.made_at))
+
+
+_HANDLERS: dict[str, Callable[[Car, Rental | None, Command, Answer | None, str | None], None]] = {
+    "unlock": _unlock, "resume": _resume, "pause": _pause, "lock": _lock, "owner": _other, "driver": _other,
+}
+
+
+# -- readings nobody asked for ---------------------------------------------------------------------------------------
+
+
+@transactional
+def reading(username: str, delta: BoxState) -> None:
+    """What the box reports by itself while nobody knows the outcome: a door that opened, a car that locked, use."""
+    fresh = BoxState({name: one for name, one in delta.items() if not one.retained})
+    row = session.execute(
+        select(Rental.id, Box.config).join(Box, Box.car_id == Rental.car_id).where(
+            Box.username == username, Box.removed_at.is_(None),
+            Rental.state.in_((State.UNLOCKING.value, State.LOCKING.value)))
+    ).first()
+    if row is None or not len(fresh):
+        return
+    car, rental = access.locked(row.id)
+    if session.execute(select(Command.id).where(Command.car_no == car.no, Command.state.in_(OPEN))).first():
+        return
+    if rental.stands is State.UNLOCKING and (fresh.flag("locked") is False or fresh.open_doors):
+        _open(car, rental, None)
+    elif rental.stands is State.LOCKING:
+        _watch_locking(car, rental, fresh, optimistic=bool(row.config.get("optimistic_lock")))
+
+
+def _watch_locking(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> None:
+    odometer, before = fresh.number("odometer_km"), rental.odometer_end
+    moved = odometer is not None and before is not None and odometer - before > DRIVES_KM
+    if rental.meter_stopped_at is not None and (fresh.flag("drivable") or moved):
+        rental.meter_stopped_at = None
+        facts.record(MeterRuns(rental=rental.id))
+    elif fresh.flag("locked") is True and not optimistic:
+        last = session.scalars(
+            select(Command).where(Command.rental_id == rental.id, Command.purpose == "lock")
+            .order_by(Command.id.desc()).limit(1)
+        ).first()
+        if last is not None and last.sent_at is not None:
+            _lock_or_refuse(car, rental, last, is_open=False)
+
+
+def _shows_locked(box: Box) -> bool:
+    return readings.recent(box, "locked", timedelta(seconds=60), clock.now()) is True
