@@ -186,6 +186,31 @@ class CoverVersion(Model):
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
+class Confirmation(Model):
+    """Where a policy wants to confirm first: what the insurer was asked ahead for a rental, and its answer.
+
+    `cover_id` and `version` are what it knows the request by; the cover bound later goes on from them.
+    """
+
+    __tablename__ = "cover_confirmations"
+    rental_id: Mapped[str] = mapped_column(PublicId("ren"), primary_key=True)
+    cover_id: Mapped[str] = mapped_column(PublicId(COV), unique=True, default=lambda: new_id(COV))
+    version: Mapped[int]
+    policy_id: Mapped[str] = mapped_column(PublicId(POL), ForeignKey("master_policies.id"))
+    driver_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"))
+    driver_ref: Mapped[str]
+    car: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    from_at: Mapped[datetime]
+    to_at: Mapped[datetime]
+    state: Mapped[str]
+    asked_at: Mapped[datetime]
+    confirmed_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    __table_args__ = (
+        CheckConstraint("state in ('asked', 'pending', 'confirmed', 'refused')", name="state"),
+    )
+
+
 class DriverBlock(Model):
     """An insurer refused a cover of this driver: it binds no further one until the block is lifted."""
 
