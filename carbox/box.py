@@ -9,6 +9,7 @@ Errors::
       BoxSilent              yes             no         sent, and no answer came: never repeat it by itself
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -272,8 +273,11 @@ class CarBox(Protocol):
         command_id: str,
         wait_s: float = ANSWER_WITHIN_S,
         expiry_s: int = SEND_EXPIRY_S,
+        on_sent: Callable[[], None] | None = None,
     ) -> Answer:
         """Send once, wait for the answer, then ask the car what is true. Never repeats the command.
+
+        `on_sent` is called right after publishing, so that the caller may let go of what it held until then.
 
         Asks the box for a sign of life first unless there is one (at most ALIVE_WITHIN_S), and afterwards for
         readings (at most ALIVE_WITHIN_S). Raises BadCommand, BrokerDown, BoxUnreachable: nothing was sent.

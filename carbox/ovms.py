@@ -104,6 +104,7 @@ class OvmsBoxes(CarBox):
         command_id: str,
         wait_s: float = ANSWER_WITHIN_S,
         expiry_s: int = SEND_EXPIRY_S,
+        on_sent: Callable[[], None] | None = None,
     ) -> Answer:
         memory = self._of(box)
         if command.kind is CommandKind.PING:
@@ -114,6 +115,8 @@ class OvmsBoxes(CarBox):
         if not (self._proved(memory, spare_s=0.5) or self._ask(memory, (), ALIVE_WITHIN_S)[1]):
             raise BoxUnreachable("the box did not answer when asked")
         sent = self._post(memory, Sent(box, command, line, memory.ended), command_id, expiry_s)
+        if on_sent is not None:
+            on_sent()
         with memory.changed:
             memory.changed.wait_for(lambda: self._decided(memory, sent), wait_s)
             sent.waited = sent.answer is not None

@@ -88,10 +88,10 @@ def find_cars(query: dict[str, Any]) -> Page:
             errors=[{"parameter": "free_to", "code": "invalid", "detail": "Give both, in order."}]
         )
     rows, cursor = find.find(caller().person, query)
-    return Page([_found(row, query, span) for row in rows], cursor)
+    return Page([found(row, query, span) for row in rows], cursor)
 
 
-def _found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, Any]:
+def found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, Any]:
     shown = represent(
         _Row(row), exact=row.rank < 2 and row.owner_id is not None, has_box=row.box_id is not None
     )

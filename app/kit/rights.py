@@ -19,7 +19,9 @@ def used(person: str) -> Iterator["Use"]:
     """Hold the person's rights as they are, on a connection of its own, until `done` or the end."""
     with autocommit_engine().connect() as connection:
         connection.execute(text(f"select pg_advisory_lock_shared({_KEY})"), {"person": person})  # noqa: S608
-        use = Use(lambda: connection.execute(text(f"select pg_advisory_unlock_shared({_KEY})"), {"person": person}))  # noqa: S608
+        use = Use(
+            lambda: connection.execute(text(f"select pg_advisory_unlock_shared({_KEY})"), {"person": person})
+        )  # noqa: S608
         try:
             yield use
         finally:

@@ -60,7 +60,9 @@ def out_of_car(car_no: int) -> Rental | None:
 def open_of_car(car_id: str, community: str | None) -> list[str]:
     """Rentals that are not over, for what must not be removed under them."""
     live = [State.REQUESTED, State.BOOKED, *OUT]
-    statement = select(Rental.id).where(Rental.car_id == car_id, Rental.state.in_([state.value for state in live]))
+    statement = select(Rental.id).where(
+        Rental.car_id == car_id, Rental.state.in_([state.value for state in live])
+    )
     if community is not None:
         statement = statement.where(Rental.community_id == community)
     return [f"rental {one}" for one in session.scalars(statement)]

@@ -72,8 +72,13 @@ def _check_insurable(trip: Trip) -> None:
 
 
 def amount_to_hold(rental: Rental | Quote) -> Money:
-    return hold_amount(terms.tariff(rental.terms), Fare(rental.fare), Price.from_dict(rental.price), rental.from_at,
-                       rental.to_at)
+    return hold_amount(
+        terms.tariff(rental.terms),
+        Fare(rental.fare),
+        Price.from_dict(rental.price),
+        rental.from_at,
+        rental.to_at,
+    )
 
 
 def _card(person: str, frozen: Quote, given: str | None) -> str | None:
@@ -91,9 +96,22 @@ def _card(person: str, frozen: Quote, given: str | None) -> str | None:
 
 def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | None, now: datetime) -> Rental:
     rental = Rental(
-        id=new_id("ren"), car_id=car.id, car_no=car.no, community_id=frozen.community_id, driver_id=person,
-        quote_id=frozen.id, state=State.REQUESTED.value, from_at=frozen.from_at, to_at=frozen.to_at, fare=frozen.fare,
-        terms_version=frozen.terms_version, terms=frozen.terms, price=frozen.price, card=card, note=note, made_at=now,
+        id=new_id("ren"),
+        car_id=car.id,
+        car_no=car.no,
+        community_id=frozen.community_id,
+        driver_id=person,
+        quote_id=frozen.id,
+        state=State.REQUESTED.value,
+        from_at=frozen.from_at,
+        to_at=frozen.to_at,
+        fare=frozen.fare,
+        terms_version=frozen.terms_version,
+        terms=frozen.terms,
+        price=frozen.price,
+        card=card,
+        note=note,
+        made_at=now,
     )
     occupancy.occupy_rental(car, rental.id, rental.from_at, rental.to_at, terms.buffer_of(rental.terms))
     session.add(rental)
@@ -124,8 +142,14 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
     if amount:
         assert rental.card is not None
         hold.plan(
-            rental=rental.id, driver=rental.driver_id, community=rental.community_id, amount=amount,
-            starts_at=rental.from_at, card=rental.card, on_session=on_session, payee=payee(car),
+            rental=rental.id,
+            driver=rental.driver_id,
+            community=rental.community_id,
+            amount=amount,
+            starts_at=rental.from_at,
+            card=rental.card,
+            on_session=on_session,
+            payee=payee(car),
         )
     facts.record(RentalBooked(rental=rental.id, approved_by=approved_by))
 
@@ -142,4 +166,3 @@ def payee(car: Car) -> str:
     found = car.owner_id or car.community_id
     assert found is not None
     return found
-

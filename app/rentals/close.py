@@ -51,7 +51,9 @@ def _refuse(car: Car, rental: Rental) -> None:
     if rental.still_has_until is not None and rental.still_has_until > now:
         unmet.append({"code": "car_back", "remedy": "The driver says that they still have the car."})
     if unmet:
-        raise NotReady(unmet[0]["remedy"], conditions=[{**one, "met": False, "blocking": True} for one in unmet])
+        raise NotReady(
+            unmet[0]["remedy"], conditions=[{**one, "met": False, "blocking": True} for one in unmet]
+        )
 
 
 @transactional

@@ -34,18 +34,35 @@ def open_of(car_no: int) -> Command | None:
 def last_of(rental: str, *kinds: str) -> Command | None:
     """The newest command of a rental of these kinds."""
     found: Command | None = session.scalars(
-        select(Command).where(Command.rental_id == rental, Command.kind.in_(kinds)).order_by(Command.id.desc()).limit(1)
+        select(Command)
+        .where(Command.rental_id == rental, Command.kind.in_(kinds))
+        .order_by(Command.id.desc())
+        .limit(1)
     ).first()
     return found
 
 
-def create(car: Car, box: Box, kind: str, purpose: str, by: Caller, rental: Rental | None, value: int | None = None) -> Command:
+def create(
+    car: Car, box: Box, kind: str, purpose: str, by: Caller, rental: Rental | None, value: int | None = None
+) -> Command:
     """A new command row, and the notice that wakes boxlink; the caller holds the car row."""
     now = clock.now()
     row = Command(
-        id=new_id("cmd"), car_id=car.id, car_no=car.no, box_id=box.id, rental_id=rental.id if rental else None,
-        kind=kind, purpose=purpose, value=value, asked_by=by.person, asked_on=by.phone, asked_session=by.session,
-        state="created", conditions=[], made_at=now, expires_at=now + EXPIRES_AFTER,
+        id=new_id("cmd"),
+        car_id=car.id,
+        car_no=car.no,
+        box_id=box.id,
+        rental_id=rental.id if rental else None,
+        kind=kind,
+        purpose=purpose,
+        value=value,
+        asked_by=by.person,
+        asked_on=by.phone,
+        asked_session=by.session,
+        state="created",
+        conditions=[],
+        made_at=now,
+        expires_at=now + EXPIRES_AFTER,
     )
     session.add(row)
     session.flush()
@@ -73,7 +90,9 @@ def ask(by: Caller, car_id: str, kind: str, value: int | None) -> Command:
         _refuse_lent(car, out)
     if open_of(car.no) is not None:
         raise CommandOpen("Another command is open; wait for its answer.")
-    return create(car, boxes.find(car.id), kind, "driver" if driving else "owner", by, out if driving else None, value)
+    return create(
+        car, boxes.find(car.id), kind, "driver" if driving else "owner", by, out if driving else None, value
+    )
 
 
 def _refuse_lent(car: Car, out: Rental | None) -> None:
@@ -84,7 +103,9 @@ def _refuse_lent(car: Car, out: Rental | None) -> None:
     now = clock.now()
     rows = session.scalars(
         select(Rental).where(
-            Rental.car_id == car.id, Rental.state == State.BOOKED.value, Rental.from_at > now - timedelta(hours=1)
+            Rental.car_id == car.id,
+            Rental.state == State.BOOKED.value,
+            Rental.from_at > now - timedelta(hours=1),
         )
     )
     for rental in rows:
@@ -158,8 +179,13 @@ def _words(row: Command) -> str:
 def represent(row: Command | None) -> dict[str, Any]:
     assert row is not None
     return {
-        "id": row.id, "kind": row.kind, "state": row.state, "evidence": row.evidence, "expires_at": row.expires_at,
-        "settled_at": row.settled_at, "conditions": row.conditions, "problem": row.problem, "rental": row.rental_id,
+        "id": row.id,
+        "kind": row.kind,
+        "state": row.state,
+        "evidence": row.evidence,
+        "expires_at": row.expires_at,
+        "settled_at": row.settled_at,
+        "conditions": row.conditions,
+        "problem": row.problem,
+        "rental": row.rental_id,
     }
-
-

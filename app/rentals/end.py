@@ -31,23 +31,41 @@ def end(car: Car, rental: Rental, *, by: str, evidence: str, at: datetime | None
     occupancy.shrink(car, rental.id, at, terms.buffer_of(rental.terms))
     price = price_of(car, rental, at)
     rental.final_price = price.to_dict()
-    cover.close(rental.id, at, evidence=evidence, charged_until=rental.meter_stopped_at,
-                odometer=(rental.odometer_start, rental.odometer_end))
+    cover.close(
+        rental.id,
+        at,
+        evidence=evidence,
+        charged_until=rental.meter_stopped_at,
+        odometer=(rental.odometer_start, rental.odometer_end),
+    )
     free = not book.amount_to_hold(rental)
     if not free:
         capture.settle_end(rental.id, price.total, at)
     deadlines.drop(rental.id)
     deadlines.at("settle", rental.id, at + CHARGE_REQUEST_WINDOW)
-    facts.record(RentalEnded(rental=rental.id, at=at, total=None if free else price.total.amount,
-                             currency=None if free else price.total.currency, by=by))
+    facts.record(
+        RentalEnded(
+            rental=rental.id,
+            at=at,
+            total=None if free else price.total.amount,
+            currency=None if free else price.total.currency,
+            by=by,
+        )
+    )
 
 
 def price_of(car: Car, rental: Rental, at: datetime) -> Price:
     """The final price by the frozen terms; the meter may have stopped before the lock."""
     started = rental.started_at or at
     return final(
-        terms.tariff(rental.terms), Fare(rental.fare), rental.from_at, rental.to_at, started,
-        max(started, rental.meter_stopped_at or at), ZoneInfo(car.time_zone), driven_km(rental),
+        terms.tariff(rental.terms),
+        Fare(rental.fare),
+        rental.from_at,
+        rental.to_at,
+        started,
+        max(started, rental.meter_stopped_at or at),
+        ZoneInfo(car.time_zone),
+        driven_km(rental),
     )
 
 

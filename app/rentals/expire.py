@@ -26,7 +26,10 @@ def lapse(rental_id: str) -> None:
     """Nobody answered in time."""
     _, rental = access.locked(rental_id)
     if rental.stands is State.REQUESTED:
-        rental.state, rental.over_at = lifecycle.after(rental.stands, Step.LAPSE, Role.CLOCK).value, clock.now()
+        rental.state, rental.over_at = (
+            lifecycle.after(rental.stands, Step.LAPSE, Role.CLOCK).value,
+            clock.now(),
+        )
         occupancy.vacate(rental.id)
         facts.record(RentalLapsed(rental=rental.id))
 
@@ -58,7 +61,9 @@ def no_show(rental_id: str) -> None:
 
 def _could_not_start(car: Car, rental: Rental) -> bool:
     """An unlock was asked, the previous rental is still out, the box is unheard or the car unsafe."""
-    asked = session.execute(select(Command.id).where(Command.rental_id == rental.id).limit(1)).first() is not None
+    asked = (
+        session.execute(select(Command.id).where(Command.rental_id == rental.id).limit(1)).first() is not None
+    )
     heard = boxes.heard_within(boxes.live(car.id), settings().box_heard_within_min)
     return asked or car.unsafe or not heard or access.out_of_car(car.no) is not None
 
@@ -102,8 +107,10 @@ def cancel_of_member(community: str, person: str) -> None:
     """A member left or was removed: future rentals are cancelled at no cost, an active one runs to its lock."""
     rows = session.scalars(
         select(Rental.id).where(
-            Rental.community_id == community, Rental.driver_id == person,
-            Rental.state.in_((State.REQUESTED.value, State.BOOKED.value)))
+            Rental.community_id == community,
+            Rental.driver_id == person,
+            Rental.state.in_((State.REQUESTED.value, State.BOOKED.value)),
+        )
     ).all()
     for rental in sorted(rows):
         cancel.by_system(rental, "membership ended")

@@ -32,7 +32,8 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     if now >= rental.to_at:
         raise StepNotAllowed(
             "The planned end has passed: the tariff runs on, after the grace comes the late fee, and the cover goes on.",
-            state=rental.state, steps=["lock"],
+            state=rental.state,
+            steps=["lock"],
         )
     frozen = quotes.find(person, quote_id)
     if frozen.rental_id != rental.id or frozen.expires_at <= now or frozen.to_at <= rental.to_at:
@@ -104,4 +105,3 @@ def lapse(rental_id: str) -> None:
     car, rental = access.locked(rental_id)
     if rental.extension is not None and rental.stands in (State.BOOKED, State.ACTIVE):
         _drop(car, rental)
-

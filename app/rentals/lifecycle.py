@@ -50,7 +50,9 @@ class Role(StrEnum):
     BOX = "box"
 
 
-FINAL = frozenset({State.DECLINED, State.WITHDRAWN, State.LAPSED, State.CANCELLED, State.NO_SHOW, State.SETTLED})
+FINAL = frozenset(
+    {State.DECLINED, State.WITHDRAWN, State.LAPSED, State.CANCELLED, State.NO_SHOW, State.SETTLED}
+)
 HOLDS_SLOT = frozenset({State.REQUESTED, State.BOOKED, State.UNLOCKING, State.ACTIVE, State.LOCKING})
 OUT = frozenset({State.UNLOCKING, State.ACTIVE, State.LOCKING})
 """The driver has, or may have, the car."""

@@ -43,7 +43,9 @@ class Rental(Model):
         Index("rentals_car_idx", "car_id", "id"),
         Index("rentals_driver_idx", "driver_id", "id"),
         Index(
-            "rentals_one_out_per_car_key", "car_no", unique=True,
+            "rentals_one_out_per_car_key",
+            "car_no",
+            unique=True,
             postgresql_where=text("state in ('unlocking', 'active', 'locking')"),
         ),
     )
@@ -94,7 +96,10 @@ class Command(Model):
     __tablename__ = "commands"
     __table_args__ = (
         Index(
-            "commands_one_open_per_car_key", "car_no", unique=True, postgresql_where=text("state in ('created', 'sent')")
+            "commands_one_open_per_car_key",
+            "car_no",
+            unique=True,
+            postgresql_where=text("state in ('created', 'sent')"),
         ),
         Index("commands_rental_idx", "rental_id", "id"),
         Index("commands_car_idx", "car_id", "id"),

@@ -96,7 +96,9 @@ def _note(command: Command, box: Box, answer: Answer) -> None:
         box.capabilities = {**box.capabilities, command.kind: seen}
 
 
-def settle(command: Command, state: str, *, reason: str | None = None, conditions: list[Any] | None = None) -> None:
+def settle(
+    command: Command, state: str, *, reason: str | None = None, conditions: list[Any] | None = None
+) -> None:
     """The command has its result; whoever waits is woken."""
     command.state, command.reason, command.settled_at = state, reason, clock.now()
     command.problem = {"refused": "box-refused", "unknown": "box-silent", "dead": "box-silent"}.get(state)
@@ -111,14 +113,19 @@ def _surely_done(answer: Answer) -> bool:
 
 
 def _surely_not(answer: Answer) -> bool:
-    return answer.effect is False and answer.evidence is Evidence.STRONG and (
-        answer.dead or answer.kind in (AnswerKind.REFUSED, AnswerKind.CONFIRMED))
+    return (
+        answer.effect is False
+        and answer.evidence is Evidence.STRONG
+        and (answer.dead or answer.kind in (AnswerKind.REFUSED, AnswerKind.CONFIRMED))
+    )
 
 
 # -- unlock ----------------------------------------------------------------------------------------------------------
 
 
-def _unlock(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+def _unlock(
+    car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None
+) -> None:
     assert rental is not None
     first = _earlier(command) == 0
     if answer is None:
@@ -141,9 +148,16 @@ def _unlock(car: Car, rental: Rental | None, command: Command, answer: Answer | 
 def _earlier(command: Command) -> int:
     """How many unlocks of this attempt were sent before, whose outcome nobody knows."""
     count: int = session.execute(
-        select(func.count()).select_from(Command).where(
-            Command.rental_id == command.rental_id, Command.kind == "unlock", Command.purpose == "unlock",
-            Command.id < command.id, Command.state.in_(("unknown", "dead")), Command.reason.is_(None))
+        select(func.count())
+        .select_from(Command)
+        .where(
+            Command.rental_id == command.rental_id,
+            Command.kind == "unlock",
+            Command.purpose == "unlock",
+            Command.id < command.id,
+            Command.state.in_(("unknown", "dead")),
+            Command.reason.is_(None),
+        )
     ).scalar_one()
     return count
 
@@ -177,7 +191,9 @@ def _leave_open(rental: Rental, command: Command, answer: Answer) -> None:
     facts.record(DoorUnknown(rental=rental.id, command=command.id, what=command.purpose))
 
 
-def _resume(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+def _resume(
+    car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None
+) -> None:
     del car
     assert rental is not None
     if _plain(command, answer, reason):
@@ -185,7 +201,9 @@ def _resume(car: Car, rental: Rental | None, command: Command, answer: Answer | 
         facts.record(RentalResumed(rental=rental.id, command=command.id))
 
 
-def _pause(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+def _pause(
+    car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None
+) -> None:
     del car
     assert rental is not None
     if _plain(command, answer, reason):
@@ -207,7 +225,9 @@ def _plain(command: Command, answer: Answer | None, reason: str | None) -> bool:
     return False
 
 
-def _other(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+def _other(
+    car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None
+) -> None:
     """The owner's door, charge, climate and ping: nothing moves but the command."""
     del rental
     _plain(command, answer, reason)
@@ -217,7 +237,9 @@ def _other(car: Car, rental: Rental | None, command: Command, answer: Answer | N
 # -- lock ------------------------------------------------------------------------------------------------------------
 
 
-def _lock(car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None) -> None:
+def _lock(
+    car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None
+) -> None:
     assert rental is not None
     if answer is None and reason not in (None, "unreachable"):
         settle(command, "refused", reason=reason)
@@ -238,12 +260,16 @@ def _lock(car: Car, rental: Rental | None, command: Command, answer: Answer | No
 
 def _lock_or_refuse(car: Car, rental: Rental, command: Command, *, is_open: bool) -> None:
     """The car shows that it is locked: the rental ends, unless the same reading shows a door, the keys, the ignition."""
-    asked = Asked(command.asked_by, None, keys_in_glove_box=rental.keys_stated, plugged_in=rental.plugged_stated)
+    asked = Asked(
+        command.asked_by, None, keys_in_glove_box=rental.keys_stated, plugged_in=rental.plugged_stated
+    )
     found = readiness.of(car, rental, "lock", clock.now(), asked)
     unmet = [one for one in found if one.blocking and not one.met and one.code not in ("state", "command")]
     if unmet:
         if is_open:
-            settle(command, "refused", reason="conditions", conditions=[readiness.as_json(one) for one in unmet])
+            settle(
+                command, "refused", reason="conditions", conditions=[readiness.as_json(one) for one in unmet]
+            )
         _refused(rental, command, ",".join(one.code for one in unmet))
         return
     if is_open:
@@ -269,7 +295,12 @@ def _stop_meter(car: Car, rental: Rental, command: Command) -> None:
 
 
 _HANDLERS: dict[str, Callable[[Car, Rental | None, Command, Answer | None, str | None], None]] = {
-    "unlock": _unlock, "resume": _resume, "pause": _pause, "lock": _lock, "owner": _other, "driver": _other,
+    "unlock": _unlock,
+    "resume": _resume,
+    "pause": _pause,
+    "lock": _lock,
+    "owner": _other,
+    "driver": _other,
 }
 
 
@@ -281,9 +312,13 @@ def reading(username: str, delta: BoxState) -> None:
     """What the box reports by itself while nobody knows the outcome: a door that opened, a car that locked, use."""
     fresh = BoxState({name: one for name, one in delta.items() if not one.retained})
     row = session.execute(
-        select(Rental.id, Box.config).join(Box, Box.car_id == Rental.car_id).where(
-            Box.username == username, Box.removed_at.is_(None),
-            Rental.state.in_((State.UNLOCKING.value, State.LOCKING.value)))
+        select(Rental.id, Box.config)
+        .join(Box, Box.car_id == Rental.car_id)
+        .where(
+            Box.username == username,
+            Box.removed_at.is_(None),
+            Rental.state.in_((State.UNLOCKING.value, State.LOCKING.value)),
+        )
     ).first()
     if row is None or not len(fresh):
         return
@@ -304,8 +339,10 @@ def _watch_locking(car: Car, rental: Rental, fresh: BoxState, *, optimistic: boo
         facts.record(MeterRuns(rental=rental.id))
     elif fresh.flag("locked") is True and not optimistic:
         last = session.scalars(
-            select(Command).where(Command.rental_id == rental.id, Command.purpose == "lock")
-            .order_by(Command.id.desc()).limit(1)
+            select(Command)
+            .where(Command.rental_id == rental.id, Command.purpose == "lock")
+            .order_by(Command.id.desc())
+            .limit(1)
         ).first()
         if last is not None and last.sent_at is not None:
             _lock_or_refuse(car, rental, last, is_open=False)

@@ -35,21 +35,49 @@ def quote(person: str, body: dict[str, Any]) -> Quote:
     mine = _membership(car, person, body.get("community"))
     check_span(car, mine.community_id, body["from_"], body["to"], person, now)
     version, data = terms.of(car.id, mine.community_id)
-    price = estimate(terms.tariff(data), Fare(mine.fare), body["from_"], body["to"], ZoneInfo(car.time_zone),
-                     body.get("expected_km"))
-    made = _freeze(person, car, mine.community_id, mine.fare, version, data, price, body["from_"], body["to"], now)
+    price = estimate(
+        terms.tariff(data),
+        Fare(mine.fare),
+        body["from_"],
+        body["to"],
+        ZoneInfo(car.time_zone),
+        body.get("expected_km"),
+    )
+    made = _freeze(
+        person, car, mine.community_id, mine.fare, version, data, price, body["from_"], body["to"], now
+    )
     made.expected_km = body.get("expected_km")
     session.add(made)
     session.flush()
     return made
 
 
-def _freeze(person: str, car: Car, community: str, fare: str, version: int, data: dict[str, Any], price: Price,
-            from_at: datetime, to_at: datetime, now: datetime) -> Quote:
+def _freeze(
+    person: str,
+    car: Car,
+    community: str,
+    fare: str,
+    version: int,
+    data: dict[str, Any],
+    price: Price,
+    from_at: datetime,
+    to_at: datetime,
+    now: datetime,
+) -> Quote:
     return Quote(
-        id=new_id("quo"), person_id=person, car_id=car.id, community_id=community, from_at=from_at, to_at=to_at,
-        fare=fare, terms_version=version, terms=data, price=price.to_dict(),
-        conditions=[conditions.RENTAL, *cover.conditions_of(car)], made_at=now, expires_at=now + LIVES,
+        id=new_id("quo"),
+        person_id=person,
+        car_id=car.id,
+        community_id=community,
+        from_at=from_at,
+        to_at=to_at,
+        fare=fare,
+        terms_version=version,
+        terms=data,
+        price=price.to_dict(),
+        conditions=[conditions.RENTAL, *cover.conditions_of(car)],
+        made_at=now,
+        expires_at=now + LIVES,
     )
 
 
@@ -63,7 +91,9 @@ def _membership(car: Car, person: str, community: str | None) -> Membership:
     return mine
 
 
-def check_span(car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime) -> None:
+def check_span(
+    car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime
+) -> None:
     """Order, rules, windows and what is booked. Raises Validation, OutsideRules, OutsideWindows, CarTaken."""
     if not from_at < to_at or from_at < now - BACKDATED:
         detail = "`from` lies before `to`, and not in the past."
@@ -77,11 +107,15 @@ def check_span(car: Car, community: str, from_at: datetime, to_at: datetime, per
 def check_offered(car: Car, from_at: datetime, to_at: datetime) -> None:
     if not windows.offered(car.no, from_at, to_at):
         near = occupancy.free_nearby(car, from_at, to_at)
-        raise OutsideWindows("The owner does not offer the car for that whole span.",
-                             free_nearby=[{"from": z(a), "to": z(b)} for a, b in near])
+        raise OutsideWindows(
+            "The owner does not offer the car for that whole span.",
+            free_nearby=[{"from": z(a), "to": z(b)} for a, b in near],
+        )
 
 
-def _check_rules(car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime) -> None:
+def _check_rules(
+    car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime
+) -> None:
     _, data = terms.of(car.id, community)
     circle = session.get(Community, community)
     assert circle is not None
@@ -92,7 +126,9 @@ def _check_rules(car: Car, community: str, from_at: datetime, to_at: datetime, p
     if minutes > longest:
         raise OutsideRules(f"At most {int(longest)} minutes.", rule="max_min", limit=int(longest))
     if from_at < now + timedelta(minutes=data["notice_min"]) - BACKDATED:
-        raise OutsideRules(f"Ask {data['notice_min']} minutes ahead.", rule="notice_min", limit=data["notice_min"])
+        raise OutsideRules(
+            f"Ask {data['notice_min']} minutes ahead.", rule="notice_min", limit=data["notice_min"]
+        )
     if from_at > now + timedelta(days=circle.rule("days_ahead")):
         days = circle.rule("days_ahead")
         raise OutsideRules(f"At most {days} days ahead.", rule="days_ahead", limit=days)
@@ -106,10 +142,15 @@ def _check_per_week(circle: Community, car: Car, from_at: datetime, person: str)
     local = from_at.astimezone(ZoneInfo(car.time_zone))
     monday = (local - timedelta(days=local.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
     count = session.execute(
-        select(func.count()).select_from(Rental).where(
-            Rental.driver_id == person, Rental.community_id == circle.id, Rental.from_at >= monday,
+        select(func.count())
+        .select_from(Rental)
+        .where(
+            Rental.driver_id == person,
+            Rental.community_id == circle.id,
+            Rental.from_at >= monday,
             Rental.from_at < monday + timedelta(days=7),
-            Rental.state.not_in([state.value for state in FINAL - {State.SETTLED, State.NO_SHOW}]))
+            Rental.state.not_in([state.value for state in FINAL - {State.SETTLED, State.NO_SHOW}]),
+        )
     ).scalar_one()
     if count >= most:
         raise OutsideRules(f"At most {most} rentals a week.", rule="per_week", limit=most)
@@ -123,16 +164,34 @@ def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
     assert car is not None
     now = clock.now()
     if rental.stands not in (State.BOOKED, State.ACTIVE) or now >= rental.to_at:
-        raise StepNotAllowed("Only before its planned end can a rental be extended.", state=rental.state, steps=["lock"])
+        raise StepNotAllowed(
+            "Only before its planned end can a rental be extended.", state=rental.state, steps=["lock"]
+        )
     if to_at <= rental.to_at or to_at - rental.from_at > LONGEST:
         detail = "Later than the present end, at most 30 days in all."
         raise Validation(errors=[{"pointer": "/to", "code": "invalid", "detail": detail}])
     check_extension(car, rental, to_at)
     before = session.get(Quote, rental.quote_id)
-    price = estimate(terms.tariff(rental.terms), Fare(rental.fare), rental.from_at, to_at, ZoneInfo(car.time_zone),
-                     before.expected_km if before else None)
-    made = _freeze(person, car, rental.community_id, rental.fare, rental.terms_version, rental.terms, price,
-                   rental.from_at, to_at, now)
+    price = estimate(
+        terms.tariff(rental.terms),
+        Fare(rental.fare),
+        rental.from_at,
+        to_at,
+        ZoneInfo(car.time_zone),
+        before.expected_km if before else None,
+    )
+    made = _freeze(
+        person,
+        car,
+        rental.community_id,
+        rental.fare,
+        rental.terms_version,
+        rental.terms,
+        price,
+        rental.from_at,
+        to_at,
+        now,
+    )
     made.rental_id = rental.id
     session.add(made)
     session.flush()
@@ -153,5 +212,3 @@ def find(person: str, quote_id: str) -> Quote:
     if found is None or found.person_id != person:
         raise NotFound
     return found
-
-

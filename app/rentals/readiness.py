@@ -62,19 +62,28 @@ def of(car: Car, rental: Rental, step: str, at: datetime, asked: Asked) -> list[
 def _with_remedy(step: str, one: Condition) -> Condition:
     if one.met:
         return one
-    return Condition(one.code, one.met, one.blocking, one.observed_at, i18n.say(f"condition.{step}.{one.code}"))
+    return Condition(
+        one.code, one.met, one.blocking, one.observed_at, i18n.say(f"condition.{step}.{one.code}")
+    )
 
 
 def require(found: list[Condition]) -> None:
     """Raises NotReady with exactly the unmet blocking conditions."""
     unmet = [one for one in found if one.blocking and not one.met]
     if unmet:
-        raise NotReady("; ".join(one.remedy or one.code for one in unmet), conditions=[as_json(one) for one in unmet])
+        raise NotReady(
+            "; ".join(one.remedy or one.code for one in unmet), conditions=[as_json(one) for one in unmet]
+        )
 
 
 def as_json(one: Condition) -> dict[str, Any]:
-    return {"code": one.code, "met": one.met, "blocking": one.blocking,
-            "observed_at": z(one.observed_at) if one.observed_at else None, "remedy": one.remedy}
+    return {
+        "code": one.code,
+        "met": one.met,
+        "blocking": one.blocking,
+        "observed_at": z(one.observed_at) if one.observed_at else None,
+        "remedy": one.remedy,
+    }
 
 
 # -- unlock ----------------------------------------------------------------------------------------------------------
@@ -103,7 +112,11 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
 
 def _idle(car: Car, rental: Rental, at: datetime) -> bool:
     """Nothing else holds the minutes before the start."""
-    return not [one for one in occupancy.spans(car, at, rental.from_at) if one[1] != rental.id] if at < rental.from_at else True
+    return (
+        not [one for one in occupancy.spans(car, at, rental.from_at) if one[1] != rental.id]
+        if at < rental.from_at
+        else True
+    )
 
 
 def _back(car: Car, rental: Rental) -> bool:
@@ -116,17 +129,22 @@ def _back(car: Car, rental: Rental) -> bool:
 
 def _drives_another(rental: Rental) -> bool:
     others = select(Rental.id).where(
-        Rental.driver_id == rental.driver_id, Rental.id != rental.id, Rental.state.in_([state.value for state in OUT])
+        Rental.driver_id == rental.driver_id,
+        Rental.id != rental.id,
+        Rental.state.in_([state.value for state in OUT]),
     )
     return session.execute(others.limit(1)).first() is not None
 
 
 def _is_member(rental: Rental, *, lock: bool) -> bool:
     statement = select(Membership.blocked).where(
-        Membership.community_id == rental.community_id, Membership.person_id == rental.driver_id,
+        Membership.community_id == rental.community_id,
+        Membership.person_id == rental.driver_id,
         Membership.ended_at.is_(None),
     )
-    blocked = session.execute(statement.with_for_update(read=True) if lock else statement).scalar_one_or_none()
+    blocked = session.execute(
+        statement.with_for_update(read=True) if lock else statement
+    ).scalar_one_or_none()
     return blocked is False
 
 
@@ -150,8 +168,12 @@ def phone_is_good(asked: Asked) -> bool:
         return False
     statement = select(Phone).where(Phone.id == asked.phone)
     phone = session.scalars(statement.with_for_update(read=True) if asked.lock else statement).first()
-    return phone is not None and phone.person_id == asked.person and phone.revoked_at is None and (
-        phone.confirmed_at is not None)
+    return (
+        phone is not None
+        and phone.person_id == asked.person
+        and phone.revoked_at is None
+        and (phone.confirmed_at is not None)
+    )
 
 
 def _uninsurable(car: Car, rental: Rental, *, lock: bool) -> list[str]:
@@ -176,8 +198,12 @@ def _lock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Asked)
     yield Condition("state", rental.stands in (State.UNLOCKING, State.ACTIVE, State.LOCKING))
     open_command = commands.open_of(car.no)
     yield Condition("command", open_command is None)
-    yield Condition("box", boxes.heard_within(box, settings().box_heard_within_min), blocking=False,
-                    observed_at=box.last_heard_at if box else None)
+    yield Condition(
+        "box",
+        boxes.heard_within(box, settings().box_heard_within_min),
+        blocking=False,
+        observed_at=box.last_heard_at if box else None,
+    )
     ajar = [name for name in readings.DOORS if seen(name) is True]
     yield Condition("doors", not ajar, observed_at=readings.instant(box, ajar[0] if ajar else "door_fl"))
     yield Condition("ignition", seen("drivable") is not True, observed_at=readings.instant(box, "drivable"))
@@ -204,5 +230,8 @@ def _plugged(car: Car, box: Box | None, seen: Any, asked: Asked) -> Condition:
     percent = readings.value(box, "charge_percent")
     if below is None or percent is None or percent >= below:
         return Condition("plugged", met=True)
-    return Condition("plugged", bool(seen) if seen is not None else asked.plugged_in is True,
-                     observed_at=readings.instant(box, "plugged"))
+    return Condition(
+        "plugged",
+        bool(seen) if seen is not None else asked.plugged_in is True,
+        observed_at=readings.instant(box, "plugged"),
+    )

@@ -80,8 +80,9 @@ def _require_phone(by: Caller) -> None:
 def _refuse_many(rental: Rental) -> None:
     since = clock.now() - AGAIN_WITHIN
     count = session.execute(
-        select(func.count()).select_from(Command).where(
-            Command.rental_id == rental.id, Command.kind == "unlock", Command.made_at > since)
+        select(func.count())
+        .select_from(Command)
+        .where(Command.rental_id == rental.id, Command.kind == "unlock", Command.made_at > since)
     ).scalar_one()
     if count >= AGAIN_AT_MOST:
         problem = RateLimited("Three tries in five minutes; wait a little, or call us.")

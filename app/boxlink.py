@@ -1,0 +1,320 @@
+"""boxlink: the one process that speaks MQTT. Claims commands, checks the right again, publishes, applies outcomes, takes readings."""
+
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from flask import Flask
+from sqlalchemy import select
+
+from app.cars import access as cars
+from app.cars import box as boxes
+from app.cars import readings
+from app.cars.models import Box, Car
+from app.kit import clock, rights
+from app.kit.config import Settings
+from app.kit.db import release, session, transactional
+from app.kit.listen import notices
+from app.people.models import Person, Phone, Session
+from app.rentals import access, outcome
+from app.rentals.lifecycle import State
+from app.rentals.models import Command, Rental
+from carbox.box import (
+    Answer,
+    AnswerKind,
+    BadCommand,
+    BoxAddress,
+    BoxFault,
+    BoxState,
+    CarBox,
+    CommandKind,
+)
+from carbox.box import Command as BoxCommand
+from carbox.broker_accounts import new_password, password_hash
+from carbox.local_broker import reload_accounts, write_accounts
+from carbox.mqtt_link import BrokerAddress, let_in
+
+log = structlog.get_logger(__name__)
+THREADS, SWEEP_S, FLUSH_S, GIVE_UP_AFTER = 64, 1.0, 0.05, timedelta(seconds=25)
+STATE_OF_PURPOSE = {
+    "unlock": (State.UNLOCKING,),
+    "resume": (State.ACTIVE,),
+    "pause": (State.ACTIVE,),
+    "lock": (State.LOCKING,),
+}
+
+
+class Listener:
+    """What boxes do by themselves, put aside quickly for threads that may take their time."""
+
+    def __init__(self) -> None:
+        self.readings: queue.SimpleQueue[tuple[str, BoxState]] = queue.SimpleQueue()
+        self.late: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
+
+    def on_reading(self, box: BoxAddress, delta: BoxState) -> None:
+        self.readings.put((box.username, delta))
+
+    def on_connection(self, box: BoxAddress, *, up: bool) -> None:
+        log.info("box connection", box=box.username, up=up)
+
+    def on_late_answer(self, box: BoxAddress, command_id: str, answer: Answer) -> None:
+        log.info("late answer", box=box.username, command=command_id, kind=answer.kind.value)
+        self.late.put((command_id, answer))
+
+    def on_event(self, box: BoxAddress, name: str, text: str) -> None:
+        log.info("box event", box=box.username, event_name=name, length=len(text))
+
+
+class BoxLink:
+    """The process: its threads, each in an application context of its own."""
+
+    def __init__(self, app: Flask, settings: Settings, make_door: Callable[[Listener], CarBox]) -> None:
+        self._app, self._settings = app, settings
+        self._listener = Listener()
+        self._door = make_door(self._listener)
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="command")
+        self._taken: set[str] = set()
+        self._guard = threading.Lock()
+        self._name = f"boxlink-{secrets.token_hex(4)}"
+        self._backend_hash = password_hash(settings.mqtt_password)
+
+    def run(self) -> None:
+        """Until `stop`."""
+        with self._app.app_context():
+            orphaned = [row.id for row in session.scalars(select(Command).where(Command.state == "sent"))]
+            release()
+        self._door.start()
+        for command in orphaned:
+            self._in_context(_give_up, command)
+        loops = (self._load_accounts, self._take_readings, self._take_late, self._take_commands)
+        threads = [threading.Thread(target=loop, name=loop.__name__) for loop in loops]
+        for thread in threads:
+            thread.start()
+        self._stop.wait()
+        for thread in threads:
+            thread.join(5)
+        self._door.stop()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _in_context(self, work: Callable[..., Any], *args: Any) -> Any:
+        with self._app.app_context():
+            try:
+                return work(*args)
+            except Exception as error:
+                log.exception("boxlink", work=getattr(work, "__name__", "?"), error=repr(error))
+                return None
+
+    # -- commands
+
+    def _take_commands(self) -> None:
+        for notice in notices(self._settings.listen_database_url, "commands", SWEEP_S, self._stop):
+            if notice:
+                self._submit(notice)
+            else:
+                for command in self._in_context(_waiting) or ():
+                    self._submit(command)
+
+    def _submit(self, command: str) -> None:
+        with self._guard:
+            if command in self._taken:
+                return
+            self._taken.add(command)
+        self._pool.submit(self._work, command)
+
+    def _work(self, command: str) -> None:
+        try:
+            self._in_context(self._execute, command)
+        finally:
+            with self._guard:
+                self._taken.discard(command)
+
+    def _execute(self, command_id: str) -> None:
+        """One command: a sign of life, the right once more, publish, wait, apply."""
+        row = session.get(Command, command_id)
+        box = session.get(Box, row.box_id) if row is not None else None
+        if row is None or box is None or not row.is_open:
+            return
+        if row.state == "sent":
+            _give_up(command_id)
+            return
+        wired, kind, value, asked_by = boxes.wired(box), row.kind, row.value, row.asked_by
+        release()
+        try:
+            alive = kind == "ping" or self._door.alive(wired)
+        except BoxFault:
+            alive = False
+        if not alive:
+            outcome.apply(command_id, None, "unreachable")
+            return
+        with rights.used(asked_by) as use:
+            if not claim(command_id, self._name):
+                use.done()
+                outcome.apply(command_id, None, "no_longer")
+                return
+            release()
+            try:
+                answer = self._door.send(
+                    wired, _as_box_command(kind, value), command_id=command_id, on_sent=use.done
+                )
+            except BadCommand:
+                answer, reason = None, "bad_command"
+            except BoxFault:
+                answer, reason = None, "unreachable"
+            else:
+                reason = ""
+        outcome.apply(command_id, answer, reason or None)
+
+    # -- readings and late answers
+
+    def _take_readings(self) -> None:
+        while not self._stop.is_set():
+            time.sleep(FLUSH_S)
+            merged: dict[str, dict[str, Any]] = {}
+            while not self._listener.readings.empty():
+                username, delta = self._listener.readings.get()
+                merged.setdefault(username, {}).update(delta)
+            for username, found in merged.items():
+                state = BoxState(found)
+                self._in_context(readings.take, username, state)
+                self._in_context(outcome.reading, username, state)
+
+    def _take_late(self) -> None:
+        while not self._stop.is_set():
+            try:
+                command, answer = self._listener.late.get(timeout=SWEEP_S)
+            except queue.Empty:
+                continue
+            self._in_context(outcome.apply_late, command, answer)
+
+    # -- accounts
+
+    def _load_accounts(self) -> None:
+        """Whenever boxes come or go: write the broker's accounts, have it reload, prove it, wake who waits."""
+        loaded: dict[str, str] = {}
+        for _notice in notices(self._settings.listen_database_url, "boxes", SWEEP_S, self._stop):
+            wanted = self._in_context(boxes.accounts)
+            if wanted is None or (wanted == loaded and not self._in_context(_unloaded)):
+                continue
+            if self._in_context(self._load, wanted):
+                loaded = wanted
+
+    def _load(self, wanted: dict[str, str]) -> bool:
+        if not self._settings.mqtt_accounts_dir:
+            log.error("no GLOVEBOX_MQTT_ACCOUNTS_DIR: box accounts cannot be loaded")
+            return False
+        probe, password = f"probe-{secrets.token_hex(6)}", new_password()
+        accounts = {
+            **wanted,
+            self._settings.mqtt_username: self._backend_hash,
+            probe: password_hash(password),
+        }
+        write_accounts(Path(self._settings.mqtt_accounts_dir) / "passwords", accounts)
+        reload_accounts(Path(self._settings.mqtt_pid_file))
+        address = BrokerAddress(
+            self._settings.mqtt_host, self._settings.mqtt_port, probe, password, client_id=probe
+        )
+        for _ in range(10):
+            if let_in(address, 2.0):
+                break
+            time.sleep(0.1)
+        else:
+            log.error("the broker did not take the accounts")
+            return False
+        for box in session.scalars(select(Box).where(Box.removed_at.is_(None))).all():
+            self._door.watch(boxes.wired(box))
+        release()
+        boxes.mark_loaded(wanted)
+        return True
+
+
+def _unloaded() -> bool:
+    found = session.execute(
+        select(Box.id).where(Box.removed_at.is_(None), Box.loaded_at.is_(None)).limit(1)
+    ).first()
+    release()
+    return found is not None
+
+
+def _waiting() -> list[str]:
+    """Commands nobody has claimed, and those whose claimer is gone."""
+    limit = clock.real_now() - GIVE_UP_AFTER
+    rows = (
+        session.execute(
+            select(Command.id).where(
+                (Command.state == "created") | ((Command.state == "sent") & (Command.claimed_at < limit))
+            )
+        )
+        .scalars()
+        .all()
+    )
+    release()
+    return list(rows)
+
+
+def _give_up(command: str) -> None:
+    """A claimed command whose boxlink died is unknown; it is never sent again by itself."""
+    outcome.apply(command, Answer(AnswerKind.SILENT))
+
+
+def _as_box_command(kind: str, value: int | None) -> BoxCommand:
+    known = CommandKind(kind)
+    if known is CommandKind.CHARGE_LIMIT:
+        return BoxCommand(known, amps=value)
+    return BoxCommand(known, on=bool(value) if known is CommandKind.CLIMATE else None)
+
+
+@transactional
+def claim(command_id: str, name: str) -> bool:
+    """Mark a command as sent, if it is still to be sent and its asker still may; False otherwise."""
+    row = session.scalars(
+        select(Command)
+        .where(Command.id == command_id, Command.state == "created")
+        .with_for_update(skip_locked=True)
+    ).first()
+    if row is None or row.expires_at <= clock.now() or not _still_may(row):
+        return False
+    row.state, row.sent_at, row.claimed_by, row.claimed_at = "sent", clock.now(), name, clock.real_now()
+    return True
+
+
+def _still_may(row: Command) -> bool:
+    """State and right, as they are at this moment. Locking is never refused."""
+    rental = session.get(Rental, row.rental_id) if row.rental_id else None
+    if (
+        rental is not None
+        and row.purpose in STATE_OF_PURPOSE
+        and rental.stands not in STATE_OF_PURPOSE[row.purpose]
+    ):
+        return False
+    if row.purpose in ("pause", "lock"):
+        return True
+    person, opened = session.get(Person, row.asked_by), session.get(Session, row.asked_session)
+    if person is None or person.suspended_at or opened is None or opened.revoked_at:
+        return False
+    if row.asked_on is not None:
+        phone = session.get(Phone, row.asked_on)
+        if phone is None or phone.revoked_at is not None:
+            return False
+    return _right_of(row, rental)
+
+
+def _right_of(row: Command, rental: Rental | None) -> bool:
+    car = session.get(Car, row.car_id)
+    if car is None or car.removed_at is not None:
+        return False
+    if row.purpose == "owner":
+        return cars.runs(car, row.asked_by) and access.out_of_car(car.no) is None
+    if rental is None or rental.driver_id != row.asked_by:
+        return False
+    return row.purpose != "unlock" or cars.my_membership(car, row.asked_by, rental.community_id) is not None

@@ -1,0 +1,106 @@
+"""The due-runner: works off deadlines in business time, each second and when the clock moves; each in its transaction."""
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+from flask import Flask
+from sqlalchemy import text
+
+from app.cars import readings, windows
+from app.kit import clock
+from app.kit.db import db, release, session, transactional
+from app.kit.listen import notices
+from app.rentals import expire, extend
+
+log = structlog.get_logger(__name__)
+LEADER, BATCH, WORST_WAIT_S = 7006, 100, 300
+Step = Callable[[str], None]
+TABLE: Mapping[str, Step] = {
+    "offer": windows.refresh,
+    "lapse": expire.lapse,
+    "about_to_start": expire.remind,
+    "no_show": expire.no_show,
+    "late": expire.late,
+    "settle": expire.settle,
+    "extension": extend.lapse,
+}
+_DUE = text(
+    "select kind, ref, due_at from deadlines where due_at <= business_now()"
+    " and (not_before is null or not_before <= clock_timestamp()) order by due_at limit :batch"
+)
+_STILL = text("select 1 from deadlines where kind = :kind and ref = :ref and due_at = :due_at")
+_DONE = text("delete from deadlines where kind = :kind and ref = :ref and due_at = :due_at")
+_LATER = text(
+    "update deadlines set attempts = attempts + 1,"
+    " not_before = clock_timestamp() + make_interval(secs => least(:worst, power(2, least(attempts, 10))))"
+    " where kind = :kind and ref = :ref"
+)
+
+
+def work_off() -> int:
+    """Take every step that is due; returns how many were looked at. A step that fails is tried again, later each time."""
+    rows = session.execute(_DUE, {"batch": BATCH}).all()
+    release()
+    for row in rows:
+        try:
+            _take(row.kind, row.ref, row.due_at)
+        except Exception as error:
+            log.exception("a deadline failed", kind=row.kind, ref=row.ref, error=repr(error))
+            _later(row.kind, row.ref)
+    return len(rows)
+
+
+@transactional
+def _take(kind: str, ref: str, due_at: datetime) -> None:
+    """The step and the end of its deadline, unless the deadline moved meanwhile; the step may set it anew."""
+    parameters = {"kind": kind, "ref": ref, "due_at": due_at}
+    if session.execute(_STILL, parameters).first() is None:
+        return
+    TABLE[kind](ref)
+    session.execute(_DONE, parameters)
+
+
+@transactional
+def _later(kind: str, ref: str) -> None:
+    session.execute(_LATER, {"kind": kind, "ref": ref, "worst": WORST_WAIT_S})
+
+
+@transactional
+def sweep() -> None:
+    """What has no deadline of its own: boxes unheard, answers and counts past their time."""
+    readings.tell_offline()
+    old = clock.real_now()
+    session.execute(text("delete from idempotency_keys where stored_at < :t"), {"t": old - timedelta(days=7)})
+    session.execute(text("delete from rate_counts where period_start < :t"), {"t": old - timedelta(days=1)})
+
+
+def run(app: Flask, stop: threading.Event) -> None:
+    """Work deadlines off until stopped, while this process holds the leader's lock."""
+    with app.app_context():
+        url = app.extensions["glovebox"].settings.listen_database_url
+        while not stop.is_set():
+            try:
+                with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as leader:
+                    if not leader.execute(
+                        text("select pg_try_advisory_lock(:n)"), {"n": LEADER}
+                    ).scalar_one():
+                        stop.wait(1)
+                        continue
+                    _lead(url, stop)
+            except Exception as error:
+                log.exception("due-runner", error=repr(error))
+                release()
+                stop.wait(1)
+
+
+def _lead(url: str, stop: threading.Event) -> None:
+    rounds = 0
+    for _notice in notices(url, "deadlines", 1.0, stop):
+        while work_off() == BATCH and not stop.is_set():
+            pass
+        rounds += 1
+        if rounds % 10 == 0:
+            sweep()
+        release()

@@ -1,0 +1,40 @@
+"""The receipt of a rental: what was driven, what it cost, what was paid, covered and charged minutes side by side."""
+
+from typing import Any
+
+from app.billing import hold
+from app.cars.models import Car
+from app.coverage import cover
+from app.kit.db import session
+from app.kit.errors import NotFound
+from app.people.models import Person
+from app.rentals import access
+from app.rentals import end as ending
+from app.rentals.lifecycle import State
+
+
+def of(rental_id: str, person: str) -> dict[str, Any]:
+    """The receipt, the same for driver and owner; NotFound until the rental has ended."""
+    rental = access.may_see(rental_id, person)
+    if rental.stands not in (State.ENDED, State.SETTLED) or rental.final_price is None:
+        raise NotFound("There is a receipt once the rental has ended.")
+    car, driver = session.get(Car, rental.car_id), session.get(Person, rental.driver_id)
+    assert car is not None
+    assert driver is not None
+    bound, paid = cover.of(rental.id), hold.of(rental.id)
+    return {
+        "rental": rental.id,
+        "car": f"{car.make} {car.model}",
+        "plate": car.plate,
+        "driver": driver.first_name,
+        "from_at": rental.started_at,
+        "to_at": rental.ended_at,
+        "km": ending.driven_km(rental),
+        "lines": rental.final_price["lines"],
+        "total": rental.final_price["total"],
+        "paid": {"amount": paid.captured if paid else 0, "currency": rental.final_price["total"]["currency"]},
+        "payment_state": hold.standing(rental.id),
+        "covered_minutes": bound.covered_minutes if bound else None,
+        "charged_minutes": bound.charged_minutes if bound else None,
+        "end_evidence": rental.end_evidence,
+    }

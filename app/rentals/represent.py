@@ -1,0 +1,157 @@
+"""A rental as its reader may see it: the state, what is derived from it, and exactly the steps this caller may take now."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from app.billing import hold
+from app.cars import find
+from app.cars.models import Car
+from app.coverage import cover
+from app.kit import clock
+from app.kit.db import session
+from app.people.models import Person
+from app.rentals import access, lifecycle
+from app.rentals.book import amount_to_hold
+from app.rentals.commands import last_of
+from app.rentals.lifecycle import FINAL, OUT, Role, State, Step
+from app.rentals.models import Quote, Rental
+
+REVEALED_BEFORE = timedelta(hours=1)
+
+
+def quote(frozen: Quote, rental: Rental | None = None) -> dict[str, Any]:
+    """A quote as it was frozen."""
+    price = frozen.price
+    return {
+        "id": frozen.id,
+        "car": frozen.car_id,
+        "from_at": frozen.from_at,
+        "to_at": frozen.to_at,
+        "community": frozen.community_id,
+        "rental": frozen.rental_id,
+        "expected_km": frozen.expected_km,
+        "fare": frozen.fare,
+        "lines": price["lines"],
+        "total": price["total"],
+        "hold": amount_to_hold(rental or frozen).to_dict(),
+        "deposit": {"amount": frozen.terms["deposit"] or 0, "currency": price["total"]["currency"]},
+        "terms_version": frozen.terms_version,
+        "cancellation": frozen.terms["cancellation"],
+        "conditions": [{"version": one, "url": f"/conditions/{one}"} for one in frozen.conditions],
+        "expires_at": frozen.expires_at,
+    }
+
+
+def rental(found: Rental, person: str) -> dict[str, Any]:
+    """The whole representation for one reader."""
+    role = access.role_of(found, person) or Role.OPERATOR
+    car, driver = session.get(Car, found.car_id), session.get(Person, found.driver_id)
+    frozen = session.get(Quote, found.quote_id)
+    assert car is not None
+    assert driver is not None
+    assert frozen is not None
+    now = clock.now()
+    late = found.stands in OUT and now >= found.to_at
+    last = last_of(found.id, "unlock", "lock")
+    bound = cover.of(found.id)
+    return {
+        "id": found.id,
+        "state": found.state,
+        "car": found.car_id,
+        "community": found.community_id,
+        "driver": {"id": driver.id, "first_name": driver.first_name},
+        "owner": car.owner_id or car.community_id,
+        "span": {"from_": found.from_at, "to": found.to_at},
+        "actual": {"from_": found.started_at, "to": found.ended_at} if found.started_at else None,
+        "answer_by": found.answer_by,
+        "quote": quote(frozen, found),
+        "final_price": found.final_price,
+        "meter_stopped_at": found.meter_stopped_at,
+        "note": found.note,
+        "place": _place(car, found, role),
+        "plate": car.plate if _revealed(found, role) else None,
+        "cover": {"id": bound.id, "state": bound.state} if bound else None,
+        "payment": _payment(found, role),
+        "extension": _extension(found),
+        "late": {"since": found.to_at, "forecast": None} if late else None,
+        "paused": found.paused,
+        "unlock_unknown": found.stands is State.UNLOCKING
+        and last is not None
+        and last.state in ("unknown", "dead"),
+        "links": {"self": f"/v1/rentals/{found.id}", **_steps(found, role, late=late)},
+    }
+
+
+def _revealed(found: Rental, role: Role) -> bool:
+    if role is not Role.DRIVER:
+        return True
+    return found.stands in OUT or (
+        found.stands is State.BOOKED and clock.now() >= found.from_at - REVEALED_BEFORE
+    )
+
+
+def revealed_to(car: str, person: str) -> bool:
+    """Whether the person drives this car now or within the hour."""
+    rows = session.scalars(
+        select(Rental).where(
+            Rental.car_id == car,
+            Rental.driver_id == person,
+            Rental.state.in_([State.BOOKED.value, *(state.value for state in OUT)]),
+        )
+    )
+    return any(_revealed(row, Role.DRIVER) for row in rows)
+
+
+def _place(car: Car, found: Rental, role: Role) -> dict[str, Any]:
+    exact = _revealed(found, role)
+    lat, lon = (car.home_lat, car.home_lon) if exact else find.blurred(car)
+    return {"lat": lat, "lon": lon, "label": car.home_label if exact else "", "exact": exact}
+
+
+def _payment(found: Rental, role: Role) -> dict[str, Any]:
+    """The state of the money; what the app must do with Stripe is the driver's alone."""
+    row = hold.of(found.id)
+    if row is None:
+        return {"state": "none", "action": None}
+    return {"state": hold.standing(found.id), "action": hold.action_of(row) if role is Role.DRIVER else None}
+
+
+def _extension(found: Rental) -> dict[str, Any] | None:
+    if found.extension is None:
+        return None
+    return {
+        "to": found.extension["to"],
+        "state": found.extension["state"],
+        "price": found.extension["price"]["total"],
+    }
+
+
+_PATHS = {
+    Step.APPROVE: "approve",
+    Step.DECLINE: "decline",
+    Step.WITHDRAW: "withdraw",
+    Step.CANCEL: "cancel",
+    Step.EXTEND: "extend",
+    Step.UNLOCK: "unlock",
+    Step.PAUSE: "pause",
+    Step.LOCK: "lock",
+    Step.CLOSE: "close",
+}
+
+
+def _steps(found: Rental, role: Role, *, late: bool) -> dict[str, str]:
+    """By the table, without what time forbids."""
+    allowed = lifecycle.steps(found.stands, role) if found.stands not in FINAL else []
+    links = {}
+    for step in allowed:
+        if step not in _PATHS or (step is Step.EXTEND and (late or clock.now() >= found.to_at)):
+            continue
+        links[step.value] = f"/v1/rentals/{found.id}/{_PATHS[step]}"
+    if role is Role.OWNER and found.extension is not None:
+        links["approve_extension"] = f"/v1/rentals/{found.id}/extension/approve"
+        links["decline_extension"] = f"/v1/rentals/{found.id}/extension/decline"
+    if role is Role.DRIVER and found.stands in OUT:
+        links["still_have_it"] = f"/v1/rentals/{found.id}/still-have-it"
+    return links

@@ -1,0 +1,458 @@
+"""HTTP of rentals: quote, book, the steps, readiness, commands, receipt."""
+
+import hashlib
+import re
+from typing import Any
+
+from flask import Response, current_app, g, request
+from sqlalchemy import or_, select
+
+from app.cars import access as cars_access
+from app.cars.models import Car
+from app.cars.routes import found as found_car
+from app.communities.models import Membership
+from app.kit import clock
+from app.kit.auth import caller
+from app.kit.db import session
+from app.kit.errors import (
+    Arrears,
+    BoxRefused,
+    BoxSilent,
+    CardNeeded,
+    CarLent,
+    CarTaken,
+    CommandOpen,
+    Malformed,
+    NotAllowed,
+    NotFound,
+    NotInsurable,
+    NotReady,
+    OutsideRules,
+    OutsideWindows,
+    OwnCar,
+    QuoteExpired,
+    SignatureInvalid,
+    StepNotAllowed,
+    Validation,
+)
+from app.kit.fields import Paging
+from app.kit.http import Answer, Page, page
+from app.kit.routes import Routes, created
+from app.people import phones
+from app.people.models import Phone
+from app.rentals import (
+    access,
+    alternatives,
+    book,
+    cancel,
+    close,
+    commands,
+    extend,
+    lock,
+    pause,
+    quote,
+    readiness,
+    receipts,
+    represent,
+    schemas,
+    unlock,
+)
+from app.rentals import approve as approving
+from app.rentals.lifecycle import Role
+from app.rentals.models import Command, Rental
+
+routes = Routes("rentals", __name__, url_prefix="/v1", description="Quotes, rentals and their steps.")
+ONE = '/rentals/<pid("ren"):rental>'
+CAR = '/cars/<pid("car"):car>'
+STEP = (NotAllowed, StepNotAllowed)
+DOOR = (NotAllowed, StepNotAllowed, NotReady, CommandOpen, BoxRefused, BoxSilent, SignatureInvalid)
+_PREFER = re.compile(r"(?:^|[,;\s])wait=(\d{1,3})(?:$|[,;\s])")
+
+
+def _show(rental: Rental) -> dict[str, Any]:
+    return represent.rental(rental, caller().person)
+
+
+# -- quote and book --------------------------------------------------------------------------------------------------
+
+
+@routes.add(
+    "POST",
+    "/quotes",
+    summary="The price of a span",
+    body=schemas.QuoteIn,
+    returns=schemas.Quote,
+    status=201,
+    problems=(NotFound, OwnCar, OutsideWindows, OutsideRules, CarTaken, StepNotAllowed),
+)
+def make_quote(body: dict[str, Any]) -> Answer:
+    made = quote.quote(caller().person, body)
+    return created(represent.quote(made), f"/quotes/{made.id}")
+
+
+@routes.add("GET", '/quotes/<pid("quo"):quote_id>', summary="A quote", returns=schemas.Quote, etag=True)
+def read_quote(quote_id: str) -> dict[str, Any]:
+    return represent.quote(quote.find(caller().person, quote_id))
+
+
+@routes.add(
+    "POST",
+    "/rentals",
+    summary="Book a quote",
+    body=schemas.RentalIn,
+    returns=schemas.Rental,
+    status=201,
+    key=True,
+    problems=(
+        NotFound,
+        QuoteExpired,
+        OwnCar,
+        OutsideWindows,
+        OutsideRules,
+        CarTaken,
+        NotInsurable,
+        CardNeeded,
+        Arrears,
+    ),
+)
+def book_rental(body: dict[str, Any]) -> Answer:
+    made = book.book(caller().person, body)
+    return created(_show(made), f"/rentals/{made.id}")
+
+
+@routes.add(
+    "GET",
+    "/rentals",
+    summary="One's rentals, as driver or owner",
+    query=schemas.RentalQuery,
+    returns=schemas.RentalPage,
+)
+def list_rentals(query: dict[str, Any]) -> Page:
+    me = caller().person
+    statement = select(Rental)
+    mine, owned = Rental.driver_id == me, Rental.car_id.in_(_cars_run_by(me))
+    as_ = query.get("as_")
+    statement = statement.where(mine if as_ == "driver" else owned if as_ == "owner" else or_(mine, owned))
+    if "state" in query:
+        statement = statement.where(Rental.state == query["state"])
+    found = page(statement, Rental.id, limit=query["limit"], cursor=query["cursor"])
+    found.items = [_show(row) for row in found.items]
+    return found
+
+
+def _cars_run_by(person: str) -> Any:
+    runs = select(Membership.community_id).where(
+        Membership.person_id == person, Membership.ended_at.is_(None), Membership.role != "driver"
+    )
+    return select(Car.id).where(or_(Car.owner_id == person, Car.community_id.in_(runs)))
+
+
+@routes.add("GET", ONE, summary="A rental", returns=schemas.Rental, etag=True)
+def read_rental(rental: str) -> dict[str, Any]:
+    return _show(access.may_see(rental, caller().person))
+
+
+# -- steps without the box -------------------------------------------------------------------------------------------
+
+
+@routes.add(
+    "POST", ONE + "/approve", summary="Agree to a request", returns=schemas.Rental, problems=(*STEP, NotFound)
+)
+def approve_rental(rental: str) -> dict[str, Any]:
+    return _show(approving.approve(caller().person, rental))
+
+
+@routes.add(
+    "POST", ONE + "/decline", summary="Decline a request", returns=schemas.Rental, problems=(*STEP, NotFound)
+)
+def decline_rental(rental: str) -> dict[str, Any]:
+    return _show(approving.decline(caller().person, rental))
+
+
+@routes.add(
+    "POST",
+    ONE + "/withdraw",
+    summary="Take a request back",
+    returns=schemas.Rental,
+    problems=(*STEP, NotFound),
+)
+def withdraw_rental(rental: str) -> dict[str, Any]:
+    return _show(approving.withdraw(caller().person, rental))
+
+
+@routes.add(
+    "POST",
+    ONE + "/cancel",
+    summary="Cancel before the unlock",
+    body=schemas.Reason,
+    returns=schemas.Rental,
+    problems=(*STEP, NotFound),
+)
+def cancel_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
+    row, owed, back = cancel.cancel(caller().person, rental, body["reason"])
+    currency = row.price["total"]["currency"]
+    return {
+        **_show(row),
+        "owed": {"amount": owed, "currency": currency},
+        "refunded": {"amount": back, "currency": currency},
+    }
+
+
+@routes.add(
+    "POST",
+    ONE + "/extend",
+    summary="Ask for a later end",
+    body=schemas.ExtendIn,
+    returns=schemas.Rental,
+    key=True,
+    problems=(*STEP, NotFound, QuoteExpired, OutsideWindows, CarTaken, NotInsurable),
+)
+def extend_rental(rental: str, body: dict[str, Any]) -> Answer:
+    row, asked = extend.extend(caller().person, rental, body["quote"])
+    return Answer(_show(row), 202 if asked else 200, {"Location": f"/v1/rentals/{rental}"} if asked else {})
+
+
+@routes.add(
+    "POST",
+    ONE + "/extension/approve",
+    summary="Agree to a later end",
+    returns=schemas.Rental,
+    problems=(*STEP, NotFound),
+)
+def approve_extension(rental: str) -> dict[str, Any]:
+    return _show(extend.approve(caller().person, rental))
+
+
+@routes.add(
+    "POST",
+    ONE + "/extension/decline",
+    summary="Decline a later end",
+    returns=schemas.Rental,
+    problems=(*STEP, NotFound),
+)
+def decline_extension(rental: str) -> dict[str, Any]:
+    return _show(extend.decline(caller().person, rental))
+
+
+@routes.add(
+    "POST",
+    ONE + "/close",
+    summary="Close by hand",
+    body=schemas.CloseIn,
+    returns=schemas.Rental,
+    key=True,
+    problems=(*STEP, NotFound, NotReady),
+)
+def close_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
+    if not body["i_have_the_car"]:
+        detail = "Close only when you have the car and the keys."
+        raise Validation(errors=[{"pointer": "/i_have_the_car", "code": "invalid", "detail": detail}])
+    return _show(close.close(caller().person, rental))
+
+
+@routes.add(
+    "POST",
+    ONE + "/still-have-it",
+    summary="The car is still with me",
+    returns=schemas.Rental,
+    problems=(*STEP, NotFound),
+)
+def still_have_it(rental: str) -> dict[str, Any]:
+    return _show(close.still_have_it(caller().person, rental))
+
+
+# -- steps through the box -------------------------------------------------------------------------------------------
+
+
+def _prefer_wait() -> int:
+    """`Prefer: wait=N`, 0 to 20 seconds."""
+    found = _PREFER.search(request.headers.get("Prefer", ""))
+    if found is None:
+        return 0
+    if int(found[1]) > 20:
+        raise Malformed("Prefer: wait takes 0 to 20 seconds.")
+    return int(found[1])
+
+
+def _after_command(answer: Response) -> Response:
+    """Once the command is committed: wait for it with no connection in hand, then answer as it stands."""
+    command = g.get("command")
+    if command is None:
+        return answer
+    place = answer.headers["Location"]
+    settled = commands.wait_settled(command, _prefer_wait())
+    shown = commands.outcome_of(
+        settled or session.get(Command, command, populate_existing=True), place, command
+    )
+    made: Response = current_app.json.response(schemas.Command().dump(shown.body))
+    made.status_code = shown.status or 200
+    made.headers.update(shown.headers)
+    if "Idempotent-Replayed" in answer.headers:
+        made.headers["Idempotent-Replayed"] = "true"
+    return made
+
+
+def _begun(command: Command, place: str) -> Answer:
+    g.command = command.id
+    return Answer(commands.represent(command), 202, {"Location": f"/v1{place}/commands/{command.id}"})
+
+
+def _require_signature() -> None:
+    """A phone that registered a key signs its door commands with it."""
+    if caller().phone is None:
+        return
+    phone = session.get(Phone, caller().phone)
+    if phone is None or phone.public_key is None:
+        return
+    digest = hashlib.sha256(request.get_data(cache=True)).hexdigest()
+    phones.check_signature(
+        phone.public_key,
+        request.headers.get("Phone-Signature"),
+        request.method,
+        request.path,
+        request.headers.get("Idempotency-Key", ""),
+        digest,
+    )
+
+
+@routes.add(
+    "GET",
+    ONE + "/readiness",
+    summary="Whether a step would be let through",
+    query=schemas.StepQuery,
+    returns=schemas.Readiness,
+    problems=(NotAllowed,),
+)
+def read_readiness(rental: str, query: dict[str, Any]) -> dict[str, Any]:
+    row = access.may_see(rental, caller().person)
+    if access.role_of(row, caller().person) is not Role.DRIVER:
+        raise NotAllowed("Only the driver asks for readiness.")
+    car = session.get(Car, row.car_id)
+    assert car is not None
+    now = clock.now()
+    asked = readiness.Asked(caller().person, caller().phone, keys_in_glove_box=row.keys_stated)
+    found = readiness.of(car, row, query["step"], now, asked)
+    return {"ready": all(one.met or not one.blocking for one in found), "at": now, "conditions": found}
+
+
+@routes.add(
+    "POST",
+    ONE + "/unlock",
+    summary="Open the car",
+    returns=schemas.Command,
+    key=True,
+    limit="none",
+    problems=(*DOOR, NotFound),
+    after=_after_command,
+)
+def unlock_rental(rental: str) -> Answer:
+    _require_signature()
+    return _begun(unlock.unlock(caller(), rental), f"/rentals/{rental}")
+
+
+@routes.add(
+    "POST",
+    ONE + "/pause",
+    summary="Lock without ending",
+    returns=schemas.Command,
+    key=True,
+    limit="none",
+    problems=(*DOOR, NotFound),
+    after=_after_command,
+)
+def pause_rental(rental: str) -> Answer:
+    _require_signature()
+    return _begun(pause.pause(caller(), rental), f"/rentals/{rental}")
+
+
+@routes.add(
+    "POST",
+    ONE + "/lock",
+    summary="Lock and end the rental",
+    body=schemas.LockIn,
+    returns=schemas.Command,
+    key=True,
+    limit="none",
+    problems=(*DOOR, NotFound),
+    after=_after_command,
+)
+def lock_rental(rental: str, body: dict[str, Any]) -> Answer:
+    _require_signature()
+    command = lock.lock(
+        caller(), rental, keys_in_glove_box=body["keys_in_glove_box"], plugged_in=body.get("plugged_in")
+    )
+    return _begun(command, f"/rentals/{rental}")
+
+
+@routes.add(
+    "GET",
+    ONE + '/commands/<pid("cmd"):command>',
+    summary="A command of a rental",
+    returns=schemas.Command,
+    etag=True,
+)
+def read_rental_command(rental: str, command: str) -> dict[str, Any]:
+    return commands.represent(commands.find_of_rental(rental, command, caller().person))
+
+
+@routes.add(
+    "POST",
+    CAR + "/commands",
+    summary="Command a car",
+    body=schemas.CommandIn,
+    returns=schemas.Command,
+    key=True,
+    status=202,
+    limit="none",
+    after=_after_command,
+    problems=(NotAllowed, NotFound, CarLent, CommandOpen, BoxRefused, BoxSilent, SignatureInvalid),
+)
+def command_car(car: str, body: dict[str, Any]) -> Answer:
+    _require_signature()
+    return _begun(commands.ask(caller(), car, body["kind"], body.get("value")), f"/cars/{car}")
+
+
+@routes.add(
+    "GET",
+    CAR + "/commands",
+    summary="Commands to a car",
+    query=Paging,
+    returns=schemas.CommandPage,
+    problems=(NotAllowed,),
+)
+def list_commands(car: str, query: dict[str, Any]) -> Page:
+    cars_access.may_run(car, caller().person)
+    found = page(select(Command).where(Command.car_id == car), Command.id, **query)
+    found.items = [commands.represent(row) for row in found.items]
+    return found
+
+
+@routes.add(
+    "GET",
+    CAR + '/commands/<pid("cmd"):command>',
+    summary="A command to a car",
+    returns=schemas.Command,
+    etag=True,
+)
+def read_car_command(car: str, command: str) -> dict[str, Any]:
+    return commands.represent(commands.find_of_car(car, command, caller().person))
+
+
+# -- afterwards ------------------------------------------------------------------------------------------------------
+
+
+@routes.add("GET", ONE + "/receipt", summary="What the rental came to", returns=schemas.Receipt, etag=True)
+def read_receipt(rental: str) -> dict[str, Any]:
+    return receipts.of(rental, caller().person)
+
+
+@routes.add(
+    "GET",
+    ONE + "/alternatives",
+    summary="Other cars for the same span",
+    returns=schemas.Alternatives,
+    problems=(NotAllowed,),
+)
+def list_alternatives(rental: str) -> dict[str, Any]:
+    rows, row = alternatives.of(rental, caller().person)
+    return {"items": [found_car(one, {}, (row.from_at, row.to_at)) for one in rows]}

@@ -1,0 +1,304 @@
+"""What goes in and out about rentals."""
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from app.cars.schemas import CancellationStep, FoundCar
+from app.kit.fields import (
+    Instant,
+    Many,
+    MoneySchema,
+    OneOf,
+    Paging,
+    PlaceSchema,
+    PublicIdField,
+    Strict,
+    Text,
+    Whole,
+)
+from app.kit.routes import page_of
+from app.people.schemas import OtherPerson
+from app.rentals.lifecycle import State
+
+COMMAND_STATE = ("created", "sent", "confirmed", "refused", "unknown", "dead", "reconciled")
+CONDITION = (
+    "state",
+    "time",
+    "car_back",
+    "other_rental",
+    "membership",
+    "licence",
+    "accepted",
+    "phone",
+    "payment",
+    "cover",
+    "command",
+    "box",
+    "capability",
+    "charge",
+    "photos",
+    "safe",
+    "doors",
+    "ignition",
+    "keys",
+    "place",
+    "plugged",
+)
+
+
+class QuoteIn(Strict):
+    """Ask for the price of a span of a car, or of a later end of a rental."""
+
+    car = PublicIdField("car")
+    rental = PublicIdField("ren")
+    from_ = Instant(data_key="from")
+    to = Instant(required=True)
+    community = PublicIdField("com")
+    expected_km = Whole(0, 10000)
+
+    @validates_schema
+    def one_of_two(self, data: dict[str, object], **_: object) -> None:
+        """A span of a car needs car and from; an extension needs only the rental."""
+        if "rental" in data:
+            if "car" in data or "from_" in data:
+                raise ValidationError("An extension names only rental and to.", "rental")
+            return
+        for name, key in (("car", "car"), ("from_", "from")):
+            if name not in data:
+                raise ValidationError("Missing data for required field.", key)
+
+
+class Line(Strict):
+    """One line of a price."""
+
+    code = Text(40)
+    quantity = Whole(-(10**9), 10**9)
+    unit = Text(20)
+    amount = fields.Nested(MoneySchema)
+
+
+class ConditionsLink(Strict):
+    """A version of conditions and where to read it."""
+
+    version = Text(60)
+    url = fields.String(metadata={"format": "uri-reference", "maxLength": 200})
+
+
+class Quote(Strict):
+    """The itemised price of one rental, frozen for 15 minutes."""
+
+    id = PublicIdField("quo")
+    car = PublicIdField("car")
+    rental = PublicIdField("ren", allow_none=True)
+    from_ = Instant(data_key="from", attribute="from_at")
+    to = Instant(attribute="to_at")
+    community = PublicIdField("com")
+    expected_km = Whole(0, 10000, allow_none=True)
+    fare = OneOf(("free", "at_cost", "priced"))
+    lines = Many(fields.Nested(Line), 100)
+    total = fields.Nested(MoneySchema)
+    hold = fields.Nested(MoneySchema)
+    deposit = fields.Nested(MoneySchema)
+    terms_version = Whole(0, 10**6)
+    cancellation = Many(fields.Nested(CancellationStep), 8)
+    conditions = Many(fields.Nested(ConditionsLink), 10)
+    expires_at = Instant()
+
+
+class RentalIn(Strict):
+    """Book a quote."""
+
+    quote = PublicIdField("quo", required=True)
+    accept = Many(Text(60, pattern=r"^[a-z0-9-]+$"), 10)
+    card = PublicIdField("crd")
+    note = Text(500, shortest=0, lines=True)
+
+
+class SpanOpen(Strict):
+    """A span whose end may be open."""
+
+    from_ = Instant(data_key="from", allow_none=True)
+    to = Instant(allow_none=True)
+
+
+class CoverShort(Strict):
+    """The cover of a rental."""
+
+    id = PublicIdField("cov")
+    state = OneOf(("conditional", "bound", "active", "closed", "void"))
+
+
+class PaymentAction(Strict):
+    """What the app must do with the payment SDK."""
+
+    client_secret = Text(300, allow_none=True)
+    expires_at = Instant(allow_none=True)
+
+
+class PaymentShort(Strict):
+    """How the payment of a rental stands."""
+
+    state = Text(30)
+    action = fields.Nested(PaymentAction, allow_none=True)
+
+
+class PriceShort(Strict):
+    """A price with its lines."""
+
+    lines = Many(fields.Nested(Line), 100)
+    total = fields.Nested(MoneySchema)
+
+
+class Extension(Strict):
+    """A later end that is asked."""
+
+    to = Instant()
+    state = OneOf(("asked",))
+    price = fields.Nested(MoneySchema)
+
+
+class Late(Strict):
+    """Past the planned end and still out."""
+
+    since = Instant()
+    forecast = Instant(allow_none=True)
+
+
+class Rental(Strict):
+    """From request to settlement."""
+
+    id = PublicIdField("ren")
+    state = OneOf(tuple(state.value for state in State))
+    car = PublicIdField("car")
+    community = PublicIdField("com")
+    driver = fields.Nested(OtherPerson)
+    owner = Text(40, pattern=r"^(per|com)_[0-9a-f]{32}$")
+    span = fields.Nested(SpanOpen)
+    actual = fields.Nested(SpanOpen, allow_none=True)
+    answer_by = Instant(allow_none=True)
+    quote = fields.Nested(Quote)
+    final_price = fields.Nested(PriceShort, allow_none=True)
+    meter_stopped_at = Instant(allow_none=True)
+    note = Text(500, lines=True, allow_none=True)
+    place = fields.Nested(PlaceSchema)
+    plate = Text(12, allow_none=True)
+    cover = fields.Nested(CoverShort, allow_none=True)
+    payment = fields.Nested(PaymentShort)
+    extension = fields.Nested(Extension, allow_none=True)
+    late = fields.Nested(Late, allow_none=True)
+    paused = fields.Boolean()
+    unlock_unknown = fields.Boolean()
+    links = fields.Dict(
+        keys=Text(40), values=fields.String(metadata={"format": "uri-reference", "maxLength": 200})
+    )
+    owed = fields.Nested(MoneySchema, allow_none=True)
+    refunded = fields.Nested(MoneySchema, allow_none=True)
+
+
+RentalPage = page_of(Rental, "Rental")
+
+
+class RentalQuery(Paging):
+    """Which rentals."""
+
+    state = OneOf(tuple(state.value for state in State))
+    as_ = OneOf(("driver", "owner"), data_key="as")
+
+
+class Reason(Strict):
+    """Why."""
+
+    reason = Text(300, lines=True, required=True)
+
+
+class StepQuery(Strict):
+    """Which step."""
+
+    step = OneOf(("unlock", "lock"), required=True)
+
+
+class Condition(Strict):
+    """One thing that must be so, and what to do when it is not."""
+
+    code = OneOf(CONDITION)
+    met = fields.Boolean()
+    blocking = fields.Boolean()
+    observed_at = Instant(allow_none=True)
+    remedy = Text(300, allow_none=True)
+
+
+class Readiness(Strict):
+    """Whether a step would be let through now."""
+
+    ready = fields.Boolean()
+    at = Instant()
+    conditions = Many(fields.Nested(Condition), 30)
+
+
+class Command(Strict):
+    """A command to the box."""
+
+    id = PublicIdField("cmd")
+    rental = PublicIdField("ren", allow_none=True)
+    kind = OneOf(("unlock", "lock", "charge_start", "charge_stop", "charge_limit", "climate", "ping"))
+    state = OneOf(COMMAND_STATE)
+    evidence = OneOf(("strong", "weak"), allow_none=True)
+    expires_at = Instant()
+    settled_at = Instant(allow_none=True)
+    conditions = Many(fields.Nested(Condition), 30)
+    problem = Text(40, allow_none=True)
+
+
+CommandPage = page_of(Command, "Command")
+
+
+class CommandIn(Strict):
+    """A command outside the steps of a rental."""
+
+    kind = OneOf(
+        ("unlock", "lock", "charge_start", "charge_stop", "charge_limit", "climate", "ping"), required=True
+    )
+    value = Whole(0, 100)
+
+
+class LockIn(Strict):
+    """What the driver states when locking for good."""
+
+    keys_in_glove_box = fields.Boolean(required=True)
+    plugged_in = fields.Boolean()
+
+
+class CloseIn(Strict):
+    """The owner states that he has car and keys."""
+
+    i_have_the_car = fields.Boolean(required=True)
+
+
+class ExtendIn(Strict):
+    """A quote for the later end."""
+
+    quote = PublicIdField("quo", required=True)
+
+
+class Receipt(Strict):
+    """What a rental came to."""
+
+    rental = PublicIdField("ren")
+    car = Text(100)
+    plate = Text(12)
+    driver = Text(80)
+    from_ = Instant(data_key="from", attribute="from_at", allow_none=True)
+    to = Instant(attribute="to_at")
+    km = Whole(0, 10**6, allow_none=True)
+    lines = Many(fields.Nested(Line), 100)
+    total = fields.Nested(MoneySchema)
+    paid = fields.Nested(MoneySchema)
+    payment_state = Text(30)
+    covered_minutes = Whole(0, 10**7, allow_none=True)
+    charged_minutes = Whole(0, 10**7, allow_none=True)
+    end_evidence = Text(300, allow_none=True)
+
+
+class Alternatives(Strict):
+    """Other cars, free for the rental's span."""
+
+    items = Many(fields.Nested(FoundCar), 20)

@@ -1,0 +1,105 @@
+"""The sealer: gives facts their permanent position. One at a time, woken by NOTIFY; readers know only positions.
+
+A fact may be sealed once every transaction that could still commit an earlier one is over: below
+`pg_snapshot_xmin`. Sealed facts are numbered densely in the order (xid, seq) and chained by SHA-256.
+"""
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from flask import Flask
+from sqlalchemy import Row, text
+
+from app.kit.db import db, release, session, transactional
+from app.kit.listen import notices
+
+log = structlog.get_logger(__name__)
+BATCH, LEADER = 500, 7005
+GENESIS = hashlib.sha256(b"glovebox facts").digest()
+_READY = text(
+    "select seq, kind, data::text as data, at, recorded_at from facts where position is null"
+    " and xid < pg_snapshot_xmin(pg_current_snapshot()) order by xid, seq limit :batch"
+)
+_HEAD = text("select position, chain from facts where position is not null order by position desc limit 1")
+_SEAL = text(
+    "update facts f set position = v.position, chain = v.chain, sealed_at = clock_timestamp()"
+    " from unnest(cast(:seqs as bigint[]), cast(:positions as bigint[]), cast(:chains as bytea[]))"
+    " as v(seq, position, chain) where f.seq = v.seq"
+)
+
+
+def link(before: bytes, row: Any) -> bytes:
+    """The chain hash of a fact: of the one before it and of everything this one says."""
+    whole = hashlib.sha256(before)
+    for part in (str(row.seq), row.kind, row.data, row.at.isoformat(), row.recorded_at.isoformat()):
+        whole.update(hashlib.sha256(part.encode()).digest())
+    return whole.digest()
+
+
+@transactional
+def seal() -> int:
+    """Seal what may be sealed; returns how many facts."""
+    rows: Sequence[Row[Any]] = session.execute(_READY, {"batch": BATCH}).all()
+    if not rows:
+        return 0
+    head = session.execute(_HEAD).first()
+    position, chain = (head.position, bytes(head.chain)) if head else (0, GENESIS)
+    seqs, positions, chains = [], [], []
+    for row in rows:
+        position, chain = position + 1, link(chain, row)
+        seqs.append(row.seq)
+        positions.append(position)
+        chains.append(chain)
+    session.execute(_SEAL, {"seqs": seqs, "positions": positions, "chains": chains})
+    return len(rows)
+
+
+def verify(from_position: int = 1) -> int | None:
+    """Recompute the chain; the first position that does not fit, None when all do."""
+    before = GENESIS
+    if from_position > 1:
+        before = session.execute(
+            text("select chain from facts where position = :p"), {"p": from_position - 1}
+        ).scalar_one()
+    rows = session.execute(
+        text(
+            "select position, seq, kind, data::text as data, at, recorded_at, chain from facts"
+            " where position >= :p order by position"
+        ),
+        {"p": from_position},
+    )
+    for row in rows:
+        before = link(bytes(before), row)
+        if before != bytes(row.chain):
+            found: int = row.position
+            return found
+    return None
+
+
+def run(app: Flask, stop: threading.Event) -> None:
+    """Seal until stopped, while this process holds the leader's lock."""
+    with app.app_context():
+        url = app.extensions["glovebox"].settings.listen_database_url
+        while not stop.is_set():
+            try:
+                with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as leader:
+                    if not leader.execute(
+                        text("select pg_try_advisory_lock(:n)"), {"n": LEADER}
+                    ).scalar_one():
+                        stop.wait(1)
+                        continue
+                    _lead(url, stop)
+            except Exception as error:
+                log.exception("sealer", error=repr(error))
+                release()
+                stop.wait(1)
+
+
+def _lead(url: str, stop: threading.Event) -> None:
+    for _notice in notices(url, "facts", 0.05, stop):
+        while seal() == BATCH:
+            pass
+        release()
