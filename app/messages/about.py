@@ -1,0 +1,107 @@
+"""What a text about a rental needs, loaded in one place."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app.billing.models import LedgerEntry, Payment, Posting
+from app.cars import access
+from app.cars.models import Car
+from app.kit.db import session
+from app.people.models import Person
+from app.rentals.lifecycle import State
+from app.rentals.models import Rental
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A rental as its messages see it; prices as in `payments.pricing.Price.to_dict()`."""
+
+    rental: str
+    state: str
+    car: str
+    car_label: str
+    country: str
+    zone: str
+    driver: str
+    driver_first_name: str
+    owners: tuple[str, ...]
+    from_at: datetime
+    to_at: datetime
+    price: dict[str, Any]
+    final_price: dict[str, Any] | None
+
+    @property
+    def total(self) -> dict[str, Any]:
+        """What it costs, as far as is known."""
+        found: dict[str, Any] = (self.final_price or self.price)["total"]
+        return found
+
+
+def about(rental_id: str) -> About:
+    """The rental with its car and people; both always exist."""
+    rental = session.get(Rental, rental_id)
+    assert rental is not None
+    car, driver = session.get(Car, rental.car_id), session.get(Person, rental.driver_id)
+    assert car is not None
+    assert driver is not None
+    return About(
+        rental=rental.id,
+        state=rental.state,
+        car=car.id,
+        car_label=label(car),
+        country=car.country,
+        zone=car.time_zone,
+        driver=driver.id,
+        driver_first_name=driver.first_name,
+        owners=tuple(one for one in access.runners(car) if one != driver.id),
+        from_at=rental.from_at,
+        to_at=rental.to_at,
+        price=rental.price,
+        final_price=rental.final_price,
+    )
+
+
+def label(car: Car) -> str:
+    return f"{car.make} {car.model}"
+
+
+def next_booked(rental_id: str) -> str | None:
+    """The booked rental of the same car that comes after this one."""
+    late = session.get(Rental, rental_id)
+    assert late is not None
+    found: str | None = session.scalars(
+        select(Rental.id)
+        .where(
+            Rental.car_id == late.car_id,
+            Rental.id != late.id,
+            Rental.state == State.BOOKED.value,
+            Rental.from_at >= late.from_at,
+        )
+        .order_by(Rental.from_at)
+        .limit(1)
+    ).first()
+    return found
+
+
+def amount_of(payment_id: str) -> dict[str, Any]:
+    """What a payment asks for."""
+    payment = session.get(Payment, payment_id)
+    assert payment is not None
+    return {
+        "amount": payment.amount if payment.owed is None else payment.owed,
+        "currency": payment.currency,
+    }
+
+
+def share_of(payment_id: str) -> dict[str, Any] | None:
+    """What of a payment is the owner's, by the ledger; None while nothing is."""
+    row = session.execute(
+        select(func.sum(Posting.amount), Posting.currency)
+        .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
+        .where(LedgerEntry.payment_id == payment_id, Posting.account == "owner_payable")
+        .group_by(Posting.currency)
+    ).first()
+    return {"amount": -int(row[0]), "currency": row[1]} if row is not None and row[0] < 0 else None

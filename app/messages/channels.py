@@ -1,0 +1,95 @@
+"""By which ways a message goes to a person: one delivery per phone, one for the mail, or a line of the daily mail."""
+
+from app.communities.models import Invitation
+from app.kit import clock, deadlines, jobs
+from app.kit.db import new_id, session
+from app.kit.keys import seal
+from app.messages import preferences
+from app.messages.kinds import ALWAYS, KINDS
+from app.messages.models import DLV, Delivery, Message
+from app.people import phones
+from app.people.models import EmailCode, Person
+
+SEALED = "mail address"
+
+
+def send(message: Message, reader: Person | None) -> None:
+    """Write the deliveries of a new message and defer their jobs; `reader` is None for an invited address alone."""
+    if reader is None:
+        _defer(_row(message, "mail"))
+        return
+    wishes = preferences.of(reader)
+    if wishes.digest and not message.urgent and message.kind not in ALWAYS:
+        _row(message, "mail", digest=True)
+        deadlines.at("digest", reader.id, wishes.digest_at(message.made_at))
+        return
+    ways = _ways(message.kind, wishes.channels)
+    if "push" in ways:
+        for phone in phones.of(reader.id):
+            if phone.push is not None and phone.confirmed_at is not None:
+                _defer(_row(message, "push", phone=phone.id))
+    if "mail" in ways:
+        _defer(_row(message, "mail", address=_kept_address(message, reader)))
+
+
+def _ways(kind: str, wanted: tuple[str, ...]) -> frozenset[str]:
+    """The kind's own channels as far as they are wanted; where none is, those that are."""
+    usual: frozenset[str] = frozenset(KINDS[kind].channels)
+    if kind in ALWAYS:
+        return usual
+    return usual & set(wanted) or frozenset(wanted)
+
+
+def _row(
+    message: Message,
+    channel: str,
+    *,
+    phone: str | None = None,
+    digest: bool = False,
+    address: str | None = None,
+) -> Delivery:
+    row = Delivery(
+        id=new_id(DLV),
+        message_id=message.id,
+        person_id=message.person_id,
+        channel=channel,
+        phone_id=phone,
+        digest=digest,
+        address_sealed=seal(SEALED, address.encode()) if address else None,
+        at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _defer(row: Delivery) -> None:
+    jobs.defer("deliver", delivery=row.id, lock=lock_of(row))
+
+
+def lock_of(row: Delivery) -> str:
+    """Pushes to one phone go one after the other, so that the last word stays; mails go by themselves."""
+    return f"phone:{row.phone_id}" if row.phone_id else f"delivery:{row.id}"
+
+
+def _kept_address(message: Message, reader: Person) -> str | None:
+    """The old address must hear of its change even if the new one has taken over before the mail goes out."""
+    return reader.email if message.kind == "email_change_notice" else None
+
+
+def mail_address(message: Message) -> str | None:
+    """Where a mail goes: to the invited address, to the new address for its code, else to the person's."""
+    if message.kind == "invited":
+        invitation = session.get(Invitation, message.params["link"])
+        return invitation.email if invitation else None
+    if message.kind == "email_change":
+        code = session.get(EmailCode, message.params["code"])
+        return code.subject if code else None
+    person = session.get(Person, message.person_id) if message.person_id else None
+    return person.email if person is not None and person.erased_at is None else None
+
+
+def reader_language(message: Message) -> str:
+    """The person's language; for an address without an account, the inviter's."""
+    person = session.get(Person, message.person_id or message.params["inviter"])
+    return person.language if person else "en"

@@ -1,0 +1,122 @@
+"""The inbox: what a person was told, in the reader's language; the reliable copy of every push."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import select
+
+from app.communities.invite import code_of, state_of
+from app.communities.models import Invitation
+from app.kit import clock, http, i18n
+from app.kit.db import session, transactional
+from app.kit.errors import NotFound
+from app.kit.http import Page
+from app.messages import words
+from app.messages.kinds import SECRET
+from app.messages.models import Delivery, Message
+from app.rentals.models import Rental
+
+_STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "rental_asked.owner": (("approve", ("requested",)), ("decline", ("requested",))),
+    "extension_asked.owner": (
+        ("extension/approve", ("booked", "active")),
+        ("extension/decline", ("booked", "active")),
+    ),
+    "rental_booked.driver": (("cancel", ("booked",)),),
+    "rental_approved.driver": (("cancel", ("booked",)),),
+    "rental_about_to_start.driver": (("unlock", ("booked",)),),
+    "rental_unlocked.driver": (("lock", ("active",)),),
+    "unlock_failed.driver": (("unlock", ("booked",)),),
+    "unlock_unknown.driver": (("unlock", ("unlocking", "active")),),
+    "lock_unknown.driver": (("lock", ("active", "locking")),),
+    "lock_refused.driver": (("lock", ("active",)),),
+    "rental_paused.driver": (("unlock", ("active",)),),
+    "rental_late.driver": (("lock", ("active",)),),
+    "rental_late.next_driver": (("alternatives", ("booked",)),),
+    "rental_closed_by_hand.driver": (("still-have-it", ("unlocking", "active", "locking", "ended")),),
+    "payment_failed.driver": (("payments", ()),),
+    "payment_action_required.driver": (("payments", ()),),
+    "receipt_ready": (("receipt", ()),),
+}
+"""Kind -> (step below the rental, the states in which it makes sense; none: always)."""
+
+
+def of(person: str, *, unread: bool | None, limit: int, cursor: str | None) -> Page:
+    """A page of a person's messages, newest first; those with a code are for the mailbox alone."""
+    mine = select(Message).where(Message.person_id == person, Message.kind.not_in(SECRET))
+    if unread is not None:
+        mine = mine.where(Message.read_at.is_(None) if unread else Message.read_at.is_not(None))
+    page = http.page(mine, Message.id, limit=limit, cursor=cursor)
+    return Page(_shown(page.items), page.next_cursor)
+
+
+@transactional
+def read(person: str, message: str) -> None:
+    """The person has opened it; the first time counts. Raises NotFound for another's."""
+    found = session.get(Message, message, with_for_update=True)
+    if found is None or found.person_id != person or found.kind in SECRET:
+        raise NotFound
+    found.read_at = found.read_at or clock.now()
+
+
+def _shown(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    rows = list(messages)
+    deliveries = _deliveries([one.id for one in rows])
+    states = _states([one.rental_id for one in rows if one.rental_id])
+    language = i18n.reader()
+    return [_one(row, language, deliveries[row.id], states.get(row.rental_id or "")) for row in rows]
+
+
+def _one(message: Message, language: str, deliveries: list[Delivery], state: str | None) -> dict[str, Any]:
+    text = words.of(message.kind, message.params, language)
+    return {
+        "id": message.id,
+        "kind": message.kind,
+        "title": text.title,
+        "body": text.body,
+        "rental": message.rental_id,
+        "actions": _actions(message, state, language),
+        "urgent": message.urgent,
+        "at": message.made_at,
+        "read_at": message.read_at,
+        "deliveries": deliveries,
+    }
+
+
+def _actions(message: Message, state: str | None, language: str) -> list[dict[str, str]]:
+    """What the reader may do about it now."""
+    if message.kind == "invited":
+        return _answers(message.params["link"], language)
+    if message.kind == "licence_refused.driver":
+        return [{"label": i18n.say("step.licence", language), "link": "/v1/me/licence"}]
+    return [
+        {
+            "label": i18n.say(f"step.{step.rpartition('/')[2]}", language),
+            "link": f"/v1/rentals/{message.rental_id}/{step}",
+        }
+        for step, states in _STEPS.get(message.kind, ())
+        if not states or state in states
+    ]
+
+
+def _answers(invitation: str, language: str) -> list[dict[str, str]]:
+    found = session.get(Invitation, invitation)
+    if found is None or state_of(found, clock.now()) != "open":
+        return []
+    url = f"/v1/invitations/{code_of(invitation)}"
+    steps = ("accept", "decline")
+    return [{"label": i18n.say(f"step.{step}", language), "link": f"{url}/{step}"} for step in steps]
+
+
+def _deliveries(messages: list[str]) -> dict[str, list[Delivery]]:
+    found: dict[str, list[Delivery]] = defaultdict(list)
+    rows = select(Delivery).where(Delivery.message_id.in_(messages)).order_by(Delivery.id)
+    for row in session.scalars(rows):
+        found[row.message_id].append(row)
+    return found
+
+
+def _states(rentals: list[str]) -> dict[str, str]:
+    rows = session.execute(select(Rental.id, Rental.state).where(Rental.id.in_(rentals)))
+    return {row.id: row.state for row in rows}

@@ -1,0 +1,121 @@
+"""What a message keeps: ids, instants, amounts. Names are looked up and codes and URLs recomputed when it is read."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from app.cars import box as boxes
+from app.communities.models import Invitation
+from app.kit.clock import z
+from app.kit.db import session
+from app.messages.about import About, amount_of, share_of
+from app.messages.scene import Scene
+from app.people import codes
+from app.people.models import Person
+
+OBJECTION = timedelta(minutes=15)
+"""How long a driver may say "I still have it" after the owner closed by hand."""
+
+
+def fill(kind: str, names: tuple[str, ...], scene: Scene, person: str | None) -> dict[str, Any]:
+    """A value for each name the kind's sentence needs."""
+    found = {name: _SOURCES[name](scene) for name in names if name not in ("zone", "amount")}
+    if "zone" in names:
+        found["zone"] = _zone(scene, person)
+    if "amount" in names:
+        found["amount"] = _share(scene) if kind == "payment_done.owner" else _amount(scene)
+    return found
+
+
+def _zone(scene: Scene, person: str | None) -> str:
+    """The car's, and where no car is concerned the reader's or the inviter's."""
+    if scene.car is not None:
+        return scene.car.time_zone
+    reader = session.get(Person, person or scene.fact.by)
+    assert reader is not None
+    return reader.time_zone
+
+
+def _rental(scene: Scene) -> About:
+    assert scene.rental is not None
+    return scene.rental
+
+
+def _owner(scene: Scene) -> str:
+    """The owner who acted, else the first."""
+    owners = _rental(scene).owners
+    actor = scene.said("approved_by") or scene.said("by")
+    return str(actor if actor in owners or not owners else owners[0])
+
+
+def _to(scene: Scene) -> str:
+    return z(scene.said("to") or _rental(scene).to_at)
+
+
+def _at(scene: Scene) -> str:
+    return z(scene.said("at") or scene.at)
+
+
+def _price(scene: Scene) -> dict[str, Any]:
+    known = _rental(scene).total
+    total = scene.said("total")
+    return {"amount": total or 0, "currency": scene.said("currency") or known["currency"]}
+
+
+def _amount(scene: Scene) -> dict[str, Any]:
+    amount = scene.said("amount")
+    if amount is not None:
+        return {"amount": amount, "currency": scene.fact.currency}
+    return amount_of(scene.fact.payment)
+
+
+def _share(scene: Scene) -> dict[str, Any]:
+    found = share_of(scene.fact.payment)
+    assert found is not None
+    return found
+
+
+def has_share(scene: Scene) -> bool:
+    return share_of(scene.fact.payment) is not None
+
+
+def _since(scene: Scene) -> str:
+    box = boxes.live(scene.fact.car)
+    heard = box.last_heard_at if box else None
+    return z(heard or scene.at)
+
+
+def _expires_at(scene: Scene) -> str:
+    invitation = session.get(Invitation, scene.fact.invitation)
+    assert invitation is not None
+    return z(invitation.expires_at)
+
+
+def _reason(scene: Scene) -> str:
+    """Not the words: where they are. The driver's licence, or the lock's unmet conditions."""
+    reasons = scene.said("reasons")
+    return f"lock:{reasons}" if reasons is not None else str(scene.fact.person)
+
+
+_SOURCES: dict[str, Callable[[Scene], Any]] = {
+    "inviter": lambda scene: scene.fact.by,
+    "member": lambda scene: scene.fact.person,
+    "community": lambda scene: scene.fact.community,
+    "owner": _owner,
+    "driver": lambda scene: _rental(scene).driver,
+    "car": lambda scene: scene.car.id if scene.car else None,
+    "from": lambda scene: z(_rental(scene).from_at),
+    "to": _to,
+    "at": _at,
+    "answer_by": lambda scene: z(scene.fact.at + OBJECTION),
+    "expires_at": _expires_at,
+    "price": _price,
+    "charge": lambda scene: scene.fact.percent,
+    "since": _since,
+    "minutes": lambda _: codes.LIVES // timedelta(minutes=1),
+    "code": lambda scene: scene.fact.code,
+    "email": lambda scene: scene.fact.code,
+    "link": lambda scene: scene.said("invitation") or scene.fact.rental,
+    "phone": lambda scene: scene.said("phone") or scene.fact.session,
+    "reason": _reason,
+}

@@ -1,0 +1,95 @@
+"""How a person wants to be told: quiet hours, channels, news one by one or once a day."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.cars.windows import instant
+from app.kit.db import session, transactional
+from app.kit.errors import Validation
+from app.messages.models import Preferences
+from app.people.models import Person
+
+CHANNELS = ("push", "mail")
+DIGEST = ("off", "daily")
+DIGEST_AT = time(18)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """`quiet` in the person's wall time, over midnight where it begins later than it ends."""
+
+    quiet: tuple[time, time] | None
+    channels: tuple[str, ...]
+    digest: bool
+    zone: ZoneInfo
+
+    def quiet_until(self, at: datetime) -> datetime | None:
+        """When the quiet hours around `at` end; None outside them."""
+        if self.quiet is None:
+            return None
+        begins, ends = self.quiet
+        local = at.astimezone(self.zone)
+        now = local.time().replace(tzinfo=None)
+        inside = begins <= now < ends if begins < ends else now >= begins or now < ends
+        return _next(local, ends, self.zone) if inside else None
+
+    def digest_at(self, at: datetime) -> datetime:
+        """The next hour of the digest."""
+        return _next(at.astimezone(self.zone), DIGEST_AT, self.zone)
+
+
+def _next(local: datetime, wall: time, zone: ZoneInfo) -> datetime:
+    """The next instant at which clocks there show that time."""
+    today = datetime.combine(local.date(), wall)
+    found = instant(today, zone)
+    return found if found > local else instant(today + timedelta(days=1), zone)
+
+
+def of(person: Person) -> Wishes:
+    """A person's wishes; without a row: every channel, at any hour, one by one."""
+    row = session.get(Preferences, person.id)
+    zone = ZoneInfo(person.time_zone)
+    if row is None:
+        return Wishes(None, CHANNELS, digest=False, zone=zone)
+    daily = row.digest == "daily" and "mail" in row.channels
+    return Wishes(_quiet(row), tuple(row.channels), digest=daily, zone=zone)
+
+
+def _quiet(row: Preferences) -> tuple[time, time] | None:
+    if row.quiet_from is None or row.quiet_to is None:
+        return None
+    return row.quiet_from, row.quiet_to
+
+
+def shown(person: str) -> dict[str, Any]:
+    """The preferences as the API shows them."""
+    row = session.get(Preferences, person)
+    if row is None:
+        return {"quiet": None, "channels": list(CHANNELS), "digest": "off"}
+    times = _quiet(row)
+    quiet = {"from": f"{times[0]:%H:%M}", "to": f"{times[1]:%H:%M}"} if times else None
+    return {"quiet": quiet, "channels": row.channels, "digest": row.digest}
+
+
+@transactional
+def replace(person: str, body: dict[str, Any], check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Put new preferences in place of the old. Raises Validation for quiet hours without length."""
+    session.get_one(Person, person, with_for_update=True)
+    check(shown(person))
+    quiet = body["quiet"]
+    if quiet is not None and quiet["from"] == quiet["to"]:
+        where = [{"pointer": "/quiet/to", "code": "invalid", "detail": "Must differ from the beginning."}]
+        raise Validation(errors=where)
+    row = Preferences(
+        person_id=person,
+        quiet_from=time.fromisoformat(quiet["from"]) if quiet else None,
+        quiet_to=time.fromisoformat(quiet["to"]) if quiet else None,
+        channels=[one for one in CHANNELS if one in body["channels"]],
+        digest=body["digest"],
+    )
+    session.merge(row)
+    session.flush()
+    return shown(person)

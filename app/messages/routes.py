@@ -1,0 +1,66 @@
+"""HTTP of messages: the inbox, how one wants to be told, the timeline of a rental."""
+
+from typing import Any
+
+from app.kit.auth import caller
+from app.kit.errors import NotFound
+from app.kit.fields import Paging
+from app.kit.http import Answer, Page, etag_of, require_match
+from app.kit.routes import Routes
+from app.messages import inbox, preferences, schemas, timeline
+
+routes = Routes("messages", __name__, url_prefix="/v1", description="What people are told, and how.")
+
+
+@routes.add(
+    "GET", "/me/messages", summary="One's messages", query=schemas.Messages, returns=schemas.MessagePage
+)
+def list_messages(query: dict[str, Any]) -> Page:
+    return inbox.of(caller().person, **query)
+
+
+@routes.add(
+    "POST",
+    '/me/messages/<pid("msg"):message>/read',
+    summary="Mark a message as read",
+    status=204,
+    problems=(NotFound,),
+)
+def read_message(message: str) -> None:
+    inbox.read(caller().person, message)
+
+
+@routes.add(
+    "GET",
+    "/me/preferences",
+    summary="How one wants to be told",
+    returns=schemas.Preferences,
+    etag=True,
+)
+def read_preferences() -> dict[str, Any]:
+    return preferences.shown(caller().person)
+
+
+@routes.add(
+    "PUT",
+    "/me/preferences",
+    summary="Replace how one wants to be told",
+    body=schemas.Preferences,
+    returns=schemas.Preferences,
+    match=True,
+)
+def replace_preferences(body: dict[str, Any]) -> Answer:
+    schema = schemas.Preferences()
+    put = preferences.replace(caller().person, body, lambda current: require_match(schema, current))
+    return Answer(put, headers={"ETag": f'"{etag_of(schema.dump(put))}"'})
+
+
+@routes.add(
+    "GET",
+    '/rentals/<pid("ren"):rental>/timeline',
+    summary="What happened in a rental",
+    query=Paging,
+    returns=schemas.EventPage,
+)
+def read_timeline(rental: str, query: dict[str, Any]) -> Page:
+    return timeline.of(caller().person, rental, **query)

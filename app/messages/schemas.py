@@ -1,0 +1,79 @@
+"""What goes in and out about messages."""
+
+from marshmallow import fields
+
+from app.kit.fields import Instant, Many, OneOf, Paging, PublicIdField, Strict, Text
+from app.kit.routes import page_of
+from app.messages.kinds import KINDS
+from app.messages.preferences import CHANNELS, DIGEST
+from app.messages.timeline import BY
+
+CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
+class Action(Strict):
+    """Something the reader may do about a message now."""
+
+    label = Text(40)
+    link = Text(200, metadata={"example": "/v1/rentals/ren_01970000000070008000000000000000/approve"})
+
+
+class Delivery(Strict):
+    """A message on its way to one phone or mailbox."""
+
+    channel = OneOf(CHANNELS)
+    state = OneOf(("waiting", "sent", "failed", "gone", "skipped"))
+    at = Instant()
+
+
+class Message(Strict):
+    """What a person is told about something that happened."""
+
+    id = PublicIdField("msg")
+    kind = OneOf(sorted(KINDS))
+    title = Text(300)
+    body = Text(2000, lines=True)
+    rental = PublicIdField("ren", allow_none=True)
+    actions = Many(fields.Nested(Action), 5)
+    urgent = fields.Boolean()
+    at = Instant()
+    read_at = Instant(allow_none=True)
+    deliveries = Many(fields.Nested(Delivery), 100)
+
+
+MessagePage = page_of(Message, "Message")
+
+
+class Messages(Paging):
+    """Which messages."""
+
+    unread = fields.Boolean(truthy={"true"}, falsy={"false"}, load_default=None)
+
+
+class Quiet(Strict):
+    """Hours in the person's wall time in which nothing that can wait makes a sound; they may span midnight."""
+
+    from_ = Text(5, shortest=5, pattern=CLOCK, required=True, data_key="from", attribute="from")
+    to = Text(5, shortest=5, pattern=CLOCK, required=True)
+
+
+class Preferences(Strict):
+    """How a person wants to be told; codes and news of the account itself come in any case."""
+
+    quiet = fields.Nested(Quiet, allow_none=True, required=True)
+    channels = Many(OneOf(CHANNELS), 2, required=True)
+    digest = OneOf(DIGEST, required=True)
+
+
+class Event(Strict):
+    """One thing that happened in a rental."""
+
+    at = Instant()
+    kind = Text(60)
+    by = OneOf(BY)
+    text = Text(300)
+    told_at = Instant(allow_none=True)
+    opened_at = Instant(allow_none=True)
+
+
+EventPage = page_of(Event, "Event")

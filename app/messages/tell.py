@@ -1,0 +1,233 @@
+"""From a fact to the people who are told: ONE table. Handlers run inside the reaction's transaction and only write rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from app import facts
+from app.kit import clock
+from app.kit.db import new_id, session
+from app.kit.facts import Fact, FactRow
+from app.messages import channels, params, scene, whom
+from app.messages.about import next_booked
+from app.messages.kinds import KINDS
+from app.messages.models import MSG, Message
+from app.messages.scene import Scene
+from app.messages.whom import People
+from app.people.models import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """These people are told this kind, when that holds."""
+
+    whom: Callable[[Scene], People]
+    kind: str
+    when: Callable[[Scene], bool] = lambda _: True
+    of: Callable[[Scene], Scene | None] = lambda here: here
+
+
+def _is(field: str, *values: str) -> Callable[[Scene], bool]:
+    return lambda here: here.said(field) in values
+
+
+def _has(field: str) -> Callable[[Scene], bool]:
+    return lambda here: here.said(field) is not None
+
+
+def _has_no(field: str) -> Callable[[Scene], bool]:
+    return lambda here: here.said(field) is None
+
+
+def _is_news(here: Scene) -> bool:
+    return here.fact.new_installation and whom.has_other_sessions(here)
+
+
+def _opened_late(here: Scene) -> bool:
+    """The doors opened after their command had been given up; by the box's own record where no command is named."""
+    rows = session.execute(
+        select(FactRow.data["command"].astext).where(
+            FactRow.data["rental"].astext == here.fact.rental,
+            FactRow.kind == facts.DoorUnknown.kind,
+            FactRow.data["what"].astext != "lock",
+            FactRow.seq < here.seq,
+        )
+    ).scalars()
+    unknown = set(rows)
+    return here.fact.command in unknown if here.fact.command else bool(unknown)
+
+
+def _opened_in_time(here: Scene) -> bool:
+    return not _opened_late(here)
+
+
+def _next(here: Scene) -> Scene | None:
+    """The same fact as the driver of the next booked rental of the car sees it."""
+    following = next_booked(here.fact.rental)
+    return Scene(here.fact, here.seq, here.at, following) if following else None
+
+
+_BY_HAND, _BY_LOCK = _is("by", "owner", "operator"), _is("by", "driver", "box", "system")
+
+TABLE: dict[type[Fact], tuple[Told, ...]] = {
+    facts.RegisteredAgain: (Told(whom.person, "account_exists_notice"),),
+    facts.EmailCodeIssued: (
+        Told(whom.person, "email_confirm", _is("purpose", "confirm")),
+        Told(whom.person, "password_reset", _is("purpose", "reset")),
+        Told(whom.person, "email_change", _is("purpose", "change")),
+    ),
+    facts.EmailChangeAsked: (Told(whom.person, "email_change_notice"),),
+    facts.SignedIn: (Told(whom.person, "new_sign_in", _is_news),),
+    facts.PhoneAdded: (
+        Told(whom.person, "phone_code", _has("code")),
+        Told(whom.person, "phone_confirm", _has_no("code")),
+    ),
+    facts.LicenceCleared: (Told(whom.person, "licence_cleared.driver"),),
+    facts.LicenceRefused: (Told(whom.person, "licence_refused.driver"),),
+    facts.Invited: (Told(whom.invited, "invited"),),
+    facts.InvitationAccepted: (Told(whom.inviters, "invitation_accepted"),),
+    facts.InvitationDeclined: (Told(whom.inviters, "invitation_declined"),),
+    facts.MemberRemoved: (Told(whom.person, "member_removed"),),
+    facts.BoxOffline: (Told(whom.owners, "box_offline.owner"),),
+    facts.ChargeLow: (Told(whom.holder, "charge_low"),),
+    facts.RentalAsked: (Told(whom.owners, "rental_asked.owner"),),
+    facts.RentalBooked: (
+        Told(whom.driver, "rental_approved.driver", _has("approved_by")),
+        Told(whom.driver, "rental_booked.driver", _has_no("approved_by")),
+        Told(whom.other_owners, "rental_booked.owner"),
+    ),
+    facts.RentalDeclined: (Told(whom.driver, "rental_declined.driver"),),
+    facts.RentalWithdrawn: (Told(whom.owners, "rental_withdrawn.owner"),),
+    facts.RentalLapsed: (
+        Told(whom.driver, "rental_lapsed.driver"),
+        Told(whom.owners, "rental_lapsed.owner"),
+    ),
+    facts.RentalCancelled: (
+        Told(whom.driver, "rental_cancelled.driver"),
+        Told(whom.owners, "rental_cancelled.owner"),
+    ),
+    facts.RentalNoShow: (
+        Told(whom.driver, "rental_no_show.driver"),
+        Told(whom.owners, "rental_no_show.owner"),
+    ),
+    facts.RentalAboutToStart: (
+        Told(whom.driver, "rental_about_to_start.driver"),
+        Told(whom.owners, "rental_about_to_start.owner"),
+    ),
+    facts.UnlockFailed: (
+        Told(whom.driver, "unlock_failed.driver"),
+        Told(whom.owners, "unlock_failed.owner"),
+    ),
+    facts.DoorUnknown: (
+        Told(whom.driver, "unlock_unknown.driver", _is("what", "unlock", "resume")),
+        Told(whom.driver, "lock_unknown.driver", _is("what", "lock", "pause")),
+    ),
+    facts.RentalStarted: (
+        Told(whom.driver, "rental_unlocked.driver", _opened_in_time),
+        Told(whom.driver, "opened_late.driver", _opened_late),
+        Told(whom.owners, "rental_unlocked.owner"),
+    ),
+    facts.RentalPaused: (
+        Told(whom.driver, "rental_paused.driver"),
+        Told(whom.owners, "rental_paused.owner"),
+    ),
+    facts.RentalResumed: (
+        Told(whom.driver, "rental_resumed.driver"),
+        Told(whom.owners, "rental_resumed.owner"),
+    ),
+    facts.LockRefused: (Told(whom.driver, "lock_refused.driver"),),
+    facts.RentalEnded: (
+        Told(whom.driver, "rental_ended.driver", _BY_LOCK),
+        Told(whom.owners, "rental_ended.owner", _BY_LOCK),
+        Told(whom.driver, "rental_closed_by_hand.driver", _BY_HAND),
+        Told(whom.owners, "rental_closed_by_hand.owner", _BY_HAND),
+    ),
+    facts.RentalLate: (
+        Told(whom.driver, "rental_late.driver"),
+        Told(whom.owners, "rental_late.owner"),
+        Told(whom.driver, "rental_late.next_driver", of=_next),
+    ),
+    facts.StillHasCar: (Told(whom.owners, "still_has_car.owner"),),
+    facts.ExtensionAsked: (Told(whom.owners, "extension_asked.owner"),),
+    facts.RentalExtended: (
+        Told(whom.driver, "extension_approved.driver"),
+        Told(whom.owners, "extension_approved.owner"),
+    ),
+    facts.ExtensionDeclined: (Told(whom.driver, "extension_declined.driver"),),
+    facts.CoverRefused: (
+        Told(whom.driver, "cover_refused.driver"),
+        Told(whom.owners, "cover_refused.owner"),
+    ),
+    facts.PaymentFailed: (Told(whom.driver, "payment_failed.driver"),),
+    facts.PaymentActionRequired: (Told(whom.driver, "payment_action_required.driver"),),
+    facts.PaymentSucceeded: (
+        Told(whom.driver, "payment_done.driver"),
+        Told(whom.owners, "payment_done.owner", params.has_share),
+    ),
+    facts.PaymentReleased: (Told(whom.driver, "payment_released.driver"),),
+    facts.PaymentRefunded: (Told(whom.driver, "payment_refunded.driver"),),
+    facts.ReceiptReady: (Told(whom.driver, "receipt_ready"),),
+}
+UNTOLD = {
+    "note_received": "notes have no fact yet",
+    "car_free_again": "the waiting list has no fact yet",
+    "charge_requested.driver": "charge requests have no fact yet",
+    "charge_decided.owner": "charge requests have no fact yet",
+    "charge_decided.driver": "charge requests have no fact yet",
+    "cover_unconfirmed.owner": "a policy that confirms first has no fact yet",
+    "cover_unconfirmed.driver": "a policy that confirms first has no fact yet",
+    "conditions_changed": "publishing conditions has no fact yet",
+}
+"""Kinds of the catalogue that no fact tells, and why."""
+
+
+def _tell(fact: Fact) -> None:
+    here = scene.of(fact)
+    for told in TABLE[type(fact)]:
+        there = told.of(here)
+        if there is None or not told.when(there):
+            continue
+        for person in dict.fromkeys(told.whom(there)):
+            _write(told.kind, there, person)
+
+
+def _write(kind: str, here: Scene, person: str | None) -> None:
+    """The message and its deliveries, unless this person was told this already; an erased person is told nothing."""
+    reader = session.get(Person, person) if person else None
+    if person is not None and (reader is None or reader.erased_at is not None):
+        return
+    statement = insert(Message).values(
+        id=new_id(MSG),
+        person_id=person,
+        fact_seq=here.seq,
+        kind=kind,
+        params=params.fill(kind, KINDS[kind].params, here, person),
+        rental_id=here.rental_id,
+        urgent=KINDS[kind].urgent,
+        made_at=clock.now(),
+    )
+    made = session.execute(
+        statement.on_conflict_do_nothing(constraint="messages_told_once_key").returning(Message.id)
+    ).scalar_one_or_none()
+    if made is not None:
+        channels.send(session.get_one(Message, made), reader)
+
+
+def _handler(kind: type[Fact]) -> Callable[[Any], None]:
+    def tell(fact: Fact) -> None:
+        _tell(fact)
+
+    tell.__name__ = tell.__qualname__ = f"tell_{snake(kind.kind)}"
+    return tell
+
+
+def snake(name: str) -> str:
+    """RentalAsked as rental_asked."""
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
+
+
+REACTIONS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {kind: (_handler(kind),) for kind in TABLE}
+"""For `app/reactions.py`: one reaction per fact of the table."""

@@ -1,0 +1,145 @@
+"""The timeline of a rental, read from its facts: the same for both sides, no place, no amount that is one side's alone."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from app import facts
+from app.kit import i18n
+from app.kit.db import session
+from app.kit.facts import Fact, FactRow
+from app.kit.http import Page, to_cursor, uncursor
+from app.messages import words
+from app.messages.models import Delivery, Message
+from app.messages.tell import snake
+from app.rentals import access
+from app.rentals.models import Rental
+
+_DRIVER: tuple[type[Fact], ...] = (
+    facts.RentalAsked,
+    facts.RentalWithdrawn,
+    facts.UnlockAsked,
+    facts.RentalPaused,
+    facts.RentalResumed,
+    facts.LockAsked,
+    facts.ExtensionAsked,
+    facts.StillHasCar,
+)
+_OWNER: tuple[type[Fact], ...] = (facts.RentalDeclined, facts.ExtensionDeclined)
+_BOX: tuple[type[Fact], ...] = (
+    facts.UnlockFailed,
+    facts.RentalStarted,
+    facts.LockRefused,
+    facts.MeterRuns,
+    facts.ChargeLow,
+)
+_INSURER: tuple[type[Fact], ...] = (facts.CoverRefused,)
+_SYSTEM: tuple[type[Fact], ...] = (
+    facts.RentalBooked,
+    facts.RentalLapsed,
+    facts.RentalCancelled,
+    facts.RentalNoShow,
+    facts.RentalAboutToStart,
+    facts.DoorUnknown,
+    facts.MeterStopped,
+    facts.RentalEnded,
+    facts.RentalLate,
+    facts.RentalSettled,
+    facts.RentalExtended,
+    facts.CoverBound,
+    facts.CoverExtended,
+    facts.CoverClosed,
+    facts.CoverVoided,
+    facts.PaymentHeld,
+    facts.PaymentFailed,
+    facts.PaymentActionRequired,
+    facts.PaymentSucceeded,
+    facts.PaymentReleased,
+    facts.PaymentRefunded,
+    facts.ReceiptReady,
+    facts.BoxOffline,
+)
+SHOWN: dict[str, str] = {
+    fact.kind: by
+    for by, some in (
+        ("driver", _DRIVER),
+        ("owner", _OWNER),
+        ("box", _BOX),
+        ("insurer", _INSURER),
+        ("system", _SYSTEM),
+    )
+    for fact in some
+}
+"""Kind of fact -> who did it; a fact that names its actor says so itself."""
+HIDDEN = {
+    facts.CoverActivated.kind: "the start says it",
+    facts.CoverOverrun.kind: "the lateness says it",
+}
+"""Facts of a rental that its timeline leaves out, and why."""
+BY = ("driver", "owner", "system", "box", "insurer", "operator")
+
+
+def of(person: str, rental_id: str, *, limit: int, cursor: str | None) -> Page:
+    """What happened, newest first. Raises NotFound for who is not of the rental."""
+    rental = access.may_see(rental_id, person)
+    statement = select(FactRow).where(FactRow.data["rental"].astext == rental_id, FactRow.kind.in_(SHOWN))
+    if cursor:
+        statement = statement.where(FactRow.seq < _seq(cursor))
+    rows = session.scalars(statement.order_by(FactRow.seq.desc()).limit(limit + 1)).all()
+    shown = rows[:limit]
+    more = to_cursor(f"seq_{shown[-1].seq:032x}") if len(rows) > limit else None
+    return Page(_events(rental, shown), more)
+
+
+def _seq(cursor: str) -> int:
+    return int(uncursor(cursor).rpartition("_")[2], 16) % 2**63
+
+
+def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:
+    told = _told(rental.id, [row.seq for row in rows])
+    language = i18n.reader()
+    driver = words.first_name(rental.driver_id, language)
+    return [
+        {
+            "at": row.at,
+            "kind": snake(row.kind),
+            "by": _by(row),
+            "text": i18n.say(_key(row), language, driver=driver),
+            "told_at": told[row.seq][0],
+            "opened_at": told[row.seq][1],
+        }
+        for row in rows
+    ]
+
+
+def _by(row: FactRow) -> str:
+    said = row.data.get("by")
+    if row.kind == facts.RentalBooked.kind:
+        return "owner" if row.data["approved_by"] else "system"
+    return said if said in BY else SHOWN[row.kind]
+
+
+def _key(row: FactRow) -> str:
+    if row.kind == facts.RentalEnded.kind and row.data["by"] in ("owner", "operator"):
+        return "timeline.rental_ended.by_hand"
+    return f"timeline.{snake(row.kind)}"
+
+
+def _told(rental_id: str, seqs: list[int]) -> dict[int, tuple[datetime | None, datetime | None]]:
+    """Per fact, when a message about it first went out and was first opened, on either side."""
+    rows = session.execute(
+        select(
+            Message.fact_seq,
+            func.min(Delivery.at).filter(Delivery.state == "sent"),
+            func.min(Message.read_at),
+        )
+        .outerjoin(Delivery, Delivery.message_id == Message.id)
+        .where(Message.fact_seq.in_(seqs), Message.rental_id == rental_id)
+        .group_by(Message.fact_seq)
+    )
+    found: dict[int, tuple[datetime | None, datetime | None]] = defaultdict(lambda: (None, None))
+    found.update({row[0]: (row[1], row[2]) for row in rows})
+    return found

@@ -1,0 +1,67 @@
+"""Whom to tell: each function names the people of a scene; the stranger is in none of them."""
+
+from sqlalchemy import select
+
+from app.cars import access as cars
+from app.communities import access as circles
+from app.communities.models import Invitation
+from app.kit.db import session
+from app.messages.scene import Scene
+from app.people.models import Session
+from app.people.register import find_by_email
+
+People = list[str | None]
+
+
+def person(scene: Scene) -> People:
+    """Whom the fact is about."""
+    return [scene.fact.person]
+
+
+def driver(scene: Scene) -> People:
+    return [scene.rental.driver] if scene.rental else []
+
+
+def owners(scene: Scene) -> People:
+    """Who is told as owner of the car; never also the driver."""
+    if scene.rental is not None:
+        return list(scene.rental.owners)
+    return list(cars.runners(scene.car)) if scene.car else []
+
+
+def other_owners(scene: Scene) -> People:
+    """The owners but the one who did it."""
+    actors = (scene.said("by"), scene.said("approved_by"))
+    return [one for one in owners(scene) if one not in actors]
+
+
+def holder(scene: Scene) -> People:
+    """Who holds the car: its driver while it is out, else its owners."""
+    return driver(scene) or owners(scene)
+
+
+def invited(scene: Scene) -> People:
+    """The address the invitation was sent to: its account, or None for one without; nobody for a mere link."""
+    email = _invitation(scene).email
+    if email is None:
+        return []
+    account = find_by_email(email)
+    return [account.id if account else None]
+
+
+def inviters(scene: Scene) -> People:
+    """Who invited, and who runs the community."""
+    people = [_invitation(scene).invited_by, *circles.runners(scene.fact.community)]
+    return [one for one in people if one != scene.fact.person]
+
+
+def _invitation(scene: Scene) -> Invitation:
+    found = session.get(Invitation, scene.fact.invitation)
+    assert found is not None
+    return found
+
+
+def has_other_sessions(scene: Scene) -> bool:
+    """Whether the person was ever signed in elsewhere: the very first sign-in is no news."""
+    other = select(Session.id).where(Session.person_id == scene.fact.person, Session.id != scene.fact.session)
+    return session.execute(other.limit(1)).first() is not None

@@ -1,0 +1,126 @@
+"""A message put into words: names are looked up, codes and URLs recomputed, then the catalogue writes the sentence."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from app.cars.models import Car
+from app.communities import invite
+from app.communities.models import Community
+from app.kit import i18n
+from app.kit.db import session
+from app.kit.keys import settings
+from app.messages.about import label
+from app.messages.kinds import OWN
+from app.people import codes
+from app.people.models import EmailCode, Licence, Person, Phone, Session
+from notifications import catalogue
+from notifications.catalogue import Text
+from notifications.kinds import SHAPES
+
+LOCK = ("state", "command", "box", "doors", "ignition", "keys", "place", "plugged", "photos")
+"""The conditions of a lock, each with a remedy in `app/kit/texts`."""
+
+
+def of(kind: str, params: Mapping[str, Any], language: str) -> Text:
+    """Title and body in the reader's language (BCP 47)."""
+    filled = {name: _value(kind, name, value, i18n.pick(language)) for name, value in params.items()}
+    if kind in OWN:
+        title, body = f"message.{kind}.title", f"message.{kind}.body"
+        base = i18n.pick(language)
+        return Text(i18n.say(title, base, **filled), i18n.say(body, base, **filled))
+    return catalogue.render(kind, language, filled)
+
+
+def _value(kind: str, name: str, value: Any, language: str) -> Any:
+    if name == "zone":
+        return value
+    if SHAPES[name] == "instant":
+        return datetime.fromisoformat(value)
+    if name == "phone":
+        return _device(value, language, own=kind == "phone_confirm")
+    resolve = _NAMES.get(name)
+    return resolve(value, language) if resolve else value
+
+
+def first_name(person: str, language: str) -> str:
+    """To others a person is a first name; one that is erased is somebody."""
+    found = session.get(Person, person)
+    if found is None or found.erased_at is not None:
+        return i18n.say("person.somebody", language)
+    return found.first_name
+
+
+def _community(community: str, language: str) -> str:
+    found = session.get(Community, community)
+    return found.name if found else i18n.say("community.gone", language)
+
+
+def _car(car: str, language: str) -> str:
+    found = session.get(Car, car)
+    return label(found) if found else i18n.say("car.gone", language)
+
+
+def _device(ref: str, language: str, *, own: bool) -> str:
+    """A phone, or what is known of the installation of a sign-in."""
+    known = session.get(Phone, ref) if ref.startswith("pho_") else _phone_of(ref)
+    platform = known.platform if known else "new"
+    return i18n.say(f"phone.this.{platform}" if own else f"phone.{platform}", language)
+
+
+def _phone_of(sign_in: str) -> Phone | None:
+    found = session.get(Session, sign_in)
+    if found is None:
+        return None
+    phone: Phone | None = session.scalars(
+        select(Phone).where(Phone.person_id == found.person_id, Phone.installation == found.installation)
+    ).first()
+    return phone
+
+
+def _new_address(code: str, language: str) -> str:
+    del language
+    found = session.get(EmailCode, code)
+    return (found.subject if found else None) or ""
+
+
+def _reason(ref: str, language: str) -> str:
+    """Where the words are: `lock:` and the codes of what is unmet, or the person whose licence was refused."""
+    if ref.startswith("lock:"):
+        lines = [_lock_remedy(code.strip(), language) for code in ref.removeprefix("lock:").split(",")]
+        return " ".join(dict.fromkeys(lines))
+    licence = session.get(Licence, ref)
+    return (licence.refused_reason if licence else None) or i18n.say("reason.licence", language)
+
+
+def _lock_remedy(code: str, language: str) -> str:
+    return i18n.say(f"condition.lock.{code}" if code in LOCK else "reason.lock", language)
+
+
+def link_of(ref: str, language: str = "") -> str:
+    """The URL of an invitation (with its code) or of a rental's receipt."""
+    del language
+    if ref.startswith("inv_"):
+        return invite.url_of(ref)
+    return f"{settings().public_url}/v1/rentals/{ref}/receipt"
+
+
+def _digits(code: str, language: str) -> str:
+    del language
+    return codes.digits(code)
+
+
+_NAMES: dict[str, Callable[[str, str], str]] = {
+    "inviter": first_name,
+    "member": first_name,
+    "owner": first_name,
+    "driver": first_name,
+    "community": _community,
+    "car": _car,
+    "email": _new_address,
+    "reason": _reason,
+    "link": link_of,
+    "code": _digits,
+}
