@@ -20,7 +20,10 @@ def settle_end(rental: str, total: Money, at: datetime, *, payee: str | None = N
     Told again with another total (a later record of the box corrects the end), the difference is charged or refunded.
     """
     del at
+    again = any(row.owed is not None for row in _locked(rental))
     owe(rental, total.amount, payee=payee)
+    if again:
+        _step_all(rental)
 
 
 def owe(rental: str, total: int, *, payee: str | None = None) -> None:
@@ -53,7 +56,7 @@ def _room(row: Payment) -> int:
     if row.state in (State.RELEASED, State.RELEASING):
         return 0
     if row.state in TAKEN:
-        return row.captured - row.refunded if row.owed is None else row.captured
+        return row.captured
     if row.state == State.CAPTURING and row.owed is not None:
         return row.owed
     return row.amount
@@ -108,9 +111,11 @@ def on_dropped(fact: facts.RentalDeclined | facts.RentalWithdrawn | facts.Rental
 
 def _take(rental: str, total: int) -> None:
     """`total` counts only where the end has not written what is owed."""
-    rows = _locked(rental)
-    if any(row.owed is None for row in rows):
+    if any(row.owed is None for row in _locked(rental)):
         owe(rental, total)
-        rows = _locked(rental)
-    for row in rows:
+    _step_all(rental)
+
+
+def _step_all(rental: str) -> None:
+    for row in _locked(rental):
         advance.next_step(row)

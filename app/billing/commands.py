@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.billing.models import Payment, PaymentCommand
 from app.kit import clock
-from app.kit.db import bare, in_transaction, new_id, session
+from app.kit.db import bare, in_transaction, new_id, notify, session
 from app.kit.errors import Unavailable
 from app.kit.jobs import defer
 from payments.gateway import Payments
@@ -117,6 +117,7 @@ def settle(
 
 def lock(payment: str) -> Payment:
     """The payment row, locked: the last of all rows in the order of locks."""
+    session.flush()
     found = session.get(Payment, payment, with_for_update=True, populate_existing=True)
     if found is None:
         raise LookupError(payment)
@@ -124,5 +125,5 @@ def lock(payment: str) -> Payment:
 
 
 def tell_waiters(payment: Payment) -> None:
-    """Wake requests that wait for this payment (`Prefer: wait` on a booking)."""
-    session.execute(text("select pg_notify('command_settled', :ref)"), {"ref": payment.id})
+    """Wake requests that wait for the rental's payment (`Prefer: wait` on a booking)."""
+    notify("command_settled", payment.rental_id)

@@ -1,0 +1,169 @@
+"""The books: double entry, append-only; each entry sums to zero per currency, which the database checks at commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.billing.models import LedgerEntry, Payment, Posting
+from app.kit import clock
+from app.kit.db import session
+from app.kit.jobs import defer
+from payments.money import Money
+from payments.split import Shares, ShareTable, split_captured, split_refund
+
+STRIPE_CLEARING = "stripe_clearing"
+OWNER_PAYABLE = "owner_payable"
+INSURER_PAYABLE = "insurer_payable"
+PLATFORM_REVENUE = "platform_revenue"
+VAT_PAYABLE = "vat_payable"
+PROCESSOR_FEES = "processor_fees"
+ACCOUNTS = (STRIPE_CLEARING, OWNER_PAYABLE, INSURER_PAYABLE, PLATFORM_REVENUE, VAT_PAYABLE, PROCESSOR_FEES)
+
+SHARES = ShareTable(insurer=1000, platform=1500, vat_rate=2000)
+"""Of every captured amount 10 % is the insurer's and 15 % the platform's, with VAT of 20 % contained in the
+platform's part; the owner has the rest. A figure of the product, to be agreed before going live; entries keep the
+amounts they were posted with, so a change touches no entry made before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One posting to be: debit above zero, credit below; `subject` is whose account it is."""
+
+    account: str
+    money: Money
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry to be. (source_type, source_id, kind) is posted at most once."""
+
+    kind: str
+    source_type: str
+    source_id: str
+    lines: tuple[Line, ...]
+    payment: str | None = None
+    rental: str | None = None
+    fact_seq: int | None = None
+
+
+def post(entry: Entry) -> int | None:
+    """Write an entry; its id, or None when its source is in the books already. Within a transaction."""
+    statement = insert(LedgerEntry).values(
+        kind=entry.kind,
+        source_type=entry.source_type,
+        source_id=entry.source_id,
+        payment_id=entry.payment,
+        rental_id=entry.rental,
+        fact_seq=entry.fact_seq,
+        at=clock.now(),
+    )
+    made = session.execute(statement.on_conflict_do_nothing().returning(LedgerEntry.id)).scalar()
+    if made is None:
+        return None
+    for line in entry.lines:
+        if line.money:
+            session.add(
+                Posting(
+                    entry_id=made,
+                    account=line.account,
+                    subject=line.subject,
+                    amount=line.money.amount,
+                    currency=line.money.currency,
+                )
+            )
+    session.flush()
+    return int(made)
+
+
+def captured(payment: Payment, money: Money, fact_seq: int) -> None:
+    """A capture or charge succeeded: the provider owes us all, we owe the shares. Its fee follows by a job."""
+    lines = (Line(STRIPE_CLEARING, money), *_shares(split_captured(money, SHARES), payment.payee, -1))
+    post(_entry("capture", "payment", payment.id, payment, lines, fact_seq))
+    if payment.charge_id:
+        defer("payment_fee", lock=payment.charge_id, payment=payment.id)
+
+
+def refunded(payment: Payment, money: Money, command: str, fact_seq: int) -> None:
+    """A refund: everybody gives back in proportion to what they still have of this payment."""
+    shares = split_refund(money, remaining(payment))
+    lines = (*_shares(shares, payment.payee, 1), Line(STRIPE_CLEARING, -money))
+    post(_entry("refund", "command", command, payment, lines, fact_seq))
+
+
+def refund_failed(payment: Payment, command: str) -> None:
+    """The bank sent a refund back: the entry of that refund is turned round."""
+    entry = session.scalar(
+        select(LedgerEntry).where(
+            LedgerEntry.source_type == "command",
+            LedgerEntry.source_id == command,
+            LedgerEntry.kind == "refund",
+        )
+    )
+    if entry is not None:
+        lines = tuple(Line(row.account, -_money(row), row.subject) for row in postings(entry.id))
+        post(_entry("refund_failed", "command", command, payment, lines, None))
+
+
+def fee(payment: Payment, charge: str, money: Money) -> None:
+    """What the provider kept, in the currency it settles in."""
+    lines = (Line(PROCESSOR_FEES, money), Line(STRIPE_CLEARING, -money))
+    post(_entry("fee", "charge", charge, payment, lines, None))
+
+
+def _entry(
+    kind: str, source_type: str, source: str, payment: Payment, lines: tuple[Line, ...], fact_seq: int | None
+) -> Entry:
+    return Entry(kind, source_type, source, lines, payment.id, payment.rental_id, fact_seq)
+
+
+def _shares(shares: Shares, payee: str, sign: int) -> tuple[Line, ...]:
+    return (
+        Line(OWNER_PAYABLE, shares.owner * sign, payee),
+        Line(INSURER_PAYABLE, shares.insurer * sign),
+        Line(PLATFORM_REVENUE, shares.platform * sign),
+        Line(VAT_PAYABLE, shares.vat * sign),
+    )
+
+
+def remaining(payment: Payment) -> Shares:
+    """What each still has of a payment, by the books."""
+    rows = session.execute(
+        select(Posting.account, func.sum(Posting.amount))
+        .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
+        .where(LedgerEntry.payment_id == payment.id, LedgerEntry.kind != "fee")
+        .group_by(Posting.account)
+    ).all()
+    has = {account: payment.money(-int(total)) for account, total in rows}
+    nothing = payment.money(0)
+    return Shares(
+        *(has.get(one, nothing) for one in (OWNER_PAYABLE, INSURER_PAYABLE, PLATFORM_REVENUE, VAT_PAYABLE))
+    )
+
+
+def balances(account: str, currency: str, subject: str | None = None) -> Money:
+    """The balance of an account: debit above zero, credit below."""
+    found = select(func.coalesce(func.sum(Posting.amount), 0)).where(
+        Posting.account == account, Posting.currency == currency
+    )
+    if subject is not None:
+        found = found.where(Posting.subject == subject)
+    return Money.from_dict({"amount": int(session.scalar(found) or 0), "currency": currency})
+
+
+def of_rental(rental: str) -> Sequence[tuple[LedgerEntry, Sequence[Posting]]]:
+    """Every entry of a rental with its postings, oldest first."""
+    entries = session.scalars(
+        select(LedgerEntry).where(LedgerEntry.rental_id == rental).order_by(LedgerEntry.id)
+    ).all()
+    return [(entry, postings(entry.id)) for entry in entries]
+
+
+def postings(entry: int) -> Sequence[Posting]:
+    return session.scalars(select(Posting).where(Posting.entry_id == entry).order_by(Posting.id)).all()
+
+
+def _money(row: Posting) -> Money:
+    return Money.from_dict({"amount": row.amount, "currency": row.currency})

@@ -1,0 +1,214 @@
+"""What an intent's present state does to its payment: monotonic, so that late, doubled and stale news change nothing."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import or_, select
+
+from app import facts
+from app.billing import advance, commands, ledger
+from app.billing.models import Payment, PaymentCommand
+from app.billing.states import TAKEN, State
+from app.kit import clock, deadlines, keys
+from app.kit.db import session, transactional
+from app.kit.facts import record
+from payments.gateway import Intent, IntentState
+
+log = structlog.get_logger(__name__)
+BEFORE_START, AFTER_TOLD = timedelta(hours=2), timedelta(minutes=20)
+RENEW_BEFORE = timedelta(hours=12)
+DUNNING_DAYS = (1, 3, 5, 7)
+"""When a charge that the bank refused for now is tried again, after each failure (design: money, 4.5)."""
+SECRET = "payment-action"  # noqa: S105 - the name of a key, not a key
+
+
+def find(intent: str, key: str | None) -> PaymentCommand | None:
+    """The attempt that made an intent: by the intent's id, or by the key kept with it at the provider."""
+    mine = [PaymentCommand.object_id == intent]
+    if key is not None:
+        mine.append(PaymentCommand.key == key)
+    found = select(PaymentCommand).where(or_(*mine), PaymentCommand.kind.in_(("hold", "charge")))
+    return session.scalars(found.execution_options(populate_existing=True)).first()
+
+
+@transactional
+def apply(intent: Intent) -> bool:
+    """Bring our payment to what the provider says now; False when the intent is not one of ours."""
+    seen = find(intent.id, intent.command)
+    if seen is None or seen.payment_id is None:
+        return False
+    payment = commands.lock(seen.payment_id)
+    command = find(intent.id, intent.command)
+    assert command is not None
+    command.object_id = intent.id
+    if intent.state is IntentState.PROCESSING:
+        return True
+    if command.state == commands.OPEN:
+        failure = intent.failure.code if intent.failure and intent.state is IntentState.CARD_NEEDED else None
+        commands.settle(command, commands.FAILED if failure else commands.DONE, error=failure)
+    if command.id != payment.attempt_id and intent.id != payment.intent_id:
+        _stray(payment, command, intent)
+    elif payment.state == State.RENEWING and command.id == payment.attempt_id:
+        _renewed(payment, intent)
+    elif intent.id == payment.intent_id or _is_current(payment, command, intent):
+        payment.intent_id = intent.id
+        _BY_STATE[intent.state](payment, intent)
+    advance.next_step(payment)
+    return True
+
+
+def _is_current(payment: Payment, command: PaymentCommand, intent: Intent) -> bool:
+    """The attempt's intent is the payment's, unless it was dropped and lies released."""
+    return command.id == payment.attempt_id and intent.state is not IntentState.RELEASED
+
+
+def _held(payment: Payment, intent: Intent) -> None:
+    if payment.state not in (State.HOLDING, State.ACTION_REQUIRED, State.HOLD_FAILED):
+        return
+    payment.charge_id, payment.capture_before = intent.charge, intent.capture_before
+    payment.failure_code, payment.failure_hard, payment.action_sealed = None, False, None
+    payment.told_at, payment.deadline_at = None, None
+    deadlines.drop(payment.id, "hold_failed")
+    if intent.capture_before is not None:
+        deadlines.at("hold_renew", payment.id, intent.capture_before - RENEW_BEFORE)
+    advance.move(payment, State.HELD)
+    record(facts.PaymentHeld(payment.id, payment.rental_id))
+
+
+def _action_required(payment: Payment, intent: Intent) -> None:
+    if payment.state not in (State.HOLDING, State.HOLD_FAILED, State.CAPTURING, State.ARREARS):
+        return
+    payment.action_sealed = keys.seal(SECRET, (intent.client_secret or "").encode())
+    advance.move(payment, State.ACTION_REQUIRED)
+    if payment.owed is None or advance.charges(payment):
+        _set_deadline(payment)
+        record(facts.PaymentActionRequired(payment.id, payment.rental_id))
+
+
+def _card_needed(payment: Payment, intent: Intent) -> None:
+    if intent.failure is not None:
+        refused(payment, intent.failure.code, hard=intent.failure.hard)
+
+
+def refused(payment: Payment, code: str, *, hard: bool) -> None:
+    """The bank said no to a hold or charge."""
+    if payment.state == State.RENEWING:
+        _not_renewed(payment)
+        return
+    if payment.state not in (State.HOLDING, State.ACTION_REQUIRED, State.CAPTURING):
+        return
+    payment.failure_code, payment.failure_hard, payment.action_sealed = code, hard, None
+    charging = advance.charges(payment)
+    advance.move(payment, State.ARREARS if charging else State.HOLD_FAILED)
+    if charging:
+        _dun(payment, hard=hard)
+    else:
+        _set_deadline(payment)
+    if (
+        charging or payment.owed is None
+    ):  # a hold that failed after the end is followed by a charge, not by news
+        record(facts.PaymentFailed(payment.id, payment.rental_id, code))
+
+
+def _set_deadline(payment: Payment) -> None:
+    """The driver has until two hours before the start, at least 20 minutes from when they are told first."""
+    if payment.owed is not None:
+        return
+    payment.told_at = payment.told_at or clock.now()
+    payment.deadline_at = max(payment.starts_at - BEFORE_START, payment.told_at + AFTER_TOLD)
+    deadlines.at("hold_failed", payment.id, payment.deadline_at)
+
+
+def _dun(payment: Payment, *, hard: bool) -> None:
+    tries = session.scalars(
+        select(PaymentCommand.error).where(
+            PaymentCommand.payment_id == payment.id,
+            PaymentCommand.kind == "charge",
+            PaymentCommand.state == commands.FAILED,
+        )
+    ).all()
+    twice = tries.count("do_not_honor") > 1
+    if not hard and not twice and 0 < len(tries) <= len(DUNNING_DAYS):
+        deadlines.at("dunning", payment.id, clock.now() + timedelta(days=DUNNING_DAYS[len(tries) - 1]))
+
+
+def _captured(payment: Payment, intent: Intent) -> None:
+    if payment.state in TAKEN:
+        return
+    deadlines.drop(payment.id)
+    payment.charge_id, payment.captured = intent.charge, intent.captured.amount
+    payment.failure_code, payment.failure_hard, payment.action_sealed = None, False, None
+    payment.told_at = payment.deadline_at = payment.capture_before = None
+    advance.move(payment, State.CAPTURED)
+    money = intent.captured
+    seq = record(facts.PaymentSucceeded(payment.id, payment.rental_id, money.amount, money.currency))
+    ledger.captured(payment, money, seq)
+
+
+def _released(payment: Payment, intent: Intent) -> None:
+    del intent
+    if payment.state in (*TAKEN, State.RELEASED):
+        return
+    if payment.state in (State.HELD, State.CAPTURING, State.RENEWING):
+        advance.lost(payment)
+    elif payment.state == State.ARREARS:
+        payment.intent_id = None
+    elif payment.owed:
+        payment.intent_id = None
+        advance.move(payment, State.HOLD_LOST)
+    elif payment.owed == 0:
+        advance.released(payment)
+    else:
+        payment.intent_id = None
+        refused(payment, "expired", hard=False)
+
+
+_BY_STATE: Mapping[IntentState, Callable[[Payment, Intent], None]] = {
+    IntentState.HELD: _held,
+    IntentState.ACTION_REQUIRED: _action_required,
+    IntentState.CARD_NEEDED: _card_needed,
+    IntentState.CAPTURED: _captured,
+    IntentState.RELEASED: _released,
+}
+
+
+def _renewed(payment: Payment, intent: Intent) -> None:
+    """The new hold stands: only now the old one is given back. It failed: take the old one before it dies."""
+    if intent.state is not IntentState.HELD:
+        if intent.state is not IntentState.RELEASED:
+            commands.step(payment, "release", None, intent.id)
+        _not_renewed(payment)
+        return
+    if payment.intent_id is not None:
+        commands.step(payment, "release", None, payment.intent_id)
+    payment.intent_id, payment.state = intent.id, State.HOLDING
+    _held(payment, intent)
+
+
+def _not_renewed(payment: Payment) -> None:
+    """Take all that is held; the end of the rental gives back what was too much."""
+    if payment.intent_id is None:
+        advance.move(payment, State.HOLDING)
+        refused(payment, "hold_lost", hard=False)
+    elif payment.owed is None:
+        advance.capture(payment, payment.amount)
+    else:
+        advance.move(payment, State.HELD)
+
+
+def _stray(payment: Payment, command: PaymentCommand, intent: Intent) -> None:
+    """An attempt that was given up came to life late: free it; taken already, it is the payment."""
+    if intent.state is IntentState.RELEASED:
+        return
+    if intent.state is not IntentState.CAPTURED:
+        commands.step(payment, "release", None, intent.id)
+        return
+    live = commands.opened(payment.id, "hold", "charge")
+    if payment.state in TAKEN or any(one.tries for one in live):
+        log.error("captured twice", payment=payment.id, intent=intent.id)
+        return
+    for one in live:
+        commands.settle(one, commands.FAILED, error="superseded")
+    payment.attempt_id, payment.intent_id = command.id, intent.id
+    _captured(payment, intent)

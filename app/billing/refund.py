@@ -1,0 +1,89 @@
+"""Giving money back: never more than the remainder, however many ask at once."""
+
+from app import facts
+from app.billing import advance, commands, ledger
+from app.billing.models import Payment, PaymentCommand
+from app.billing.states import TAKEN, State
+from app.kit.db import session, transactional
+from app.kit.errors import NotFound, StepNotAllowed, Validation
+from app.kit.facts import record
+from payments.gateway import PaymentsRefused, Refund, RefundState
+from payments.money import Money
+
+
+@transactional
+def refund(payment: str, amount: int, by: str) -> Payment:
+    """Give back that many minor units of what was captured. Raises NotFound, StepNotAllowed, Validation."""
+    row = session.get(Payment, payment, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFound
+    if row.state not in TAKEN or row.intent_id is None:
+        raise StepNotAllowed("Nothing was captured.", state=row.state, steps=[])
+    left = advance.remainder(row)
+    if not 0 < amount <= left:
+        detail = f"From 1 to {left}: what was captured and not yet given back."
+        raise Validation(errors=[{"pointer": "/amount", "code": "invalid", "detail": detail}])
+    advance.move(row, State.REFUNDING)
+    commands.refund(row, row.money(amount), row.intent_id, by=by)
+    return row
+
+
+def carry_out(
+    command: str, payment: str, intent: str, amount: Money | None, key: str, *, stale: bool
+) -> None:
+    """Ask the provider, and write down what it says."""
+    assert amount is not None
+    door = commands.door()
+    found = _earlier(intent, key) if stale else None
+    try:
+        made = found or door.refund(intent, amount, key=key)
+    except PaymentsRefused as no:
+        _refused(command, payment, no.code or "refused")
+        raise
+    apply(command, payment, made)
+
+
+def _earlier(intent: str, key: str) -> Refund | None:
+    return next((one for one in commands.door().refunds_of(intent) if one.command == key), None)
+
+
+@transactional
+def apply(command: str, payment: str, made: Refund) -> None:
+    """Asked and not refused counts as given back; the bank may still send it back days later: then a person pays it."""
+    row = commands.lock(payment)
+    asked = session.get(PaymentCommand, command, populate_existing=True)
+    assert asked is not None
+    if made.state is RefundState.FAILED:
+        _sent_back(row, asked, made)
+        _rest(row)
+        return
+    if asked.state == commands.OPEN:
+        commands.settle(asked, commands.DONE, object_id=made.id)
+        row.refunded += made.amount.amount
+        fact = facts.PaymentRefunded(row.id, row.rental_id, made.amount.amount, made.amount.currency)
+        ledger.refunded(row, made.amount, asked.id, record(fact))
+    _rest(row)
+    advance.next_step(row)
+
+
+def _sent_back(row: Payment, asked: PaymentCommand, made: Refund) -> None:
+    if asked.state == commands.DONE and asked.error is None:
+        row.refunded -= made.amount.amount
+        ledger.refund_failed(row, asked.id)
+    commands.settle(asked, commands.FAILED, object_id=made.id, error="sent back by the bank")
+
+
+@transactional
+def _refused(command: str, payment: str, code: str) -> None:
+    row = commands.lock(payment)
+    asked = session.get(PaymentCommand, command, populate_existing=True)
+    if asked is not None and asked.state == commands.OPEN:
+        commands.settle(asked, commands.FAILED, error=code)
+    _rest(row)
+
+
+def _rest(row: Payment) -> None:
+    session.flush()
+    if row.state not in TAKEN or commands.opened(row.id, "refund"):
+        return
+    advance.move(row, State.REFUNDED if row.refunded == row.captured else State.CAPTURED)

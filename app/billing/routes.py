@@ -1,0 +1,130 @@
+"""HTTP of billing: cards, what a rental cost, an owner's statement, and the provider's webhook."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Response, g
+
+from app.billing import (
+    cards,
+    fees,
+    hold,
+    reconcile,
+    schemas,
+    shown,
+    statement,
+    webhook,
+    work,
+)
+from app.kit.auth import Who, caller
+from app.kit.errors import (
+    CardNeeded,
+    InUse,
+    NotAllowed,
+    NotFound,
+    SignatureInvalid,
+    StepNotAllowed,
+    Unavailable,
+)
+from app.kit.http import Answer
+from app.kit.routes import Routes, created
+
+JOBS = (work, fees, webhook, reconcile, cards)
+"""Importing the routes registers the jobs of these modules."""
+routes = Routes("billing", __name__, url_prefix="/v1", description="Cards, payments, statements.")
+webhooks = Routes(
+    "stripe", __name__, url_prefix="/webhooks", description="What the payment provider tells us."
+)
+MAY_SEE_RENTAL: list[Callable[[str, str], str]] = []
+"""Who may see a rental's payments: (rental, person) -> "driver" or "owner", or NotFound; the factory fills it."""
+RENTAL = '/rentals/<pid("ren"):rental>/payments'
+
+
+def _begin_setup(answer: Response) -> Response:
+    """Once card and command are committed: the one call of a request to the provider. A replay asks with the same key."""
+    body = orjson.loads(answer.get_data())
+    body["client_secret"] = cards.setup(g.command)
+    answer.set_data(orjson.dumps(body))
+    return answer
+
+
+@routes.add(
+    "POST",
+    "/me/cards",
+    summary="Save a card",
+    returns=schemas.CardBegun,
+    status=201,
+    key=True,
+    secrets=("client_secret",),
+    after=_begin_setup,
+    problems=(Unavailable,),
+)
+def add_card() -> Answer:
+    row = cards.begin(caller().person)
+    g.command = row.id
+    return created({"id": row.id, "client_secret": None}, f"/me/cards/{row.id}")
+
+
+@routes.add("GET", "/me/cards", summary="My cards", returns=schemas.Cards)
+def list_cards() -> dict[str, Any]:
+    return {"items": [cards.shown(row) for row in cards.mine(caller().person)]}
+
+
+@routes.add("DELETE", '/me/cards/<pid("crd"):card>', summary="Forget a card", status=204, problems=(InUse,))
+def remove_card(card: str) -> None:
+    cards.remove(caller().person, card)
+
+
+def _role(rental: str) -> str:
+    for ask in MAY_SEE_RENTAL:
+        return ask(rental, caller().person)
+    raise NotFound
+
+
+@routes.add("GET", RENTAL, summary="The payments of a rental", returns=schemas.Payments)
+def list_payments(rental: str) -> dict[str, Any]:
+    driver = _role(rental) == "driver"
+    return {"items": [shown.payment(row, driver=driver) for row in hold.all_of(rental)]}
+
+
+@routes.add(
+    "POST",
+    RENTAL + "/retry",
+    summary="Try again, perhaps with another card",
+    body=schemas.Retry,
+    returns=schemas.Payment,
+    status=202,
+    key=True,
+    problems=(NotFound, NotAllowed, StepNotAllowed, CardNeeded),
+)
+def retry_payment(rental: str, body: dict[str, Any]) -> dict[str, Any]:
+    if _role(rental) != "driver":
+        raise NotAllowed("Only the driver pays.")
+    rows = hold.all_of(rental)
+    waiting = next((row for row in rows if row.state in hold.RETRYABLE), None)
+    if waiting is None:
+        raise StepNotAllowed("No payment waits for you.", state=hold.standing(rental), steps=[])
+    return shown.payment(hold.retry(waiting.id, body["card"], caller().person), driver=True)
+
+
+@routes.add(
+    "GET",
+    "/me/statements/<string(length=7):month>",
+    summary="What my cars earned in a month",
+    returns=schemas.Statement,
+)
+def read_statement(month: str) -> dict[str, Any]:
+    return statement.of(caller().person, month, caller().time_zone)
+
+
+@webhooks.add(
+    "POST",
+    "/stripe",
+    who=Who.SIGNED,
+    summary="An event of the payment provider",
+    limit="none",
+    problems=(SignatureInvalid, NotFound),
+)
+def receive_stripe() -> None:
+    webhook.receive("platform")

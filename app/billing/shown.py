@@ -1,0 +1,31 @@
+"""A payment as the parties of its rental see it."""
+
+from typing import Any
+
+from app.billing.models import Payment
+from app.billing.outcome import SECRET
+from app.billing.states import State
+from app.kit import keys
+
+
+def payment(row: Payment, *, driver: bool) -> dict[str, Any]:
+    """The contract's `payment`; only the driver is shown what to confirm and why it failed."""
+    return {
+        "id": row.id,
+        "purpose": row.purpose,
+        "state": row.state,
+        "amount": row.money(row.amount).to_dict(),
+        "captured": row.money(row.captured).to_dict(),
+        "refunded": row.money(row.refunded).to_dict(),
+        "release_at": row.capture_before,
+        "failure": row.failure_code if driver else None,
+        "action": action(row) if driver else None,
+    }
+
+
+def action(row: Payment) -> dict[str, Any] | None:
+    """What the driver must confirm in the app; None when nothing."""
+    if row.state != State.ACTION_REQUIRED or row.action_sealed is None:
+        return None
+    secret = keys.unseal(SECRET, row.action_sealed).decode()
+    return {"client_secret": secret or None, "expires_at": row.deadline_at}

@@ -1,0 +1,226 @@
+"""The worker of payment commands: asks the provider outside any transaction, then applies what it says in one.
+
+Steps, for each open command of the payment in the order they were made:
+1. read the command and give the connection back; note the try (first try, count) in a transaction of its own
+2. ask the provider, with the command's key; no answer: the job fails as temporary and comes back with the same key
+3. one transaction: lock the payment, apply the outcome, settle the command, record facts, defer what follows
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.billing import advance, commands, outcome, refund
+from app.billing.models import Card, Customer, Payment, PaymentCommand
+from app.billing.states import State
+from app.kit.clock import real_now
+from app.kit.db import session, transactional
+from app.kit.errors import Unavailable
+from app.kit.jobs import job
+from payments.gateway import ActionRequired, CardDeclined, Intent, IntentGone, PaymentsError, PaymentsRefused
+from payments.money import Money
+
+KEY_LIVES = timedelta(hours=23)
+"""Stripe remembers a key for 24 h at least; an older unknown outcome is looked up, never sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command as plain values, to be carried out without the database."""
+
+    id: str
+    kind: str
+    key: str
+    payment: str
+    rental: str
+    amount: Money | None
+    target: str
+    customer: str | None
+    card: str | None
+    off_session: bool
+    stale: bool
+
+
+@job("payment_command")
+def payment_command(payment: str) -> None:
+    """Work off the open commands of one payment."""
+    last = ""
+    while (order := next_order(payment)) is not None:
+        if order.id == last:
+            raise Unavailable("The provider is still at it.")
+        last = order.id
+        carry_out(order)
+
+
+@transactional
+def next_order(payment: str) -> Order | None:
+    """The oldest open command, its try counted; one whose purpose is gone before the first try is dropped."""
+    row = commands.lock(payment)
+    for command in commands.opened(payment):
+        if command.kind == "hold" and not command.tries and row.owed == 0 and row.state == State.HOLDING:
+            commands.settle(command, commands.FAILED, error="dropped")
+            advance.move(row, State.RELEASED)
+            continue
+        return _order(row, command)
+    return None
+
+
+def _order(row: Payment, command: PaymentCommand) -> Order:
+    amount = row.money(command.amount) if command.amount is not None else None
+    if commands.params_hash(command.kind, amount, command.target, command.params) != command.params_hash:
+        raise AssertionError(f"{command.id} was changed after it was made")
+    now = real_now()
+    stale = command.first_tried_at is not None and now - command.first_tried_at > KEY_LIVES
+    command.first_tried_at = command.first_tried_at or now
+    command.tries += 1
+    customer = session.get(Customer, row.person_id)
+    card = session.get(Card, command.params["card"]) if "card" in command.params else None
+    return Order(
+        id=command.id,
+        kind=command.kind,
+        key=command.key,
+        payment=row.id,
+        rental=row.rental_id,
+        amount=amount,
+        target=command.target or "",
+        customer=customer.external_id if customer else None,
+        card=card.external_id if card and card.removed_at is None else None,
+        off_session=bool(command.params.get("off_session", True)),
+        stale=stale,
+    )
+
+
+def carry_out(order: Order) -> None:
+    """Ask, and apply the answer."""
+    if order.kind in ("hold", "charge"):
+        _attempt(order)
+    elif order.kind == "refund":
+        refund.carry_out(order.id, order.payment, order.target, order.amount, order.key, stale=order.stale)
+    else:
+        _step(order)
+
+
+def _attempt(order: Order) -> None:
+    if order.customer is None or order.card is None:
+        _decline(order, "card_needed", hard=True, intent=None)
+        return
+    try:
+        intent = _ask(order)
+    except CardDeclined as no:
+        if no.intent is None:
+            _decline(order, no.code, hard=no.hard, intent=None)
+            return
+        intent = commands.door().intent(no.intent)
+    except ActionRequired as ask:
+        intent = commands.door().intent(ask.intent)
+    except PaymentsRefused as no:
+        _decline(order, no.code or "refused", hard=False, intent=None)
+        raise
+    if intent is None:
+        _again(order)
+    else:
+        outcome.apply(intent)
+
+
+def _ask(order: Order) -> Intent | None:
+    """None: sent long ago, and nothing came of it."""
+    assert order.amount is not None
+    assert order.customer is not None
+    assert order.card is not None
+    door = commands.door()
+    if order.stale:
+        return door.find_by_command(order.key, customer=order.customer)
+    send = door.hold if order.kind == "hold" else door.charge
+    return send(
+        order.amount,
+        customer=order.customer,
+        card=order.card,
+        key=order.key,
+        rental=order.rental,
+        off_session=order.off_session,
+    )
+
+
+def _step(order: Order) -> None:
+    """Capture or release. Where the intent no longer allows it, what stands there decides."""
+    door = commands.door()
+    error: PaymentsError | None = None
+    try:
+        if order.kind == "capture":
+            assert order.amount is not None
+            intent = door.capture(order.target, order.amount, key=order.key)
+        else:
+            intent = door.release(order.target, key=order.key)
+    except IntentGone as gone:
+        error = gone
+        if gone.state is None:
+            _gone(order)
+            return
+        intent = door.intent(order.target)
+    except PaymentsRefused as no:
+        _fail(order, no.code or "refused")
+        raise
+    _stepped(order, intent, error)
+
+
+@transactional
+def _stepped(order: Order, intent: Intent, error: PaymentsError | None) -> None:
+    commands.lock(order.payment)
+    command = _still_open(order)
+    if command is not None:
+        commands.settle(
+            command, commands.FAILED if error else commands.DONE, error=str(error) if error else None
+        )
+    outcome.apply(intent)
+
+
+@transactional
+def _decline(order: Order, code: str, *, hard: bool, intent: str | None) -> None:
+    """The bank or the provider said no before there was an intent."""
+    row = commands.lock(order.payment)
+    command = _still_open(order)
+    if command is None:
+        return
+    commands.settle(command, commands.FAILED, object_id=intent, error=code)
+    session.flush()
+    if command.id == row.attempt_id:
+        outcome.refused(row, code, hard=hard)
+        advance.next_step(row)
+
+
+@transactional
+def _again(order: Order) -> None:
+    """An outcome older than the provider's memory turned out to be nothing: a new attempt with a new key."""
+    row = commands.lock(order.payment)
+    command = _still_open(order)
+    if command is None:
+        return
+    commands.settle(command, commands.FAILED, error="never arrived")
+    session.flush()
+    if command.id == row.attempt_id:
+        amount = row.money(command.amount or 0)
+        commands.attempt(row, command.kind, amount, off_session=order.off_session, by=command.by)
+
+
+@transactional
+def _gone(order: Order) -> None:
+    """The provider does not know the intent."""
+    row = commands.lock(order.payment)
+    command = _still_open(order)
+    if command is None:
+        return
+    commands.settle(command, commands.FAILED, error="unknown intent")
+    if row.intent_id == order.target:
+        advance.lost(row)
+
+
+@transactional
+def _fail(order: Order, code: str) -> None:
+    commands.lock(order.payment)
+    command = _still_open(order)
+    if command is not None:
+        commands.settle(command, commands.FAILED, error=code)
+
+
+def _still_open(order: Order) -> PaymentCommand | None:
+    found = session.get(PaymentCommand, order.id, populate_existing=True)
+    return found if found is not None and found.state == commands.OPEN else None
