@@ -179,13 +179,18 @@ def _known(card: str, customer: str, found: gateway.Setup) -> None:
 def card_setup(card: str) -> None:
     """Read the setup again: it may be saved by now."""
     row = _present(card)
-    if row is None or row.state != PENDING or row.setup_id is None:
+    if row is None or row.state != PENDING:
+        return
+    late = clock.now() - row.made_at > SETUP_LIVES
+    if row.setup_id is None:
+        if late:
+            give_up(card)
         return
     door = commands.door()
     found = door.setup(row.setup_id)
     if found.state is SetupState.SAVED and found.card is not None:
         save(card, door.card(found.card))
-    elif found.state is SetupState.CANCELLED or real_now() - row.made_at > SETUP_LIVES:
+    elif found.state is SetupState.CANCELLED or late:
         give_up(card)
 
 

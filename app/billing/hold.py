@@ -93,7 +93,7 @@ def all_of(rental: str, *, share_lock: bool = False) -> Sequence[Payment]:
 
 
 def standing(rental: str, *, share_lock: bool = False) -> str:
-    """ "none" when free, "held" or "captured" when every planned intent is, else the state that is most in the way.
+    """Give "none" when free, "held" or "captured" when every planned intent is, else the state that is most in the way.
 
     An extension's intent that was given back no longer counts.
     """

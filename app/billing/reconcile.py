@@ -76,7 +76,7 @@ def _compare(payment: Payment, found: Tally[str]) -> None:
         intent = commands.door().intent(payment.intent_id)
     except IntentGone:
         found["gone"] += 1
-        log.error("intent unknown to the provider", payment=payment.id)
+        log.warning("intent unknown to the provider", payment=payment.id)
         return
     expected = _EXPECTED.get(State(payment.state))
     if expected is not None and intent.state not in expected:
@@ -91,10 +91,15 @@ def _compare_young(began: datetime, found: Tally[str]) -> None:
         if row is None:
             found["not_ours"] += 1
             log.error("an intent without a command of ours", intent=intent.id)
-        elif row.intent_id == intent.id and row.state == State.CAPTURED:
-            if (row.captured, row.refunded) != (intent.captured.amount, intent.refunded.amount):
-                found["amount"] += 1
-                log.error("captured or refunded differ", payment=row.id)
+        elif _differs(row, intent):
+            found["amount"] += 1
+            log.error("captured or refunded differ", payment=row.id)
+
+
+def _differs(row: Payment, intent: Intent) -> bool:
+    if row.intent_id != intent.id or row.state not in (State.CAPTURED, State.REFUNDED):
+        return False
+    return (row.captured, row.refunded) != (intent.captured.amount, intent.refunded.amount)
 
 
 @transactional
@@ -114,9 +119,7 @@ def _open() -> list[Payment]:
 
 @transactional
 def _pending_cards() -> list[str]:
-    return list(
-        session.scalars(select(Card.id).where(Card.state == cards.PENDING, Card.setup_id.is_not(None)))
-    )
+    return list(session.scalars(select(Card.id).where(Card.state == cards.PENDING)))
 
 
 @transactional

@@ -27,7 +27,9 @@ def receive(endpoint: Endpoint) -> None:
     """The webhook in this request. Raises SignatureInvalid, and NotFound where no secret is set."""
     raw = request.get_data(cache=True)
     try:
-        event = commands.door().signed_event(raw, request.headers.get("Stripe-Signature"), endpoint=endpoint)
+        event = commands.provider().signed_event(
+            raw, request.headers.get("Stripe-Signature"), endpoint=endpoint
+        )
     except gateway.SignatureInvalid as error:
         raise SignatureInvalid("Not signed with our secret, or older than 300 s.") from error
     except WebhookClosed as error:
