@@ -9,14 +9,13 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.cars.models import Car
-from app.coverage import eligibility, master_policies, versions
-from app.coverage.eligibility import Trip
+from app.coverage import confirm, eligibility, master_policies, versions
 from app.coverage.models import Cover, Policy
+from app.coverage.trip import Trip, as_insured, driver_ref
 from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, CoverOverrun, CoverVoided
 from app.kit import clock
 from app.kit.db import Big, session
 from app.kit.errors import NotFound, NotInsurable
-from app.kit.keys import mac
 from insurance import period
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "close",
     "conditions_of",
     "correct",
-    "driver_ref",
     "extend",
     "of",
     "open_of_car",
@@ -88,6 +86,7 @@ def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
         raise NotInsurable("The master policy does not cover this rental.", reasons=reasons)
     cover = _new(trip, policy, at)
     cover.odometer_start_km = odometer_km
+    _continue_confirmation(cover)
     session.add(cover)
     return versions.record(cover, CoverBound)
 
@@ -103,13 +102,7 @@ def _new(trip: Trip, policy: Policy, at: datetime) -> Cover:
         driver_id=trip.driver,
         driver_ref=driver_ref(policy.insurer_id, trip.driver),
         community_id=trip.community,
-        car={
-            "plate": car.plate,
-            "country": car.country,
-            "vin": car.vin,
-            "make": car.make,
-            "model": car.model,
-        },
+        car=as_insured(car),
         declared_value=eligibility.declared_value(car, terms.currency),
         currency=terms.currency,
         state="bound",
@@ -122,9 +115,11 @@ def _new(trip: Trip, policy: Policy, at: datetime) -> Cover:
     return cover
 
 
-def driver_ref(insurer: str, person: str) -> str:
-    """The driver's pseudonym towards one insurer: two insurers cannot compare theirs."""
-    return "drv_" + mac("driver-ref", f"{insurer}:{person}").hex()[:32]
+def _continue_confirmation(cover: Cover) -> None:
+    """The insurer knows a confirmed rental by an id already: its first cover goes on under it."""
+    asked = confirm.of(cover.rental_id)
+    if asked is not None and session.get(Cover, asked.cover_id) is None:
+        cover.id, cover.version = asked.cover_id, asked.version
 
 
 def activate(rental: str, at: datetime, *, odometer_km: int | None = None) -> None:

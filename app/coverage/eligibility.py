@@ -1,6 +1,6 @@
 """What the eligibility rules look at in a driver, a car and a trip of ours; the rules are the insurance door's."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import cast
 
@@ -8,8 +8,9 @@ from sqlalchemy import text
 
 from app.cars import box
 from app.cars.models import Car
-from app.coverage import master_policies
-from app.coverage.models import DriverBlock, Policy
+from app.coverage import blocks, confirm, master_policies
+from app.coverage.models import Policy
+from app.coverage.trip import Trip
 from app.kit import clock
 from app.kit.db import session
 from app.people import conditions, licence
@@ -36,19 +37,8 @@ _LICENCE = frozenset(
         "driver_age_unknown",
     }
 )
+NOT_CONFIRMED = "not_confirmed"
 _CLEARANCE = frozenset({"licence_not_cleared", "clearance_too_weak"})
-
-
-@dataclass(frozen=True, slots=True)
-class Trip:
-    """What is to be insured: the planned span of one rental."""
-
-    rental: str
-    car: Car
-    driver: str
-    community: str
-    from_at: datetime
-    to_at: datetime
 
 
 def of_trip(
@@ -80,13 +70,20 @@ def of_trip(
     if ahead:
         left_out = {"conditions_not_accepted"} | (_CLEARANCE if standing.state != "refused" else set())
         return [one for one in reasons if one not in left_out]
-    return reasons + list(reasons_against_delegation(terms, _waiting(policy, terms, exact=exact)))
+    if terms.mode == "confirm_first" and not confirm.holds(policy, trip):
+        reasons.append(NOT_CONFIRMED)
+    return reasons + delegation_against(policy, exact=exact)
+
+
+def delegation_against(policy: Policy, *, exact: bool = False) -> list[str]:
+    """Whether our written authority under the policy is used up."""
+    terms = master_policies.read(policy)
+    return list(reasons_against_delegation(terms, _waiting(policy, terms, exact=exact)))
 
 
 def _driver(policy: Policy, person_id: str, standing: licence.Standing) -> DriverFacts:
     person = session.get(Person, person_id)
     held = standing.licence
-    block = session.get(DriverBlock, (policy.insurer_id, person_id))
     facts = DriverFacts(
         birth_date=person.birth_date if person else None,
         licence_classes=frozenset(),
@@ -94,7 +91,7 @@ def _driver(policy: Policy, person_id: str, standing: licence.Standing) -> Drive
         licence_expires_on=date.min,
         cleared_by=cast("Clearance | None", standing.level),
         accepted=frozenset(conditions.accepted(person_id)),
-        blocked=block is not None and block.lifted_at is None,
+        blocked=blocks.blocked(policy.insurer_id, person_id),
     )
     if held is None:
         return facts
@@ -128,6 +125,7 @@ def declared_value(car: Car, currency: str) -> int | None:
 _WAITING = text(
     "select count(*) as number, min(from_at) as oldest from covers"
     " where policy_id = :policy and acknowledged_version is null and state <> 'void'"
+    " and refused_reason is null"
 )
 _IN_TURN = text("select pg_advisory_xact_lock(7004, hashtext(:policy))")
 

@@ -206,9 +206,7 @@ class Confirmation(Model):
     asked_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     reason: Mapped[str | None]
-    __table_args__ = (
-        CheckConstraint("state in ('asked', 'pending', 'confirmed', 'refused')", name="state"),
-    )
+    __table_args__ = (CheckConstraint("state in ('asked', 'pending', 'confirmed', 'refused')", name="state"),)
 
 
 class DriverBlock(Model):

@@ -1,0 +1,79 @@
+"""The driver's proof of cover: signed, checked offline with our published keys, and what became of it since."""
+
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import select
+
+from app.coverage import master_policies
+from app.coverage.models import Cover
+from app.kit import clock
+from app.kit.db import session
+from app.kit.errors import NotFound
+from app.kit.keys import Purpose, ring, settings
+from insurance import certificate
+from insurance.certificate import CertificateFacts, SigningKey
+from insurance.period import Span
+
+STATUS = {"bound": "in_force", "active": "in_force", "closed": "closed", "void": "void"}
+
+
+def issue(person: str, cover_id: str) -> str:
+    """The certificate of a cover as it stands, as a compact JWS; for its driver alone. Raises NotFound."""
+    cover: Cover | None = session.get(Cover, cover_id)
+    if cover is None or cover.driver_id != person:
+        raise NotFound
+    key = ring().signing(Purpose.CERTIFICATES)
+    return certificate.issue(SigningKey(key.kid, key.private_pem.decode()), _facts(cover))
+
+
+def _facts(cover: Cover) -> CertificateFacts:
+    terms = master_policies.of_cover(cover)
+    return CertificateFacts(
+        certificate=cover.certificate_id,
+        version=cover.version,
+        issuer=settings().public_url,
+        issued_at=clock.now(),
+        cover=cover.id,
+        status=cover.state,
+        insurer=terms.insurer,
+        insurer_address=terms.insurer_address,
+        policy_number=terms.number,
+        policyholder=terms.policyholder,
+        plate=cover.car["plate"],
+        country=cover.car["country"],
+        make=cover.car["make"],
+        model=cover.car["model"],
+        driver_ref=cover.driver_ref,
+        territory=tuple(sorted(terms.territory)),
+        liability=Span(cover.from_at, cover.to_at),
+        own_damage=Span(cover.from_at, cover.own_damage_to),
+    )
+
+
+def standing(certificate_id: str) -> dict[str, Any]:
+    """Whether a certificate is in force, closed or void, and the cover's spans; no names. Raises NotFound."""
+    statement = select(Cover).where(Cover.certificate_id == certificate_id)
+    cover: Cover | None = session.scalars(statement).first()
+    if cover is None:
+        raise NotFound
+    return {
+        "certificate": cover.certificate_id,
+        "status": STATUS[cover.state],
+        "version": cover.version,
+        "liability": {"from_": cover.from_at, "to": cover.to_at},
+        "own_damage": {"from_": cover.from_at, "to": cover.own_damage_to},
+        "checked_at": clock.now(),
+    }
+
+
+def jwks() -> dict[str, Any]:
+    """The public keys of certificates, those of retired ones included: a certificate outlives its key."""
+    ring().signing(Purpose.CERTIFICATES)
+    keys = [
+        certificate.jwk_of_pem(
+            key.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(), kid=key.kid
+        )
+        for key in ring().all(Purpose.CERTIFICATES)
+    ]
+    return certificate.jwks(keys)

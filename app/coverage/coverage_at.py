@@ -1,0 +1,124 @@
+"""Was this car covered at this instant: answered from sealed versions alone, for one insurer's own covers."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import TextClause, text
+
+from app.cars.add import normalise
+from app.coverage import sealed
+from app.coverage.models import INS
+from app.kit import clock
+from app.kit.db import bare, read
+from app.kit.errors import Validation
+
+_BY_PLATE = (
+    "select car_no from plates where country = :country and normalised = :plate"
+    " and from_at <= :at and (to_at is null or to_at > :at) order by from_at desc limit 1"
+)
+_BY_VIN = "select no as car_no from cars where vin = :vin order by no desc limit 3"
+# The newest start decides, since covers of a car never overlap; a void one was never a cover. Each version
+# counts only when its fact is sealed at or before the position asked.
+_QUERY = (
+    "select w.car_no, k.plate, k.vin, v.cover_id, v.insurer_id, v.driver_id, v.data, v.recorded_at,"
+    " v.acknowledged_version, v.acknowledged_at, coalesce(v.to_at > :at or v.open, false) as covered,"
+    " exists (select 1 from policies_in_force p where p.insurer_id = :insurer and p.country = k.country"
+    " and p.from_at <= :at and p.to_at > :at) as ours"
+    " from ({which}) w join cars k on k.no = w.car_no"
+    " left join lateral (select c.id as cover_id, c.insurer_id, c.driver_id, c.acknowledged_version,"
+    " c.acknowledged_at, s.data, s.recorded_at, s.to_at, s.to_at is null as open"
+    " from covers c cross join lateral (select x.state, x.to_at, x.data, x.recorded_at"
+    " from cover_versions x join facts f on f.seq = x.fact_seq"
+    " where x.cover_id = c.id and f.position <= cast(:position as bigint)"
+    " order by x.version desc limit 1) s"
+    " where c.car_no = w.car_no and c.from_at <= :at and s.state <> 'void'"
+    " order by c.from_at desc, c.id desc limit 1) v on true"
+    " order by covered desc, w.car_no desc limit 1"
+)
+BY_PLATE: TextClause = text(_QUERY.format(which=_BY_PLATE))
+BY_VIN: TextClause = text(_QUERY.format(which=_BY_VIN))
+_DRIVER = text(
+    "select p.name, p.birth_date, p.address, l.country, l.number_end from covers c"
+    " join people p on p.id = c.driver_id left join licences l on l.person_id = p.id where c.id = :cover"
+)
+
+
+def ask(
+    insurer: str,
+    *,
+    at: datetime,
+    plate: str | None = None,
+    vin: str | None = None,
+    country: str | None = None,
+    as_of: datetime | None = None,
+    with_driver: bool = False,
+) -> dict[str, Any]:
+    """yes, no, or unknown where we have no such car or the insurer no business with it. Raises Validation."""
+    _check(at, plate, vin, country)
+    known = sealed.head(as_of)
+    values: dict[str, Any] = {"insurer": bare(insurer, INS), "at": at, "position": known.position}
+    if plate is not None:
+        values |= {"plate": normalise(plate), "country": country}
+    else:
+        values |= {"vin": vin}
+    rows = read(BY_PLATE if plate is not None else BY_VIN, values)
+    answer = {
+        "covered": "unknown",
+        "at": at,
+        "as_of": known.as_of,
+        "position": known.position,
+        "plate": plate,
+        "vin": vin,
+    }
+    if not rows:
+        return answer
+    return answer | _judged(rows[0], insurer, with_driver=with_driver)
+
+
+def _check(at: datetime, plate: str | None, vin: str | None, country: str | None) -> None:
+    errors = []
+    if (plate is None) == (vin is None):
+        errors.append({"parameter": "plate", "code": "invalid", "detail": "Give a plate or a VIN."})
+    if plate is not None and country is None:
+        errors.append({"parameter": "country", "code": "required", "detail": "A plate needs its country."})
+    if at > clock.now():
+        errors.append({"parameter": "at", "code": "future", "detail": "Cover is known up to now."})
+    if errors:
+        raise Validation(errors=errors)
+
+
+def _judged(row: Any, insurer: str, *, with_driver: bool) -> dict[str, Any]:
+    mine = row.insurer_id is not None and f"{INS}_{row.insurer_id.hex}" == insurer
+    if not (row.covered and mine):
+        if not row.ours:
+            return {"car_no": row.car_no}
+        # Under somebody else's cover the car was not with its owner; by whom it was held is not ours to tell.
+        return {"covered": "no", "holder": None if row.covered else "owner", "car_no": row.car_no}
+    data = row.data
+    return {
+        "covered": "yes",
+        "holder": "other",
+        "cover": with_acknowledgement(data, row.acknowledged_version, row.acknowledged_at),
+        "insurer": data["insurer"],
+        "policy_number": data["master_policy"]["number"],
+        "certificate": data["certificate"],
+        "driver_ref": data["driver_ref"],
+        "odometer_km": data["odometer_start_km"],
+        "recorded_at": row.recorded_at,
+        "car_no": row.car_no,
+    } | ({"driver": _driver(row.cover_id)} if with_driver else {})
+
+
+def _driver(cover: Any) -> dict[str, Any] | None:
+    rows = read(_DRIVER, {"cover": cover})
+    if not rows:
+        return None
+    one = rows[0]
+    licence = f"{one.country} ...{one.number_end}" if one.number_end else None
+    return {"name": one.name, "birth_date": one.birth_date, "address": one.address, "licence": licence}
+
+
+def with_acknowledgement(data: dict[str, Any], version: int | None, at: datetime | None) -> dict[str, Any]:
+    """A version as the insurer reads it, with when it took note of it."""
+    taken = version is not None and version >= data["version"]
+    return {**data, "acknowledged_at": at if taken else None}

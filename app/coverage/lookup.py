@@ -1,0 +1,47 @@
+"""A look-up by plate: covered or not, by whom; each is logged and shown to the car's owner."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from app.cars import access
+from app.coverage import coverage_at
+from app.coverage.models import Lookup
+from app.kit import clock
+from app.kit.auth import Partner
+from app.kit.db import session, transactional
+from app.kit.http import Page, page
+
+SHOWN = ("covered", "at", "as_of", "position", "plate", "insurer", "policy_number", "certificate")
+
+
+def look_up(
+    partner: Partner, *, plate: str, country: str, at: datetime, as_of: datetime | None
+) -> dict[str, Any]:
+    """yes, no or unknown, without a driver. A plate oracle is a stalking tool: who asked stays written down."""
+    found = coverage_at.ask(partner.insurer, at=at, plate=plate, country=country, as_of=as_of)
+    _log(partner, plate, country, at, found)
+    return {name: found.get(name) for name in SHOWN}
+
+
+@transactional
+def _log(partner: Partner, plate: str, country: str, at: datetime, found: dict[str, Any]) -> None:
+    session.add(
+        Lookup(
+            client_id=partner.client,
+            insurer_id=partner.insurer,
+            car_no=found.get("car_no"),
+            country=country,
+            plate=plate,
+            at=at,
+            asked_at=clock.now(),
+            covered=found["covered"],
+        )
+    )
+
+
+def of_car(person: str, car_id: str, *, limit: int, cursor: str | None) -> Page:
+    """Who asked about one's car, newest first. Raises NotFound, NotAllowed."""
+    car = access.may_run(car_id, person)
+    return page(select(Lookup).where(Lookup.car_no == car.no), Lookup.id, limit=limit, cursor=cursor)

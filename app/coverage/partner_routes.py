@@ -1,0 +1,157 @@
+"""HTTP for insurers: their own covers, as known now or as of an instant; every answer says how far it reaches."""
+
+from typing import Any
+
+from app.coverage import confirm, coverage_at, insurer_reads, lookup, pre_check, report
+from app.coverage import partner_schemas as schemas
+from app.kit.auth import Who, partner
+from app.kit.errors import NotFound, ScopeMissing
+from app.kit.routes import Routes
+
+routes = Routes("insurer", __name__, url_prefix="/v1/insurer", description="What insurers ask.")
+READ, LOOKUP, DRIVERS = "coverage:read", "coverage:lookup", "drivers:read"
+ONE = '/covers/<pid("cov"):cover>'
+
+
+@routes.add(
+    "GET",
+    "/coverage",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="Was this car covered at this instant",
+    query=schemas.CoverageQuery,
+    returns=schemas.Coverage,
+    problems=(ScopeMissing,),
+)
+def read_coverage(query: dict[str, Any]) -> dict[str, Any]:
+    me = partner()
+    return coverage_at.ask(me.insurer, **query, with_driver=DRIVERS in me.scopes)
+
+
+@routes.add(
+    "GET",
+    "/covers",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="One's covers",
+    query=schemas.CoverQuery,
+    returns=schemas.CoverPage,
+    problems=(ScopeMissing,),
+)
+def list_covers(query: dict[str, Any]) -> dict[str, Any]:
+    return insurer_reads.covers(partner().insurer, **query)
+
+
+@routes.add(
+    "GET",
+    ONE,
+    who=Who.PARTNER,
+    scope=READ,
+    summary="A cover",
+    query=schemas.AsOf,
+    returns=schemas.KnownCover,
+    problems=(ScopeMissing, NotFound),
+)
+def read_cover(cover: str, query: dict[str, Any]) -> dict[str, Any]:
+    return insurer_reads.find(partner().insurer, cover, **query)
+
+
+@routes.add(
+    "GET",
+    ONE + "/events",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="Every version of a cover",
+    query=schemas.AsOf,
+    returns=schemas.Events,
+    problems=(ScopeMissing, NotFound),
+)
+def list_cover_events(cover: str, query: dict[str, Any]) -> dict[str, Any]:
+    return insurer_reads.events(partner().insurer, cover, **query)
+
+
+@routes.add(
+    "POST",
+    ONE + "/acknowledge",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="Take note of a cover, up to a version",
+    query=schemas.AcknowledgeQuery,
+    status=204,
+    problems=(ScopeMissing, NotFound),
+)
+def acknowledge_cover(cover: str, query: dict[str, Any]) -> None:
+    me = partner().insurer
+    if not confirm.confirmed_by_hand(cover, me):
+        report.acknowledge(cover, query["version"], insurer=me)
+
+
+@routes.add(
+    "GET",
+    "/changes",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="What changed since a cursor",
+    query=schemas.ChangeQuery,
+    returns=schemas.Changes,
+    problems=(ScopeMissing,),
+)
+def list_changes(query: dict[str, Any]) -> dict[str, Any]:
+    return insurer_reads.changes(partner().insurer, **query)
+
+
+@routes.add(
+    "GET",
+    "/exposure",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="How many cars are out",
+    query=schemas.AsOf,
+    returns=schemas.Exposure,
+    problems=(ScopeMissing,),
+)
+def read_exposure(query: dict[str, Any]) -> dict[str, Any]:
+    return insurer_reads.exposure(partner().insurer, **query)
+
+
+@routes.add(
+    "GET",
+    "/log-heads",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="Heads of the tamper-evident log",
+    query=schemas.ChangeQuery,
+    returns=schemas.LogHeads,
+    problems=(ScopeMissing,),
+)
+def list_log_heads(query: dict[str, Any]) -> dict[str, Any]:
+    return insurer_reads.log_heads(**query)
+
+
+@routes.add(
+    "POST",
+    "/eligibility",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="Would this be bound",
+    body=schemas.EligibilityIn,
+    returns=schemas.EligibilityOut,
+    problems=(ScopeMissing,),
+)
+def ask_eligibility(body: dict[str, Any]) -> dict[str, Any]:
+    return pre_check.pre_check(partner().insurer, body)
+
+
+@routes.add(
+    "GET",
+    "/lookup",
+    who=Who.PARTNER,
+    scope=LOOKUP,
+    summary="Is this plate covered",
+    query=schemas.LookupQuery,
+    returns=schemas.LookupAnswer,
+    limit="lookup",
+    problems=(ScopeMissing,),
+)
+def look_up_plate(query: dict[str, Any]) -> dict[str, Any]:
+    return lookup.look_up(partner(), **query)

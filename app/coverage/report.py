@@ -1,0 +1,170 @@
+"""Tell the insurer of every version of a cover, outside any transaction, and store what it says."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import select
+
+from app.coverage import blocks, doors
+from app.coverage.models import Cover, CoverVersion
+from app.facts import (
+    CoverAcknowledged,
+    CoverActivated,
+    CoverBound,
+    CoverClosed,
+    CoverExtended,
+    CoverOverrun,
+    CoverRefused,
+    CoverVoided,
+)
+from app.kit import clock, facts
+from app.kit.db import session, transactional
+from app.kit.errors import NotFound
+from app.kit.jobs import defer, job
+from insurance.partner import (
+    Acknowledgement,
+    CoverReport,
+    CoverState,
+    InsuredCar,
+    Insurer,
+    InsurerRefused,
+    Premium,
+)
+from insurance.period import Span
+
+AGAIN_S = 300
+Changed = CoverBound | CoverActivated | CoverExtended | CoverOverrun | CoverClosed | CoverVoided
+
+
+def tell(fact: Changed) -> None:
+    """Reaction to every change of a cover: its version is to be told. Versions of a cover go one after the other."""
+    defer("report_cover", lock=fact.cover, cover=fact.cover, version=fact.version)
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    report: CoverReport
+    pending: bool
+
+
+@job("report_cover")
+def report_cover(cover: str, version: int) -> None:
+    """Tell one version. A later one replaces it, so one that is overtaken and acknowledged is not told any more.
+
+    Temporary errors come back by themselves; a mismatch or a rejected request is for a person to look at.
+    """
+    untold = _untold(cover, version)
+    if untold is None:
+        return
+    door = doors.insurer(untold.report.country)
+    if door is None:
+        return
+    try:
+        answer = _told(door, untold)
+    except InsurerRefused as error:
+        _refused(cover, error.code)
+        return
+    if answer.decision == "accepted":
+        acknowledge(cover, version, reference=answer.reference)
+    else:
+        _pending(cover, version)
+
+
+def _told(door: Insurer, untold: _Untold) -> Acknowledgement:
+    """What became of a report that was pending, else the report itself."""
+    report = untold.report
+    answer = door.read(report.cover, report.version) if untold.pending else None
+    return answer or door.report(report)
+
+
+@transactional
+def _untold(cover_id: str, version: int) -> _Untold | None:
+    cover = session.get(Cover, cover_id, populate_existing=True)
+    row = session.get(CoverVersion, (cover_id, version))
+    if cover is None or row is None or (cover.acknowledged_version or 0) >= version:
+        return None
+    return _Untold(_report(row.data), cover.pending_version == version)
+
+
+def _report(data: dict[str, Any]) -> CoverReport:
+    premium = data["premium"]
+    return CoverReport(
+        cover=data["id"],
+        version=data["version"],
+        state=cast("CoverState", data["state"]),
+        policy_number=data["master_policy"]["number"],
+        country=data["car"]["country"],
+        car=InsuredCar(**data["car"]),
+        driver_ref=data["driver_ref"],
+        planned=span_of(data["planned"]),
+        liability=span_of(data["liability"]),
+        own_damage=span_of(data["own_damage"]),
+        recorded_at=datetime.fromisoformat(data["recorded_at"]),
+        covered_minutes=data["covered_minutes"],
+        charged_minutes=data["charged_minutes"],
+        premium=Premium(**premium) if premium else None,
+        end_evidence=data["end_evidence"],
+    )
+
+
+def span_of(data: dict[str, Any]) -> Span:
+    """A span as versions hold it."""
+    to_at = data["to"]
+    return Span(
+        datetime.fromisoformat(data["from"]), None if to_at is None else datetime.fromisoformat(to_at)
+    )
+
+
+@transactional
+def acknowledge(
+    cover_id: str,
+    version: int | None = None,
+    *,
+    insurer: str | None = None,
+    reference: str | None = None,
+) -> None:
+    """The insurer has taken note of a version (the latest) and so of all before it. Raises NotFound.
+
+    `insurer`: only if the cover is one of its own.
+    """
+    cover = _locked(cover_id)
+    if cover is None or (insurer is not None and cover.insurer_id != insurer):
+        raise NotFound
+    taken = cover.version if version is None else version
+    if not 0 < taken <= cover.version:
+        raise NotFound
+    if (cover.acknowledged_version or 0) >= taken:
+        return
+    cover.acknowledged_version, cover.acknowledged_at = taken, clock.now()
+    cover.reference = reference or cover.reference
+    session.flush()
+    facts.record(CoverAcknowledged(cover=cover_id, version=taken))
+
+
+@transactional
+def _pending(cover_id: str, version: int) -> None:
+    cover = _locked(cover_id)
+    assert cover is not None
+    cover.pending_version = version
+    defer("report_cover", lock=cover_id, after_s=AGAIN_S, cover=cover_id, version=version)
+
+
+@transactional
+def _refused(cover_id: str, reason: str) -> None:
+    """The cover given stands; the driver gets no further one from this insurer. Once."""
+    cover = _locked(cover_id)
+    assert cover is not None
+    if cover.refused_reason is not None:
+        return
+    cover.refused_reason = reason
+    blocks.block(cover.insurer_id, cover.driver_id, cover.id, reason)
+    facts.record(CoverRefused(cover=cover.id, rental=cover.rental_id, reason=reason))
+
+
+def _locked(cover_id: str) -> Cover | None:
+    found: Cover | None = session.scalars(
+        select(Cover).where(Cover.id == cover_id).with_for_update(),
+        execution_options={"populate_existing": True},
+    ).first()
+    return found

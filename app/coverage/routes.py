@@ -1,0 +1,158 @@
+"""HTTP of covers for people, of certificates for everybody, and the token endpoint of insurers' clients."""
+
+from typing import Any
+
+from flask import Response, current_app, request
+
+from app.coverage import certificate, lookup, partners, schemas, token
+from app.coverage.models import Lookup
+from app.kit.auth import Who, caller
+from app.kit.errors import NotAllowed
+from app.kit.fields import Paging
+from app.kit.http import Page
+from app.kit.rate_limits import address, allow_secret
+from app.kit.routes import Routes
+
+JOSE = "application/jose"
+routes = Routes("coverage", __name__, url_prefix="/v1", description="Covers and certificates.")
+public = Routes("certificates", __name__, description="Checking certificates, tokens for insurers.")
+
+
+@routes.add(
+    "GET",
+    '/covers/<pid("cov"):cover>/certificate',
+    summary="The signed certificate of one's cover (application/jose, or JSON)",
+    returns=schemas.CertificateOut,
+)
+def read_cover_certificate(cover: str) -> Any:
+    signed = certificate.issue(caller().person, cover)
+    if request.accept_mimetypes.best_match(["application/json", JOSE], "application/json") == JOSE:
+        return current_app.response_class(signed, mimetype=JOSE)
+    return {"certificate": signed}
+
+
+@routes.add(
+    "GET",
+    '/cars/<pid("car"):car>/lookups',
+    summary="Which insurers looked the car up",
+    query=Paging,
+    returns=schemas.LookupPage,
+    problems=(NotAllowed,),
+)
+def list_car_lookups(car: str, query: dict[str, Any]) -> Page:
+    found = lookup.of_car(caller().person, car, **query)
+    return Page([_lookup(one) for one in found.items], found.next_cursor)
+
+
+def _lookup(one: Lookup) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "insurer": partners.find_insurer(one.insurer_id).name,
+        "plate": one.plate,
+        "at": one.at,
+        "asked_at": one.asked_at,
+        "covered": one.covered,
+    }
+
+
+@routes.add(
+    "GET",
+    '/certificates/<pid("crt"):certificate_id>',
+    who=Who.ALL,
+    summary="What became of a certificate",
+    returns=schemas.CertificateStanding,
+)
+def read_certificate(certificate_id: str) -> dict[str, Any]:
+    return certificate.standing(certificate_id)
+
+
+@public.add(
+    "GET",
+    '/verify/<pid("crt"):certificate_id>',
+    who=Who.ALL,
+    summary="What became of a certificate, for whoever scans it",
+    returns=schemas.CertificateStanding,
+)
+def verify_certificate(certificate_id: str) -> dict[str, Any]:
+    return certificate.standing(certificate_id)
+
+
+@public.add(
+    "GET",
+    "/.well-known/jwks.json",
+    who=Who.ALL,
+    summary="The public keys of certificates",
+    returns=schemas.JwkSet,
+    after=lambda answer: _cached(answer),
+)
+def read_jwks() -> dict[str, Any]:
+    return certificate.jwks()
+
+
+def _cached(answer: Response) -> Response:
+    answer.headers["Cache-Control"] = "public, max-age=300"
+    return answer
+
+
+_FORM: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/x-www-form-urlencoded": {
+            "schema": {
+                "type": "object",
+                "required": ["grant_type"],
+                "properties": {
+                    "grant_type": {"type": "string", "enum": ["client_credentials"]},
+                    "scope": {"type": "string", "maxLength": 300},
+                    "client_id": {"type": "string", "maxLength": 36},
+                    "client_secret": {"type": "string", "maxLength": 100},
+                    "client_assertion_type": {"type": "string", "enum": [token.ASSERTION]},
+                    "client_assertion": {"type": "string", "maxLength": 8192},
+                },
+            }
+        }
+    },
+}
+
+
+@public.add(
+    "POST",
+    "/oauth/token",
+    who=Who.ALL,
+    summary="A token for an insurer's client (RFC 6749, 4.4)",
+    returns=schemas.TokenOut,
+    secrets=("access_token",),
+)
+@public.doc(requestBody=_FORM)
+def grant_token() -> Any:
+    try:
+        form = _form()
+        authorization = request.headers.get("Authorization")
+        _guard(token.client_named(authorization, form))
+        return token.grant(authorization, form)
+    except token.TokenRefusedError as error:
+        return _refusal(error)
+
+
+def _form() -> dict[str, str]:
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise token.TokenRefusedError("invalid_request", "Send application/x-www-form-urlencoded.")
+    if request.args or any(len(values) > 1 for values in request.form.listvalues()):
+        raise token.TokenRefusedError("invalid_request", "Send each parameter once, in the body.")
+    return {name: value for name, value in request.form.items() if value and name in token.KNOWN}
+
+
+def _guard(client: str) -> None:
+    """Per client and address, so that nobody shuts another's client out by guessing at it."""
+    limits = current_app.extensions["glovebox"].settings.limits
+    allow_secret("oauth-address", address(), limits.secrets_address)
+    allow_secret("oauth", f"{client} {address()}", limits.secrets_address)
+
+
+def _refusal(error: token.TokenRefusedError) -> Response:
+    answer = current_app.json.response({"error": error.error, "error_description": error.description})
+    answer.status_code = error.status
+    answer.headers["Cache-Control"] = "no-store"
+    if error.status == 401:
+        answer.headers["WWW-Authenticate"] = 'Basic realm="glovebox"'
+    return answer

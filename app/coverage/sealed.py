@@ -1,0 +1,61 @@
+"""How far an answer to an insurer reaches: a position of the total order, and the instant it stands for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from app.kit import clock
+from app.kit.db import read
+from app.kit.errors import Validation
+
+_LAST = text(
+    "select position, sealed_at from facts where position is not null order by position desc limit 1"
+)
+_AS_OF = text(
+    "select position, sealed_at from facts where sealed_at <= :as_of and position is not null"
+    " order by sealed_at desc, position desc limit 1"
+)
+_HEADS = text(
+    "select position, sealed_at, chain from facts where position <= cast(:upto as bigint)"
+    " order by position desc limit cast(:most as int)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Nothing after `position` is known to the answer; `as_of` is asked, or when the last fact was sealed."""
+
+    position: int
+    as_of: datetime
+
+
+def head(as_of: datetime | None = None) -> Head:
+    """The last sealed position, or that of an instant; an instant after the last seal means the last seal.
+
+    Raises Validation for an `as_of` in the future.
+    """
+    last = read(_LAST)
+    if as_of is not None and as_of > clock.now():
+        raise Validation(
+            errors=[{"parameter": "as_of", "code": "future", "detail": "Nobody knows that yet."}]
+        )
+    if not last:
+        return Head(0, as_of or clock.now())
+    if as_of is None or as_of >= last[0].sealed_at:
+        return Head(last[0].position, last[0].sealed_at)
+    then = read(_AS_OF, {"as_of": as_of})
+    return Head(then[0].position if then else 0, as_of)
+
+
+def heads(*, upto: int, most: int) -> list[dict[str, object]]:
+    """Chain heads, newest first: what was handed out once must be found again."""
+    rows = read(_HEADS, {"upto": upto, "most": most})
+    return [
+        {
+            "position": row.position,
+            "sealed_at": row.sealed_at,
+            "chain": bytes(row.chain).hex() if row.chain is not None else None,
+        }
+        for row in rows
+    ]
