@@ -1,17 +1,55 @@
 """Entry point: settings -> real doors -> the app."""
 
+import json
+from pathlib import Path
+
 from app.doors import Doors
 from app.factory import create_app
 from app.kit.config import Settings, from_environment
 from app.kit.logs import configure
+from insurance.partners import partners_of
+from notifications.push import Push, PushMessage
+from notifications.smtp_mail import SmtpMail, SmtpServer
+from payments.stripe_gateway import StripeGateway
+from payments.stripe_webhook import StripeWebhook
 
-configure("app")
-settings: Settings = from_environment()
+
+class FirstUsePush:
+    """Firebase's SDK is large and only workers push: it is loaded when the first message goes out."""
+
+    def __init__(self, credentials: str) -> None:
+        self._credentials = credentials
+        self._push: Push | None = None
+
+    def send(self, message: PushMessage) -> str:
+        if self._push is None:
+            from notifications.firebase_push import FirebasePush
+
+            self._push = FirebasePush(json.loads(Path(self._credentials).read_text("utf-8")))
+        return self._push.send(message)
 
 
 def real_doors(house: Settings) -> Doors:
-    """The doors that the settings name; a door without settings stays shut, and says so when used."""
-    return Doors(insurers={}, payments=None, push=None, mail=None)
+    """The doors that the settings name; one without settings stays shut."""
+    payments = push = mail = None
+    if house.stripe_api_key:
+        payments = StripeGateway(
+            house.stripe_api_key,
+            base_url=house.stripe_api_base or None,
+            webhooks={"platform": StripeWebhook(list(house.stripe_webhook_secrets))},
+        )
+    if house.firebase_credentials:
+        push = FirstUsePush(house.firebase_credentials)
+    if house.smtp_host:
+        mail = SmtpMail(
+            SmtpServer(
+                house.smtp_host, house.smtp_port, house.mail_from, house.smtp_username, house.smtp_password,
+                starttls=house.smtp_starttls,
+            )
+        )
+    return Doors(insurers=partners_of(house.insurers), payments=payments, push=push, mail=mail)
 
 
+configure("app")
+settings: Settings = from_environment()
 app = create_app(settings, real_doors(settings))

@@ -1,14 +1,32 @@
 """Commands: `flask --app wsgi ...`."""
 
+import re
+import signal
+from datetime import timedelta
+from pathlib import Path
+
 import click
+import requests
 from flask import Flask, current_app
 
-from app.kit import openapi
+from app.kit import clock, openapi
+from app.kit.config import Settings
+from app.kit.logs import configure
 
 
 def install(app: Flask) -> None:
     """Hang the commands on the app."""
-    app.cli.add_command(write_openapi)
+    for command in (write_openapi, run_worker, run_boxlink, clock_group):
+        app.cli.add_command(command)
+
+
+def _app() -> Flask:
+    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
+
+
+def _settings() -> Settings:
+    found: Settings = current_app.extensions["glovebox"].settings
+    return found
 
 
 @click.command("openapi")
@@ -16,9 +34,7 @@ def install(app: Flask) -> None:
 @click.argument("path", type=click.Path(), default="openapi.yaml")
 def write_openapi(path: str, *, check: bool) -> None:
     """Write the contract, openapi.yaml."""
-    from pathlib import Path
-
-    wanted = openapi.document(current_app)  # type: ignore[arg-type]
+    wanted = openapi.document(_app())
     file = Path(path)
     if check:
         if not file.exists() or file.read_text("utf-8") != wanted:
@@ -27,3 +43,65 @@ def write_openapi(path: str, *, check: bool) -> None:
         return
     file.write_text(wanted, "utf-8")
     click.echo(f"wrote {path}")
+
+
+@click.command("worker")
+@click.option("--concurrency", default=6, show_default=True, help="Jobs at once.")
+def run_worker(concurrency: int) -> None:
+    """Run jobs, seal facts, work off deadlines."""
+    from app import worker
+
+    configure("worker")
+    worker.run(_app(), concurrency=concurrency)
+
+
+@click.command("boxlink")
+def run_boxlink() -> None:
+    """Speak with the car boxes."""
+    from app.boxlink import BoxLink
+    from carbox.mqtt_link import BrokerAddress
+    from carbox.ovms import OvmsBoxes
+
+    configure("boxlink")
+    house = _settings()
+    broker = BrokerAddress(house.mqtt_host, house.mqtt_port, house.mqtt_username, house.mqtt_password)
+    link = BoxLink(_app(), house, lambda listener: OvmsBoxes(broker, listener, clock.real_now))
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: link.stop())
+    link.run()
+
+
+@click.group("clock")
+def clock_group() -> None:
+    """Business time."""
+
+
+_SPAN = re.compile(r"(\d+)(ms|s|m|h|d)")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_span(text: str) -> timedelta:
+    """`26h`, `1d12h`, `90s`. Raises click.BadParameter."""
+    parts = _SPAN.findall(text)
+    if not parts or "".join(a + b for a, b in parts) != text:
+        raise click.BadParameter("write it as 26h, 1d12h, 90s or 500ms")
+    return timedelta(seconds=sum(int(count) * _UNITS[unit] for count, unit in parts))
+
+
+@clock_group.command("forward")
+@click.argument("span")
+def clock_forward(span: str) -> None:
+    """Move business time ahead by SPAN (26h, 1d12h), the doubles with it. Only in demo and test."""
+    if not _settings().clock_may_move:
+        raise click.ClickException("business time does not move in production")
+    by = parse_span(span)
+    for url in _settings().double_clocks:
+        requests.post(f"{url}/_control/clock/forward", json={"seconds": int(by.total_seconds())}, timeout=10).raise_for_status()
+    click.echo(clock.z(clock.forward(by)))
+
+
+@clock_group.command("show")
+def clock_show() -> None:
+    """What time it is in the product."""
+    click.echo(clock.z(clock.now()))
+

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from carbox.box import CarBox
-from insurance.partner import Insurer
+from insurance.partners import Partners
 from notifications.mail import Mail
 from notifications.push import Push
 from payments.gateway import Payments
@@ -11,10 +10,9 @@ from payments.gateway import Payments
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """What the processes use of the outside; None where a process must not use it (`box` is boxlink's alone)."""
+    """What the processes use of the outside; None where the settings name nobody. The car box is boxlink's alone."""
 
-    insurers: dict[str, Insurer]
+    insurers: Partners
     payments: Payments | None
     push: Push | None
     mail: Mail | None
-    box: CarBox | None = None

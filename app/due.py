@@ -8,10 +8,12 @@ import structlog
 from flask import Flask
 from sqlalchemy import text
 
+from app.billing import hold, reconcile
 from app.cars import readings, windows
 from app.kit import clock
 from app.kit.db import db, release, session, transactional
 from app.kit.listen import notices
+from app.messages import deliver, digest
 from app.rentals import expire, extend
 
 log = structlog.get_logger(__name__)
@@ -25,6 +27,13 @@ TABLE: Mapping[str, Step] = {
     "late": expire.late,
     "settle": expire.settle,
     "extension": extend.lapse,
+    "hold": hold.due_hold,
+    "hold_failed": hold.due_hold_failed,
+    "hold_renew": hold.due_renewal,
+    "dunning": hold.due_dunning,
+    "reconcile": reconcile.due,
+    "deliver": deliver.due,
+    "digest": digest.due,
 }
 _DUE = text(
     "select kind, ref, due_at from deadlines where due_at <= business_now()"

@@ -8,10 +8,18 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, reactions
+from app.billing import hold
+from app.billing import routes as billing
+from app.cars import access as cars_access
+from app.cars import add as cars_add
+from app.cars import box as boxes
 from app.cars import routes as cars
+from app.communities import make as communities_make
 from app.communities import routes as communities
+from app.coverage import partner_routes, partners
+from app.coverage import routes as coverage
 from app.doors import Doors
-from app.kit import auth, facts, http, metrics
+from app.kit import auth, facts, http, metrics, open_routes
 from app.kit.auth import Loaders
 from app.kit.config import Settings
 from app.kit.db import db
@@ -19,8 +27,12 @@ from app.kit.keys import KeyRing
 from app.kit.listen import Waiting
 from app.kit.openapi import OPENAPI, Contract
 from app.kit.routes import PidConverter, Routes
+from app.messages import routes as messages
 from app.people import routes as people
 from app.people import sign_in
+from app.rentals import access as rentals_access
+from app.rentals import cancel, commands, represent
+from app.rentals import routes as rentals
 
 
 @dataclass(slots=True)
@@ -52,7 +64,7 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
         settings=settings,
         doors=doors,
         keys=KeyRing(),
-        loaders=Loaders(person=sign_in.caller_of, partner=_no_partner),
+        loaders=Loaders(person=sign_in.caller_of, partner=partners.caller_of),
         commands=Waiting(settings.listen_database_url, "command_settled", settings.waiters),
     )
     app.url_map.converters["pid"] = PidConverter
@@ -63,6 +75,7 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
     metrics.install(app)
     facts.install(reactions.TABLE)
     _register(app, Contract(app))
+    _wire()
     cli.install(app)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
@@ -71,14 +84,33 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
 
 
 def _register(app: Flask, api: Api) -> None:
-    for blueprint in _blueprints():
+    for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     app.register_blueprint(people.public)
+    app.register_blueprint(open_routes.routes)
 
 
-def _blueprints() -> tuple[Routes, ...]:
-    return (people.routes, communities.routes, cars.routes)
+BLUEPRINTS: tuple[Routes, ...] = (
+    people.routes, communities.routes, cars.routes, rentals.routes, billing.routes, billing.webhooks, coverage.routes,
+    coverage.public, partner_routes.routes, messages.routes,
+)
 
 
-def _no_partner(_claims: object) -> None:
-    raise NotImplementedError
+def _wire() -> None:
+    """What a lower package must ask of a higher one."""
+    communities_make.IN_USE[:] = [rentals_access.open_of_community]
+    cars_add.OPEN_RENTALS[:] = [rentals_access.open_of_car]
+    cars_access.REVEALED_TO[:] = [represent.revealed_to]
+    boxes.OPEN_COMMANDS[:] = [commands.open_needs_box]
+    billing.MAY_SEE_RENTAL[:] = [_rental_role]
+    hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]
+
+
+def _rental_role(rental: str, person: str) -> str:
+    role = rentals_access.role_of(rentals_access.may_see(rental, person), person)
+    assert role is not None
+    return role.value
+
+
+def _cannot_pay(rental: str) -> None:
+    cancel.by_system(rental, "the payment could not be secured")

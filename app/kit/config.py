@@ -68,6 +68,10 @@ class Settings:
     insurers: tuple[dict[str, Any], ...] = ()
     box_heard_within_min: int = 25
     metrics_token: str = ""
+    double_clocks: tuple[str, ...] = ()
+    apple_app_ids: tuple[str, ...] = ()
+    android_package: str = ""
+    android_fingerprints: tuple[str, ...] = ()
     limits: Limits = Limits()
 
     @property
@@ -160,6 +164,10 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         insurers=tuple(_insurers(env.str("INSURERS", "[]"))),
         box_heard_within_min=env.int("BOX_HEARD_WITHIN_MIN", 25),
         metrics_token=env.str("METRICS_TOKEN", ""),
+        double_clocks=tuple(env.list("DOUBLE_CLOCKS", [])),
+        apple_app_ids=tuple(env.list("APPLE_APP_IDS", [])),
+        android_package=env.str("ANDROID_PACKAGE", ""),
+        android_fingerprints=tuple(env.list("ANDROID_FINGERPRINTS", [])),
         limits=_read_limits(env),
     )
 

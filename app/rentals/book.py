@@ -10,6 +10,7 @@ from app.cars import access as cars_access
 from app.cars import occupancy, terms
 from app.cars.models import Car
 from app.communities.models import Community
+from app.coverage import confirm as confirm_cover
 from app.coverage import cover
 from app.coverage.cover import Trip
 from app.facts import RentalAsked, RentalBooked
@@ -151,6 +152,7 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
             on_session=on_session,
             payee=payee(car),
         )
+    confirm_cover.ask(Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at))
     facts.record(RentalBooked(rental=rental.id, approved_by=approved_by))
 
 

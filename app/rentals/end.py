@@ -36,7 +36,7 @@ def end(car: Car, rental: Rental, *, by: str, evidence: str, at: datetime | None
         at,
         evidence=evidence,
         charged_until=rental.meter_stopped_at,
-        odometer=(rental.odometer_start, rental.odometer_end),
+        odometer_km=int(rental.odometer_end) if rental.odometer_end is not None else None,
     )
     free = not book.amount_to_hold(rental)
     if not free:

@@ -9,7 +9,7 @@ from app.cars import box as boxes
 from app.cars import occupancy, terms
 from app.cars.models import Car
 from app.coverage import cover
-from app.facts import RentalAboutToStart, RentalLapsed, RentalLate, RentalNoShow, RentalSettled
+from app.facts import MemberRemoved, RentalAboutToStart, RentalLapsed, RentalLate, RentalNoShow, RentalSettled
 from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.keys import settings
@@ -103,12 +103,12 @@ def settle(rental_id: str) -> None:
 
 
 @transactional
-def cancel_of_member(community: str, person: str) -> None:
+def cancel_of_member(fact: MemberRemoved) -> None:
     """A member left or was removed: future rentals are cancelled at no cost, an active one runs to its lock."""
     rows = session.scalars(
         select(Rental.id).where(
-            Rental.community_id == community,
-            Rental.driver_id == person,
+            Rental.community_id == fact.community,
+            Rental.driver_id == fact.person,
             Rental.state.in_((State.REQUESTED.value, State.BOOKED.value)),
         )
     ).all()

@@ -6,7 +6,7 @@ from app.billing import hold
 from app.cars import occupancy, terms
 from app.cars.models import Car
 from app.coverage import cover
-from app.facts import ExtensionAsked, ExtensionDeclined, RentalExtended
+from app.facts import ExtensionAsked, ExtensionDeclined, PaymentFailed, PaymentHeld, RentalExtended
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z
 from app.kit.db import transactional
@@ -15,7 +15,6 @@ from app.rentals import access, book, lifecycle
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Quote, Rental
-from payments.money import Money
 
 ANSWER_WITHIN = timedelta(hours=24)
 
@@ -46,20 +45,27 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     if reasons:
         raise NotInsurable("The insurer's rules do not allow that long a rental.", reasons=reasons)
     occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
-    if rental.terms["extension"] == "auto":
-        _take(car, rental, frozen)
-        return rental, False
     rental.extension = {"to": z(frozen.to_at), "quote": frozen.id, "state": "asked", "price": frozen.price}
     deadlines.at("extension", rental.id, min(now + ANSWER_WITHIN, rental.to_at))
+    if rental.terms["extension"] == "auto":
+        return rental, not _secure(car, rental, frozen)
     facts.record(ExtensionAsked(rental=rental.id, to=frozen.to_at))
     return rental, True
 
 
+def _secure(car: Car, rental: Rental, frozen: Quote) -> bool:
+    """The price difference is held first; True when there is none and the extension is taken at once."""
+    difference = book.amount_to_hold(frozen) - book.amount_to_hold(rental)
+    if difference.amount <= 0:
+        _take(car, rental, frozen)
+        return True
+    payment = hold.raise_amount(rental.id, difference)
+    rental.extension = {**(rental.extension or {}), "state": "securing", "payment": payment}
+    return False
+
+
 def _take(car: Car, rental: Rental, frozen: Quote) -> None:
     rental.to_at, rental.price, rental.extension = frozen.to_at, frozen.price, None
-    amount: Money = book.amount_to_hold(rental)
-    if amount:
-        hold.raise_amount(rental.id, amount)
     if rental.stands is State.ACTIVE:
         cover.extend(rental.id, frozen.to_at)
     deadlines.drop(rental.id, "extension")
@@ -69,11 +75,28 @@ def _take(car: Car, rental: Rental, frozen: Quote) -> None:
 
 
 @transactional
+def on_held(fact: PaymentHeld) -> None:
+    """The money for a later end is secured."""
+    car, rental = access.locked(fact.rental)
+    if rental.extension is not None and rental.extension.get("payment") == fact.payment:
+        _take(car, rental, quotes.find(rental.driver_id, rental.extension["quote"]))
+
+
+@transactional
+def on_failed(fact: PaymentFailed) -> None:
+    """The money for a later end cannot be had: the rental ends as planned."""
+    car, rental = access.locked(fact.rental)
+    if rental.extension is not None and rental.extension.get("payment") == fact.payment:
+        _drop(car, rental)
+
+
+@transactional
 def approve(person: str, rental_id: str) -> Rental:
     """The owner agrees to the longer rental. Raises NotFound, NotAllowed, StepNotAllowed."""
     car, rental = _asked(person, rental_id)
     assert rental.extension is not None
-    _take(car, rental, quotes.find(rental.driver_id, rental.extension["quote"]))
+    if rental.extension["state"] == "asked":
+        _secure(car, rental, quotes.find(rental.driver_id, rental.extension["quote"]))
     return rental
 
 
@@ -93,6 +116,9 @@ def _asked(person: str, rental_id: str) -> tuple[Car, Rental]:
 
 
 def _drop(car: Car, rental: Rental) -> None:
+    payment = (rental.extension or {}).get("payment")
+    if payment is not None:
+        hold.drop_raise(payment)
     rental.extension = None
     deadlines.drop(rental.id, "extension")
     occupancy.stretch(car, rental.id, rental.to_at, terms.buffer_of(rental.terms))

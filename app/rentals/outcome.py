@@ -171,7 +171,7 @@ def _open(car: Car, rental: Rental, command: str | None) -> None:
     rental.odometer_start = float(odometer) if odometer is not None else None
     rental.charge_start = readings.value(box, "charge_percent")
     deadlines.drop(rental.id, "no_show", "about_to_start")
-    cover.activate(rental.id, at)
+    cover.activate(rental.id, at, odometer_km=int(odometer) if odometer is not None else None)
     facts.record(RentalStarted(rental=rental.id, command=command, at=rental.started_at))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.billing import hold
+from app.billing import hold, shown
 from app.cars import find
 from app.cars.models import Car
 from app.coverage import cover
@@ -115,7 +115,7 @@ def _payment(found: Rental, role: Role) -> dict[str, Any]:
     row = hold.of(found.id)
     if row is None:
         return {"state": "none", "action": None}
-    return {"state": hold.standing(found.id), "action": hold.action_of(row) if role is Role.DRIVER else None}
+    return {"state": hold.standing(found.id), "action": shown.action(row) if role is Role.DRIVER else None}
 
 
 def _extension(found: Rental) -> dict[str, Any] | None:

@@ -152,7 +152,7 @@ class Extension(Strict):
     """A later end that is asked."""
 
     to = Instant()
-    state = OneOf(("asked",))
+    state = OneOf(("asked", "securing"))
     price = fields.Nested(MoneySchema)
 
 

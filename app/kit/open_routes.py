@@ -1,0 +1,127 @@
+"""What is open to all: health, the contract and its page, problem types, the invitation link."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from flask import Blueprint, Response, current_app, render_template_string
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.kit import i18n, metrics
+from app.kit.db import read
+from app.kit.errors import BY_SLUG, NotFound
+
+routes = Blueprint("open", __name__)
+ROOT = Path(__file__).parent.parent.parent
+LAGS_FINE_S = 5.0
+
+
+@routes.get("/healthz")
+def healthz() -> dict[str, str]:
+    """This process answers."""
+    return {"status": "ok"}
+
+
+@routes.get("/readyz")
+def readyz() -> tuple[dict[str, Any], int]:
+    """Database and migrations decide; the rest is shown as degraded."""
+    try:
+        at = read(text("select version_num from alembic_version"))
+    except SQLAlchemyError:
+        return {"status": "unavailable", "checks": {"database": "down"}}, 503
+    wanted = head()
+    if not at or at[0][0] != wanted:
+        return {"status": "unavailable", "checks": {"database": "ok", "migrations": f"want {wanted}"}}, 503
+    checks = {"database": "ok", "migrations": "ok", **degraded()}
+    state = "ok" if set(checks.values()) == {"ok"} else "degraded"
+    return {"status": state, "checks": checks}, 200
+
+
+def degraded() -> dict[str, str]:
+    """What is slow or shut, without being a reason to send nobody here."""
+    lags, doors = metrics.lags(), current_app.extensions["glovebox"].doors
+    checks = {
+        "sealing": "ok" if lags["sealing_lag"] < LAGS_FINE_S else f"{lags['sealing_lag']:.0f} s behind",
+        "queue": "ok" if lags["queue_lag"] < LAGS_FINE_S else f"{lags['queue_lag']:.0f} s behind",
+        "failed_jobs": "ok" if not lags["failed"] else f"{lags['failed']:.0f} to look at",
+        "deadlines": "ok" if not lags["overdue"] else f"{lags['overdue']:.0f} overdue",
+    }
+    for name in ("payments", "push", "mail"):
+        checks[name] = "ok" if getattr(doors, name) is not None else "not set up"
+    return checks
+
+
+def head() -> str:
+    """The newest migration of this code."""
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.set_main_option("path_separator", "os")
+    found = ScriptDirectory.from_config(config).get_current_head()
+    assert found is not None
+    return found
+
+
+@routes.get("/openapi.yaml")
+def openapi_yaml() -> Response:
+    """The contract."""
+    return current_app.response_class((ROOT / "openapi.yaml").read_bytes(), mimetype="application/yaml")
+
+
+_PROBLEM = """<!doctype html><html lang="{{ language }}"><meta charset="utf-8"><title>{{ title }}</title>
+<style>body{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}code{background:#eee;padding:0 .3em}</style>
+<h1>{{ title }}</h1><p>Status <code>{{ status }}</code>, type <code>/problems/{{ slug }}</code>.</p>
+<p>{{ acted }} {{ again }}</p>"""
+
+
+@routes.get("/problems/<slug>")
+def problem_page(slug: str) -> Response:
+    """What a problem type means, for whoever follows its link."""
+    kind = BY_SLUG.get(slug)
+    if kind is None:
+        raise NotFound
+    page = render_template_string(
+        _PROBLEM, language=i18n.reader(), title=i18n.title(slug, kind.title), status=kind.status, slug=html.escape(slug),
+        acted="It may have acted all the same: look before you repeat." if kind.may_have_acted else "Nothing has happened.",
+        again="It may go through later." if kind.temporary else "The same request will be refused again.",
+    )
+    return _page(page)
+
+
+def _page(body: str) -> Response:
+    answer = current_app.response_class(body, mimetype="text/html")
+    answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    return answer
+
+
+_INVITED = """<!doctype html><html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Glovebox</title><style>body{font:18px/1.5 system-ui;max-width:32rem;margin:4rem auto;padding:0 1rem}</style>
+<h1>You are invited</h1><p>Open this link on the phone that has the Glovebox app. Without the app, install it first and enter
+the code:</p><p><code>{{ code }}</code></p>"""
+
+
+@routes.get("/i/<string(minlength=1,maxlength=64):code>")
+def invitation_link(code: str) -> Response:
+    """Where an invitation link leads without the app; it says nothing about the invitation itself."""
+    return _page(render_template_string(_INVITED, code=code))
+
+
+@routes.get("/.well-known/apple-app-site-association")
+def apple_links() -> dict[str, Any]:
+    """Which links the iOS app opens."""
+    ids = current_app.extensions["glovebox"].settings.apple_app_ids
+    components = [{"/": "/i/*"}]
+    return {"applinks": {"details": [{"appIDs": list(ids), "components": components}]} if ids else {"details": []}}
+
+
+@routes.get("/.well-known/assetlinks.json")
+def android_links() -> Response:
+    """Which links the Android app opens."""
+    fingerprints = current_app.extensions["glovebox"].settings.android_fingerprints
+    package = current_app.extensions["glovebox"].settings.android_package
+    body = [{"relation": ["delegate_permission/common.handle_all_urls"],
+             "target": {"namespace": "android_app", "package_name": package,
+                        "sha256_cert_fingerprints": list(fingerprints)}}] if package else []
+    return current_app.json.response(body)

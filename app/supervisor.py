@@ -1,0 +1,244 @@
+"""The supervisor: starts database, broker, doubles, simulator and our own processes, and stops each by its own process.
+
+Demo, serve and tests stand on the same parts. Everything listens on loopback, on ports chosen free at start.
+"""
+
+import base64
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+
+from app.kit.embedded_postgres import EmbeddedPostgres, free_port
+from carbox.broker_accounts import password_hash
+from carbox.local_broker import LocalBroker
+
+ROOT = Path(__file__).parent.parent
+READY_WITHIN_S, STOP_WITHIN_S = 60.0, 15.0
+PROXY_NAMES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
+
+
+class PartFailedError(RuntimeError):
+    """A part did not come up; the text names it and shows the end of its log."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One process of the place."""
+
+    name: str
+    process: subprocess.Popen[str]
+    log: Path
+    ready: dict[str, Any] = field(default_factory=dict)
+
+    def end_of_log(self) -> str:
+        return self.log.read_text("utf-8", "replace")[-2000:] if self.log.exists() else ""
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+class Supervisor:
+    """All parts, in a folder of their own. `with Supervisor(folder) as place:` or start() and stop()."""
+
+    def __init__(self, folder: Path, *, mode: str = "demo", api_workers: int = 2, worker: bool = True,
+                 settings: dict[str, str] | None = None) -> None:
+        self.folder, self._mode, self._api_workers, self._with_worker = folder, mode, api_workers, worker
+        self._extra = settings or {}
+        self.parts: dict[str, Part] = {}
+        self._postgres: EmbeddedPostgres | None = None
+        self._broker: LocalBroker | None = None
+        self.environment: dict[str, str] = {}
+        self.url = ""
+        self.database_url = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything, in the order of need. Raises PartFailedError; what had started is stopped again."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.database_url = os.environ.get("DATABASE_URL") or self._start_postgres()
+        mqtt_password = secrets.token_urlsafe(24)
+        mqtt_port = self._start_broker(mqtt_password)
+        api_port = free_port()
+        self.url = f"http://127.0.0.1:{api_port}"
+        webhook_secret = f"whsec_{secrets.token_hex(16)}"
+        self._spawn("stripe", ["-m", "payments.double", "--port", "0", "--webhook-url", f"{self.url}/webhooks/stripe",
+                               "--webhook-secret", webhook_secret])
+        self._spawn("push", ["-m", "notifications.double", "--ca-file", str(self.folder / "ca.pem"),
+                             "--credentials-file", str(self.folder / "firebase.json")])
+        self._spawn("insurer", ["-m", "insurance.double", "--port", "0"])
+        self._spawn("simulator", ["-m", "carbox.simulator", "--host", "127.0.0.1", "--port", str(mqtt_port),
+                                  "--control-port", "0", "--pace", "0.02"])
+        for name in ("stripe", "push", "insurer", "simulator"):
+            self._await_ready(name)
+        self.environment = self._settings(mqtt_port, mqtt_password, webhook_secret)
+        self.flask("db", "upgrade")
+        self._start_ours(api_port)
+
+    def _start_postgres(self) -> str:
+        self._postgres = EmbeddedPostgres(self.folder)
+        self._postgres.start()
+        return self._postgres.url()
+
+    def _start_broker(self, password: str) -> int:
+        folder = self.folder / "broker"
+        folder.mkdir(exist_ok=True)
+        port = free_port()
+        self._broker = LocalBroker(folder, port, backend="glovebox", hashes={"glovebox": password_hash(password)})
+        try:
+            self._broker.start()
+        except FileNotFoundError as error:
+            raise PartFailedError("mosquitto is not installed: run `make setup`, which says what to do") from error
+        return port
+
+    def _settings(self, mqtt_port: int, mqtt_password: str, webhook_secret: str) -> dict[str, str]:
+        push, insurer = self.parts["push"].ready, self.parts["insurer"].ready
+        partner = {
+            "countries": ["FR", "DE", "BE", "IT", "ES", "PT", "NL", "AT", "GB", "CH"],
+            "url": insurer["url"], "token_url": insurer["token_url"],
+            "client_id": insurer["client_id"], "client_secret": insurer["client_secret"],
+        }
+        secret = self.folder / "secret"
+        if not secret.exists():
+            secret.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+        return {
+            "DATABASE_URL": self.database_url,
+            "GLOVEBOX_MODE": self._mode,
+            "GLOVEBOX_SECRET_KEY": secret.read_text(),
+            "GLOVEBOX_PUBLIC_URL": self.url,
+            "GLOVEBOX_MQTT_PORT": str(mqtt_port),
+            "GLOVEBOX_MQTT_PUBLIC_PORT": str(mqtt_port),
+            "GLOVEBOX_MQTT_PASSWORD": mqtt_password,
+            "GLOVEBOX_MQTT_ACCOUNTS_DIR": str(self.folder / "broker"),
+            "GLOVEBOX_MQTT_PID_FILE": str(self.folder / "broker" / "mosquitto.pid"),
+            "GLOVEBOX_STRIPE_API_KEY": "sk_test_demo",
+            "GLOVEBOX_STRIPE_API_BASE": self.parts["stripe"].ready["url"],
+            "GLOVEBOX_STRIPE_WEBHOOK_SECRETS": webhook_secret,
+            "GLOVEBOX_FIREBASE_CREDENTIALS": push["credentials_file"],
+            "GLOVEBOX_SMTP_HOST": push["smtp"]["host"],
+            "GLOVEBOX_SMTP_PORT": str(push["smtp"]["port"]),
+            "GLOVEBOX_SMTP_STARTTLS": "false",
+            "GLOVEBOX_INSURERS": json.dumps([partner]),
+            "GLOVEBOX_METRICS_TOKEN": "demo-metrics",
+            "GLOVEBOX_DOUBLE_CLOCKS": self.parts["stripe"].ready["url"],
+            **self._extra,
+        }
+
+    def _start_ours(self, api_port: int) -> None:
+        self._spawn(
+            "api",
+            ["-m", "granian", "--interface", "wsgi", "--workers", str(self._api_workers), "--blocking-threads", "64",
+             "--host", "127.0.0.1", "--port", str(api_port), "--no-access-log", "--log-level", "warning", "wsgi:app"],
+        )
+        if self._with_worker:
+            self.start_worker()
+        self.start_boxlink()
+        self._await_http()
+
+    def start_worker(self, name: str = "worker") -> Part:
+        """A worker process; its pushes go through the proxy of the push double."""
+        return self._spawn(name, ["-m", "flask", "--app", "wsgi", "worker"], self.parts["push"].ready["environment"])
+
+    def start_boxlink(self) -> Part:
+        return self._spawn("boxlink", ["-m", "flask", "--app", "wsgi", "boxlink"])
+
+    def flask(self, *arguments: str, feed: str | None = None) -> str:
+        """Run a command of the place to its end; returns what it said. Raises PartFailedError."""
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+        done = subprocess.run(command, env=self._environ(), cwd=ROOT, input=feed, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise PartFailedError(f"flask {' '.join(arguments)}: {(done.stderr or done.stdout).strip()[-2000:]}")
+        return done.stdout
+
+    def _environ(self, more: dict[str, str] | None = None) -> dict[str, str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("GLOVEBOX_") and k.lower() not in PROXY_NAMES}
+        clean |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **self.environment, **(more or {})}
+        return clean
+
+    def _spawn(self, name: str, arguments: list[str], more: dict[str, str] | None = None) -> Part:
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as out:
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=out, text=True, cwd=ROOT,
+                env=self._environ(more), start_new_session=True,
+            )
+        self.parts[name] = Part(name, process, log)
+        return self.parts[name]
+
+    def _await_ready(self, name: str) -> None:
+        part = self.parts[name]
+        assert part.process.stdout is not None
+        line = part.process.stdout.readline()
+        if not line:
+            raise PartFailedError(f"{name} did not start:\n{part.end_of_log()}")
+        part.ready = json.loads(line)
+
+    def _await_http(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN_S
+        while True:
+            for part in self.parts.values():
+                if part.process.poll() is not None:
+                    raise PartFailedError(f"{part.name} ended at once:\n{part.end_of_log()}")
+            try:
+                if requests.get(f"{self.url}/healthz", timeout=2).ok:
+                    return
+            except requests.RequestException:
+                pass
+            if time.monotonic() > deadline:
+                raise PartFailedError(f"the API did not answer:\n{self.parts['api'].end_of_log()}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop everything, our own processes first."""
+        for part in reversed(list(self.parts.values())):
+            if part.process.poll() is None:
+                part.process.send_signal(signal.SIGTERM)
+        for part in reversed(list(self.parts.values())):
+            part.stop()
+        self.parts.clear()
+        if self._broker is not None:
+            self._broker.stop()
+        if self._postgres is not None:
+            self._postgres.stop()
+
+    # -- the doubles
+
+    def control(self, name: str, method: str, path: str, **body: Any) -> Any:
+        """A control verb of a double."""
+        base = {"stripe": lambda r: f"{r['url']}/_control/", "push": lambda r: r["control"].rstrip("/") + "/",
+                "insurer": lambda r: r["control"].rstrip("/") + "/",
+                "simulator": lambda r: f"http://127.0.0.1:{r['control_port']}/"}[name](self.parts[name].ready)
+        kwargs: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
+        answer = requests.request(method, base + path, timeout=30, **kwargs)
+        if not answer.ok:
+            raise PartFailedError(f"{name} {path}: {answer.status_code} {answer.text[:500]}")
+        return answer.json()
