@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from app import facts
 from app.billing import commands
@@ -105,7 +105,7 @@ def _arrears(payment: Payment, owed: int) -> None:
 
 def _captured(payment: Payment, owed: int) -> None:
     """More was taken than is owed: give the difference back."""
-    over = remainder(payment) - owed
+    over = min(brought(payment) - owed, remainder(payment))
     if over > 0:
         assert payment.intent_id is not None
         move(payment, State.REFUNDING)
@@ -125,14 +125,20 @@ _STEPS: Mapping[State, Callable[[Payment, int], None]] = {
 
 def remainder(payment: Payment) -> int:
     """What was captured and is neither given back nor about to be."""
-    pending = session.scalar(
-        select(func.coalesce(func.sum(PaymentCommand.amount), 0)).where(
-            PaymentCommand.payment_id == payment.id,
-            PaymentCommand.kind == "refund",
-            PaymentCommand.state == commands.OPEN,
-        )
+    return payment.captured - payment.refunded - _refunds(payment, PaymentCommand.state == commands.OPEN)
+
+
+def brought(payment: Payment) -> int:
+    """What the payment brings for its rental: what we gave back by ourselves is off, goodwill of an operator is not."""
+    ours = PaymentCommand.by == commands.SYSTEM, PaymentCommand.state != commands.FAILED
+    return payment.captured - _refunds(payment, *ours)
+
+
+def _refunds(payment: Payment, *which: ColumnElement[bool]) -> int:
+    total = select(func.coalesce(func.sum(PaymentCommand.amount), 0)).where(
+        PaymentCommand.payment_id == payment.id, PaymentCommand.kind == "refund", *which
     )
-    return payment.captured - payment.refunded - int(pending or 0)
+    return int(session.scalar(total) or 0)
 
 
 def lost(payment: Payment) -> None:

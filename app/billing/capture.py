@@ -56,7 +56,7 @@ def _room(row: Payment) -> int:
     if row.state in (State.RELEASED, State.RELEASING):
         return 0
     if row.state in TAKEN:
-        return row.captured
+        return advance.brought(row)
     if row.state == State.CAPTURING and row.owed is not None:
         return row.owed
     return row.amount

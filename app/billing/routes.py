@@ -66,7 +66,7 @@ def add_card() -> Answer:
     return created({"id": row.id, "client_secret": None}, f"/me/cards/{row.id}")
 
 
-@routes.add("GET", "/me/cards", summary="My cards", returns=schemas.Cards)
+@routes.add("GET", "/me/cards", summary="My cards", returns=schemas.CardList)
 def list_cards() -> dict[str, Any]:
     return {"items": [cards.shown(row) for row in cards.mine(caller().person)]}
 
@@ -82,7 +82,7 @@ def _role(rental: str) -> str:
     raise NotFound
 
 
-@routes.add("GET", RENTAL, summary="The payments of a rental", returns=schemas.Payments)
+@routes.add("GET", RENTAL, summary="The payments of a rental", returns=schemas.PaymentList)
 def list_payments(rental: str) -> dict[str, Any]:
     driver = _role(rental) == "driver"
     return {"items": [shown.payment(row, driver=driver) for row in hold.all_of(rental)]}
@@ -92,7 +92,7 @@ def list_payments(rental: str) -> dict[str, Any]:
     "POST",
     RENTAL + "/retry",
     summary="Try again, perhaps with another card",
-    body=schemas.Retry,
+    body=schemas.PaymentRetry,
     returns=schemas.Payment,
     status=202,
     key=True,

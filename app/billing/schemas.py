@@ -21,7 +21,7 @@ class Card(Strict):
     country = Text(2, required=True, allow_none=True)
 
 
-class Cards(Strict):
+class CardList(Strict):
     """A person's cards, newest first."""
 
     items = Many(fields.Nested(Card), 100, required=True)
@@ -34,7 +34,7 @@ class CardBegun(Strict):
     client_secret = Text(300, required=True, allow_none=True)
 
 
-class Action(Strict):
+class PaymentAction(Strict):
     """What the driver must confirm in the app, and until when."""
 
     client_secret = Text(300, required=True, allow_none=True)
@@ -52,29 +52,29 @@ class Payment(Strict):
     refunded = fields.Nested(MoneySchema, required=True)
     release_at = Instant(required=True, allow_none=True)
     failure = Text(60, required=True, allow_none=True)
-    action = fields.Nested(Action, required=True, allow_none=True)
+    action = fields.Nested(PaymentAction, required=True, allow_none=True)
 
 
-class Payments(Strict):
+class PaymentList(Strict):
     """The payments of a rental, oldest first."""
 
     items = Many(fields.Nested(Payment), 100, required=True)
 
 
-class Retry(Strict):
+class PaymentRetry(Strict):
     """Which card to try; the person's latest when left out."""
 
     card = PublicIdField("crd", load_default=None, allow_none=True)
 
 
-class Balance(Strict):
+class StatementBalance(Strict):
     """What was owed to the owner before the month and after it."""
 
     opening = fields.Nested(MoneySchema, required=True)
     closing = fields.Nested(MoneySchema, required=True)
 
 
-class Entry(Strict):
+class StatementEntry(Strict):
     """One line of a statement."""
 
     at = Instant(required=True)
@@ -87,5 +87,5 @@ class Statement(Strict):
     """An owner's earnings of a month, in the owner's time zone."""
 
     month = Text(7, required=True, pattern=r"^\d{4}-\d{2}$")
-    balances = Many(fields.Nested(Balance), 3, required=True)
-    entries = Many(fields.Nested(Entry), 10_000, required=True)
+    balances = Many(fields.Nested(StatementBalance), 3, required=True)
+    entries = Many(fields.Nested(StatementEntry), 10_000, required=True)

@@ -1,0 +1,50 @@
+"""The app with Stripe's double behind the payments door, and a hand that does what apps, banks and workers do."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app.billing import hold, routes
+from app.doors import Doors
+from app.factory import create_app
+from app.kit.db import db
+from payments.double.running import RunningDouble
+from payments.stripe_gateway import StripeGateway
+from payments.stripe_webhook import StripeWebhook
+from tests.billing.desk import SECRET, Desk
+from tests.conftest import settings_for
+
+
+@pytest.fixture(scope="session")
+def double() -> Iterator[RunningDouble]:
+    with RunningDouble() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def bank(house: Flask, database: str, double: RunningDouble) -> Iterator[Flask]:
+    gateway = StripeGateway(
+        "sk_test_double", base_url=double.url, webhooks={"platform": StripeWebhook((SECRET,))}, retries=0
+    )
+    made = create_app(settings_for(database), Doors(insurers={}, payments=gateway, push=None, mail=None))
+    if "billing" not in made.blueprints:
+        api = made.extensions["flask-smorest"]["apis"][""]["ext_obj"]
+        api.register_blueprint(routes.routes)
+        api.register_blueprint(routes.webhooks)
+    yield made
+    with made.app_context():
+        db.session.remove()
+        db.engine.dispose()
+    gateway.close()
+
+
+@pytest.fixture
+def desk(bank: Flask, double: RunningDouble) -> Iterator[Desk]:
+    hooks = list(hold.ON_HOLD_IMPOSSIBLE), list(routes.MAY_SEE_RENTAL)
+    hold.ON_HOLD_IMPOSSIBLE.clear()
+    routes.MAY_SEE_RENTAL.clear()
+    with bank.app_context():
+        yield Desk(bank, double)
+        db.session.remove()
+    hold.ON_HOLD_IMPOSSIBLE[:], routes.MAY_SEE_RENTAL[:] = hooks

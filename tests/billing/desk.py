@@ -1,0 +1,247 @@
+"""What surrounds billing in a test: the driver's app, the banks, the workers, the due-runner."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+import stripe
+from flask import Flask
+from sqlalchemy import select, text
+from werkzeug.test import TestResponse
+
+from app.billing import capture, cards, commands, hold
+from app.billing.models import Payment, PaymentCommand
+from app.kit import clock, jobs
+from app.kit.db import new_id, session, transactional
+from app.kit.deadlines import Deadline
+from app.people.models import Person
+from payments.double.running import RunningDouble
+from payments.money import Money
+from tests import factories
+
+SECRET = "whsec_test"
+VISA, ALWAYS_3DS, POOR, LOST = "4242424242424242", "4000002760003184", "4000000000009995", "4000000000009987"
+TURNCOAT = "4000008260003178"
+OURS = ("payment_command", "payment_fee", "card_setup", "card_detach", "stripe_event", "payments_reconcile")
+DUE = {
+    "hold": hold.due_hold,
+    "hold_failed": hold.due_hold_failed,
+    "hold_renew": hold.due_renewal,
+    "dunning": hold.due_dunning,
+}
+
+
+def eur(amount: int) -> Money:
+    return Money(amount, "EUR")
+
+
+class Desk:
+    def __init__(self, app: Flask, double: RunningDouble) -> None:
+        self.app, self.double = app, double
+        found = session.execute(text("select coalesce(max(id), 0) from procrastinate_jobs")).scalar_one()
+        self._first = int(found)
+        lag = clock.now().timestamp() - double.get("clock")["now"]
+        double.post("clock/forward", seconds=max(0, int(lag)))
+        self.seen_events: set[str] = {one["id"] for one in self.events()}
+        self.payee = "per_" + "0" * 32
+
+    # -- workers and time
+
+    def jobs(self) -> list[BaseException]:
+        """Run what is waiting, and what follows; the errors of jobs that would come back."""
+        errors: list[BaseException] = []
+        done = 0
+        while (row := self._next(done)) is not None:
+            done = row.id
+            try:
+                jobs._HANDLERS[row.task_name](**row.args)
+                self._mark(row.id, "succeeded")
+            except Exception as error:  # noqa: BLE001 - as the worker does
+                errors.append(error)
+                if not jobs.is_temporary(error):
+                    self._mark(row.id, "failed")
+            session.remove()
+        return errors
+
+    def _next(self, after: int) -> Any:
+        return session.execute(
+            text(
+                "select id, task_name, args from procrastinate_jobs where status = 'todo' and id > :first"
+                " and id > :after and task_name = any(:ours) order by id limit 1"
+            ),
+            {"first": self._first, "after": after, "ours": list(OURS)},
+        ).one_or_none()
+
+    def _mark(self, job: int, status: str) -> None:
+        session.rollback()
+        session.execute(
+            text(
+                "update procrastinate_jobs set status = cast(:s as procrastinate_job_status) where id = :id"
+            ),
+            {"s": status, "id": job},
+        )
+        session.commit()
+
+    def forward(self, by: timedelta) -> None:
+        clock.forward(by)
+        self.double.post("clock/forward", seconds=int(by.total_seconds()))
+
+    def due(self, payment: str) -> list[str]:
+        """Take what is due for a payment, as the due-runner does."""
+        taken = []
+        rows = session.scalars(select(Deadline).where(Deadline.ref == payment)).all()
+        for row in rows:
+            if row.due_at <= clock.now():
+                self._take(row)
+                taken.append(row.kind)
+        session.remove()
+        return taken
+
+    @transactional
+    def _take(self, row: Deadline) -> None:
+        session.delete(session.merge(row))
+        DUE[row.kind](row.ref)
+
+    # -- the driver
+
+    def driver(self, number: str = VISA) -> tuple[Person, str]:
+        """Max, with a card saved."""
+        max_ = factories.person("Max Member")
+        return max_, self.save_card(max_.id, number)
+
+    def save_card(self, person: str, number: str = VISA) -> str:
+        row = cards.begin(person)
+        self.double.post("setup_intents/confirm", client_secret=cards.setup(row.id), card=number)
+        cards.card_setup(row.id)
+        found = cards.usable(person, None)
+        session.remove()
+        assert found is not None
+        return found
+
+    def plan(
+        self,
+        amount: int = 9000,
+        number: str = VISA,
+        *,
+        hours: float = 5,
+        on_session: bool = False,
+        who: tuple[Person, str] | None = None,
+    ) -> str:
+        driver, card = who or self.driver(number)
+        rental = new_id("ren")
+        hold.plan(
+            rental=rental,
+            driver=driver.id,
+            payee=self.payee,
+            community=None,
+            amount=eur(amount),
+            starts_at=clock.now() + timedelta(hours=hours),
+            card=card,
+            on_session=on_session,
+        )
+        session.remove()
+        return rental
+
+    def held(self, amount: int = 9000, **more: Any) -> str:
+        rental = self.plan(amount, **more)
+        assert self.jobs() == []
+        assert self.standing(rental) == "held"
+        return rental
+
+    def confirm(self, rental: str, **body: Any) -> None:
+        """The driver answers the bank in the app; no webhook has come yet."""
+        intent = self.double_intents(rental)[-1]
+        self.double.post("payment_intents/confirm", client_secret=intent["client_secret"], **body)
+
+    # -- what stands where
+
+    def payment(self, rental: str) -> Payment:
+        session.remove()
+        found = hold.of(rental)
+        assert found is not None
+        return found
+
+    def payments(self, rental: str) -> list[Payment]:
+        session.remove()
+        return list(hold.all_of(rental))
+
+    def standing(self, rental: str) -> str:
+        session.remove()
+        return hold.standing(rental)
+
+    def double_intents(self, rental: str) -> list[dict[str, Any]]:
+        found = self.double.get("objects")
+        wanted = found["rentals"].get(rental, [])
+        return [one for one in found["objects"].get("payment_intent", []) if one["id"] in wanted]
+
+    def calls(self) -> int:
+        return len(self.double.get("log")["calls"])
+
+    def facts(self, rental: str) -> list[str]:
+        rows = session.execute(
+            text("select kind from facts where data ->> 'rental' = :rental order by seq"), {"rental": rental}
+        )
+        return list(rows.scalars())
+
+    def books(self, rental: str) -> dict[str, int]:
+        """Balances of a rental by account."""
+        session.remove()
+        rows = session.execute(
+            text(
+                "select account, sum(amount)::int from postings p join ledger_entries e on e.id = p.entry_id"
+                " where e.rental_id = cast(:rental as uuid) group by account"
+            ),
+            {"rental": rental.removeprefix("ren_")},
+        )
+        return {account: total for account, total in rows if total}
+
+    def open_commands(self, payment: str) -> list[PaymentCommand]:
+        session.remove()
+        return commands.opened(payment)
+
+    # -- the end
+
+    def end(self, rental: str, total: int) -> list[BaseException]:
+        from app import facts
+
+        now = datetime.now(UTC)  # noqa: TID251
+        capture.settle_end(rental, eur(total), now)
+        transactional(capture.on_ended)(facts.RentalEnded(rental, now, total, "EUR", "box"))
+        session.remove()
+        return self.jobs()
+
+    def cancel(self, rental: str, owed: int = 0) -> list[BaseException]:
+        from app import facts
+
+        transactional(capture.on_cancelled)(facts.RentalCancelled(rental, "driver", "plans", owed))
+        session.remove()
+        return self.jobs()
+
+    # -- webhooks
+
+    def events(self) -> list[dict[str, Any]]:
+        """The provider's events, oldest first."""
+        headers = {"Authorization": "Bearer sk_test_double"}
+        answer = requests.get(
+            f"{self.double.url}/v1/events", params={"limit": "100"}, headers=headers, timeout=10
+        )
+        found: list[dict[str, Any]] = answer.json()["data"]
+        return found[::-1]
+
+    def new_events(self, kind: str) -> list[dict[str, Any]]:
+        return [one for one in self.events() if one["type"] == kind and one["id"] not in self.seen_events]
+
+    def deliver(
+        self, event: dict[str, Any], *, secret: str = SECRET, age_s: int = 0, **headers: str
+    ) -> TestResponse:
+        body = json.dumps(event)
+        stamp = int(datetime.now(UTC).timestamp()) - age_s  # noqa: TID251
+        signed = stripe.WebhookSignature.generate_signature_header(body, secret, stamp)
+        session.remove()
+        return self.app.test_client().post(
+            "/webhooks/stripe",
+            data=body,
+            content_type="application/json",
+            headers={"Stripe-Signature": str(signed), **headers},
+        )
