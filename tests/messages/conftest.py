@@ -1,0 +1,55 @@
+"""An app with doors held in memory, and the reactions of messages alone."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from app import reactions
+from app.doors import Doors
+from app.factory import create_app
+from app.kit import facts
+from app.kit.db import db
+from app.messages.routes import routes
+from app.messages.tell import REACTIONS
+from tests.conftest import settings_for
+from tests.messages.stage import Letters, Pushes
+
+
+@pytest.fixture(scope="session")
+def doors() -> Doors:
+    return Doors(insurers={}, payments=None, push=Pushes(), mail=Letters())
+
+
+@pytest.fixture(scope="session")
+def theatre(house: Flask, database: str, doors: Doors) -> Iterator[Flask]:
+    """A second app on the migrated database of this process."""
+    made = create_app(settings_for(database), doors)
+    if routes.name not in made.blueprints:
+        made.extensions["flask-smorest"]["apis"][""]["ext_obj"].register_blueprint(routes)
+    yield made
+    with made.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(theatre: Flask) -> Iterator[Flask]:
+    facts.install(REACTIONS)
+    with theatre.app_context():
+        yield theatre
+    facts.install(reactions.TABLE)
+
+
+@pytest.fixture
+def pushes(doors: Doors) -> Pushes:
+    assert isinstance(doors.push, Pushes)
+    doors.push.__init__()  # type: ignore[misc]
+    return doors.push
+
+
+@pytest.fixture
+def letters(doors: Doors) -> Letters:
+    assert isinstance(doors.mail, Letters)
+    doors.mail.__init__()  # type: ignore[misc]
+    return doors.mail

@@ -1,0 +1,239 @@
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app import facts
+from app.communities import invite
+from app.kit import facts as kit_facts
+from app.kit.db import session
+from app.messages.kinds import OWN
+from app.messages.models import Message
+from app.messages.tell import REACTIONS, TABLE, UNTOLD
+from notifications.kinds import KINDS
+from tests import factories
+from tests.messages import stage
+from tests.messages.stage import START
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fact about a rental, and what each side is told."""
+
+    fact: type[Any]
+    driver: str | None
+    owner: str | None
+    values: dict[str, Any]
+    following: str | None = None
+
+
+COMMAND = {"command": "cmd_" + "0" * 32}
+RENTAL_FACTS = [
+    Row(facts.RentalAsked, None, "rental_asked.owner", {}),
+    Row(facts.RentalBooked, "rental_booked.driver", "rental_booked.owner", {"approved_by": None}),
+    Row(facts.RentalBooked, "rental_approved.driver", None, {"approved_by": "olga"}),
+    Row(facts.RentalDeclined, "rental_declined.driver", None, {"by": "olga"}),
+    Row(facts.RentalWithdrawn, None, "rental_withdrawn.owner", {}),
+    Row(facts.RentalLapsed, "rental_lapsed.driver", "rental_lapsed.owner", {}),
+    Row(
+        facts.RentalCancelled,
+        "rental_cancelled.driver",
+        "rental_cancelled.owner",
+        {"by": "driver", "reason": "", "owed": 0},
+    ),
+    Row(facts.RentalNoShow, "rental_no_show.driver", "rental_no_show.owner", {"owed": 0}),
+    Row(facts.RentalAboutToStart, "rental_about_to_start.driver", "rental_about_to_start.owner", {}),
+    Row(facts.UnlockFailed, "unlock_failed.driver", "unlock_failed.owner", {**COMMAND, "reason": "not_done"}),
+    Row(facts.DoorUnknown, "unlock_unknown.driver", None, {**COMMAND, "what": "unlock"}),
+    Row(facts.DoorUnknown, "lock_unknown.driver", None, {**COMMAND, "what": "lock"}),
+    Row(facts.RentalStarted, "rental_unlocked.driver", "rental_unlocked.owner", {**COMMAND, "at": START}),
+    Row(facts.RentalPaused, "rental_paused.driver", "rental_paused.owner", COMMAND),
+    Row(facts.RentalResumed, "rental_resumed.driver", "rental_resumed.owner", COMMAND),
+    Row(facts.LockRefused, "lock_refused.driver", None, {**COMMAND, "reasons": "doors,keys"}),
+    Row(
+        facts.RentalEnded,
+        "rental_ended.driver",
+        "rental_ended.owner",
+        {"at": START, "total": 1250, "currency": "EUR", "by": "driver"},
+    ),
+    Row(
+        facts.RentalEnded,
+        "rental_closed_by_hand.driver",
+        "rental_closed_by_hand.owner",
+        {"at": START, "total": None, "currency": None, "by": "owner"},
+    ),
+    Row(facts.RentalLate, "rental_late.driver", "rental_late.owner", {}, "rental_late.next_driver"),
+    Row(facts.StillHasCar, None, "still_has_car.owner", {}),
+    Row(facts.ExtensionAsked, None, "extension_asked.owner", {"to": START}),
+    Row(facts.RentalExtended, "extension_approved.driver", "extension_approved.owner", {"to": START}),
+    Row(facts.ExtensionDeclined, "extension_declined.driver", None, {}),
+    Row(
+        facts.CoverRefused,
+        "cover_refused.driver",
+        "cover_refused.owner",
+        {"cover": "cov_" + "0" * 32, "reason": "sanction"},
+    ),
+    Row(
+        facts.PaymentRefunded,
+        "payment_refunded.driver",
+        None,
+        {"payment": "pay_" + "0" * 32, "amount": 500, "currency": "EUR"},
+    ),
+    Row(facts.PaymentReleased, "payment_released.driver", None, {"payment": "pay_" + "0" * 32}),
+    Row(facts.ReceiptReady, "receipt_ready", None, {}),
+]
+
+
+@pytest.mark.parametrize("row", RENTAL_FACTS, ids=lambda row: f"{row.fact.__name__}-{row.driver}-{row.owner}")
+def test_a_fact_of_a_rental_tells_the_right_people_once_and_the_stranger_nothing(app: Flask, row: Row) -> None:
+    cast = stage.cast()
+    values = {name: cast.olga.id if value == "olga" else value for name, value in row.values.items()}
+    seq = stage.happen(row.fact(rental=cast.rental, **values))
+    stage.forget_reactions(seq)
+    kit_facts.react(seq)
+    kit_facts.react(seq)
+    found = {one.name: stage.told(one, seq) for one in cast.everyone()}
+    assert found == {
+        "Olga Owner": [row.owner] if row.owner else [],
+        "Max Member": [row.driver] if row.driver else [],
+        "Nina Next": [row.following] if row.following else [],
+        "Charlie Stranger": [],
+    }
+
+
+def test_the_same_fact_twice_is_two_pieces_of_news(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.BoxOffline(car=cast.car.id, rental=None))
+    stage.happen(facts.BoxOffline(car=cast.car.id, rental=None))
+    assert stage.told(cast.olga) == ["box_offline.owner"] * 2
+
+
+def test_low_charge_is_told_to_whoever_holds_the_car(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.ChargeLow(car=cast.car.id, rental=None, percent=18))
+    stage.happen(facts.ChargeLow(car=cast.car.id, rental=cast.rental, percent=12))
+    assert (stage.told(cast.olga), stage.told(cast.max)) == (["charge_low"], ["charge_low"])
+
+
+def test_doors_that_open_after_they_were_given_up_are_told_as_opened_late(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.DoorUnknown(rental=cast.rental, what="unlock", **COMMAND))
+    stage.happen(facts.RentalStarted(rental=cast.rental, at=START, **COMMAND))
+    assert stage.told(cast.max) == ["unlock_unknown.driver", "opened_late.driver"]
+
+
+def test_a_second_unlock_that_answers_in_time_is_not_told_as_late(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.DoorUnknown(rental=cast.rental, what="unlock", **COMMAND))
+    stage.happen(facts.RentalStarted(rental=cast.rental, at=START, command="cmd_" + "1" * 32))
+    assert stage.told(cast.max)[-1] == "rental_unlocked.driver"
+
+
+def test_nobody_after_the_late_driver_means_nobody_else_is_told(app: Flask) -> None:
+    cast = stage.cast()
+    seq = stage.happen(facts.RentalLate(rental=cast.following))
+    assert stage.told(cast.max, seq) == []
+    assert stage.told(cast.nina, seq) == ["rental_late.driver"]
+
+
+def test_the_manager_who_approved_is_not_told_but_the_other_owners_are(app: Flask) -> None:
+    olga, nina, driver = (factories.person(name) for name in ("Olga Owner", "Nina Next", "Max Member"))
+    pool = factories.circle(olga, driver, kind="pool")
+    invitation = invite.invite(olga.id, pool.id, {"email": nina.email, "role": "manager"})
+    from app.communities import accept
+
+    accept.accept(nina.id, invite.code_of(invitation.id))
+    car = factories.car(olga, community=pool.id)
+    rental = stage.rental(car, pool.id, driver, START)
+    seq = stage.happen(facts.RentalBooked(rental=rental, approved_by=olga.id))
+    assert (stage.told(olga, seq), stage.told(nina, seq)) == ([], ["rental_booked.owner"])
+
+
+def test_an_invitation_is_told_to_its_address_with_or_without_an_account(app: Flask) -> None:
+    cast = stage.cast()
+    known = invite.invite(cast.olga.id, cast.community, {"email": cast.charlie.email})
+    seq = stage.happen(facts.Invited(invitation=known.id, community=cast.community, by=cast.olga.id))
+    assert stage.told(cast.charlie, seq) == ["invited"]
+    unknown = invite.invite(cast.olga.id, cast.community, {"email": "new.face@example.org"})
+    seq = stage.happen(facts.Invited(invitation=unknown.id, community=cast.community, by=cast.olga.id))
+    people = session.scalars(select(Message.person_id).where(Message.fact_seq == seq)).all()
+    assert people == [None]
+    stage.forget_reactions(seq)
+    kit_facts.react(seq)
+    assert len(session.scalars(select(Message.id).where(Message.fact_seq == seq)).all()) == 1
+
+
+def test_a_link_for_several_is_told_to_nobody(app: Flask) -> None:
+    cast = stage.cast()
+    link = invite.invite(cast.olga.id, cast.community, {"uses": 5})
+    seq = stage.happen(facts.Invited(invitation=link.id, community=cast.community, by=cast.olga.id))
+    assert session.scalars(select(Message.id).where(Message.fact_seq == seq)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("fact", "kind"),
+    [
+        (facts.InvitationAccepted, "invitation_accepted"),
+        (facts.InvitationDeclined, "invitation_declined"),
+    ],
+)
+def test_who_invited_hears_the_answer(app: Flask, fact: type[Any], kind: str) -> None:
+    cast = stage.cast()
+    made = invite.invite(cast.olga.id, cast.community, {"email": cast.charlie.email})
+    seq = stage.happen(fact(invitation=made.id, community=cast.community, person=cast.charlie.id))
+    assert [stage.told(one, seq) for one in cast.everyone()] == [[kind], [], [], []]
+
+
+def test_a_removed_member_is_told(app: Flask) -> None:
+    cast = stage.cast()
+    seq = stage.happen(facts.MemberRemoved(community=cast.community, person=cast.max.id, by=cast.olga.id))
+    assert [stage.told(one, seq) for one in cast.everyone()] == [[], ["member_removed"], [], []]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda person: facts.RegisteredAgain(person=person), "account_exists_notice"),
+        (lambda person: facts.LicenceRefused(person=person, by="op"), "licence_refused.driver"),
+        (
+            lambda person: facts.LicenceCleared(person=person, community=None, by="op"),
+            "licence_cleared.driver",
+        ),
+    ],
+)
+def test_news_of_the_account_reaches_its_holder(app: Flask, make: Any, kind: str) -> None:
+    person = factories.person("Max Member")
+    seq = stage.happen(make(person.id))
+    assert stage.told(person, seq) == [kind]
+
+
+def test_messages_keep_neither_names_nor_codes_nor_urls(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.RentalAsked(rental=cast.rental))
+    made = invite.invite(cast.olga.id, cast.community, {"email": cast.charlie.email})
+    stage.happen(facts.Invited(invitation=made.id, community=cast.community, by=cast.olga.id))
+    kept = str([one.params for one in (*stage.messages(cast.olga), *stage.messages(cast.charlie))])
+    for secret in ("Max", "Olga", "fortwo", invite.code_of(made.id), "http"):
+        assert secret not in kept
+
+
+def test_messages_say_the_span_as_it_was_when_it_happened(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.RentalExtended(rental=cast.rental, to=START + timedelta(hours=9)))
+    [message] = stage.messages(cast.max)
+    assert message.params["to"] == "2027-03-01T18:00:00.000Z"
+
+
+def test_every_kind_of_the_catalogue_is_told_by_a_fact_or_has_a_reason() -> None:
+    by_facts = {told.kind for rows in TABLE.values() for told in rows}
+    assert by_facts | set(UNTOLD) == set(KINDS) | set(OWN)
+    assert not by_facts & set(UNTOLD)
+
+
+def test_each_fact_of_the_table_has_one_reaction_with_a_name_of_its_own() -> None:
+    names = [kit_facts.reaction_name(one) for row in REACTIONS.values() for one in row]
+    assert len(names) == len(set(names)) == len(TABLE)
+    assert "app.messages.tell.tell_rental_asked" in names
