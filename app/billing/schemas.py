@@ -34,7 +34,7 @@ class CardBegun(Strict):
     client_secret = Text(300, required=True, allow_none=True)
 
 
-class PaymentAction(Strict):
+class CardConfirmation(Strict):
     """What the driver must confirm in the app, and until when."""
 
     client_secret = Text(300, required=True, allow_none=True)
@@ -52,7 +52,7 @@ class Payment(Strict):
     refunded = fields.Nested(MoneySchema, required=True)
     release_at = Instant(required=True, allow_none=True)
     failure = Text(60, required=True, allow_none=True)
-    action = fields.Nested(PaymentAction, required=True, allow_none=True)
+    action = fields.Nested(CardConfirmation, required=True, allow_none=True)
 
 
 class PaymentList(Strict):
