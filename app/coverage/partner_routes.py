@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.coverage import confirm, coverage_at, insurer_reads, lookup, pre_check, report
+from app.coverage import coverage_at, insurer_reads, lookup, pre_check, report
 from app.coverage import partner_schemas as schemas
 from app.kit.auth import Who, partner
 from app.kit.errors import NotFound, ScopeMissing
@@ -81,9 +81,7 @@ def list_cover_events(cover: str, query: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing, NotFound),
 )
 def acknowledge_cover(cover: str, query: dict[str, Any]) -> None:
-    me = partner().insurer
-    if not confirm.confirmed_by_hand(cover, me):
-        report.acknowledge(cover, query["version"], insurer=me)
+    report.take_note(partner().insurer, cover, query["version"])
 
 
 @routes.add(

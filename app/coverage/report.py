@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from sqlalchemy import select
 
-from app.coverage import blocks, doors
+from app.coverage import blocks, confirm, doors
 from app.coverage.models import Cover, CoverVersion
 from app.facts import (
     CoverAcknowledged,
@@ -140,6 +140,18 @@ def acknowledge(
     cover.reference = reference or cover.reference
     session.flush()
     facts.record(CoverAcknowledged(cover=cover_id, version=taken))
+
+
+def take_note(insurer: str, cover: str, version: int | None) -> None:
+    """An insurer that comes and reads says so itself: of a cover of its own, or of what it was asked ahead.
+
+    Raises NotFound.
+    """
+    try:
+        acknowledge(cover, version, insurer=insurer)
+    except NotFound:
+        if not confirm.confirmed_by_hand(cover, insurer):
+            raise
 
 
 @transactional

@@ -77,21 +77,21 @@ def verify_certificate(certificate_id: str) -> dict[str, Any]:
     return certificate.standing(certificate_id)
 
 
+def _cached(answer: Response) -> Response:
+    answer.headers["Cache-Control"] = "public, max-age=300"
+    return answer
+
+
 @public.add(
     "GET",
     "/.well-known/jwks.json",
     who=Who.ALL,
     summary="The public keys of certificates",
     returns=schemas.JwkSet,
-    after=lambda answer: _cached(answer),
+    after=_cached,
 )
 def read_jwks() -> dict[str, Any]:
     return certificate.jwks()
-
-
-def _cached(answer: Response) -> Response:
-    answer.headers["Cache-Control"] = "public, max-age=300"
-    return answer
 
 
 _FORM: dict[str, Any] = {
@@ -150,8 +150,8 @@ def _guard(client: str) -> None:
 
 
 def _refusal(error: token.TokenRefusedError) -> Response:
-    answer = current_app.json.response({"error": error.error, "error_description": error.description})
-    answer.status_code = error.status
+    body = current_app.json.dumps({"error": error.error, "error_description": error.description})
+    answer = current_app.response_class(body, status=error.status, mimetype="application/json")
     answer.headers["Cache-Control"] = "no-store"
     if error.status == 401:
         answer.headers["WWW-Authenticate"] = 'Basic realm="glovebox"'

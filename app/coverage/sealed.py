@@ -1,21 +1,30 @@
 """How far an answer to an insurer reaches: a position of the total order, and the instant it stands for."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
 from app.kit import clock
 from app.kit.db import read
 from app.kit.errors import Validation
+from app.kit.keys import settings
+from insurance.period import to_ms
 
+# Sealed in business time, as `at` and `as_of` are: the offset a fact was recorded with exists in demo and test alone.
 _LAST = text(
-    "select position, sealed_at from facts where position is not null order by position desc limit 1"
+    "select position, sealed_at + (at - recorded_at) as sealed from facts where position is not null"
+    " order by position desc limit 1"
 )
 _AS_OF = text(
-    "select position, sealed_at from facts where sealed_at <= :as_of and position is not null"
+    "select position from facts where sealed_at < :as_of and position is not null"
     " order by sealed_at desc, position desc limit 1"
 )
+_AS_OF_MOVED = text(
+    "select position from facts where sealed_at + (at - recorded_at) < :as_of and position is not null"
+    " order by position desc limit 1"
+)
+_MS = timedelta(milliseconds=1)
 _HEADS = text(
     "select position, sealed_at, chain from facts where position <= cast(:upto as bigint)"
     " order by position desc limit cast(:most as int)"
@@ -42,9 +51,10 @@ def head(as_of: datetime | None = None) -> Head:
         )
     if not last:
         return Head(0, as_of or clock.now())
-    if as_of is None or as_of >= last[0].sealed_at:
-        return Head(last[0].position, last[0].sealed_at)
-    then = read(_AS_OF, {"as_of": as_of})
+    sealed = to_ms(last[0].sealed)
+    if as_of is None or as_of >= sealed:
+        return Head(last[0].position, sealed)
+    then = read(_AS_OF_MOVED if settings().clock_may_move else _AS_OF, {"as_of": as_of + _MS})
     return Head(then[0].position if then else 0, as_of)
 
 
