@@ -11,14 +11,14 @@ from app.messages.timeline import BY
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 
-class Action(Strict):
+class MessageAction(Strict):
     """Something the reader may do about a message now."""
 
     label = Text(40)
     link = Text(200, metadata={"example": "/v1/rentals/ren_01970000000070008000000000000000/approve"})
 
 
-class Delivery(Strict):
+class MessageDelivery(Strict):
     """A message on its way to one phone or mailbox."""
 
     channel = OneOf(CHANNELS)
@@ -34,11 +34,11 @@ class Message(Strict):
     title = Text(300)
     body = Text(2000, lines=True)
     rental = PublicIdField("ren", allow_none=True)
-    actions = Many(fields.Nested(Action), 5)
+    actions = Many(fields.Nested(MessageAction), 5)
     urgent = fields.Boolean()
     at = Instant()
     read_at = Instant(allow_none=True)
-    deliveries = Many(fields.Nested(Delivery), 100)
+    deliveries = Many(fields.Nested(MessageDelivery), 100)
 
 
 MessagePage = page_of(Message, "Message")
@@ -50,7 +50,7 @@ class Messages(Paging):
     unread = fields.Boolean(truthy={"true"}, falsy={"false"}, load_default=None)
 
 
-class Quiet(Strict):
+class QuietHours(Strict):
     """Hours in the person's wall time in which nothing that can wait makes a sound; they may span midnight."""
 
     from_ = Text(5, shortest=5, pattern=CLOCK, required=True, data_key="from", attribute="from")
@@ -60,12 +60,12 @@ class Quiet(Strict):
 class Preferences(Strict):
     """How a person wants to be told; codes and news of the account itself come in any case."""
 
-    quiet = fields.Nested(Quiet, allow_none=True, required=True)
+    quiet = fields.Nested(QuietHours, allow_none=True, required=True)
     channels = Many(OneOf(CHANNELS), 2, required=True)
     digest = OneOf(DIGEST, required=True)
 
 
-class Event(Strict):
+class TimelineEvent(Strict):
     """One thing that happened in a rental."""
 
     at = Instant()
@@ -76,4 +76,4 @@ class Event(Strict):
     opened_at = Instant(allow_none=True)
 
 
-EventPage = page_of(Event, "Event")
+EventPage = page_of(TimelineEvent, "TimelineEvent")

@@ -10,6 +10,7 @@ from app.doors import Doors
 from app.factory import create_app
 from app.kit import facts
 from app.kit.db import db
+from app.kit.keys import ensure_keys
 from app.messages.routes import routes
 from app.messages.tell import REACTIONS
 from tests.conftest import settings_for
@@ -27,6 +28,8 @@ def theatre(house: Flask, database: str, doors: Doors) -> Iterator[Flask]:
     made = create_app(settings_for(database), doors)
     if routes.name not in made.blueprints:
         made.extensions["flask-smorest"]["apis"][""]["ext_obj"].register_blueprint(routes)
+    with made.app_context():
+        ensure_keys()
     yield made
     with made.app_context():
         db.session.remove()

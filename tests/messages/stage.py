@@ -1,6 +1,7 @@
 """What tests of messages play with: doors in memory, rentals as rows, facts that happen, jobs that run."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,12 +27,15 @@ PRICE = {"lines": [], "total": {"amount": 1250, "currency": "EUR"}}
 
 @dataclass
 class Pushes:
-    """A push service that keeps what it is given; `refusals` are raised first, one per call."""
+    """A push service that keeps what it is given; `refusals` are raised first, one per call, after `meanwhile`."""
 
     sent: list[PushMessage] = field(default_factory=list)
     refusals: list[Exception] = field(default_factory=list)
+    meanwhile: Callable[[], object] | None = None
 
     def send(self, message: PushMessage) -> str:
+        if self.meanwhile is not None:
+            self.meanwhile()
         if self.refusals:
             raise self.refusals.pop(0)
         self.sent.append(message)
@@ -198,6 +202,5 @@ def messages(person: Person) -> list[Message]:
 
 
 def deliveries(person: Person) -> list[Delivery]:
-    session.expire_all()
     rows = select(Delivery).where(Delivery.person_id == person.id).order_by(Delivery.id)
-    return list(session.scalars(rows))
+    return list(session.scalars(rows.execution_options(populate_existing=True)))

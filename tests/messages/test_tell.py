@@ -88,7 +88,9 @@ RENTAL_FACTS = [
 
 
 @pytest.mark.parametrize("row", RENTAL_FACTS, ids=lambda row: f"{row.fact.__name__}-{row.driver}-{row.owner}")
-def test_a_fact_of_a_rental_tells_the_right_people_once_and_the_stranger_nothing(app: Flask, row: Row) -> None:
+def test_a_fact_of_a_rental_tells_the_right_people_once_and_the_stranger_nothing(
+    app: Flask, row: Row
+) -> None:
     cast = stage.cast()
     values = {name: cast.olga.id if value == "olga" else value for name, value in row.values.items()}
     seq = stage.happen(row.fact(rental=cast.rental, **values))

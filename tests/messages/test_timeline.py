@@ -1,0 +1,85 @@
+import dataclasses
+
+from flask import Flask
+from sqlalchemy import text
+
+from app import facts
+from app.kit.db import session
+from app.messages import inbox, timeline
+from app.messages.timeline import HIDDEN, SHOWN
+from tests.messages import stage
+from tests.messages.stage import START
+from tests.messages.test_inbox import signed
+
+EXPLAIN = text("explain select * from facts where data ->> 'rental' = :rental order by seq desc limit 51")
+
+
+def story(rental: str, owner: str) -> None:
+    command = {"command": "cmd_" + "0" * 32}
+    stage.happen(facts.RentalAsked(rental=rental))
+    stage.happen(facts.RentalBooked(rental=rental, approved_by=owner))
+    stage.record(facts.UnlockAsked(rental=rental, **command))
+    stage.happen(facts.RentalStarted(rental=rental, at=START, **command))
+    stage.record(facts.CoverActivated(cover="cov_" + "0" * 32, rental=rental, version=1))
+    stage.happen(facts.RentalEnded(rental=rental, at=START, total=1250, currency="EUR", by="owner"))
+
+
+def test_both_sides_see_the_same_story_newest_first(app: Flask) -> None:
+    cast = stage.cast()
+    story(cast.rental, cast.olga.id)
+    of_owner = timeline.of(cast.olga.id, cast.rental, limit=50, cursor=None).items
+    of_driver = timeline.of(cast.max.id, cast.rental, limit=50, cursor=None).items
+    assert of_owner == of_driver
+    assert [(one["kind"], one["by"], one["text"]) for one in reversed(of_owner)] == [
+        ("rental_asked", "driver", "Max asked for the car."),
+        ("rental_booked", "owner", "The rental is booked."),
+        ("unlock_asked", "driver", "Max asked the car to open."),
+        ("rental_started", "box", "The car opened; Max has it and is insured."),
+        ("rental_ended", "owner", "The rental was closed by hand."),
+    ]
+
+
+def test_it_says_when_the_news_went_out_and_was_opened(app: Flask) -> None:
+    cast = stage.cast()
+    stage.phone(cast.olga)
+    stage.happen(facts.RentalAsked(rental=cast.rental))
+    [event] = timeline.of(cast.max.id, cast.rental, limit=50, cursor=None).items
+    assert (event["told_at"], event["opened_at"]) == (None, None)
+    stage.work()
+    [message] = stage.messages(cast.olga)
+    inbox.read(cast.olga.id, message.id)
+    [event] = timeline.of(cast.max.id, cast.rental, limit=50, cursor=None).items
+    assert event["told_at"] is not None
+    assert event["opened_at"] >= event["told_at"]
+
+
+def test_over_http_it_has_pages_a_language_and_no_stranger(app: Flask) -> None:
+    cast = stage.cast()
+    story(cast.rental, cast.olga.id)
+    client, path = app.test_client(), f"/v1/rentals/{cast.rental}/timeline"
+    headers = signed(cast.max, **{"Accept-Language": "fr"})
+    first = client.get(f"{path}?limit=3", headers=headers).json
+    second = client.get(f"{path}?limit=3&cursor={first['next_cursor']}", headers=headers).json
+    texts = [one["text"] for one in (*first["items"], *second["items"])]
+    assert (len(texts), texts[-1]) == (5, "Max a demandé la voiture.")
+    assert second["next_cursor"] is None
+    assert client.get(path, headers=signed(cast.charlie)).status_code == 404
+    assert client.get(path, headers=signed(cast.nina)).status_code == 404
+
+
+def test_every_fact_of_a_rental_is_shown_or_hidden_for_a_reason() -> None:
+    of_rentals = {
+        kind
+        for kind, fact in facts.kinds().items()
+        if "rental" in {field.name for field in dataclasses.fields(fact)}
+    }
+    assert of_rentals == set(SHOWN) | set(HIDDEN)
+    assert not set(SHOWN) & set(HIDDEN)
+
+
+def test_the_timeline_is_read_by_its_index(app: Flask) -> None:
+    cast = stage.cast()
+    session.execute(text("set local enable_seqscan = off"))
+    plan = session.execute(EXPLAIN, {"rental": cast.rental}).scalars().all()
+    session.rollback()
+    assert any("facts_rental_idx" in line for line in plan), plan
