@@ -12,11 +12,12 @@ from flask import Flask, current_app
 from app.kit import clock, openapi
 from app.kit.config import Settings
 from app.kit.logs import configure
+from app.operator.commands import operator
 
 
 def install(app: Flask) -> None:
     """Hang the commands on the app."""
-    for command in (write_openapi, run_worker, run_boxlink, clock_group):
+    for command in (write_openapi, run_worker, run_boxlink, clock_group, operator):
         app.cli.add_command(command)
 
 

@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, registry
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from app.kit.errors import NotFound
+from app.kit.errors import NotFound, Problem
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -159,6 +159,12 @@ def _once(work: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any])
         result = work(*args, **kwargs)
         session.commit()
         return result
+    except Problem as problem:
+        if problem.keeps and session.is_active:
+            session.commit()
+        else:
+            session.rollback()
+        raise
     except BaseException:
         session.rollback()
         raise

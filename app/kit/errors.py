@@ -29,6 +29,8 @@ class Problem(Exception):
     title: ClassVar[str] = "Internal error"
     may_have_acted: ClassVar[bool] = False
     temporary: ClassVar[bool] = False
+    keeps: ClassVar[bool] = False
+    """Raised inside a transaction, it is committed all the same: a counted try, a session that ends."""
 
     def __init__(self, detail: str | None = None, **members: Any) -> None:
         super().__init__(detail or self.title)
@@ -55,6 +57,7 @@ class Unauthenticated(Problem):
 
 class SessionRevoked(Problem):
     status, slug, title = 401, "session-revoked", "This session has ended"
+    keeps = True
 
 
 class CredentialsWrong(Problem):
@@ -176,6 +179,7 @@ class Validation(Problem):
 
 class CodeInvalid(Problem):
     status, slug, title = 422, "code-invalid", "This code is not valid"
+    keeps = True
 
 
 class IdempotencyKeyReused(Problem):

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,12 +22,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from flask import current_app
-from sqlalchemy import LargeBinary, select, text
+from sqlalchemy import LargeBinary, insert, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
 from app.kit.config import Settings
-from app.kit.db import Model, new_id, read, session, transactional
+from app.kit.db import Model, db, new_id, read, session, transactional
 
 RELOAD_S = 30
 
@@ -145,22 +146,20 @@ def ring() -> KeyRing:
     return found
 
 
-@transactional
 def ensure_keys() -> None:
-    """Make the first key of each purpose where there is none."""
-    session.execute(text("select pg_advisory_xact_lock(7002)"))
-    for purpose in Purpose:
-        live = select(SigningKey.kid).where(SigningKey.purpose == purpose, SigningKey.retired_at.is_(None))
-        if session.execute(live).first() is None:
-            _make(purpose)
+    """Make the first key of each purpose where there is none; on a connection of its own, so that all see it at once."""
+    with db.engine.begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(7002)"))
+        for purpose in Purpose:
+            live = select(SigningKey.kid).where(SigningKey.purpose == purpose, SigningKey.retired_at.is_(None))
+            if connection.execute(live).first() is None:
+                connection.execute(insert(SigningKey).values(_made(purpose)))
 
 
-def _make(purpose: Purpose) -> str:
+def _made(purpose: Purpose) -> dict[str, Any]:
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    kid = new_id("key")
-    session.add(SigningKey(kid=kid, purpose=purpose, sealed=seal("signing", pem), made_at=real_now()))
-    return kid
+    return {"kid": new_id("key"), "purpose": purpose.value, "sealed": seal("signing", pem), "made_at": real_now()}
 
 
 @transactional
@@ -171,4 +170,7 @@ def rotate(purpose: Purpose) -> str:
         text("update signing_keys set retired_at = :now where purpose = :purpose and retired_at is null"),
         {"now": real_now(), "purpose": purpose},
     )
-    return _make(purpose)
+    made = SigningKey(**_made(purpose))
+    session.add(made)
+    session.flush()
+    return made.kid

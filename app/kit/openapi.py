@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import yaml
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
@@ -69,7 +70,7 @@ def _pid(converter: PidConverter) -> dict[str, Any]:
 def document(app: Flask) -> str:
     """openapi.yaml as text."""
     contract: Contract = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
-    spec = contract.spec.to_dict()
+    spec = orjson.loads(orjson.dumps(contract.spec.to_dict(), option=orjson.OPT_NON_STR_KEYS))
     _tidy(spec)
     text: str = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=120)
     return text

@@ -136,7 +136,7 @@ def open_needs_box(car_id: str) -> list[str]:
     if car is None:
         return []
     command, out = open_of(car.no), access.out_of_car(car.no)
-    return [f"command {command.id}"] * (command is not None) + [f"rental {out.id}"] * (out is not None)
+    return ([f"command {command.id}"] if command else []) + ([f"rental {out.id}"] if out else [])
 
 
 def wait_settled(command: str, seconds: float) -> Command | None:

@@ -1,0 +1,181 @@
+"""What operators do: the product's own use cases, each with a reason, written into the audit log as a fact."""
+
+from typing import Any
+
+import pyotp
+from sqlalchemy import select
+
+from app.billing import hold
+from app.cars.models import Car
+from app.coverage import master_policies, partners
+from app.coverage.models import Client, InsurerRow, Policy
+from app.facts import OperatorActed, PersonRestored, PersonSuspended
+from app.kit import clock, facts, keys, rights
+from app.kit.db import session, transactional
+from app.kit.errors import NotFound
+from app.kit.facts import FactRow
+from app.kit.keys import Purpose
+from app.people import licence, register, sign_in
+from app.people.models import Clearance, Licence, Person
+from app.rentals import close
+from app.rentals.models import Rental
+
+COMMAND_LINE = "command line"
+
+
+def _audit(by: str, action: str, subject: str, reason: str) -> None:
+    facts.record(OperatorActed(operator=by, action=action, subject=subject, reason=reason))
+
+
+@transactional
+def make_operator(email: str, *, by: str, reason: str) -> str:
+    """Make a registered person an operator; returns the TOTP secret for their authenticator, shown once."""
+    person = register.find_by_email(email)
+    if person is None or person.email_confirmed_at is None:
+        raise NotFound("No confirmed account has this address.")
+    secret = pyotp.random_base32()
+    person.operator, person.totp_sealed, person.totp_last_step = True, keys.seal("totp", secret.encode()), None
+    sign_in.end_all(person.id, but=None, reason="became an operator")
+    _audit(by, "operator add", person.id, reason)
+    return secret
+
+
+@transactional
+def add_insurer(name: str, *, by: str, reason: str) -> InsurerRow:
+    """Raises AlreadyExists."""
+    made = partners.add_insurer(name)
+    _audit(by, "insurer add", made.id, reason)
+    return made
+
+
+@transactional
+def add_client(insurer: str, *, label: str, scopes: list[str], by: str, reason: str) -> tuple[Client, str | None]:
+    """A client of an insurer and its secret, shown once. Raises NotFound, Validation."""
+    client, secret = partners.add_client(insurer, label=label, scopes=scopes)
+    _audit(by, "client add", client.id, reason)
+    return client, secret
+
+
+@transactional
+def rotate_client(client: str, *, by: str, reason: str) -> str:
+    """A new secret; the old one is dead when this returns. Raises NotFound."""
+    secret = partners.rotate_client(client)
+    _audit(by, "client rotate", client, reason)
+    return secret
+
+
+@transactional
+def remove_client(client: str, *, by: str, reason: str) -> None:
+    partners.remove_client(client)
+    _audit(by, "client remove", client, reason)
+
+
+@transactional
+def add_policy(insurer: str, body: Any, *, by: str, reason: str) -> Policy:
+    """A master policy version, checked whole. Raises NotFound, AlreadyExists, Validation."""
+    made = master_policies.add(insurer, body)
+    _audit(by, "policy add", made.id, reason)
+    return made
+
+
+@transactional
+def activate_policy(policy: str, *, by: str, reason: str) -> Policy:
+    """Covers are bound under it from now on. Raises NotFound."""
+    made = master_policies.activate(policy, by=by)
+    _audit(by, "policy activate", policy, reason)
+    return made
+
+
+@transactional
+def clear_licence(person: str, *, by: str, reason: str) -> None:
+    """An operator has checked a licence. Raises NotFound, Validation."""
+    licence.clear(person, by=by, level="operator")
+    _audit(by, "licence clear", person, reason)
+
+
+@transactional
+def refuse_licence(person: str, *, by: str, reason: str) -> None:
+    licence.refuse(person, by=by, reason=reason)
+    _audit(by, "licence refuse", person, reason)
+
+
+def _person(person: str) -> Person:
+    found = session.get(Person, person, with_for_update=True)
+    if found is None:
+        raise NotFound
+    return found
+
+
+@transactional
+def suspend(person: str, *, by: str, reason: str) -> None:
+    """No sign-in, no unlock, from the moment this returns. A rental under way runs to its lock. Raises NotFound."""
+    rights.revoke(person)
+    found = _person(person)
+    if found.suspended_at is None:
+        found.suspended_at = clock.real_now()
+        facts.record(PersonSuspended(person=person, by=by, reason=reason))
+        _audit(by, "person suspend", person, reason)
+
+
+@transactional
+def restore(person: str, *, by: str, reason: str) -> None:
+    found = _person(person)
+    if found.suspended_at is not None:
+        found.suspended_at = None
+        facts.record(PersonRestored(person=person, by=by, reason=reason))
+        _audit(by, "person restore", person, reason)
+
+
+@transactional
+def set_safe(car: str, *, safe: bool, by: str, reason: str) -> None:
+    """Bar a car from unlocking, or let it again. Raises NotFound."""
+    found = session.get(Car, car, with_for_update=True)
+    if found is None:
+        raise NotFound
+    found.unsafe = not safe
+    _audit(by, "car safe" if safe else "car unsafe", car, reason)
+
+
+@transactional
+def close_rental(rental: str, *, by: str, reason: str) -> Rental:
+    """Close a rental whose box cannot. Raises NotFound, StepNotAllowed."""
+    closed = close.close_as_operator(rental, reason)
+    _audit(by, "rental close", rental, reason)
+    return closed
+
+
+@transactional
+def retry_payment(payment: str, *, by: str, reason: str) -> None:
+    """Try a payment again: a new command with a new key. Raises NotFound, StepNotAllowed, CardNeeded."""
+    hold.retry(payment, None, by)
+    _audit(by, "payment retry", payment, reason)
+
+
+@transactional
+def rotate_keys(purpose: str, *, by: str, reason: str) -> str:
+    """The next signing key of a purpose; what the old one signed still verifies."""
+    kid = keys.rotate(Purpose(purpose))
+    _audit(by, f"keys rotate {purpose}", kid, reason)
+    return kid
+
+
+def show_fact(position: int) -> FactRow:
+    """The fact at a position of the total order. Raises NotFound."""
+    found: FactRow | None = session.scalars(select(FactRow).where(FactRow.position == position)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def find_people(email: str) -> list[Person]:
+    """The account with an address, as a list of one or none."""
+    found = register.find_by_email(email)
+    return [found] if found else []
+
+
+def licences_to_check() -> list[Any]:
+    """People whose licence is recorded and not cleared by an operator."""
+    cleared = select(Clearance.person_id).where(Clearance.withdrawn_at.is_(None), Clearance.level != "owner")
+    return list(session.scalars(
+        select(Licence).where(Licence.person_id.not_in(cleared), Licence.refused_at.is_(None)).order_by(Licence.recorded_at)
+    ))

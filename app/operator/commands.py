@@ -1,0 +1,194 @@
+"""`flask --app wsgi operator ...`: everything that runs the place, so that no SQL by hand is ever needed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.kit.clock import z
+from app.kit.errors import Problem
+from app.operator import act
+
+BY = act.COMMAND_LINE
+
+
+@click.group("operator")
+def operator() -> None:
+    """Run the place. Every change wants --reason and is written into the audit log."""
+
+
+def _command(group: click.Group, name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A subcommand with --reason whose refusals are said in words."""
+
+    def register(work: Callable[..., Any]) -> click.Command:
+        def run(**values: Any) -> None:
+            try:
+                result = work(**values)
+            except Problem as problem:
+                errors = "".join(f"\n  {e.get('pointer', '')}: {e['detail']}" for e in problem.members.get("errors", ()))
+                raise click.ClickException(f"{problem.title}. {problem.detail or ''}{errors}") from problem
+            click.echo(json.dumps(result, indent=2, default=str))
+
+        run.__doc__, run.__name__ = work.__doc__, work.__name__
+        command = click.command(name)(run)
+        command.params = [*getattr(work, "__click_params__", [])[::-1], *command.params]
+        group.add_command(command)
+        return command
+
+    return register
+
+
+reason = click.option("--reason", required=True, help="Why; kept in the audit log.")
+
+
+def _sub(name: str, about: str) -> click.Group:
+    group = click.Group(name, help=about)
+    operator.add_command(group)
+    return group
+
+
+person, insurer, policy = _sub("person", "People."), _sub("insurer", "Insurers."), _sub("policy", "Master policies.")
+licence, rental, payment = _sub("licence", "Licences."), _sub("rental", "Rentals."), _sub("payment", "Payments.")
+key, fact, car = _sub("keys", "Signing keys."), _sub("fact", "Facts."), _sub("car", "Cars.")
+
+
+@_command(person, "make-operator")
+@click.argument("email")
+@reason
+def person_make_operator(email: str, reason: str) -> dict[str, Any]:
+    """Make a registered person an operator; prints the TOTP secret, once."""
+    return {"email": email, "totp_secret": act.make_operator(email, by=BY, reason=reason)}
+
+
+@_command(person, "suspend")
+@click.argument("person_id")
+@reason
+def person_suspend(person_id: str, reason: str) -> dict[str, Any]:
+    """No sign-in and no unlock from now on."""
+    act.suspend(person_id, by=BY, reason=reason)
+    return {"person": person_id, "state": "suspended"}
+
+
+@_command(person, "restore")
+@click.argument("person_id")
+@reason
+def person_restore(person_id: str, reason: str) -> dict[str, Any]:
+    """Lift a suspension."""
+    act.restore(person_id, by=BY, reason=reason)
+    return {"person": person_id, "state": "restored"}
+
+
+@_command(insurer, "add")
+@click.argument("name")
+@reason
+def insurer_add(name: str, reason: str) -> dict[str, Any]:
+    """Add an insurer."""
+    made = act.add_insurer(name, by=BY, reason=reason)
+    return {"insurer": made.id, "name": made.name}
+
+
+@_command(insurer, "client")
+@click.argument("insurer_id")
+@click.option("--label", required=True)
+@click.option("--scope", "scopes", multiple=True, required=True, help="May be given several times.")
+@reason
+def insurer_client(insurer_id: str, label: str, scopes: tuple[str, ...], reason: str) -> dict[str, Any]:
+    """Give an insurer a client; prints its secret, once."""
+    client, secret = act.add_client(insurer_id, label=label, scopes=list(scopes), by=BY, reason=reason)
+    return {"client_id": client.id, "client_secret": secret, "scopes": sorted(scopes)}
+
+
+@_command(insurer, "rotate")
+@click.argument("client_id")
+@reason
+def insurer_rotate(client_id: str, reason: str) -> dict[str, Any]:
+    """A new secret for a client; the old one is dead at once."""
+    return {"client_id": client_id, "client_secret": act.rotate_client(client_id, by=BY, reason=reason)}
+
+
+@_command(policy, "add")
+@click.argument("insurer_id")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@reason
+def policy_add(insurer_id: str, file: str, reason: str) -> dict[str, Any]:
+    """Add a master policy from a JSON FILE; every mistake is named with its place."""
+    try:
+        body = json.loads(Path(file).read_text("utf-8"))
+    except ValueError as error:
+        raise click.ClickException(f"{file} is not JSON: {error}") from error
+    made = act.add_policy(insurer_id, body, by=BY, reason=reason)
+    return {"policy": made.id, "number": made.number, "version": made.version}
+
+
+@_command(policy, "activate")
+@click.argument("policy_id")
+@reason
+def policy_activate(policy_id: str, reason: str) -> dict[str, Any]:
+    """Bind covers under this policy from now on."""
+    made = act.activate_policy(policy_id, by=BY, reason=reason)
+    return {"policy": made.id, "state": "active"}
+
+
+@_command(licence, "clear")
+@click.argument("person_id")
+@reason
+def licence_clear(person_id: str, reason: str) -> dict[str, Any]:
+    """A licence was checked and is good."""
+    act.clear_licence(person_id, by=BY, reason=reason)
+    return {"person": person_id, "licence": "cleared"}
+
+
+@_command(licence, "refuse")
+@click.argument("person_id")
+@reason
+def licence_refuse(person_id: str, reason: str) -> dict[str, Any]:
+    """A licence was checked and is not good; its holder is told the reason."""
+    act.refuse_licence(person_id, by=BY, reason=reason)
+    return {"person": person_id, "licence": "refused"}
+
+
+@_command(rental, "close")
+@click.argument("rental_id")
+@reason
+def rental_close(rental_id: str, reason: str) -> dict[str, Any]:
+    """Close a rental that its box cannot."""
+    closed = act.close_rental(rental_id, by=BY, reason=reason)
+    return {"rental": closed.id, "state": closed.state}
+
+
+@_command(payment, "retry")
+@click.argument("payment_id")
+@reason
+def payment_retry(payment_id: str, reason: str) -> dict[str, Any]:
+    """Try a payment again."""
+    act.retry_payment(payment_id, by=BY, reason=reason)
+    return {"payment": payment_id, "state": "retried"}
+
+
+@_command(key, "rotate")
+@click.argument("purpose", type=click.Choice(["people", "partners", "certificates"]))
+@reason
+def keys_rotate(purpose: str, reason: str) -> dict[str, Any]:
+    """The next signing key of a purpose; the old one still verifies."""
+    return {"purpose": purpose, "kid": act.rotate_keys(purpose, by=BY, reason=reason)}
+
+
+@_command(car, "safe")
+@click.argument("car_id")
+@click.option("--unsafe", is_flag=True, help="Bar it from unlocking.")
+@reason
+def car_safe(car_id: str, *, unsafe: bool, reason: str) -> dict[str, Any]:
+    """Let a car be unlocked again, or bar it with --unsafe."""
+    act.set_safe(car_id, safe=not unsafe, by=BY, reason=reason)
+    return {"car": car_id, "unsafe": unsafe}
+
+
+@_command(fact, "show")
+@click.argument("position", type=int)
+def fact_show(position: int) -> dict[str, Any]:
+    """The fact at a POSITION of the total order."""
+    row = act.show_fact(position)
+    return {"position": row.position, "kind": row.kind, "data": row.data, "at": z(row.at),
+            "chain": row.chain.hex() if row.chain else None}
