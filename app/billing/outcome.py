@@ -20,6 +20,8 @@ BEFORE_START, AFTER_TOLD = timedelta(hours=2), timedelta(minutes=20)
 RENEW_BEFORE = timedelta(hours=12)
 DUNNING_DAYS = (1, 3, 5, 7)
 """When a charge that the bank refused for now is tried again, after each failure (design: money, 4.5)."""
+ASKS_HOLDER = frozenset({"authentication_required", "authentication_not_handled"})
+"""Refusals of a charge in the driver's absence that the driver lifts by confirming the same intent (money, 4.5)."""
 SECRET = "payment-action"  # noqa: S105 - the name of a key, not a key
 
 
@@ -45,7 +47,9 @@ def apply(intent: Intent) -> bool:
     if intent.state is IntentState.PROCESSING:
         return True
     if command.state == commands.OPEN:
-        failure = intent.failure.code if intent.failure and intent.state is IntentState.CARD_NEEDED else None
+        failure = (
+            intent.failure.code if intent.failure and _state(intent) is IntentState.CARD_NEEDED else None
+        )
         commands.settle(command, commands.FAILED if failure else commands.DONE, error=failure)
     if command.id != payment.attempt_id and intent.id != payment.intent_id:
         _stray(payment, command, intent)
@@ -53,9 +57,17 @@ def apply(intent: Intent) -> bool:
         _renewed(payment, intent)
     elif intent.id == payment.intent_id or _is_current(payment, command, intent):
         payment.intent_id = intent.id
-        _BY_STATE[intent.state](payment, intent)
+        _BY_STATE[_state(intent)](payment, intent)
     advance.next_step(payment)
     return True
+
+
+def _state(intent: Intent) -> IntentState:
+    """An intent that was refused only because its holder was absent waits for the holder."""
+    asks = intent.failure is not None and intent.failure.code in ASKS_HOLDER
+    if intent.state is IntentState.CARD_NEEDED and asks:
+        return IntentState.ACTION_REQUIRED
+    return intent.state
 
 
 def _is_current(payment: Payment, command: PaymentCommand, intent: Intent) -> bool:

@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import requests
 import stripe
 from flask import Flask
 from sqlalchemy import select, text
@@ -12,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from app.billing import capture, cards, commands, hold
 from app.billing.models import Payment, PaymentCommand
-from app.kit import clock, jobs
+from app.kit import clock, deadlines, jobs
 from app.kit.db import new_id, session, transactional
 from app.kit.deadlines import Deadline
 from app.people.models import Person
@@ -43,7 +42,6 @@ class Desk:
         self._first = int(found)
         lag = clock.now().timestamp() - double.get("clock")["now"]
         double.post("clock/forward", seconds=max(0, int(lag)))
-        self.seen_events: set[str] = {one["id"] for one in self.events()}
         self.payee = "per_" + "0" * 32
 
     # -- workers and time
@@ -89,19 +87,18 @@ class Desk:
 
     def due(self, payment: str) -> list[str]:
         """Take what is due for a payment, as the due-runner does."""
-        taken = []
-        rows = session.scalars(select(Deadline).where(Deadline.ref == payment)).all()
-        for row in rows:
-            if row.due_at <= clock.now():
-                self._take(row)
-                taken.append(row.kind)
         session.remove()
-        return taken
+        found = select(Deadline.kind).where(Deadline.ref == payment, Deadline.due_at <= clock.now())
+        kinds = list(session.scalars(found).all())
+        for kind in kinds:
+            self._take(kind, payment)
+        session.remove()
+        return kinds
 
     @transactional
-    def _take(self, row: Deadline) -> None:
-        session.delete(session.merge(row))
-        DUE[row.kind](row.ref)
+    def _take(self, kind: str, ref: str) -> None:
+        deadlines.drop(ref, kind)
+        DUE[kind](ref)
 
     # -- the driver
 
@@ -156,15 +153,26 @@ class Desk:
 
     # -- what stands where
 
+    def put_card(self, rental: str, card: str) -> None:
+        """As if the rental had been planned with that card."""
+        session.remove()
+        for row in hold.all_of(rental):
+            row.card_id = card
+        session.commit()
+        session.remove()
+
     def payment(self, rental: str) -> Payment:
         session.remove()
         found = hold.of(rental)
+        session.remove()
         assert found is not None
         return found
 
     def payments(self, rental: str) -> list[Payment]:
         session.remove()
-        return list(hold.all_of(rental))
+        found = list(hold.all_of(rental))
+        session.remove()
+        return found
 
     def standing(self, rental: str) -> str:
         session.remove()
@@ -198,7 +206,9 @@ class Desk:
 
     def open_commands(self, payment: str) -> list[PaymentCommand]:
         session.remove()
-        return commands.opened(payment)
+        found = commands.opened(payment)
+        session.remove()
+        return found
 
     # -- the end
 
@@ -222,15 +232,13 @@ class Desk:
 
     def events(self) -> list[dict[str, Any]]:
         """The provider's events, oldest first."""
-        headers = {"Authorization": "Bearer sk_test_double"}
-        answer = requests.get(
-            f"{self.double.url}/v1/events", params={"limit": "100"}, headers=headers, timeout=10
-        )
-        found: list[dict[str, Any]] = answer.json()["data"]
-        return found[::-1]
+        found: list[dict[str, Any]] = self.double.get("objects")["objects"].get("event", [])
+        return found
 
-    def new_events(self, kind: str) -> list[dict[str, Any]]:
-        return [one for one in self.events() if one["type"] == kind and one["id"] not in self.seen_events]
+    def event(self, rental: str, kind: str) -> dict[str, Any]:
+        """The latest event of that kind about a rental's intents."""
+        mine = [one for one in self.events() if one["type"] == kind]
+        return next(one for one in mine[::-1] if one["data"]["object"]["metadata"].get("rental") == rental)
 
     def deliver(
         self, event: dict[str, Any], *, secret: str = SECRET, age_s: int = 0, **headers: str

@@ -70,10 +70,7 @@ def test_more_than_was_held_is_charged_besides(desk: Desk) -> None:
 def test_what_cannot_be_charged_is_owed_and_blocks_until_it_is_paid(desk: Desk) -> None:
     who = desk.driver()
     rental = desk.held(9000, who=who)
-    row = session.merge(desk.payment(rental))
-    row.card_id = desk.save_card(who[0].id, POOR)
-    session.merge(row)
-    session.commit()
+    desk.put_card(rental, desk.save_card(who[0].id, POOR))
     assert desk.end(rental, 12_000) == []
     rent, extras = desk.payments(rental)
     assert (rent.state, extras.state, extras.failure_code) == ("captured", "arrears", "insufficient_funds")
@@ -112,8 +109,7 @@ def test_a_late_confirmation_of_a_charge_pays_what_was_owed(desk: Desk) -> None:
     assert desk.standing(rental) == "action_required"
     assert hold.arrears(who[0].id) == eur(5000)
     desk.confirm(rental, card=ALWAYS_3DS, three_ds="ok")
-    (event,) = desk.new_events("payment_intent.succeeded")[-1:]
-    desk.deliver(event)
+    desk.deliver(desk.event(rental, "payment_intent.succeeded"))
     assert desk.jobs() == []
     assert desk.payment(rental).captured == 5000
     assert hold.arrears(who[0].id) is None

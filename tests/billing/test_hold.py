@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from app.billing import hold, outcome
+from app.kit.clock import real_now
 from app.kit.db import session
 from app.kit.errors import CardNeeded, StepNotAllowed
 from tests import factories
@@ -91,7 +92,7 @@ def test_an_old_attempt_that_never_arrived_is_made_anew_with_a_new_key(desk: Des
     rental = desk.plan()
     (command,) = desk.open_commands(desk.payment(rental).id)
     row = session.merge(command)
-    row.first_tried_at = row.made_at - timedelta(days=3)
+    row.first_tried_at = real_now() - timedelta(days=3)
     session.commit()
     assert desk.jobs() == []
     (intent,) = desk.double_intents(rental)
@@ -135,8 +136,7 @@ def test_the_driver_confirms_with_the_bank_and_a_webhook_tells_us(desk: Desk) ->
     assert desk.facts(rental) == ["PaymentActionRequired"]
     desk.confirm(rental, three_ds="ok")
     assert desk.standing(rental) == "action_required"
-    (event,) = desk.new_events("payment_intent.amount_capturable_updated")[-1:]
-    assert desk.deliver(event).status_code == 200
+    assert desk.deliver(desk.event(rental, "payment_intent.amount_capturable_updated")).status_code == 200
     assert desk.jobs() == []
     assert desk.standing(rental) == "held"
     assert desk.payment(rental).action_sealed is None
@@ -148,8 +148,7 @@ def test_in_the_drivers_absence_a_card_that_asks_is_left_for_him_to_confirm(desk
     assert desk.jobs() == []
     assert desk.standing(rental) == "action_required"
     desk.confirm(rental, card=ALWAYS_3DS, three_ds="fail")
-    (event,) = desk.new_events("payment_intent.payment_failed")[-1:]
-    desk.deliver(event)
+    desk.deliver(desk.event(rental, "payment_intent.payment_failed"))
     assert desk.jobs() == []
     assert desk.standing(rental) == "hold_failed"
 
@@ -242,12 +241,9 @@ def test_a_hold_about_to_expire_is_renewed_before_the_old_one_is_freed(desk: Des
 def test_a_renewal_that_fails_takes_the_old_hold_and_the_end_gives_back_the_rest(desk: Desk) -> None:
     who = desk.driver()
     rental = desk.held(9000, who=who)
-    row = session.merge(desk.payment(rental))
-    row.card_id = desk.save_card(who[0].id, POOR)
-    session.merge(row)
-    session.commit()
+    desk.put_card(rental, desk.save_card(who[0].id, POOR))
     desk.forward(timedelta(days=4, hours=10))
-    assert desk.due(row.id) == ["hold_renew"]
+    assert desk.due(desk.payment(rental).id) == ["hold_renew"]
     assert desk.jobs() == []
     assert (desk.payment(rental).state, desk.payment(rental).captured) == ("captured", 9000)
     assert desk.standing(rental) == "captured"
@@ -259,8 +255,7 @@ def test_a_renewal_that_fails_takes_the_old_hold_and_the_end_gives_back_the_rest
 def test_a_hold_the_bank_let_go_is_made_anew_while_the_rental_is_open(desk: Desk) -> None:
     rental = desk.held(9000)
     desk.forward(timedelta(days=8))
-    (event,) = desk.new_events("payment_intent.canceled")[-1:]
-    desk.deliver(event)
+    desk.deliver(desk.event(rental, "payment_intent.canceled"))
     assert desk.jobs() == []
     assert desk.standing(rental) == "held"
     assert len(desk.double_intents(rental)) == 2
