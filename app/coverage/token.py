@@ -15,10 +15,10 @@ from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.coverage import partners
-from app.coverage.models import AssertionUsed, Client
+from app.coverage.models import CLI, AssertionUsed, Client
 from app.kit.auth import partner_token
 from app.kit.clock import real_now
-from app.kit.db import new_id, session, transactional
+from app.kit.db import bare, new_id, session, transactional
 from app.kit.errors import NotFound
 from app.kit.keys import settings
 from insurance.certificate import pem_of_jwk
@@ -131,9 +131,10 @@ def _assertion(form: Mapping[str, str]) -> _Proof:
 def _proven(proof: _Proof) -> Client:
     wrong = TokenRefusedError("invalid_client", "The client is not known, or its proof is wrong.")
     try:
-        client = session.get(Client, proof.client, populate_existing=True)
+        bare(proof.client, CLI)
     except NotFound:
-        client = None
+        raise wrong from None
+    client = session.get(Client, proof.client, populate_existing=True)
     if client is None or client.revoked_at is not None:
         raise wrong
     if proof.assertion is not None:
@@ -166,7 +167,7 @@ def _verify(client: Client, assertion: str, wrong: TokenRefusedError) -> None:
         raise wrong from error
     expires = datetime.fromtimestamp(int(claims["exp"]), UTC)
     jti = claims["jti"]
-    if expires > real_now() + ASSERTION_LIVES or not isinstance(jti, str) or len(jti) > 200:
+    if expires > real_now() + ASSERTION_LIVES or not isinstance(jti, str) or not 0 < len(jti) <= 200:
         raise TokenRefusedError("invalid_client", "The assertion lives too long, or its jti is not usable.")
     session.execute(text("delete from partner_assertions where expires_at < clock_timestamp()"))
     taken = session.execute(
