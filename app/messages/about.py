@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from app.billing.models import LedgerEntry, Payment, Posting
+from app.billing import ledger
+from app.billing.models import Payment
 from app.cars import access
 from app.cars.models import Car
+from app.communities import access as circles
 from app.kit.db import session
 from app.people.models import Person
 from app.rentals.lifecycle import State
@@ -42,11 +44,8 @@ class About:
 
 def about(rental_id: str) -> About:
     """The rental with its car and people; both always exist."""
-    rental = session.get(Rental, rental_id)
-    assert rental is not None
-    car, driver = session.get(Car, rental.car_id), session.get(Person, rental.driver_id)
-    assert car is not None
-    assert driver is not None
+    rental = session.get_one(Rental, rental_id)
+    car, driver = session.get_one(Car, rental.car_id), session.get_one(Person, rental.driver_id)
     return About(
         rental=rental.id,
         state=rental.state,
@@ -70,8 +69,7 @@ def label(car: Car) -> str:
 
 def next_booked(rental_id: str) -> str | None:
     """The booked rental of the same car that comes after this one."""
-    late = session.get(Rental, rental_id)
-    assert late is not None
+    late = session.get_one(Rental, rental_id)
     found: str | None = session.scalars(
         select(Rental.id)
         .where(
@@ -88,8 +86,7 @@ def next_booked(rental_id: str) -> str | None:
 
 def amount_of(payment_id: str) -> dict[str, Any]:
     """What a payment asks for."""
-    payment = session.get(Payment, payment_id)
-    assert payment is not None
+    payment = session.get_one(Payment, payment_id)
     return {
         "amount": payment.amount if payment.owed is None else payment.owed,
         "currency": payment.currency,
@@ -98,10 +95,11 @@ def amount_of(payment_id: str) -> dict[str, Any]:
 
 def share_of(payment_id: str) -> dict[str, Any] | None:
     """What of a payment is the owner's, by the ledger; None while nothing is."""
-    row = session.execute(
-        select(func.sum(Posting.amount), Posting.currency)
-        .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
-        .where(LedgerEntry.payment_id == payment_id, Posting.account == "owner_payable")
-        .group_by(Posting.currency)
-    ).first()
-    return {"amount": -int(row[0]), "currency": row[1]} if row is not None and row[0] < 0 else None
+    share = ledger.remaining(session.get_one(Payment, payment_id)).owner
+    return share.to_dict() if share.amount > 0 else None
+
+
+def payees(payment_id: str) -> list[str]:
+    """Who earns by a payment: a person, or those who run the community that is paid."""
+    payee = session.get_one(Payment, payment_id).payee
+    return circles.runners(payee) if payee.startswith("com_") else [payee]

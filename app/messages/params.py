@@ -31,9 +31,7 @@ def _zone(scene: Scene, person: str | None) -> str:
     """The car's, and where no car is concerned the reader's or the inviter's."""
     if scene.car is not None:
         return scene.car.time_zone
-    reader = session.get(Person, person or scene.fact.by)
-    assert reader is not None
-    return reader.time_zone
+    return session.get_one(Person, person or scene.fact.by).time_zone
 
 
 def _rental(scene: Scene) -> About:
@@ -86,9 +84,7 @@ def _since(scene: Scene) -> str:
 
 
 def _expires_at(scene: Scene) -> str:
-    invitation = session.get(Invitation, scene.fact.invitation)
-    assert invitation is not None
-    return z(invitation.expires_at)
+    return z(session.get_one(Invitation, scene.fact.invitation).expires_at)
 
 
 def _reason(scene: Scene) -> str:

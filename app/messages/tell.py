@@ -165,7 +165,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.PaymentActionRequired: (Told(whom.driver, "payment_action_required.driver"),),
     facts.PaymentSucceeded: (
         Told(whom.driver, "payment_done.driver"),
-        Told(whom.owners, "payment_done.owner", params.has_share),
+        Told(whom.payees, "payment_done.owner", params.has_share),
     ),
     facts.PaymentReleased: (Told(whom.driver, "payment_released.driver"),),
     facts.PaymentRefunded: (Told(whom.driver, "payment_refunded.driver"),),

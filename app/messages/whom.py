@@ -6,6 +6,7 @@ from app.cars import access as cars
 from app.communities import access as circles
 from app.communities.models import Invitation
 from app.kit.db import session
+from app.messages import about
 from app.messages.scene import Scene
 from app.people.models import Session
 from app.people.register import find_by_email
@@ -35,6 +36,11 @@ def other_owners(scene: Scene) -> People:
     return [one for one in owners(scene) if one not in actors]
 
 
+def payees(scene: Scene) -> People:
+    """Who earns by the payment."""
+    return [one for one in about.payees(scene.fact.payment) if one not in driver(scene)]
+
+
 def holder(scene: Scene) -> People:
     """Who holds the car: its driver while it is out, else its owners."""
     return driver(scene) or owners(scene)
@@ -56,9 +62,7 @@ def inviters(scene: Scene) -> People:
 
 
 def _invitation(scene: Scene) -> Invitation:
-    found = session.get(Invitation, scene.fact.invitation)
-    assert found is not None
-    return found
+    return session.get_one(Invitation, scene.fact.invitation)
 
 
 def has_other_sessions(scene: Scene) -> bool:

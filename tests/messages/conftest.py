@@ -1,6 +1,7 @@
 """An app with doors held in memory, and the reactions of messages alone."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from flask import Flask
@@ -18,8 +19,9 @@ from tests.messages.stage import Letters, Pushes
 
 
 @pytest.fixture(scope="session")
-def doors() -> Doors:
-    return Doors(insurers={}, payments=None, push=Pushes(), mail=Letters())
+def doors(house: Flask) -> Doors:
+    usual: Doors = house.extensions["glovebox"].doors
+    return replace(usual, push=Pushes(), mail=Letters())
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,10 @@ from typing import Any
 
 from sqlalchemy import select, text
 
+from app.billing import ledger
+from app.billing.models import Card, Payment
 from app.cars.models import Car
+from app.facts import PaymentSucceeded
 from app.kit import clock, facts
 from app.kit.db import new_id, session, transactional
 from app.kit.facts import Fact
@@ -123,6 +126,36 @@ def rental(car: Car, community: str, driver: Person, start: datetime, **values: 
     session.add(row)
     session.flush()
     return row.id
+
+
+@transactional
+def paid(cast: Cast) -> tuple[str, int]:
+    """A payment of the rental that was captured, with its books; returns it and the number of its fact."""
+    card = Card(id=new_id("crd"), person_id=cast.max.id, state="saved", made_at=START)
+    session.add(card)
+    session.flush()
+    payment = Payment(
+        id=new_id("pay"),
+        rental_id=cast.rental,
+        person_id=cast.max.id,
+        community_id=cast.community,
+        payee=cast.olga.id,
+        card_id=card.id,
+        purpose="rent",
+        state="captured",
+        currency="EUR",
+        amount=2000,
+        captured=1250,
+        starts_at=START,
+        on_session=False,
+        made_at=START,
+        changed_at=START,
+    )
+    session.add(payment)
+    session.flush()
+    seq = facts.record(PaymentSucceeded(payment.id, cast.rental, 1250, "EUR"))
+    ledger.captured(payment, payment.money(1250), seq)
+    return payment.id, seq
 
 
 def phone(person: Person, language: str | None = None) -> Phone:

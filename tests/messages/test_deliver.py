@@ -1,5 +1,6 @@
 import re
 import uuid
+from dataclasses import replace
 from datetime import time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,7 +11,6 @@ from sqlalchemy import select, text
 
 from app import facts
 from app.communities import invite
-from app.doors import Doors
 from app.kit import clock
 from app.kit.db import session, transactional
 from app.kit.deadlines import Deadline
@@ -223,7 +223,7 @@ def test_a_process_without_doors_skips(app: Flask) -> None:
     stage.phone(cast.max)
     stage.happen(facts.LicenceRefused(person=cast.max.id, by="op"))
     house = app.extensions["glovebox"]
-    before, house.doors = house.doors, Doors(insurers={}, payments=None, push=None, mail=None)
+    before, house.doors = house.doors, replace(house.doors, push=None, mail=None)
     stage.work()
     house.doors = before
     assert [one.state for one in stage.deliveries(cast.max)] == ["skipped", "skipped"]

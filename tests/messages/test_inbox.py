@@ -29,8 +29,8 @@ def signed(person: Person, **headers: str) -> dict[str, str]:
 def inbox(client: FlaskClient, person: Person, query: str = "", **headers: str) -> dict[str, Any]:
     answer = client.get(f"/v1/me/messages{query}", headers=signed(person, **headers))
     assert answer.status_code == 200, answer.json
-    found: dict[str, Any] = answer.json
-    return found
+    assert answer.json is not None
+    return dict(answer.json)
 
 
 def test_the_inbox_reads_in_the_readers_language(client: FlaskClient) -> None:

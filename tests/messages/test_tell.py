@@ -106,6 +106,37 @@ def test_a_fact_of_a_rental_tells_the_right_people_once_and_the_stranger_nothing
     }
 
 
+def test_a_payment_is_told_to_who_pays_and_its_share_to_who_earns(app: Flask) -> None:
+    cast = stage.cast()
+    _, seq = stage.paid(cast)
+    kit_facts.react(seq)
+    assert [stage.told(one, seq) for one in cast.everyone()] == [
+        ["payment_done.owner"],
+        ["payment_done.driver"],
+        [],
+        [],
+    ]
+    [earned], [paid] = stage.messages(cast.olga), stage.messages(cast.max)
+    assert paid.params["amount"] == {"amount": 1250, "currency": "EUR"}
+    assert 0 < earned.params["amount"]["amount"] < 1250
+
+
+@pytest.mark.parametrize(
+    ("fact", "kind"),
+    [
+        (facts.PaymentFailed, "payment_failed.driver"),
+        (facts.PaymentActionRequired, "payment_action_required.driver"),
+    ],
+)
+def test_trouble_with_the_payment_is_the_drivers_alone(app: Flask, fact: type[Any], kind: str) -> None:
+    cast = stage.cast()
+    payment, _ = stage.paid(cast)
+    why = {"code": "insufficient_funds"} if fact is facts.PaymentFailed else {}
+    seq = stage.happen(fact(payment=payment, rental=cast.rental, **why))
+    assert [stage.told(one, seq) for one in cast.everyone()] == [[], [kind], [], []]
+    assert stage.messages(cast.max)[-1].params["amount"] == {"amount": 2000, "currency": "EUR"}
+
+
 def test_the_same_fact_twice_is_two_pieces_of_news(app: Flask) -> None:
     cast = stage.cast()
     stage.happen(facts.BoxOffline(car=cast.car.id, rental=None))

@@ -1,7 +1,9 @@
-import dataclasses
+import inspect
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import text
+from werkzeug.test import TestResponse
 
 from app import facts
 from app.kit.db import session
@@ -53,13 +55,18 @@ def test_it_says_when_the_news_went_out_and_was_opened(app: Flask) -> None:
     assert event["opened_at"] >= event["told_at"]
 
 
+def page(answer: TestResponse) -> dict[str, Any]:
+    assert answer.json is not None
+    return dict(answer.json)
+
+
 def test_over_http_it_has_pages_a_language_and_no_stranger(app: Flask) -> None:
     cast = stage.cast()
     story(cast.rental, cast.olga.id)
     client, path = app.test_client(), f"/v1/rentals/{cast.rental}/timeline"
     headers = signed(cast.max, **{"Accept-Language": "fr"})
-    first = client.get(f"{path}?limit=3", headers=headers).json
-    second = client.get(f"{path}?limit=3&cursor={first['next_cursor']}", headers=headers).json
+    first = page(client.get(f"{path}?limit=3", headers=headers))
+    second = page(client.get(f"{path}?limit=3&cursor={first['next_cursor']}", headers=headers))
     texts = [one["text"] for one in (*first["items"], *second["items"])]
     assert (len(texts), texts[-1]) == (5, "Max a demandé la voiture.")
     assert second["next_cursor"] is None
@@ -68,11 +75,7 @@ def test_over_http_it_has_pages_a_language_and_no_stranger(app: Flask) -> None:
 
 
 def test_every_fact_of_a_rental_is_shown_or_hidden_for_a_reason() -> None:
-    of_rentals = {
-        kind
-        for kind, fact in facts.kinds().items()
-        if "rental" in {field.name for field in dataclasses.fields(fact)}
-    }
+    of_rentals = {kind for kind, fact in facts.kinds().items() if "rental" in inspect.get_annotations(fact)}
     assert of_rentals == set(SHOWN) | set(HIDDEN)
     assert not set(SHOWN) & set(HIDDEN)
 
