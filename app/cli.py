@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import requests
 from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
 
 from app.kit import clock, openapi
 from app.kit.config import Settings
@@ -33,6 +34,7 @@ def _settings() -> Settings:
 @click.command("openapi")
 @click.option("--check", is_flag=True, help="Only compare; exit 1 when openapi.yaml is out of date.")
 @click.argument("path", type=click.Path(), default="openapi.yaml")
+@with_appcontext
 def write_openapi(path: str, *, check: bool) -> None:
     """Write the contract, openapi.yaml."""
     wanted = openapi.document(_app())
@@ -48,6 +50,7 @@ def write_openapi(path: str, *, check: bool) -> None:
 
 @click.command("worker")
 @click.option("--concurrency", default=6, show_default=True, help="Jobs at once.")
+@with_appcontext
 def run_worker(concurrency: int) -> None:
     """Run jobs, seal facts, work off deadlines."""
     from app import worker
@@ -57,6 +60,7 @@ def run_worker(concurrency: int) -> None:
 
 
 @click.command("boxlink")
+@with_appcontext
 def run_boxlink() -> None:
     """Speak with the car boxes."""
     from app.boxlink import BoxLink
@@ -72,7 +76,7 @@ def run_boxlink() -> None:
     link.run()
 
 
-@click.group("clock")
+@click.group("clock", cls=AppGroup)
 def clock_group() -> None:
     """Business time."""
 

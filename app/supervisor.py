@@ -16,13 +16,21 @@ from pathlib import Path
 from typing import Any, Self
 
 import requests
+from flask import Flask
+from flask.testing import FlaskCliRunner
 
+from app.doors import Doors
+from app.factory import create_app
+from app.kit.config import from_environment
+from app.kit.db import db
 from app.kit.embedded_postgres import EmbeddedPostgres, free_port
 from carbox.broker_accounts import password_hash
 from carbox.local_broker import LocalBroker
+from insurance.partners import partners_of
 
 ROOT = Path(__file__).parent.parent
 READY_WITHIN_S, STOP_WITHIN_S = 60.0, 15.0
+DOUBLES = ("stripe", "push", "insurer", "simulator")
 PROXY_NAMES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
 
@@ -65,6 +73,7 @@ class Supervisor:
         self._postgres: EmbeddedPostgres | None = None
         self._broker: LocalBroker | None = None
         self.environment: dict[str, str] = {}
+        self._app: Flask | None = None
         self.url = ""
         self.database_url = ""
 
@@ -98,10 +107,10 @@ class Supervisor:
         self._spawn("insurer", ["-m", "insurance.double", "--port", "0"])
         self._spawn("simulator", ["-m", "carbox.simulator", "--host", "127.0.0.1", "--port", str(mqtt_port),
                                   "--control-port", "0", "--pace", "0.02"])
-        for name in ("stripe", "push", "insurer", "simulator"):
+        for name in DOUBLES:
             self._await_ready(name)
         self.environment = self._settings(mqtt_port, mqtt_password, webhook_secret)
-        self.flask("db", "upgrade")
+        self.flask("db", "upgrade", "--directory", str(ROOT / "migrations"))
         self._start_ours(api_port)
 
     def _start_postgres(self) -> str:
@@ -171,13 +180,22 @@ class Supervisor:
     def start_boxlink(self) -> Part:
         return self._spawn("boxlink", ["-m", "flask", "--app", "wsgi", "boxlink"])
 
-    def flask(self, *arguments: str, feed: str | None = None) -> str:
-        """Run a command of the place to its end; returns what it said. Raises PartFailedError."""
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-        done = subprocess.run(command, env=self._environ(), cwd=ROOT, input=feed, capture_output=True, text=True, check=False)  # noqa: S603
-        if done.returncode:
-            raise PartFailedError(f"flask {' '.join(arguments)}: {(done.stderr or done.stdout).strip()[-2000:]}")
-        return done.stdout
+    def flask(self, *arguments: str) -> str:
+        """Run a command of the place to its end; returns what it said. Raises PartFailedError.
+
+        The command runs in this process, as `flask --app wsgi ...` would run it: a demo has many of them.
+        """
+        done = self._runner().invoke(args=list(arguments))
+        if done.exit_code:
+            words = done.output if done.exception is None or isinstance(done.exception, SystemExit) else repr(done.exception)
+            raise PartFailedError(f"flask {' '.join(arguments)}: {words.strip()[-2000:]}")
+        return done.output
+
+    def _runner(self) -> FlaskCliRunner:
+        if self._app is None:
+            shut = Doors(insurers=partners_of([]), payments=None, push=None, mail=None)
+            self._app = create_app(from_environment(self.environment), shut)
+        return self._app.test_cli_runner()
 
     def _environ(self, more: dict[str, str] | None = None) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("GLOVEBOX_") and k.lower() not in PROXY_NAMES}
@@ -219,12 +237,17 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop everything, our own processes first."""
-        for part in reversed(list(self.parts.values())):
-            if part.process.poll() is None:
-                part.process.send_signal(signal.SIGTERM)
-        for part in reversed(list(self.parts.values())):
-            part.stop()
+        for doubles in (False, True):
+            group = [part for name, part in self.parts.items() if (name in DOUBLES) is doubles]
+            for part in group:
+                if part.process.poll() is None:
+                    part.process.send_signal(signal.SIGTERM)
+            for part in group:
+                part.stop()
         self.parts.clear()
+        if self._app is not None:
+            with self._app.app_context():
+                db.engine.dispose()
         if self._broker is not None:
             self._broker.stop()
         if self._postgres is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from flask.cli import with_appcontext
 
 from app.kit.clock import z
 from app.kit.errors import Problem
@@ -32,7 +33,7 @@ def _command(group: click.Group, name: str) -> Callable[[Callable[..., Any]], cl
             click.echo(json.dumps(result, indent=2, default=str))
 
         run.__doc__, run.__name__ = work.__doc__, work.__name__
-        command = click.command(name)(run)
+        command = click.command(name)(with_appcontext(run))
         command.params = [*getattr(work, "__click_params__", [])[::-1], *command.params]
         group.add_command(command)
         return command

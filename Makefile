@@ -1,0 +1,56 @@
+# Every command of the project; `make` alone lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+VENV := .venv/bin
+FLASK := $(VENV)/flask --app wsgi
+WORKERS ?= 2
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check bench faults migrate worker openapi lint-api format requirements
+
+help: ## list these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: ## virtual environment, pinned packages, Mosquitto; safe to repeat
+	@$(PYTHON) tools/setup.py
+
+demo: setup ## the whole story on real parts, told step by step
+	@$(VENV)/python -m app.demo
+
+serve: setup ## the same parts with sample data, up until Ctrl-C
+	@$(VENV)/python -m app.demo --serve
+
+test: setup ## all tests
+	@$(VENV)/pytest -n $(WORKERS) --dist loadgroup
+
+check: setup ## format, lint, types, import rules, contract up to date
+	@$(VENV)/ruff format --check .
+	@$(VENV)/ruff check .
+	@$(VENV)/mypy .
+	@$(VENV)/lint-imports
+	@$(VENV)/python -m app.demo --check-openapi
+	@if command -v npx >/dev/null 2>&1; then $(MAKE) --no-print-directory lint-api; else echo "no node here: lint-api left out"; fi
+
+lint-api: ## lint openapi.yaml with Spectral (default and OWASP rules) and Redocly
+	@tools/lint-api
+
+openapi: setup ## write openapi.yaml anew
+	@$(VENV)/python -m app.demo --write-openapi
+
+bench: setup ## measure, print a table, write bench/results.json
+	@$(VENV)/python -m bench
+
+faults: setup ## the long run of kill tests
+	@GLOVEBOX_FAULTS=long $(VENV)/pytest -n 0 tests/faults
+
+migrate: setup ## bring DATABASE_URL to the newest migration
+	@$(FLASK) db upgrade
+
+worker: setup ## run a worker with the settings of the environment
+	@$(FLASK) worker
+
+format: setup ## format and mend what ruff can mend
+	@$(VENV)/ruff format .
+	@$(VENV)/ruff check --fix .
+
+requirements: setup ## compile the lock files anew
+	@$(VENV)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header requirements.in -o requirements.txt
+	@$(VENV)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header requirements-dev.in -o requirements-dev.txt
