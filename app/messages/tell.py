@@ -52,7 +52,7 @@ def _opened_late(here: Scene) -> bool:
         select(FactRow.data["command"].astext).where(
             FactRow.data["rental"].astext == here.fact.rental,
             FactRow.kind == facts.DoorUnknown.kind,
-            FactRow.data["what"].astext != "lock",
+            FactRow.data["what"].astext == "unlock",
             FactRow.seq < here.seq,
         )
     ).scalars()
@@ -70,7 +70,12 @@ def _next(here: Scene) -> Scene | None:
     return Scene(here.fact, here.seq, here.at, following) if following else None
 
 
-_BY_HAND, _BY_LOCK = _is("by", "owner", "operator"), _is("by", "driver", "box", "system")
+_by_hand = _is("by", "owner", "operator")
+
+
+def _by_lock(here: Scene) -> bool:
+    return not _by_hand(here)
+
 
 TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.RegisteredAgain: (Told(whom.person, "account_exists_notice"),),
@@ -140,10 +145,10 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     ),
     facts.LockRefused: (Told(whom.driver, "lock_refused.driver"),),
     facts.RentalEnded: (
-        Told(whom.driver, "rental_ended.driver", _BY_LOCK),
-        Told(whom.owners, "rental_ended.owner", _BY_LOCK),
-        Told(whom.driver, "rental_closed_by_hand.driver", _BY_HAND),
-        Told(whom.owners, "rental_closed_by_hand.owner", _BY_HAND),
+        Told(whom.driver, "rental_ended.driver", _by_lock),
+        Told(whom.owners, "rental_ended.owner", _by_lock),
+        Told(whom.driver, "rental_closed_by_hand.driver", _by_hand),
+        Told(whom.owners, "rental_closed_by_hand.owner", _by_hand),
     ),
     facts.RentalLate: (
         Told(whom.driver, "rental_late.driver"),

@@ -10,6 +10,7 @@ from app import facts
 from app.communities import invite
 from app.kit import facts as kit_facts
 from app.kit.db import session
+from app.messages import words
 from app.messages.kinds import OWN
 from app.messages.models import Message
 from app.messages.tell import REACTIONS, TABLE, UNTOLD
@@ -104,6 +105,11 @@ def test_a_fact_of_a_rental_tells_the_right_people_once_and_the_stranger_nothing
         "Nina Next": [row.following] if row.following else [],
         "Charlie Stranger": [],
     }
+    for message in (one for person in cast.everyone() for one in stage.messages(person)):
+        for language in ("en", "fr", "de-CH"):
+            text = words.of(message.kind, message.params, language)
+            assert text.title
+            assert "{" not in text.title + text.body
 
 
 def test_a_payment_is_told_to_who_pays_and_its_share_to_who_earns(app: Flask) -> None:
