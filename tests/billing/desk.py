@@ -210,6 +210,12 @@ class Desk:
         session.remove()
         return found
 
+    def commands(self, payment: str) -> list[PaymentCommand]:
+        session.remove()
+        found = list(session.scalars(select(PaymentCommand).where(PaymentCommand.payment_id == payment)))
+        session.remove()
+        return found
+
     # -- the end
 
     def end(self, rental: str, total: int) -> list[BaseException]:
