@@ -34,7 +34,7 @@ _STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "rental_paused.driver": (("unlock", ("active",)),),
     "rental_late.driver": (("lock", ("active",)),),
     "rental_late.next_driver": (("alternatives", ("booked",)),),
-    "rental_closed_by_hand.driver": (("still-have-it", ("unlocking", "active", "locking", "ended")),),
+    "rental_closed_by_hand.driver": (("still-have-it", ("unlocking", "active", "locking")),),
     "payment_failed.driver": (("payments", ()),),
     "payment_action_required.driver": (("payments", ()),),
     "receipt_ready": (("receipt", ()),),
