@@ -44,6 +44,7 @@ def attempt(
     payment: Payment, kind: str, amount: Money, *, off_session: bool, by: str = SYSTEM
 ) -> PaymentCommand:
     """A new try to hold or charge on the payment's card, with a key of its own. The payment is locked."""
+    session.flush()  # what ended the attempt before is written first
     row = _row(kind, payment, amount, None, {"card": payment.card_id, "off_session": off_session}, by)
     session.add(row)
     payment.attempt_id = row.id

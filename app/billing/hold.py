@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from app import facts
 from app.billing import advance, cards, commands
 from app.billing.models import Payment
-from app.billing.states import NONE, SECURED, TAKEN, UNSECURED_BY_URGENCY, WAITING, State
+from app.billing.states import NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
 from app.kit import clock, deadlines
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import CardNeeded, NotFound, StepNotAllowed, Unavailable
+from app.kit.facts import record
 from payments.money import Money
 
 AHEAD = timedelta(hours=24)
@@ -230,6 +232,7 @@ def due_hold_failed(payment: str) -> None:
     if row.purpose != "rent" and row.owed is None:
         row.owed = 0
         advance.next_step(row)
+        record(facts.PaymentFailed(row.id, row.rental_id, "not_confirmed"))
 
 
 @transactional
@@ -247,10 +250,3 @@ def due_dunning(payment: str) -> None:
     if row.state == State.ARREARS and row.owed:
         advance.drop_attempt(row)
         advance.charge(row, off_session=True)
-
-
-def is_open(row: Payment) -> bool:
-    """A payment whose card is still needed."""
-    if row.owed is None:
-        return True
-    return row.state not in (*TAKEN, State.RELEASED)

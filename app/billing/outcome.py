@@ -162,9 +162,9 @@ def _released(payment: Payment, intent: Intent) -> None:
     del intent
     if payment.state in (*TAKEN, State.RELEASED):
         return
-    if payment.state in (State.HELD, State.CAPTURING, State.RENEWING):
+    if payment.state in (State.HELD, State.CAPTURING):
         advance.lost(payment)
-    elif payment.state == State.ARREARS:
+    elif payment.state in (State.ARREARS, State.RENEWING):
         payment.intent_id = None
     elif payment.owed:
         payment.intent_id = None

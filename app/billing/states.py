@@ -27,10 +27,10 @@ SECURED = frozenset({State.HELD, State.RENEWING, State.CAPTURED})
 """The money is there: unlock may go on."""
 WAITING = frozenset({State.ACTION_REQUIRED, State.HOLD_FAILED})
 """The driver must do something, until the deadline."""
-FINAL = frozenset({State.CAPTURED, State.RELEASED, State.REFUNDING, State.REFUNDED})
-"""Nothing more is asked of the card, once the rental is over."""
 TAKEN = frozenset({State.CAPTURED, State.REFUNDING, State.REFUNDED})
+"""Money was taken; the intent is closed."""
 UNSECURED_BY_URGENCY = (
+    # what is most in the way of unlocking comes first
     State.HOLD_FAILED,
     State.ACTION_REQUIRED,
     State.ARREARS,

@@ -32,7 +32,7 @@ def receive(endpoint: Endpoint) -> None:
         )
     except gateway.SignatureInvalid as error:
         raise SignatureInvalid("Not signed with our secret, or older than 300 s.") from error
-    except WebhookClosed as error:
+    except (WebhookClosed, Unavailable) as error:
         raise NotFound from error
     store(endpoint, event)
 

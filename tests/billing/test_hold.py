@@ -1,11 +1,14 @@
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from app.billing import hold, outcome
+from app.billing import hold, outcome, webhook, work
 from app.kit.clock import real_now
 from app.kit.db import session
-from app.kit.errors import CardNeeded, StepNotAllowed
+from app.kit.errors import CardNeeded, Problem, StepNotAllowed
+from payments.gateway import PaymentsUnavailable
 from tests import factories
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 
@@ -220,6 +223,49 @@ def test_an_extension_given_up_is_freed_and_no_longer_in_the_way(desk: Desk) -> 
     assert desk.standing(rental) == "held"
     assert desk.jobs() == []
     assert [p.state for p in desk.payments(rental)] == ["held", "released"]
+
+
+def test_an_extension_that_nobody_confirms_is_told_as_failed(desk: Desk) -> None:
+    who = desk.driver()
+    rental = desk.held(9000, who=who)
+    desk.put_card(rental, desk.save_card(who[0].id, ALWAYS_3DS))
+    more = hold.raise_amount(rental, eur(2000))
+    assert more is not None
+    assert desk.jobs() == []
+    assert desk.standing(rental) == "action_required"
+    desk.forward(timedelta(hours=4))
+    assert desk.due(more) == ["hold_failed"]
+    assert desk.facts(rental)[-1] == "PaymentFailed"
+    assert desk.jobs() == []
+    assert desk.standing(rental) == "held"
+
+
+def test_eight_workers_at_once_make_one_hold(desk: Desk) -> None:
+    rental = desk.plan()
+    payment = desk.payment(rental).id
+
+    def run(_number: int) -> None:
+        with desk.app.app_context(), contextlib.suppress(Problem, PaymentsUnavailable):
+            work.payment_command(payment)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(run, range(8)))
+    assert desk.jobs() == []
+    assert desk.standing(rental) == "held"
+    assert len(desk.double_intents(rental)) == 1
+    assert desk.facts(rental) == ["PaymentHeld"]
+
+
+def test_an_old_hold_that_dies_during_its_renewal_leaves_the_new_one(desk: Desk) -> None:
+    rental = desk.held(9000)
+    desk.forward(timedelta(days=4, hours=10))
+    desk.due(desk.payment(rental).id)
+    desk.forward(timedelta(days=2))
+    webhook._intent(desk.payment(rental).intent_id or "")
+    assert (desk.standing(rental), desk.payment(rental).state) == ("held", "renewing")
+    assert desk.jobs() == []
+    assert desk.standing(rental) == "held"
+    assert sorted(one["status"] for one in desk.double_intents(rental)) == ["canceled", "requires_capture"]
 
 
 def test_a_hold_about_to_expire_is_renewed_before_the_old_one_is_freed(desk: Desk) -> None:
