@@ -134,12 +134,13 @@ class Actor:
     def pushes(self) -> list[Any]:
         return list(self.place.control("push", "GET", "pushes", address=self.address)["pushes"])
 
-    def pushed(self, kind: str, within_s: float = WITHIN_S) -> str:
-        """The newest push of a kind to this phone, title and body."""
+    def pushed(self, kind: str, rental: str | None = None, within_s: float = WITHIN_S) -> str:
+        """The newest push of a kind (about a rental) to this phone, title and body."""
 
         def look() -> str | None:
             for one in reversed(self.pushes()):
-                if one["message"].get("data", {}).get("kind", "").split(".")[0] == kind:
+                data = one["message"].get("data", {})
+                if data.get("kind", "").split(".")[0] == kind and rental in (None, data.get("rental")):
                     note = one["message"].get("notification", {})
                     return f"{note.get('title', '')}: {note.get('body', '')}"
             return None

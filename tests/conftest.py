@@ -1,18 +1,23 @@
 """What tests stand on: a real PostgreSQL of this test process, the app on it, people and cars to play with."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
 
+from app.demo import POLICY, SCOPES
 from app.doors import Doors
 from app.factory import create_app
 from app.kit.config import Limits, Mode, Settings
 from app.kit.db import db
 from app.kit.embedded_postgres import EmbeddedPostgres
+from app.supervisor import Supervisor
+from insurance.partners import partners_of
 
 ROOMY = (100_000, 60)
 
@@ -42,7 +47,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def house(database: str) -> Iterator[Flask]:
     """The app in this process, without doors."""
-    app = create_app(settings_for(database), Doors(insurers={}, payments=None, push=None, mail=None))
+    app = create_app(settings_for(database), Doors(insurers=partners_of([]), payments=None, push=None, mail=None))
     with app.app_context():
         upgrade(str(Path(__file__).parent.parent / "migrations"))
     yield app
@@ -56,3 +61,28 @@ def app(house: Flask) -> Iterator[Flask]:
     """An application context of one test."""
     with house.app_context():
         yield house
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """Everything, once per test process: PostgreSQL, Mosquitto, doubles, simulator, API, worker, boxlink."""
+    roomy = {f"GLOVEBOX_LIMIT_{name.upper()}": "100000/60" for name in Limits.__dataclass_fields__}
+    with Supervisor(tmp_path_factory.mktemp("place"), mode="test", api_workers=1, settings=roomy) as running:
+        insure(running)
+        yield running
+
+
+def insure(place: Supervisor) -> dict[str, Any]:
+    """Exemple Assurances and its master policy for France; returns the credentials of its client."""
+    reason = ("--reason", "tests")
+    made = json.loads(place.flask("operator", "insurer", "add", "Exemple Assurances", *reason))
+    file = place.folder / "master-policy.json"
+    file.write_text(json.dumps({**POLICY, "number": "FR-TEST"}), "utf-8")
+    added = json.loads(place.flask("operator", "policy", "add", made["insurer"], str(file), *reason))
+    place.flask("operator", "policy", "activate", added["policy"], *reason)
+    scopes = [part for scope in SCOPES for part in ("--scope", scope)]
+    client: dict[str, Any] = json.loads(
+        place.flask("operator", "insurer", "client", made["insurer"], "--label", "tests", *scopes, *reason)
+    )
+    place.parts["insurer"].ready["our_client"] = {**client, "insurer": made["insurer"]}
+    return client

@@ -1,5 +1,6 @@
 """Facts: what happened, written with its effect in one transaction, together with the job that runs its reactions."""
 
+import contextvars
 import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -95,6 +96,14 @@ def _typed(value: Any, wanted: Any) -> Any:
     return value
 
 
+_present: contextvars.ContextVar["FactRow"] = contextvars.ContextVar("present_fact")
+
+
+def present() -> FactRow:
+    """The row of the fact whose reactions run now."""
+    return _present.get()
+
+
 _TABLE: dict[type[Fact], Sequence[Callable[[Any], None]]] = {}
 
 
@@ -121,6 +130,7 @@ def _run_missing(seq: int) -> Exception | None:
     if row is None:
         return None
     _lock_fact(seq)
+    _present.set(row)
     fact = loads(row, {cls.kind: cls for cls in _TABLE})
     done = set(
         session.execute(
