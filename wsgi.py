@@ -36,6 +36,8 @@ def real_doors(house: Settings) -> Doors:
         payments = StripeGateway(
             house.stripe_api_key,
             base_url=house.stripe_api_base or None,
+            timeout_s=4,
+            retries=0,  # the queue retries with the same key; a web request must not wait longer
             webhooks={"platform": StripeWebhook(list(house.stripe_webhook_secrets))},
         )
     if house.firebase_credentials:
@@ -43,7 +45,11 @@ def real_doors(house: Settings) -> Doors:
     if house.smtp_host:
         mail = SmtpMail(
             SmtpServer(
-                house.smtp_host, house.smtp_port, house.mail_from, house.smtp_username, house.smtp_password,
+                house.smtp_host,
+                house.smtp_port,
+                house.mail_from,
+                house.smtp_username,
+                house.smtp_password,
                 starttls=house.smtp_starttls,
             )
         )

@@ -1,4 +1,4 @@
-"""boxlink: the one process that speaks MQTT. Claims commands, checks the right again, publishes, applies outcomes, takes readings."""
+"""boxlink: the one process that speaks MQTT. Claims, checks again, publishes, applies outcomes, takes readings."""
 
 import queue
 import secrets

@@ -23,7 +23,8 @@ def install(app: Flask) -> None:
 
 
 def _app() -> Flask:
-    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
+    found: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    return found
 
 
 def _settings() -> Settings:
@@ -101,7 +102,9 @@ def clock_forward(span: str) -> None:
         raise click.ClickException("business time does not move in production")
     by = parse_span(span)
     for url in _settings().double_clocks:
-        requests.post(f"{url}/_control/clock/forward", json={"seconds": int(by.total_seconds())}, timeout=10).raise_for_status()
+        requests.post(
+            f"{url}/_control/clock/forward", json={"seconds": int(by.total_seconds())}, timeout=10
+        ).raise_for_status()
     click.echo(clock.z(clock.forward(by)))
 
 
@@ -109,4 +112,3 @@ def clock_forward(span: str) -> None:
 def clock_show() -> None:
     """What time it is in the product."""
     click.echo(clock.z(clock.now()))
-

@@ -45,9 +45,11 @@ def b64(raw: bytes) -> str:
 class Actor:
     """A person with a phone; `call` returns the decoded answer and refuses any status but the wanted."""
 
-    def __init__(self, place: Supervisor, name: str, *, language: str = "en", country: str = "FR", signs: bool = False) -> None:
+    def __init__(
+        self, place: Supervisor, name: str, *, language: str = "en", country: str = "FR", signs: bool = False
+    ) -> None:
         self.place, self.name, self.language, self.country = place, name, language, country
-        self.email = f"{name.split()[0].lower()}.{uuid.uuid4().hex[:8]}@example.org"
+        self.email = f"{name.split(maxsplit=1)[0].lower()}.{uuid.uuid4().hex[:8]}@example.org"
         self.installation, self.address = str(uuid.uuid4()), f"fid-{uuid.uuid4().hex}"
         self.id = self.phone = ""
         self.access = self.refresh = ""
@@ -58,31 +60,53 @@ class Actor:
 
     # -- HTTP
 
-    def call(self, method: str, path: str, body: Any = None, *, want: int | tuple[int, ...] = (200, 201, 202, 204),
-             key: str | None = None, headers: dict[str, str] | None = None, **query: Any) -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        want: int | tuple[int, ...] = (200, 201, 202, 204),
+        key: str | None = None,
+        headers: dict[str, str] | None = None,
+        **query: Any,
+    ) -> Any:
         """One request. Raises Refused when the status is not wanted."""
         sent = {"Accept-Language": self.language, **(headers or {})}
         if self.access:
             sent["Authorization"] = f"Bearer {self.access}"
         if method in ("POST", "PUT"):
             sent["Idempotency-Key"] = key or secrets.token_urlsafe(16)
-        prepared = requests.Request(method, self.place.url + _path(path), headers=sent, json=body, params=query or None).prepare()
+        prepared = requests.Request(
+            method, self.place.url + _path(path), headers=sent, json=body, params=query or None
+        ).prepare()
         if self.key is not None and re.search(r"/(unlock|pause|lock|commands)$", path) and method == "POST":
             prepared.headers["Phone-Signature"] = self.sign(prepared)
         answer = self.http.send(prepared, timeout=40)
         self.last = answer
         wanted = (want,) if isinstance(want, int) else want
         if answer.status_code not in wanted:
-            raise Refused(f"{self.name}: {method} {path} -> {answer.status_code}, wanted {wanted}: {answer.text[:1500]}")
-        return answer.json() if answer.content and "json" in answer.headers.get("Content-Type", "") else answer.text or None
+            raise Refused(
+                f"{self.name}: {method} {path} -> {answer.status_code}, wanted {wanted}: {answer.text[:1500]}"
+            )
+        return (
+            answer.json()
+            if answer.content and "json" in answer.headers.get("Content-Type", "")
+            else answer.text or None
+        )
 
     def sign(self, prepared: requests.PreparedRequest) -> str:
         """The phone's signature over a door command."""
         assert self.key is not None
         raw = prepared.body.encode() if isinstance(prepared.body, str) else (prepared.body or b"")
         seconds = str(int(time.time()))
-        parts = (prepared.method or "", prepared.path_url, prepared.headers["Idempotency-Key"], seconds,
-                 hashlib.sha256(raw).hexdigest())
+        parts = (
+            prepared.method or "",
+            prepared.path_url,
+            prepared.headers["Idempotency-Key"],
+            seconds,
+            hashlib.sha256(raw).hexdigest(),
+        )
         r, s = utils.decode_dss_signature(self.key.sign("\n".join(parts).encode(), ec.ECDSA(SHA256())))
         return f"{seconds}.{b64(r.to_bytes(32) + s.to_bytes(32))}"
 
@@ -126,7 +150,9 @@ class Actor:
 
         def look() -> str | None:
             mails = self.place.control("push", "GET", "mails", to=self.email)["mails"]
-            codes = [m[0] for one in mails for m in [re.findall(r"\b\d{6}\b", str(one.get("text", one)))] if m]
+            codes = [
+                m[0] for one in mails for m in [re.findall(r"\b\d{6}\b", str(one.get("text", one)))] if m
+            ]
             return codes[count - 1] if len(codes) >= count else None
 
         return until(look, f"code {count} for {self.name}")
@@ -151,12 +177,25 @@ class Actor:
 
     def register(self) -> "Actor":
         """Account, confirmed address, session, phone."""
-        self.post("/people", {"name": self.name, "email": self.email, "password": PASSWORD, "language": self.language,
-                              "country": self.country}, want=202)
+        self.post(
+            "/people",
+            {
+                "name": self.name,
+                "email": self.email,
+                "password": PASSWORD,
+                "language": self.language,
+                "country": self.country,
+            },
+            want=202,
+        )
         self.post("/people/confirm", {"email": self.email, "code": self.code()}, want=204)
         self.sign_in()
-        body: dict[str, Any] = {"installation": self.installation, "platform": "android", "language": self.language,
-                                "push": {"kind": "fid", "address": self.address}}
+        body: dict[str, Any] = {
+            "installation": self.installation,
+            "platform": "android",
+            "language": self.language,
+            "push": {"kind": "fid", "address": self.address},
+        }
         if self.key is not None:
             raw = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             body["public_key"] = b64(raw)
@@ -165,7 +204,11 @@ class Actor:
         return self
 
     def sign_in(self, **more: str) -> None:
-        tokens = self.post("/sessions", {"email": self.email, "password": PASSWORD, "installation": self.installation, **more}, want=201)
+        tokens = self.post(
+            "/sessions",
+            {"email": self.email, "password": PASSWORD, "installation": self.installation, **more},
+            want=201,
+        )
         self.access, self.refresh = tokens["access_token"], tokens["refresh_token"]
         self.id = self.get("/me")["id"]
 
@@ -174,34 +217,74 @@ class Actor:
         self.access, self.refresh = tokens["access_token"], tokens["refresh_token"]
 
     def record_licence(self) -> None:
-        self.post("/me/licence", {"number": f"12AB{secrets.randbelow(10**6):06d}", "country": self.country, "classes": ["B"],
-                                  "birth_date": "1990-04-02", "issued_on": "2010-05-01", "expires_on": "2036-05-01"}, want=201)
+        self.post(
+            "/me/licence",
+            {
+                "number": f"12AB{secrets.randbelow(10**6):06d}",
+                "country": self.country,
+                "classes": ["B"],
+                "birth_date": "1990-04-02",
+                "issued_on": "2010-05-01",
+                "expires_on": "2036-05-01",
+            },
+            want=201,
+        )
 
     def save_card(self, number: str = "4242424242424242", three_ds: str = "ok") -> str:
         """Save a card: the double plays the payment SDK of the app."""
         made = self.post("/me/cards", want=201)
-        self.place.control("stripe", "POST", "setup_intents/confirm", client_secret=made["client_secret"], card=number, three_ds=three_ds)
-        return until(lambda: next((one["id"] for one in self.get("/me/cards")["items"]
-                                   if one["id"] == made["id"] and one.get("state", "ready") in ("ready", "usable", "saved")), None),
-                     "the saved card")
+        self.place.control(
+            "stripe",
+            "POST",
+            "setup_intents/confirm",
+            client_secret=made["client_secret"],
+            card=number,
+            three_ds=three_ds,
+        )
+        until(lambda: made["id"] in [one["id"] for one in self.get("/me/cards")["items"]] or None, "the saved card")
+        return str(made["id"])
 
     def add_car(self, **values: Any) -> str:
         number = secrets.randbelow(10**9)
-        body = {"plate": f"GB-{number:09d}"[:12], "vin": f"WME45339{number:09d}", "make": "smart", "model": "EQ fortwo",
-                "powertrain": "electric", "seats": 2, "country": self.country, "time_zone": "Europe/Paris",
-                "home": {"lat": 48.8566, "lon": 2.3522, "label": "Place de la Mairie"},
-                "first_registration": "2024-05-01", "inspection_until": "2036-05-01",
-                "declared_value": {"amount": 1_500_000, "currency": "EUR"}, **values}
+        body = {
+            "plate": f"GB-{number:09d}"[:12],
+            "vin": f"WME45339{number:09d}",
+            "make": "smart",
+            "model": "EQ fortwo",
+            "powertrain": "electric",
+            "seats": 2,
+            "country": self.country,
+            "time_zone": "Europe/Paris",
+            "home": {"lat": 48.8566, "lon": 2.3522, "label": "Place de la Mairie"},
+            "first_registration": "2024-05-01",
+            "inspection_until": "2036-05-01",
+            "declared_value": {"amount": 1_500_000, "currency": "EUR"},
+            **values,
+        }
         return str(self.post("/cars", body, want=201)["id"])
 
     def pair_box(self, car: str, **values: Any) -> "CarOnTheStreet":
         """Pair a simulated OVMS box and put its car on the street."""
-        body = {"kind": "simulator", "has_immobiliser": True, "key_sensor": True,
-                "config": {"how": "native", "pin": "4711", "keys": {"port": 6, "present_level": 1}}, **values}
+        body = {
+            "kind": "simulator",
+            "has_immobiliser": True,
+            "key_sensor": True,
+            "config": {"how": "native", "pin": "4711", "keys": {"port": 6, "present_level": 1}},
+            **values,
+        }
         paired = self.put(f"/cars/{car}/box", body)
         given = paired["credentials"]
-        self.place.control("simulator", "POST", "boxes", username=given["username"], password=given["password"],
-                           vehicle=given["vehicle"], vin="WME4533911K000001", profile="DEMO", pin="4711")
+        self.place.control(
+            "simulator",
+            "POST",
+            "boxes",
+            username=given["username"],
+            password=given["password"],
+            vehicle=given["vehicle"],
+            vin="WME4533911K000001",
+            profile="DEMO",
+            pin="4711",
+        )
         street = CarOnTheStreet(self.place, given["username"])
         until(lambda: street.state().get("connected"), "the box at the broker")
         until(lambda: self.get(f"/cars/{car}/box")["state"] == "heard" or None, "a word from the box")
@@ -211,7 +294,11 @@ class Actor:
         """Share the car with the community, always, on these terms."""
         self.put(f"/cars/{car}/communities/{community}")
         self.put(f"/cars/{car}/communities/{community}/terms", terms or {})
-        self.post(f"/cars/{car}/windows", {"from": "2026-01-01T00:00", "to": "2026-01-02T00:00", "rrule": "FREQ=DAILY"}, want=201)
+        self.post(
+            f"/cars/{car}/windows",
+            {"from": "2026-01-01T00:00", "to": "2026-01-02T00:00", "rrule": "FREQ=DAILY"},
+            want=201,
+        )
 
     def now(self) -> datetime:
         """Business time."""
@@ -238,7 +325,11 @@ class CarOnTheStreet:
 
 
 def _path(path: str) -> str:
-    return path if path.startswith(("/.", "/oauth", "/webhooks", "/v1", "/conditions", "/problems", "/openapi")) else f"/v1{path}"
+    return (
+        path
+        if path.startswith(("/.", "/oauth", "/webhooks", "/v1", "/conditions", "/problems", "/openapi"))
+        else f"/v1{path}"
+    )
 
 
 def hours(count: float) -> timedelta:

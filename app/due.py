@@ -14,7 +14,7 @@ from app.kit import clock
 from app.kit.db import db, release, session, transactional
 from app.kit.listen import notices
 from app.messages import deliver, digest
-from app.rentals import expire, extend
+from app.rentals import close, expire, extend
 
 log = structlog.get_logger(__name__)
 LEADER, BATCH, WORST_WAIT_S = 7006, 100, 300
@@ -27,6 +27,7 @@ TABLE: Mapping[str, Step] = {
     "late": expire.late,
     "settle": expire.settle,
     "extension": extend.lapse,
+    "hand_back": close.hand_back,
     "hold": hold.due_hold,
     "hold_failed": hold.due_hold_failed,
     "hold_renew": hold.due_renewal,
@@ -105,11 +106,9 @@ def run(app: Flask, stop: threading.Event) -> None:
 
 
 def _lead(url: str, stop: threading.Event) -> None:
-    rounds = 0
-    for _notice in notices(url, "deadlines", 1.0, stop):
+    for rounds, _notice in enumerate(notices(url, "deadlines", 1.0, stop)):
         while work_off() == BATCH and not stop.is_set():
             pass
-        rounds += 1
         if rounds % 10 == 0:
             sweep()
         release()

@@ -91,8 +91,16 @@ def _register(app: Flask, api: Api) -> None:
 
 
 BLUEPRINTS: tuple[Routes, ...] = (
-    people.routes, communities.routes, cars.routes, rentals.routes, billing.routes, billing.webhooks, coverage.routes,
-    coverage.public, partner_routes.routes, messages.routes,
+    people.routes,
+    communities.routes,
+    cars.routes,
+    rentals.routes,
+    billing.routes,
+    billing.webhooks,
+    coverage.routes,
+    coverage.public,
+    partner_routes.routes,
+    messages.routes,
 )
 
 

@@ -8,16 +8,17 @@ from app.billing import capture
 from app.coverage import report
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
-from app.rentals import expire, extend
+from app.rentals import expire, extend, receipts
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.MemberRemoved: (expire.cancel_of_member,),
-    facts.RentalEnded: (capture.on_ended,),
+    facts.RentalEnded: (capture.on_ended, receipts.on_ended),
     facts.RentalCancelled: (capture.on_cancelled,),
     facts.RentalNoShow: (capture.on_no_show,),
     facts.RentalDeclined: (capture.on_dropped,),
     facts.RentalWithdrawn: (capture.on_dropped,),
     facts.RentalLapsed: (capture.on_dropped,),
+    facts.PaymentSucceeded: (receipts.on_paid,),
     facts.PaymentHeld: (extend.on_held,),
     facts.PaymentFailed: (extend.on_failed,),
     facts.CoverBound: (report.tell,),

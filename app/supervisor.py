@@ -65,8 +65,15 @@ class Part:
 class Supervisor:
     """All parts, in a folder of their own. `with Supervisor(folder) as place:` or start() and stop()."""
 
-    def __init__(self, folder: Path, *, mode: str = "demo", api_workers: int = 2, worker: bool = True,
-                 settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        mode: str = "demo",
+        api_workers: int = 2,
+        worker: bool = True,
+        settings: dict[str, str] | None = None,
+    ) -> None:
         self.folder, self._mode, self._api_workers, self._with_worker = folder, mode, api_workers, worker
         self._extra = settings or {}
         self.parts: dict[str, Part] = {}
@@ -100,13 +107,46 @@ class Supervisor:
         api_port = free_port()
         self.url = f"http://127.0.0.1:{api_port}"
         webhook_secret = f"whsec_{secrets.token_hex(16)}"
-        self._spawn("stripe", ["-m", "payments.double", "--port", "0", "--webhook-url", f"{self.url}/webhooks/stripe",
-                               "--webhook-secret", webhook_secret])
-        self._spawn("push", ["-m", "notifications.double", "--ca-file", str(self.folder / "ca.pem"),
-                             "--credentials-file", str(self.folder / "firebase.json")])
+        self._spawn(
+            "stripe",
+            [
+                "-m",
+                "payments.double",
+                "--port",
+                "0",
+                "--webhook-url",
+                f"{self.url}/webhooks/stripe",
+                "--webhook-secret",
+                webhook_secret,
+            ],
+        )
+        self._spawn(
+            "push",
+            [
+                "-m",
+                "notifications.double",
+                "--ca-file",
+                str(self.folder / "ca.pem"),
+                "--credentials-file",
+                str(self.folder / "firebase.json"),
+            ],
+        )
         self._spawn("insurer", ["-m", "insurance.double", "--port", "0"])
-        self._spawn("simulator", ["-m", "carbox.simulator", "--host", "127.0.0.1", "--port", str(mqtt_port),
-                                  "--control-port", "0", "--pace", "0.02"])
+        self._spawn(
+            "simulator",
+            [
+                "-m",
+                "carbox.simulator",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(mqtt_port),
+                "--control-port",
+                "0",
+                "--pace",
+                "0.02",
+            ],
+        )
         for name in DOUBLES:
             self._await_ready(name)
         self.environment = self._settings(mqtt_port, mqtt_password, webhook_secret)
@@ -122,19 +162,25 @@ class Supervisor:
         folder = self.folder / "broker"
         folder.mkdir(exist_ok=True)
         port = free_port()
-        self._broker = LocalBroker(folder, port, backend="glovebox", hashes={"glovebox": password_hash(password)})
+        self._broker = LocalBroker(
+            folder, port, backend="glovebox", hashes={"glovebox": password_hash(password)}
+        )
         try:
             self._broker.start()
         except FileNotFoundError as error:
-            raise PartFailedError("mosquitto is not installed: run `make setup`, which says what to do") from error
+            raise PartFailedError(
+                "mosquitto is not installed: run `make setup`, which says what to do"
+            ) from error
         return port
 
     def _settings(self, mqtt_port: int, mqtt_password: str, webhook_secret: str) -> dict[str, str]:
         push, insurer = self.parts["push"].ready, self.parts["insurer"].ready
         partner = {
             "countries": ["FR", "DE", "BE", "IT", "ES", "PT", "NL", "AT", "GB", "CH"],
-            "url": insurer["url"], "token_url": insurer["token_url"],
-            "client_id": insurer["client_id"], "client_secret": insurer["client_secret"],
+            "url": insurer["url"],
+            "token_url": insurer["token_url"],
+            "client_id": insurer["client_id"],
+            "client_secret": insurer["client_secret"],
         }
         secret = self.folder / "secret"
         if not secret.exists():
@@ -165,8 +211,24 @@ class Supervisor:
     def _start_ours(self, api_port: int) -> None:
         self._spawn(
             "api",
-            ["-m", "granian", "--interface", "wsgi", "--workers", str(self._api_workers), "--blocking-threads", "64",
-             "--host", "127.0.0.1", "--port", str(api_port), "--no-access-log", "--log-level", "warning", "wsgi:app"],
+            [
+                "-m",
+                "granian",
+                "--interface",
+                "wsgi",
+                "--workers",
+                str(self._api_workers),
+                "--blocking-threads",
+                "64",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(api_port),
+                "--no-access-log",
+                "--log-level",
+                "warning",
+                "wsgi:app",
+            ],
         )
         if self._with_worker:
             self.start_worker()
@@ -175,7 +237,9 @@ class Supervisor:
 
     def start_worker(self, name: str = "worker") -> Part:
         """A worker process; its pushes go through the proxy of the push double."""
-        return self._spawn(name, ["-m", "flask", "--app", "wsgi", "worker"], self.parts["push"].ready["environment"])
+        return self._spawn(
+            name, ["-m", "flask", "--app", "wsgi", "worker"], self.parts["push"].ready["environment"]
+        )
 
     def start_boxlink(self) -> Part:
         return self._spawn("boxlink", ["-m", "flask", "--app", "wsgi", "boxlink"])
@@ -187,7 +251,11 @@ class Supervisor:
         """
         done = self._runner().invoke(args=list(arguments))
         if done.exit_code:
-            words = done.output if done.exception is None or isinstance(done.exception, SystemExit) else repr(done.exception)
+            words = (
+                done.output
+                if done.exception is None or isinstance(done.exception, SystemExit)
+                else repr(done.exception)
+            )
             raise PartFailedError(f"flask {' '.join(arguments)}: {words.strip()[-2000:]}")
         return done.output
 
@@ -198,7 +266,11 @@ class Supervisor:
         return self._app.test_cli_runner()
 
     def _environ(self, more: dict[str, str] | None = None) -> dict[str, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("GLOVEBOX_") and k.lower() not in PROXY_NAMES}
+        clean = {
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith("GLOVEBOX_") and k.lower() not in PROXY_NAMES
+        }
         clean |= {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **self.environment, **(more or {})}
         return clean
 
@@ -206,8 +278,13 @@ class Supervisor:
         log = self.folder / f"{name}.log"
         with log.open("ab") as out:
             process = subprocess.Popen(  # noqa: S603
-                [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=out, text=True, cwd=ROOT,
-                env=self._environ(more), start_new_session=True,
+                [sys.executable, *arguments],
+                stdout=subprocess.PIPE,
+                stderr=out,
+                text=True,
+                cwd=ROOT,
+                env=self._environ(more),
+                start_new_session=True,
             )
         self.parts[name] = Part(name, process, log)
         return self.parts[name]
@@ -257,11 +334,13 @@ class Supervisor:
 
     def control(self, name: str, method: str, path: str, **body: Any) -> Any:
         """A control verb of a double."""
-        base = {"stripe": lambda r: f"{r['url']}/_control/", "push": lambda r: r["control"].rstrip("/") + "/",
-                "insurer": lambda r: r["control"].rstrip("/") + "/",
-                "simulator": lambda r: f"http://127.0.0.1:{r['control_port']}/"}[name](self.parts[name].ready)
+        ready = self.parts[name].ready
+        base = {
+            "stripe": f"{ready.get('url')}/_control",
+            "simulator": f"http://127.0.0.1:{ready.get('control_port')}",
+        }.get(name) or str(ready["control"]).rstrip("/")
         kwargs: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
-        answer = requests.request(method, base + path, timeout=30, **kwargs)
+        answer = requests.request(method, f"{base}/{path}", timeout=30, **kwargs)
         if not answer.ok:
             raise PartFailedError(f"{name} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json()

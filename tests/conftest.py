@@ -47,7 +47,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def house(database: str) -> Iterator[Flask]:
     """The app in this process, without doors."""
-    app = create_app(settings_for(database), Doors(insurers=partners_of([]), payments=None, push=None, mail=None))
+    app = create_app(
+        settings_for(database), Doors(insurers=partners_of([]), payments=None, push=None, mail=None)
+    )
     with app.app_context():
         upgrade(str(Path(__file__).parent.parent / "migrations"))
     yield app

@@ -28,7 +28,7 @@ PRICED: dict[str, Any] = {
 
 def person(name: str = "Olga Owner", **values: Any) -> Person:
     """A confirmed account."""
-    email = f"{name.split()[0].lower()}.{uuid.uuid4().hex[:10]}@example.org"
+    email = f"{name.split(maxsplit=1)[0].lower()}.{uuid.uuid4().hex[:10]}@example.org"
     body = {
         "name": name,
         "email": email,

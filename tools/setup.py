@@ -1,4 +1,4 @@
-"""Make this clone ready: virtual environment, pinned packages, Mosquitto. Needs Python 3.11 and nothing else; run it again at will."""
+"""Make this clone ready: virtual environment, pinned packages, Mosquitto. Needs Python 3.11, nothing else; repeatable."""
 
 import hashlib
 import os
@@ -37,13 +37,20 @@ def python() -> str:
 
 def make_environment() -> None:
     """The virtual environment; a broken one is made anew."""
-    if Path(python()).exists() and subprocess.run([python(), "-c", "import pip"], capture_output=True, check=False).returncode == 0:
+    if (
+        Path(python()).exists()
+        and subprocess.run([python(), "-c", "import pip"], capture_output=True, check=False).returncode == 0
+    ):
         return
     say("making the virtual environment .venv")
     shutil.rmtree(VENV, ignore_errors=True)
-    done = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        fail(f"Python could not make a virtual environment (on Debian: apt-get install python3.11-venv).\n{done.stdout}{done.stderr}")
+        fail(
+            f"Python could not make a virtual environment (on Debian: apt-get install python3.11-venv).\n{done.stdout}{done.stderr}"
+        )
 
 
 def install_packages() -> None:
@@ -79,7 +86,9 @@ def install_broker() -> None:
             policy.chmod(0o755)
         try:
             for step in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", "mosquitto"]):
-                subprocess.run([*prefix, "apt-get", *step], env=environment, stdout=subprocess.DEVNULL, check=False)
+                subprocess.run(
+                    [*prefix, "apt-get", *step], env=environment, stdout=subprocess.DEVNULL, check=False
+                )
         finally:
             if quiet:
                 policy.unlink(missing_ok=True)

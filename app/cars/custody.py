@@ -1,4 +1,4 @@
-"""Custody: who holds the car at an instant. Its instants are taken after the car row is locked, never earlier than the last."""
+"""Custody: who holds the car at an instant, taken after the car row is locked and never before the last."""
 
 from datetime import datetime, timedelta
 

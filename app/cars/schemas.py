@@ -162,7 +162,7 @@ class Terms(Strict):
     text = Text(2000, shortest=0, lines=True)
 
 
-assert set(DEFAULTS) <= set(Terms._declared_fields), "the terms of the contract and of the rules differ"
+assert set(DEFAULTS) <= set(Terms().fields), "the terms of the contract and of the rules differ"
 
 
 class Window(Strict):

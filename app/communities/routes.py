@@ -5,8 +5,8 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import select
 
-from app.communities import access, invite, leave, make, schemas
 from app.communities import accept as accepting
+from app.communities import access, invite, leave, make, schemas
 from app.communities.models import RULES, Community, Invitation, Membership
 from app.kit import clock
 from app.kit.auth import Who, caller

@@ -86,7 +86,7 @@ def _secret(text: str) -> bytes:
         raise EnvValidationError(
             "must be base64url", ["must be base64url of at least 32 random bytes"]
         ) from error
-    if len(key) < 32:  # noqa: PLR2004
+    if len(key) < 32:
         raise EnvValidationError("too short", ["must be base64url of at least 32 random bytes"])
     return key
 

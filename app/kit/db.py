@@ -142,7 +142,8 @@ def transactional(work: Callable[P, T]) -> Callable[P, T]:
             return work(*args, **kwargs)
         for attempt in range(1, _TRIES + 1):
             try:
-                return _once(work, args, kwargs)
+                result: T = _once(work, args, kwargs)
+                return result
             except DBAPIError as error:
                 if attempt == _TRIES or sqlstate(error) not in (_DEADLOCK, _SERIALIZATION):
                     raise
@@ -185,7 +186,8 @@ def constraint(error: DBAPIError) -> str | None:
 def read(statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
     """A hot read: one statement in autocommit, outside the session. Never inside a transaction."""
     with autocommit_engine().connect() as connection:
-        return connection.execute(statement, parameters or {}).all()
+        rows: Sequence[Row[Any]] = connection.execute(statement, parameters or {}).all()
+        return rows
 
 
 def autocommit_engine() -> Any:

@@ -1,4 +1,4 @@
-"""Deadlines in business time: rows with a due instant that the due-runner works off; set in the transaction that needs them."""
+"""Deadlines in business time: rows that the due-runner works off, set in the transaction that needs them."""
 
 from datetime import datetime
 

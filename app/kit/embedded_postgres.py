@@ -136,7 +136,7 @@ def _reachable(bin_dir: Path) -> tuple[Path, list[str]]:
     if (
         shutil.which("unshare")
         and not subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
-    ):  # noqa: S603
+    ):
         return bin_dir, unshare
     runuser = shutil.which("setpriv")
     if runuser is None:

@@ -29,7 +29,7 @@ class Problem(Exception):
     title: ClassVar[str] = "Internal error"
     may_have_acted: ClassVar[bool] = False
     temporary: ClassVar[bool] = False
-    keeps: ClassVar[bool] = False
+    keeps: bool = False
     """Raised inside a transaction, it is committed all the same: a counted try, a session that ends."""
 
     def __init__(self, detail: str | None = None, **members: Any) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import z
 from app.kit.db import Big, Model, Xid8, in_transaction, session, transactional
-from app.kit.jobs import defer, job
+from app.kit.jobs import job
 
 
 class Fact:

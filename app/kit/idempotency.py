@@ -67,7 +67,7 @@ def once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str,
     if stored is not None:
         return _replay(stored)
     answer = view()
-    if answer.status_code < 300:  # noqa: PLR2004
+    if answer.status_code < 300:
         _store(scope, key, answer, secrets)
     return answer
 

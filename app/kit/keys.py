@@ -13,8 +13,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -151,7 +151,9 @@ def ensure_keys() -> None:
     with db.engine.begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(7002)"))
         for purpose in Purpose:
-            live = select(SigningKey.kid).where(SigningKey.purpose == purpose, SigningKey.retired_at.is_(None))
+            live = select(SigningKey.kid).where(
+                SigningKey.purpose == purpose, SigningKey.retired_at.is_(None)
+            )
             if connection.execute(live).first() is None:
                 connection.execute(insert(SigningKey).values(_made(purpose)))
 
@@ -159,7 +161,12 @@ def ensure_keys() -> None:
 def _made(purpose: Purpose) -> dict[str, Any]:
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return {"kid": new_id("key"), "purpose": purpose.value, "sealed": seal("signing", pem), "made_at": real_now()}
+    return {
+        "kid": new_id("key"),
+        "purpose": purpose.value,
+        "sealed": seal("signing", pem),
+        "made_at": real_now(),
+    }
 
 
 @transactional

@@ -1,4 +1,4 @@
-"""One LISTEN connection per process that wakes whoever waits for something to be settled; a re-read each second covers a lost notice."""
+"""One LISTEN connection per process wakes whoever waits; a re-read each second covers a lost notice."""
 
 import contextlib
 import threading

@@ -6,10 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from app.cars.models import Car
-from app.facts import kinds
 from app.kit import facts
 from app.kit.db import session
-from app.kit.facts import Fact, FactRow
+from app.kit.facts import Fact
 from app.messages.about import About, about
 
 
@@ -38,16 +37,5 @@ class Scene:
 
 def of(fact: Fact) -> Scene:
     """The scene of the fact that is being reacted to."""
-    row = _row_of(fact)
+    row = facts.present()
     return Scene(fact=fact, seq=row.seq, at=row.at, rental_id=getattr(fact, "rental", None))
-
-
-def _row_of(fact: Fact) -> FactRow:
-    """The row from which `facts.react` took the fact; it is in this session for as long as the reaction runs."""
-    known = kinds()
-    rows = [
-        row
-        for row in session.identity_map.values()
-        if isinstance(row, FactRow) and row.kind == fact.kind and facts.loads(row, known) == fact
-    ]
-    return max(rows, key=lambda row: row.seq)

@@ -174,7 +174,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     ),
     facts.PaymentReleased: (Told(whom.driver, "payment_released.driver"),),
     facts.PaymentRefunded: (Told(whom.driver, "payment_refunded.driver"),),
-    facts.ReceiptReady: (Told(whom.driver, "receipt_ready"),),
+    facts.ReceiptReady: (Told(whom.driver, "receipt_ready"), Told(whom.owners, "receipt_ready")),
 }
 UNTOLD = {
     "note_received": "notes have no fact yet",

@@ -1,5 +1,7 @@
 """What goes in and out about people."""
 
+from typing import Any
+
 from marshmallow import fields
 
 from app.kit.fields import (
@@ -23,11 +25,11 @@ INSTALLATION = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 CODE = r"^[0-9]{6}$"
 
 
-def installation(**kwargs: object) -> Text:
+def installation(**kwargs: Any) -> Text:
     return Text(36, shortest=36, pattern=INSTALLATION, **kwargs)
 
 
-def password(**kwargs: object) -> Text:
+def password(**kwargs: Any) -> Text:
     return Text(128, shortest=12, load_only=True, **kwargs)
 
 

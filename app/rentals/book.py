@@ -152,7 +152,9 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
             on_session=on_session,
             payee=payee(car),
         )
-    confirm_cover.ask(Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at))
+    confirm_cover.ask(
+        Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at)
+    )
     facts.record(RentalBooked(rental=rental.id, approved_by=approved_by))
 
 

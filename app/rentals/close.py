@@ -3,17 +3,19 @@
 from datetime import timedelta
 
 from app.cars import box as boxes
-from app.cars import readings
+from app.cars import custody, readings
 from app.cars.models import Car
+from app.coverage import cover
 from app.facts import StillHasCar
-from app.kit import clock, facts
+from app.kit import clock, deadlines, facts
 from app.kit.db import transactional
-from app.kit.errors import NotReady
+from app.kit.errors import NotAllowed, NotReady
 from app.rentals import access, commands, lifecycle
 from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Rental
 
+STATED = "owner's statement"
 QUIET, MAY_OBJECT = timedelta(minutes=10), timedelta(minutes=15)
 
 
@@ -23,16 +25,39 @@ def close(person: str, rental_id: str) -> Rental:
     car, rental, role = access.locked_as(rental_id, person, Role.OWNER, Role.DRIVER)
     lifecycle.after(rental.stands, Step.CLOSE, role)
     _refuse(car, rental)
-    ending.end(car, rental, by="owner", evidence="owner's statement")
+    ending.end(car, rental, by="owner", evidence=STATED, covered_on=MAY_OBJECT)
     return rental
+
+
+@transactional
+def hand_back(rental_id: str) -> None:
+    """The driver had 15 minutes to object and did not: custody and cover end."""
+    car, rental = access.locked(rental_id)
+    if _covered_on(rental) and not _objects(rental):
+        ending.hand_back(car, rental, custody.next_instant(car), STATED)
+
+
+def _covered_on(rental: Rental) -> bool:
+    """Closed by hand, and its cover is still open."""
+    bound = cover.of(rental.id)
+    return rental.stands is State.ENDED and bound is not None and bound.state in ("bound", "active")
+
+
+def _objects(rental: Rental) -> bool:
+    return rental.still_has_until is not None and rental.ended_at is not None and rental.still_has_until > rental.ended_at
 
 
 @transactional
 def close_as_operator(rental_id: str, reason: str) -> Rental:
     """An operator closes with a reason. Raises NotFound, StepNotAllowed."""
     car, rental = access.locked(rental_id)
+    evidence = f"operator: {reason}"[:300]
+    if _covered_on(rental):
+        deadlines.drop(rental.id, "hand_back")
+        ending.hand_back(car, rental, custody.next_instant(car), evidence)
+        return rental
     lifecycle.after(rental.stands, Step.CLOSE, Role.OPERATOR)
-    ending.end(car, rental, by="operator", evidence=f"operator: {reason}"[:300])
+    ending.end(car, rental, by="operator", evidence=evidence)
     return rental
 
 
@@ -58,9 +83,17 @@ def _refuse(car: Car, rental: Rental) -> None:
 
 @transactional
 def still_have_it(person: str, rental_id: str) -> Rental:
-    """The driver says that the car is still with them, for 15 minutes. Raises NotFound, NotAllowed, StepNotAllowed."""
+    """The driver says that the car is still with them: nobody closes for 15 minutes, and a close by hand ends no cover.
+
+    After a close by hand it may be said for 15 minutes; then the cover goes on until a box record or an operator.
+    Raises NotFound, NotAllowed, StepNotAllowed.
+    """
     _, rental, role = access.locked_as(rental_id, person, Role.DRIVER, Role.OWNER)
-    lifecycle.after(rental.stands, Step.LOCK, role)
+    if role is not Role.DRIVER:
+        raise NotAllowed("Only the driver can say that.", role=role.value)
+    if not _covered_on(rental):
+        lifecycle.after(rental.stands, Step.LOCK, role)
+    deadlines.drop(rental.id, "hand_back")
     rental.still_has_until = clock.now() + MAY_OBJECT
     facts.record(StillHasCar(rental=rental.id))
     return rental

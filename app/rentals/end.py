@@ -19,30 +19,29 @@ from payments.pricing import Fare, Price, final
 CHARGE_REQUEST_WINDOW = timedelta(days=14)
 
 
-def end(car: Car, rental: Rental, *, by: str, evidence: str, at: datetime | None = None) -> None:
-    """End at the box-confirmed instant; the caller holds car and rental and has asked the lifecycle."""
-    at = at or custody.next_instant(car)
+def end(car: Car, rental: Rental, *, by: str, evidence: str, covered_on: timedelta | None = None) -> None:
+    """End at the box-confirmed instant; the caller holds car and rental and has asked the lifecycle.
+
+    `covered_on`, for a close by hand: custody and cover go on that long, or until the driver has said otherwise.
+    """
+    at = custody.next_instant(car)
     box = boxes.live(car.id)
     rental.state, rental.ended_at, rental.end_evidence, rental.ended_by = State.ENDED.value, at, evidence, by
     rental.over_at, rental.paused = at, False
     rental.odometer_end = _odometer(box) or rental.odometer_end
     rental.charge_end = readings.value(box, "charge_percent")
-    custody.take(car, holder="owner", person=car.owner_id, rental=None, at=at)
     occupancy.shrink(car, rental.id, at, terms.buffer_of(rental.terms))
     price = price_of(car, rental, at)
     rental.final_price = price.to_dict()
-    cover.close(
-        rental.id,
-        at,
-        evidence=evidence,
-        charged_until=rental.meter_stopped_at,
-        odometer_km=int(rental.odometer_end) if rental.odometer_end is not None else None,
-    )
     free = not book.amount_to_hold(rental)
     if not free:
         capture.settle_end(rental.id, price.total, at)
     deadlines.drop(rental.id)
     deadlines.at("settle", rental.id, at + CHARGE_REQUEST_WINDOW)
+    if covered_on is None:
+        hand_back(car, rental, at, evidence)
+    else:
+        deadlines.at("hand_back", rental.id, at + covered_on)
     facts.record(
         RentalEnded(
             rental=rental.id,
@@ -51,6 +50,18 @@ def end(car: Car, rental: Rental, *, by: str, evidence: str, at: datetime | None
             currency=None if free else price.total.currency,
             by=by,
         )
+    )
+
+
+def hand_back(car: Car, rental: Rental, at: datetime, evidence: str) -> None:
+    """Custody is the owner's again and the cover ends."""
+    custody.take(car, holder="owner", person=car.owner_id, rental=None, at=at)
+    cover.close(
+        rental.id,
+        at,
+        evidence=evidence,
+        charged_until=rental.meter_stopped_at or rental.ended_at,
+        odometer_km=int(rental.odometer_end) if rental.odometer_end is not None else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the clock does to rentals: lapse, remind, no show, late, settle. Called by the due-runner, each in its transaction."""
+"""What the clock does to rentals: lapse, remind, no show, late, settle; each in its transaction."""
 
 from datetime import timedelta
 
@@ -18,6 +18,7 @@ from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Rental
 from payments.pricing import Price, owed_on_cancellation
 
+PAID = ("none", "captured", "released", "refunded", "settled", "written_off")
 GROW_EVERY, GROW_AHEAD, SETTLE_AGAIN = timedelta(minutes=5), timedelta(minutes=15), timedelta(days=1)
 
 
@@ -95,7 +96,7 @@ def settle(rental_id: str) -> None:
     _, rental = access.locked(rental_id)
     if rental.stands is not State.ENDED:
         return
-    if hold.standing(rental.id) not in ("none", "captured", "refunded", "settled", "written_off"):
+    if hold.standing(rental.id) not in PAID:
         deadlines.at("settle", rental.id, clock.now() + SETTLE_AGAIN)
         return
     rental.state = lifecycle.after(rental.stands, Step.SETTLE, Role.CLOCK).value

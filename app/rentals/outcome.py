@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from app.cars import box as boxes
 from app.cars import custody, readings
-from app.cars.models import Box, Car
+from app.cars.models import Box, Car, Custody
 from app.coverage import cover
 from app.facts import (
     DoorUnknown,
@@ -188,7 +188,7 @@ def _not_opened(car: Car, rental: Rental, command: Command, why: str) -> None:
 
 def _leave_open(rental: Rental, command: Command, answer: Answer) -> None:
     settle(command, "dead" if answer.dead else "unknown")
-    facts.record(DoorUnknown(rental=rental.id, command=command.id, what=command.purpose))
+    _tell_unknown(rental, command)
 
 
 def _resume(
@@ -199,6 +199,7 @@ def _resume(
     if _plain(command, answer, reason):
         rental.paused = False
         facts.record(RentalResumed(rental=rental.id, command=command.id))
+    _tell_unknown(rental, command)
 
 
 def _pause(
@@ -209,6 +210,12 @@ def _pause(
     if _plain(command, answer, reason):
         rental.paused = True
         facts.record(RentalPaused(rental=rental.id, command=command.id))
+    _tell_unknown(rental, command)
+
+
+def _tell_unknown(rental: Rental, command: Command) -> None:
+    if command.state in ("unknown", "dead"):
+        facts.record(DoorUnknown(rental=rental.id, command=command.id, what=command.purpose))
 
 
 def _plain(command: Command, answer: Answer | None, reason: str | None) -> bool:
@@ -254,7 +261,7 @@ def _lock(
         _refused(rental, command, "not_done")
     else:
         settle(command, "dead" if answer.dead else "unknown")
-        facts.record(DoorUnknown(rental=rental.id, command=command.id, what="lock"))
+        _tell_unknown(rental, command)
         _stop_meter(car, rental, command)
 
 
@@ -312,15 +319,12 @@ def reading(username: str, delta: BoxState) -> None:
     """What the box reports by itself while nobody knows the outcome: a door that opened, a car that locked, use."""
     fresh = BoxState({name: one for name, one in delta.items() if not one.retained})
     row = session.execute(
-        select(Rental.id, Box.config)
+        select(Rental.id, Rental.state, Box.config)
         .join(Box, Box.car_id == Rental.car_id)
-        .where(
-            Box.username == username,
-            Box.removed_at.is_(None),
-            Rental.state.in_((State.UNLOCKING.value, State.LOCKING.value)),
-        )
+        .join(Custody, Custody.rental_id == Rental.id)
+        .where(Box.username == username, Box.removed_at.is_(None), Custody.to_at.is_(None))
     ).first()
-    if row is None or not len(fresh):
+    if row is None or row.state == State.ACTIVE.value or not len(fresh):
         return
     car, rental = access.locked(row.id)
     if session.execute(select(Command.id).where(Command.car_no == car.no, Command.state.in_(OPEN))).first():
@@ -329,6 +333,9 @@ def reading(username: str, delta: BoxState) -> None:
         _open(car, rental, None)
     elif rental.stands is State.LOCKING:
         _watch_locking(car, rental, fresh, optimistic=bool(row.config.get("optimistic_lock")))
+    elif rental.stands is State.ENDED and fresh.flag("locked") is True and not fresh.open_doors:
+        deadlines.drop(rental.id, "hand_back")
+        ending.hand_back(car, rental, custody.next_instant(car), "box record after a close by hand")
 
 
 def _watch_locking(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> None:

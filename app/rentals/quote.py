@@ -1,5 +1,6 @@
 """Quotes: the price of a span, frozen with the terms it comes from, after every rule that needs no lock."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,18 @@ from app.rentals.lifecycle import FINAL, State
 from app.rentals.models import Quote, Rental
 from payments.pricing import Fare, Price, estimate
 
+Span = tuple[datetime, datetime]
 LIVES, LONGEST, BACKDATED = timedelta(minutes=15), timedelta(days=30), timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A price and the terms it comes from."""
+
+    fare: str
+    terms_version: int
+    terms: dict[str, Any]
+    price: Price
 
 
 @transactional
@@ -44,7 +56,12 @@ def quote(person: str, body: dict[str, Any]) -> Quote:
         body.get("expected_km"),
     )
     made = _freeze(
-        person, car, mine.community_id, mine.fare, version, data, price, body["from_"], body["to"], now
+        person,
+        car,
+        mine.community_id,
+        (body["from_"], body["to"]),
+        Priced(mine.fare, version, data, price),
+        now,
     )
     made.expected_km = body.get("expected_km")
     session.add(made)
@@ -52,29 +69,18 @@ def quote(person: str, body: dict[str, Any]) -> Quote:
     return made
 
 
-def _freeze(
-    person: str,
-    car: Car,
-    community: str,
-    fare: str,
-    version: int,
-    data: dict[str, Any],
-    price: Price,
-    from_at: datetime,
-    to_at: datetime,
-    now: datetime,
-) -> Quote:
+def _freeze(person: str, car: Car, community: str, span: Span, priced: Priced, now: datetime) -> Quote:
     return Quote(
         id=new_id("quo"),
         person_id=person,
         car_id=car.id,
         community_id=community,
-        from_at=from_at,
-        to_at=to_at,
-        fare=fare,
-        terms_version=version,
-        terms=data,
-        price=price.to_dict(),
+        from_at=span[0],
+        to_at=span[1],
+        fare=priced.fare,
+        terms_version=priced.terms_version,
+        terms=priced.terms,
+        price=priced.price.to_dict(),
         conditions=[conditions.RENTAL, *cover.conditions_of(car)],
         made_at=now,
         expires_at=now + LIVES,
@@ -180,18 +186,8 @@ def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
         ZoneInfo(car.time_zone),
         before.expected_km if before else None,
     )
-    made = _freeze(
-        person,
-        car,
-        rental.community_id,
-        rental.fare,
-        rental.terms_version,
-        rental.terms,
-        price,
-        rental.from_at,
-        to_at,
-        now,
-    )
+    priced = Priced(rental.fare, rental.terms_version, rental.terms, price)
+    made = _freeze(person, car, rental.community_id, (rental.from_at, to_at), priced, now)
     made.rental_id = rental.id
     session.add(made)
     session.flush()

@@ -67,13 +67,14 @@ def _with_remedy(step: str, one: Condition) -> Condition:
     )
 
 
-def require(found: list[Condition]) -> None:
-    """Raises NotReady with exactly the unmet blocking conditions."""
+def require(found: list[Condition], *, keep: bool = False) -> None:
+    """Raises NotReady with exactly the unmet blocking conditions; `keep`: what was deferred until here stays."""
     unmet = [one for one in found if one.blocking and not one.met]
     if unmet:
-        raise NotReady(
-            "; ".join(one.remedy or one.code for one in unmet), conditions=[as_json(one) for one in unmet]
-        )
+        words = "; ".join(one.remedy or one.code for one in unmet)
+        problem = NotReady(words, conditions=[as_json(one) for one in unmet])
+        problem.keeps = keep
+        raise problem
 
 
 def as_json(one: Condition) -> dict[str, Any]:

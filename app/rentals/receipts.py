@@ -5,12 +5,26 @@ from typing import Any
 from app.billing import hold
 from app.cars.models import Car
 from app.coverage import cover
+from app.facts import PaymentSucceeded, ReceiptReady, RentalEnded
+from app.kit import facts
 from app.kit.db import session
 from app.kit.errors import NotFound
 from app.people.models import Person
 from app.rentals import access
 from app.rentals import end as ending
 from app.rentals.lifecycle import State
+
+
+def on_ended(fact: RentalEnded) -> None:
+    """A free rental has its receipt at once."""
+    if fact.total is None:
+        facts.record(ReceiptReady(rental=fact.rental))
+
+
+def on_paid(fact: PaymentSucceeded) -> None:
+    """A priced one has it when the rent is paid."""
+    if hold.standing(fact.rental) == "captured":
+        facts.record(ReceiptReady(rental=fact.rental))
 
 
 def of(rental_id: str, person: str) -> dict[str, Any]:

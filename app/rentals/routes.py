@@ -284,7 +284,7 @@ def _after_command(answer: Response) -> Response:
     shown = commands.outcome_of(
         settled or session.get(Command, command, populate_existing=True), place, command
     )
-    made: Response = current_app.json.response(schemas.Command().dump(shown.body))
+    made: Response = current_app.json.response(schemas.Command().dump(shown.body))  # type: ignore[assignment]
     made.status_code = shown.status or 200
     made.headers.update(shown.headers)
     if "Idempotent-Replayed" in answer.headers:

@@ -60,7 +60,7 @@ def _first(car: Car, rental: Rental, by: Caller) -> Command:
     found = readiness.of(car, rental, "unlock", now, Asked(by.person, by.phone, lock=True))
     if any(one.code == "payment" and not one.met for one in found):
         hold.wake(rental.id)
-    readiness.require(found)
+    readiness.require(found, keep=True)
     at = custody.next_instant(car)
     cover.bind(Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at), at)
     custody.take(car, holder="driver", person=rental.driver_id, rental=rental.id, at=at)

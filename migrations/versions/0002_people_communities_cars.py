@@ -1,9 +1,10 @@
 """people communities cars"""
 
-from alembic import op
 import sqlalchemy as sa
-from app.kit.db import Xid8
+from alembic import op
 from sqlalchemy.dialects import postgresql
+
+from app.kit.db import Xid8
 
 revision = "0002"
 down_revision = "0001"

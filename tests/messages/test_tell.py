@@ -84,7 +84,7 @@ RENTAL_FACTS = [
         {"payment": "pay_" + "0" * 32, "amount": 500, "currency": "EUR"},
     ),
     Row(facts.PaymentReleased, "payment_released.driver", None, {"payment": "pay_" + "0" * 32}),
-    Row(facts.ReceiptReady, "receipt_ready", None, {}),
+    Row(facts.ReceiptReady, "receipt_ready", "receipt_ready", {}),
 ]
 
 
