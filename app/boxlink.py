@@ -6,29 +6,26 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 from flask import Flask
 from sqlalchemy import select
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from app.cars import access as cars
 from app.cars import box as boxes
 from app.cars import readings
-from app.cars.models import Box, Car
-from app.kit import clock, rights
+from app.cars.models import Box
+from app.kit import rights
 from app.kit.config import Settings
-from app.kit.db import release, session, transactional
+from app.kit.db import release, session
 from app.kit.listen import notices
-from app.people.models import Person, Phone, Session
-from app.rentals import access, outcome
-from app.rentals.lifecycle import State
-from app.rentals.models import Command, Rental
+from app.rentals import abandoned, outcome
+from app.rentals.claim import Claim, claim
+from app.rentals.models import Command
 from carbox.box import (
     Answer,
-    AnswerKind,
     BadCommand,
     BoxAddress,
     BoxFault,
@@ -42,13 +39,8 @@ from carbox.local_broker import reload_accounts, write_accounts
 from carbox.mqtt_link import BrokerAddress, let_in
 
 log = structlog.get_logger(__name__)
-THREADS, SWEEP_S, FLUSH_S, GIVE_UP_AFTER = 64, 1.0, 0.05, timedelta(seconds=25)
-STATE_OF_PURPOSE = {
-    "unlock": (State.UNLOCKING,),
-    "resume": (State.ACTIVE,),
-    "pause": (State.ACTIVE,),
-    "lock": (State.LOCKING,),
-}
+THREADS, SWEEP_S, FLUSH_S = 64, 1.0, 0.05
+SETTLE_WITHIN_S, SETTLE_AGAIN_S = 20.0, 0.5
 
 
 class Listener:
@@ -88,12 +80,7 @@ class BoxLink:
 
     def run(self) -> None:
         """Until `stop`."""
-        with self._app.app_context():
-            orphaned = [row.id for row in session.scalars(select(Command).where(Command.state == "sent"))]
-            release()
         self._door.start()
-        for command in orphaned:
-            self._in_context(_give_up, command)
         loops = (self._load_accounts, self._take_readings, self._take_late, self._take_commands)
         threads = [threading.Thread(target=loop, name=loop.__name__) for loop in loops]
         for thread in threads:
@@ -118,12 +105,17 @@ class BoxLink:
     # -- commands
 
     def _take_commands(self) -> None:
+        """As their notices come; each second also those whose notice was lost, and those nobody works on any longer."""
+        swept = 0.0
         for notice in notices(self._settings.listen_database_url, "commands", SWEEP_S, self._stop):
             if notice:
                 self._submit(notice)
-            else:
-                for command in self._in_context(_waiting) or ():
-                    self._submit(command)
+            if notice and time.monotonic() - swept < SWEEP_S:
+                continue
+            swept = time.monotonic()
+            self._in_context(abandoned.settle)
+            for command in self._in_context(_waiting) or ():
+                self._submit(command)
 
     def _submit(self, command: str) -> None:
         with self._guard:
@@ -143,10 +135,7 @@ class BoxLink:
         """One command: a sign of life, the right once more, publish, wait, apply."""
         row = session.get(Command, command_id)
         box = session.get(Box, row.box_id) if row is not None else None
-        if row is None or box is None or not row.is_open:
-            return
-        if row.state == "sent":
-            _give_up(command_id)
+        if row is None or box is None or row.state != "created":
             return
         wired, kind, value, asked_by = boxes.wired(box), row.kind, row.value, row.asked_by
         release()
@@ -155,12 +144,14 @@ class BoxLink:
         except BoxFault:
             alive = False
         if not alive:
-            outcome.apply(command_id, None, "unreachable")
+            abandoned.not_sent(command_id, "unreachable")
             return
         with rights.used(asked_by) as use:
-            if not claim(command_id, self._name):
+            claimed = claim(command_id, self._name)
+            if claimed is not Claim.MINE:
                 use.done()
-                outcome.apply(command_id, None, "no_longer")
+                if claimed is Claim.NO_LONGER:
+                    abandoned.not_sent(command_id, "no_longer")
                 return
             release()
             try:
@@ -173,7 +164,7 @@ class BoxLink:
                 answer, reason = None, "unreachable"
             else:
                 reason = ""
-        outcome.apply(command_id, answer, reason or None)
+        _settle(command_id, answer, reason or None)
 
     # -- readings and late answers
 
@@ -195,7 +186,21 @@ class BoxLink:
                 command, answer = self._listener.late.get(timeout=SWEEP_S)
             except queue.Empty:
                 continue
-            self._in_context(outcome.apply_late, command, answer)
+            self._in_context(self._late, command, answer)
+
+    def _late(self, command: str, answer: Answer) -> None:
+        """What proves something after all. A command in hand elsewhere: its own process is dead, or settles it now."""
+        row = session.execute(select(Command.state, Command.claimed_by).where(Command.id == command)).first()
+        release()
+        if row is None:
+            return
+        if row.state == "sent" and row.claimed_by == self._name:
+            time.sleep(FLUSH_S)
+            self._listener.late.put((command, answer))
+            return
+        if row.state == "sent":
+            abandoned.give_up(command)
+        outcome.apply_late(command, answer)
 
     # -- accounts
 
@@ -247,24 +252,25 @@ def _unloaded() -> bool:
 
 
 def _waiting() -> list[str]:
-    """Commands nobody has claimed, and those whose claimer is gone."""
-    limit = clock.real_now() - GIVE_UP_AFTER
-    rows = (
-        session.execute(
-            select(Command.id).where(
-                (Command.state == "created") | ((Command.state == "sent") & (Command.claimed_at < limit))
-            )
-        )
-        .scalars()
-        .all()
-    )
+    """Commands nobody has claimed."""
+    rows = session.scalars(select(Command.id).where(Command.state == "created")).all()
     release()
     return list(rows)
 
 
-def _give_up(command: str) -> None:
-    """A claimed command whose boxlink died is unknown; it is never sent again by itself."""
-    outcome.apply(command, Answer(AnswerKind.SILENT))
+def _settle(command: str, answer: Answer | None, reason: str | None) -> None:
+    """Apply what came of a command; the answer is not to be had again, so a database that is away is waited for."""
+    deadline = time.monotonic() + SETTLE_WITHIN_S
+    while True:
+        try:
+            outcome.apply(command, answer, reason)
+            return
+        except (InterfaceError, OperationalError) as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("settling again", command=command, error=repr(error))
+            release()
+            time.sleep(SETTLE_AGAIN_S)
 
 
 def _as_box_command(kind: str, value: int | None) -> BoxCommand:
@@ -272,49 +278,3 @@ def _as_box_command(kind: str, value: int | None) -> BoxCommand:
     if known is CommandKind.CHARGE_LIMIT:
         return BoxCommand(known, amps=value)
     return BoxCommand(known, on=bool(value) if known is CommandKind.CLIMATE else None)
-
-
-@transactional
-def claim(command_id: str, name: str) -> bool:
-    """Mark a command as sent, if it is still to be sent and its asker still may; False otherwise."""
-    row = session.scalars(
-        select(Command)
-        .where(Command.id == command_id, Command.state == "created")
-        .with_for_update(skip_locked=True)
-    ).first()
-    if row is None or row.expires_at <= clock.now() or not _still_may(row):
-        return False
-    row.state, row.sent_at, row.claimed_by, row.claimed_at = "sent", clock.now(), name, clock.real_now()
-    return True
-
-
-def _still_may(row: Command) -> bool:
-    """State and right, as they are at this moment. Locking is never refused."""
-    rental = session.get(Rental, row.rental_id) if row.rental_id else None
-    if (
-        rental is not None
-        and row.purpose in STATE_OF_PURPOSE
-        and rental.stands not in STATE_OF_PURPOSE[row.purpose]
-    ):
-        return False
-    if row.purpose in ("pause", "lock"):
-        return True
-    person, opened = session.get(Person, row.asked_by), session.get(Session, row.asked_session)
-    if person is None or person.suspended_at or opened is None or opened.revoked_at:
-        return False
-    if row.asked_on is not None:
-        phone = session.get(Phone, row.asked_on)
-        if phone is None or phone.revoked_at is not None:
-            return False
-    return _right_of(row, rental)
-
-
-def _right_of(row: Command, rental: Rental | None) -> bool:
-    car = session.get(Car, row.car_id)
-    if car is None or car.removed_at is not None:
-        return False
-    if row.purpose == "owner":
-        return cars.runs(car, row.asked_by) and access.out_of_car(car.no) is None
-    if rental is None or rental.driver_id != row.asked_by:
-        return False
-    return row.purpose != "unlock" or cars.my_membership(car, row.asked_by, rental.community_id) is not None

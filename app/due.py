@@ -1,5 +1,6 @@
 """The due-runner: works off deadlines in business time, each second and when the clock moves; each in its transaction."""
 
+import itertools
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -11,10 +12,10 @@ from sqlalchemy import text
 from app.billing import hold, reconcile
 from app.cars import readings, windows
 from app.kit import clock
-from app.kit.db import db, release, session, transactional
-from app.kit.listen import notices
+from app.kit.db import release, session, transactional
+from app.kit.leader import lead
 from app.messages import deliver, digest
-from app.rentals import close, expire, extend
+from app.rentals import abandoned, close, expire, extend
 
 log = structlog.get_logger(__name__)
 LEADER, BATCH, WORST_WAIT_S = 7006, 100, 300
@@ -40,6 +41,7 @@ _DUE = text(
     "select kind, ref, due_at from deadlines where due_at <= business_now()"
     " and (not_before is null or not_before <= clock_timestamp()) order by due_at limit :batch"
 )
+_MINE = text("select pg_try_advisory_xact_lock(hashtextextended(:kind || :ref, 7008))")
 _STILL = text("select 1 from deadlines where kind = :kind and ref = :ref and due_at = :due_at")
 _DONE = text("delete from deadlines where kind = :kind and ref = :ref and due_at = :due_at")
 _LATER = text(
@@ -64,9 +66,13 @@ def work_off() -> int:
 
 @transactional
 def _take(kind: str, ref: str, due_at: datetime) -> None:
-    """The step and the end of its deadline, unless the deadline moved meanwhile; the step may set it anew."""
+    """The step and the end of its deadline, unless the deadline moved meanwhile; the step may set it anew.
+
+    A due-runner that was cut off and has not seen it may still be at work: each deadline is taken by one.
+    """
     parameters = {"kind": kind, "ref": ref, "due_at": due_at}
-    if session.execute(_STILL, parameters).first() is None:
+    mine = session.execute(_MINE, {"kind": kind, "ref": ref}).scalar_one()
+    if not mine or session.execute(_STILL, parameters).first() is None:
         return
     TABLE[kind](ref)
     session.execute(_DONE, parameters)
@@ -87,28 +93,15 @@ def sweep() -> None:
 
 
 def run(app: Flask, stop: threading.Event) -> None:
-    """Work deadlines off until stopped, while this process holds the leader's lock."""
-    with app.app_context():
-        url = app.extensions["glovebox"].settings.listen_database_url
-        while not stop.is_set():
-            try:
-                with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as leader:
-                    if not leader.execute(
-                        text("select pg_try_advisory_lock(:n)"), {"n": LEADER}
-                    ).scalar_one():
-                        stop.wait(1)
-                        continue
-                    _lead(url, stop)
-            except Exception as error:
-                log.exception("due-runner", error=repr(error))
-                release()
-                stop.wait(1)
+    """Work deadlines off until stopped, while this process leads."""
+    rounds = itertools.count()
 
-
-def _lead(url: str, stop: threading.Event) -> None:
-    for rounds, _notice in enumerate(notices(url, "deadlines", 1.0, stop)):
+    def work() -> None:
         while work_off() == BATCH and not stop.is_set():
             pass
-        if rounds % 10 == 0:
+        abandoned.settle()
+        if next(rounds) % 10 == 0:
             sweep()
-        release()
+
+    with app.app_context():
+        lead(LEADER, "deadlines", 1.0, stop, work)

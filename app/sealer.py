@@ -9,15 +9,13 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
-import structlog
 from flask import Flask
 from sqlalchemy import Row, text
 
-from app.kit.db import db, release, session, transactional
-from app.kit.listen import notices
+from app.kit.db import session, transactional
+from app.kit.leader import lead
 
-log = structlog.get_logger(__name__)
-BATCH, LEADER = 500, 7005
+BATCH, LEADER, ONE_AT_A_TIME = 500, 7005, 7007
 GENESIS = hashlib.sha256(b"glovebox facts").digest()
 _READY = text(
     "select seq, kind, data::text as data, at, recorded_at from facts where position is null"
@@ -41,7 +39,11 @@ def link(before: bytes, row: Any) -> bytes:
 
 @transactional
 def seal() -> int:
-    """Seal what may be sealed; returns how many facts."""
+    """Seal what may be sealed; returns how many facts.
+
+    A sealer that was cut off and has not seen it may still be at work: one waits here for the other, and then reads.
+    """
+    session.execute(text("select pg_advisory_xact_lock(:n)"), {"n": ONE_AT_A_TIME})
     rows: Sequence[Row[Any]] = session.execute(_READY, {"batch": BATCH}).all()
     if not rows:
         return 0
@@ -80,26 +82,11 @@ def verify(from_position: int = 1) -> int | None:
 
 
 def run(app: Flask, stop: threading.Event) -> None:
-    """Seal until stopped, while this process holds the leader's lock."""
-    with app.app_context():
-        url = app.extensions["glovebox"].settings.listen_database_url
-        while not stop.is_set():
-            try:
-                with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as leader:
-                    if not leader.execute(
-                        text("select pg_try_advisory_lock(:n)"), {"n": LEADER}
-                    ).scalar_one():
-                        stop.wait(1)
-                        continue
-                    _lead(url, stop)
-            except Exception as error:
-                log.exception("sealer", error=repr(error))
-                release()
-                stop.wait(1)
+    """Seal until stopped, while this process leads."""
 
-
-def _lead(url: str, stop: threading.Event) -> None:
-    for _notice in notices(url, "facts", 0.05, stop):
+    def work() -> None:
         while seal() == BATCH:
             pass
-        release()
+
+    with app.app_context():
+        lead(LEADER, "facts", 0.05, stop, work)

@@ -9,7 +9,7 @@ from app.communities import access
 from app.communities.access import ROLES
 from app.communities.models import Membership
 from app.facts import MemberRemoved, MembershipChanged
-from app.kit import clock, facts
+from app.kit import clock, facts, rights
 from app.kit.db import session, transactional
 from app.kit.errors import LastOwner, NotAllowed, NotFound
 
@@ -43,7 +43,11 @@ def _refuse_last_owner(community: str) -> None:
 
 @transactional
 def leave(by: str, community: str, person: str) -> None:
-    """End a membership: one's own, or another's by who runs the community. Raises LastOwner."""
+    """End a membership: one's own, or another's by who runs the community. Raises LastOwner.
+
+    What it lets them do is dead when this returns.
+    """
+    rights.revoke(person)
     found, mine = access.may_see(community, by)
     session.refresh(found, with_for_update=True)
     theirs = _theirs(community, person)
@@ -59,7 +63,8 @@ def leave(by: str, community: str, person: str) -> None:
 def change(
     by: str, community: str, person: str, body: dict[str, Any], check: Callable[[Membership], None]
 ) -> Membership:
-    """Change role, fare, label or block. Raises NotAllowed, LastOwner."""
+    """Change role, fare, label or block: what that takes away is dead when this returns. Raises NotAllowed, LastOwner."""
+    rights.revoke(person)
     found, mine = access.may_run(community, by)
     session.refresh(found, with_for_update=True)
     theirs = _theirs(community, person)

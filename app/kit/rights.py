@@ -7,40 +7,52 @@ the transaction that revokes, and so waits for a use that has begun or is seen b
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from app.kit.db import autocommit_engine, session
 
 _KEY = "hashtextextended(:person, 7004)"
+_TAKE = text(f"select pg_advisory_lock_shared({_KEY})")
+_GIVE_BACK = text(f"select pg_advisory_unlock_shared({_KEY})")
+_TAKE_ALONE = text(f"select pg_advisory_xact_lock({_KEY})")
 
 
 @contextmanager
 def used(person: str) -> Iterator["Use"]:
     """Hold the person's rights as they are, on a connection of its own, until `done` or the end."""
-    with autocommit_engine().connect() as connection:
-        connection.execute(text(f"select pg_advisory_lock_shared({_KEY})"), {"person": person})  # noqa: S608
-        use = Use(
-            lambda: connection.execute(text(f"select pg_advisory_unlock_shared({_KEY})"), {"person": person})
-        )  # noqa: S608
-        try:
-            yield use
-        finally:
-            use.done()
+    use = Use(person, autocommit_engine().connect())
+    try:
+        use.begin()
+        yield use
+    finally:
+        use.done()
 
 
 class Use:
-    """One use of a right."""
+    """One use of a right. Its connection goes back with it: what follows may wait long for a silent box."""
 
-    def __init__(self, give_back: object) -> None:
-        self._give_back = give_back
+    def __init__(self, person: str, connection: Connection) -> None:
+        self._person = {"person": person}
+        self._connection: Connection | None = connection
+
+    def begin(self) -> None:
+        assert self._connection is not None
+        self._connection.execute(_TAKE, self._person)
 
     def done(self) -> None:
         """The right has been used; a revoke need not wait any longer."""
-        give_back, self._give_back = self._give_back, None
-        if callable(give_back):
-            give_back()
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            connection.execute(_GIVE_BACK, self._person)
+        except BaseException:
+            connection.invalidate()
+            raise
+        finally:
+            connection.close()
 
 
 def revoke(person: str) -> None:
     """In the transaction that revokes: wait for uses that have begun, keep new ones out until the commit."""
-    session.execute(text(f"select pg_advisory_xact_lock({_KEY})"), {"person": person})  # noqa: S608
+    session.execute(_TAKE_ALONE, {"person": person})

@@ -34,7 +34,11 @@ def make_operator(email: str, *, by: str, reason: str) -> str:
     if person is None or person.email_confirmed_at is None:
         raise NotFound("No confirmed account has this address.")
     secret = pyotp.random_base32()
-    person.operator, person.totp_sealed, person.totp_last_step = True, keys.seal("totp", secret.encode()), None
+    person.operator, person.totp_sealed, person.totp_last_step = (
+        True,
+        keys.seal("totp", secret.encode()),
+        None,
+    )
     sign_in.end_all(person.id, but=None, reason="became an operator")
     _audit(by, "operator add", person.id, reason)
     return secret
@@ -49,7 +53,9 @@ def add_insurer(name: str, *, by: str, reason: str) -> InsurerRow:
 
 
 @transactional
-def add_client(insurer: str, *, label: str, scopes: list[str], by: str, reason: str) -> tuple[Client, str | None]:
+def add_client(
+    insurer: str, *, label: str, scopes: list[str], by: str, reason: str
+) -> tuple[Client, str | None]:
     """A client of an insurer and its secret, shown once. Raises NotFound, Validation."""
     client, secret = partners.add_client(insurer, label=label, scopes=scopes)
     _audit(by, "client add", client.id, reason)
@@ -95,6 +101,8 @@ def clear_licence(person: str, *, by: str, reason: str) -> None:
 
 @transactional
 def refuse_licence(person: str, *, by: str, reason: str) -> None:
+    """An operator has checked a licence and it is not good: no unlock from the moment this returns. Raises NotFound."""
+    rights.revoke(person)
     licence.refuse(person, by=by, reason=reason)
     _audit(by, "licence refuse", person, reason)
 
@@ -176,6 +184,10 @@ def find_people(email: str) -> list[Person]:
 def licences_to_check() -> list[Any]:
     """People whose licence is recorded and not cleared by an operator."""
     cleared = select(Clearance.person_id).where(Clearance.withdrawn_at.is_(None), Clearance.level != "owner")
-    return list(session.scalars(
-        select(Licence).where(Licence.person_id.not_in(cleared), Licence.refused_at.is_(None)).order_by(Licence.recorded_at)
-    ))
+    return list(
+        session.scalars(
+            select(Licence)
+            .where(Licence.person_id.not_in(cleared), Licence.refused_at.is_(None))
+            .order_by(Licence.recorded_at)
+        )
+    )

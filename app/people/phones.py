@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from sqlalchemy import select
 
 from app.facts import PhoneAdded, PhoneRemoved
-from app.kit import facts
+from app.kit import facts, rights
 from app.kit.clock import real_now
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import AlreadyExists, NotFound, SignatureInvalid, Validation
@@ -101,6 +101,7 @@ def _confirm(person: str, phone: str, code: str) -> bool:
 @transactional
 def remove(person: str, phone: str) -> None:
     """Revoke a phone; its session ends with it, dead before this returns."""
+    rights.revoke(person)
     found = session.get(Phone, phone, with_for_update=True)
     if found is None or found.person_id != person or found.revoked_at is not None:
         raise NotFound

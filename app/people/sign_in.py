@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 from app.facts import SessionRevoked as SessionRevokedFact
 from app.facts import SignedIn
-from app.kit import auth, facts
+from app.kit import auth, facts, rights
 from app.kit.auth import ACCESS_FOR, Caller
 from app.kit.clock import real_now
 from app.kit.db import bare, new_id, read, session, transactional
@@ -69,6 +69,7 @@ def _person_with(key: str) -> Person | None:
 
 @transactional
 def _open(person_id: str, installation: str, totp: str | None) -> dict[str, Any]:
+    rights.revoke(person_id)
     person = session.get(Person, person_id, with_for_update=True)
     assert person is not None
     if person.operator:
@@ -186,6 +187,8 @@ def _grace(opened: Session, row: RefreshToken) -> dict[str, Any] | None:
 
 
 def end(opened: Session, reason: str) -> None:
+    """End a session; what it lets one do is dead once this is committed."""
+    rights.revoke(opened.person_id)
     opened.revoked_at, opened.revoked_reason = real_now(), reason
     facts.record(SessionRevokedFact(person=opened.person_id, session=opened.id, reason=reason))
 
@@ -193,6 +196,7 @@ def end(opened: Session, reason: str) -> None:
 @transactional
 def sign_out(person: str, session_id: str) -> None:
     """End one session: its tokens are dead when this returns. Raises NotFound."""
+    rights.revoke(person)
     opened = session.get(Session, session_id, with_for_update=True)
     if opened is None or opened.person_id != person:
         raise NotFound
@@ -203,6 +207,7 @@ def sign_out(person: str, session_id: str) -> None:
 @transactional
 def end_all(person: str, *, but: str | None, reason: str) -> None:
     """End every session of a person, perhaps but one."""
+    rights.revoke(person)
     rows = session.scalars(
         select(Session).where(Session.person_id == person, Session.revoked_at.is_(None)).with_for_update()
     )
