@@ -37,35 +37,42 @@ __all__ = [
 NO_POLICY, COVER_OPEN = "no_policy", "cover_open"
 
 
-def reasons_against(trip: Trip, *, share_lock: bool = False, ignore_clearance: bool = False) -> list[str]:
-    """Why this trip cannot be insured, as eligibility codes; none: `bind` would succeed at `trip.from_at`.
+def reasons_against(
+    trip: Trip, *, at: datetime | None = None, share_lock: bool = False, ignore_clearance: bool = False
+) -> list[str]:
+    """Why this trip cannot be insured, as eligibility codes; none: `bind` would succeed at that instant.
 
-    At the unlock ask with the present instant as `from_at`. `share_lock` holds policy and licence until the
-    transaction ends. `ignore_clearance`, for quotes and bookings, leaves out what can still be put right until
-    the unlock: a licence that is missing or not cleared, conditions not accepted, a busy insurer.
+    `at` is when the cover would begin, where that is not the planned start. `share_lock` holds policy and
+    licence until the transaction ends. `ignore_clearance`, for quotes and bookings, leaves out what can still be
+    put right until the unlock: a licence that is missing or not cleared, conditions not accepted, an insurer that
+    has not confirmed or is behind with acknowledging.
     """
-    policy = master_policies.in_force(trip.car.country, trip.from_at, share_lock=share_lock)
+    return _judged(trip, at or trip.from_at, share_lock=share_lock, ahead=ignore_clearance)[1]
+
+
+def _judged(
+    trip: Trip, at: datetime, *, share_lock: bool, ahead: bool = False, exact: bool = False
+) -> tuple[Policy | None, list[str]]:
+    policy = master_policies.in_force(trip.car.country, at, share_lock=share_lock)
     if policy is None:
-        return [NO_POLICY]
-    return eligibility.of_trip(policy, trip, share_lock=share_lock, ahead=ignore_clearance)
+        return None, [NO_POLICY]
+    begun = replace(trip, from_at=at)
+    reasons = eligibility.of_trip(
+        policy, begun, planned_from=trip.from_at, share_lock=share_lock, ahead=ahead, exact=exact
+    )
+    return policy, reasons
 
 
 def clearance_needed(car: Car, at: datetime | None = None) -> str:
-    """Whose look at the licence is enough: owner, operator or provider. Raises NotInsurable without a policy."""
-    return master_policies.read(_policy_now(car, at)).clearance
+    """Whose look at the licence is enough: owner, operator or provider; owner where no policy is in force."""
+    policy = master_policies.in_force(car.country, at or clock.now())
+    return "owner" if policy is None else master_policies.read(policy).clearance
 
 
 def conditions_of(car: Car, at: datetime | None = None) -> list[str]:
     """The versions of insurance conditions a driver must accept; none where no policy is in force."""
     policy = master_policies.in_force(car.country, at or clock.now())
     return [] if policy is None else sorted(master_policies.read(policy).conditions)
-
-
-def _policy_now(car: Car, at: datetime | None) -> Policy:
-    policy = master_policies.in_force(car.country, at or clock.now())
-    if policy is None:
-        raise NotInsurable(f"No insurer covers cars in {car.country}.", reasons=[NO_POLICY])
-    return policy
 
 
 def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
@@ -76,13 +83,8 @@ def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
         if given.rental_id == trip.rental:
             return given
         raise NotInsurable("Another cover of this car is still open.", reasons=[COVER_OPEN])
-    policy = master_policies.in_force(trip.car.country, at, share_lock=True)
-    if policy is None:
-        raise NotInsurable(f"No insurer covers cars in {trip.car.country}.", reasons=[NO_POLICY])
-    reasons = eligibility.of_trip(
-        policy, replace(trip, from_at=at), share_lock=True, planned_from=trip.from_at, exact=True
-    )
-    if reasons:
+    policy, reasons = _judged(trip, at, share_lock=True, exact=True)
+    if policy is None or reasons:
         raise NotInsurable("The master policy does not cover this rental.", reasons=reasons)
     cover = _new(trip, policy, at)
     cover.odometer_start_km = odometer_km

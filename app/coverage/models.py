@@ -215,7 +215,7 @@ class DriverBlock(Model):
     __tablename__ = "driver_blocks"
     insurer_id: Mapped[str] = mapped_column(PublicId(INS), ForeignKey("insurers.id"), primary_key=True)
     person_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"), primary_key=True)
-    cover_id: Mapped[str] = mapped_column(PublicId(COV), ForeignKey("covers.id"))
+    cover_id: Mapped[str] = mapped_column(PublicId(COV))
     reason: Mapped[str]
     blocked_at: Mapped[datetime]
     lifted_at: Mapped[datetime | None]

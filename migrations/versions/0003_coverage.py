@@ -256,7 +256,6 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("blocked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["cover_id"], ["covers.id"], name=op.f("driver_blocks_cover_id_fkey")),
         sa.ForeignKeyConstraint(["insurer_id"], ["insurers.id"], name=op.f("driver_blocks_insurer_id_fkey")),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("driver_blocks_person_id_fkey")),
         sa.PrimaryKeyConstraint("insurer_id", "person_id", name=op.f("driver_blocks_pkey")),

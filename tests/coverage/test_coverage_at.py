@@ -9,6 +9,7 @@ from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.db import db
 from app.kit.errors import Validation
+from tests import factories as people
 from tests.coverage import factories
 from tests.coverage.factories import bind, doing, seal
 
@@ -152,7 +153,7 @@ def test_the_as_of_an_answer_names_gives_the_same_answer_again(app: Flask) -> No
 
 def test_exposure_counts_the_cars_that_are_out(app: Flask) -> None:
     circle = factories.circle()
-    other = factories.factories.shared(circle.olga, circle.community_row())
+    other = people.shared(circle.olga, circle.community_row())
     mine = circle.policy.insurer_id
     factories.ended(circle)
     bind(circle.trip())

@@ -76,8 +76,10 @@ def test_the_database_keeps_two_policies_of_a_country_apart(app: Flask) -> None:
         from_at=now,
         to_at=now + timedelta(days=1),
     )
+    session.add(row)
     with pytest.raises(IntegrityError) as refused:
-        doing(lambda: (session.add(row), session.flush()))
+        session.flush()
+    session.rollback()
     assert constraint(refused.value) == "policies_in_force_one_at_once"
 
 
@@ -108,8 +110,7 @@ def test_where_no_policy_is_in_force_nothing_is_insured(app: Flask) -> None:
     with pytest.raises(NotInsurable) as refused:
         bind(trip)
     assert refused.value.members["reasons"] == ["no_policy"]
-    with pytest.raises(NotInsurable):
-        cover.clearance_needed(circle.car)
+    assert cover.clearance_needed(circle.car) == "owner"
 
 
 def test_a_quote_names_the_conditions_and_the_clearance_of_the_policy(app: Flask) -> None:

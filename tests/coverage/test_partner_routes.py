@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient
 
 from app.coverage import cover, partners
 from app.coverage.models import Cover
@@ -31,17 +30,17 @@ def circle(app: Flask) -> factories.Circle:
 
 
 @pytest.fixture
-def ines(http: FlaskClient, circle: factories.Circle) -> dict[str, str]:
+def ines(http: Any, circle: factories.Circle) -> dict[str, str]:
     return bearer(http, factories.client(circle.policy.insurer_id, "coverage:read", "coverage:lookup"))
 
 
-def get(http: FlaskClient, headers: dict[str, str], path: str, **query: Any) -> Any:
+def get(http: Any, headers: dict[str, str], path: str, **query: Any) -> Any:
     answer = http.get(f"/v1/insurer/{path}", headers=headers, query_string=query)
     assert answer.status_code == 200, answer.text
     return answer.json
 
 
-def walk(http: FlaskClient, headers: dict[str, str], limit: int) -> list[dict[str, Any]]:
+def walk(http: Any, headers: dict[str, str], limit: int) -> list[dict[str, Any]]:
     """Every change, page by page."""
     found: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
@@ -53,9 +52,7 @@ def walk(http: FlaskClient, headers: dict[str, str], limit: int) -> list[dict[st
             return found
 
 
-def test_coverage_is_asked_over_http(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
-) -> None:
+def test_coverage_is_asked_over_http(http: Any, circle: factories.Circle, ines: dict[str, str]) -> None:
     ended = factories.ended(circle)
     seal()
     found = get(http, ines, "coverage", plate=circle.car.plate, country="FR", at=z(ended.from_at))
@@ -69,7 +66,7 @@ def test_coverage_is_asked_over_http(
 
 
 def test_the_driver_is_named_only_to_clients_that_may_read_drivers(
-    http: FlaskClient, circle: factories.Circle
+    http: Any, circle: factories.Circle
 ) -> None:
     ended = factories.ended(circle)
     seal()
@@ -92,15 +89,13 @@ def test_the_driver_is_named_only_to_clients_that_may_read_drivers(
         "plate=A&country=FR&at=2026-03-01T00:00:00Z&colour=red",
     ],
 )
-def test_a_question_that_cannot_be_answered_is_422(
-    http: FlaskClient, ines: dict[str, str], query: str
-) -> None:
+def test_a_question_that_cannot_be_answered_is_422(http: Any, ines: dict[str, str], query: str) -> None:
     answer = http.get(f"/v1/insurer/coverage?{query}", headers=ines)
     assert (answer.status_code, answer.json["type"]) == (422, "/problems/validation")
 
 
 def test_changes_are_complete_without_doubles_and_in_order(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
+    http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
     expected: list[tuple[str, int]] = []
     for _ in range(3):
@@ -114,9 +109,7 @@ def test_changes_are_complete_without_doubles_and_in_order(
     assert [one["kind"] for one in found[:3]] == ["cover.bound", "cover.activated", "cover.closed"]
 
 
-def test_a_cursor_goes_on_where_it_ended(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
-) -> None:
+def test_a_cursor_goes_on_where_it_ended(http: Any, circle: factories.Circle, ines: dict[str, str]) -> None:
     factories.ended(circle)
     seal()
     page = get(http, ines, "changes")
@@ -131,7 +124,7 @@ def test_a_cursor_goes_on_where_it_ended(
 
 
 def test_the_changes_replayed_are_the_covers(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
+    http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
     for _ in range(2):
         factories.ended(circle)
@@ -145,7 +138,7 @@ def test_the_changes_replayed_are_the_covers(
 
 
 def test_covers_are_listed_newest_first_by_state_and_acknowledgement(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
+    http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
     ended = [factories.ended(circle).id for _ in range(3)]
     out = bind(circle.trip()).id
@@ -164,7 +157,7 @@ def test_covers_are_listed_newest_first_by_state_and_acknowledgement(
 
 
 def test_a_later_version_has_to_be_acknowledged_anew(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
+    http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
     trip = circle.trip()
     bound = bind(trip)
@@ -176,7 +169,7 @@ def test_a_later_version_has_to_be_acknowledged_anew(
 
 
 def test_the_events_of_a_cover_end_in_its_state(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
+    http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
     ended = factories.ended(circle)
     seal()
@@ -188,9 +181,7 @@ def test_the_events_of_a_cover_end_in_its_state(
     }
 
 
-def test_another_insurer_sees_nothing(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
-) -> None:
+def test_another_insurer_sees_nothing(http: Any, circle: factories.Circle, ines: dict[str, str]) -> None:
     ended = factories.ended(circle)
     seal()
     rival = bearer(http, factories.client(factories.insurer("Rival").id, "coverage:read"))
@@ -204,7 +195,7 @@ def test_another_insurer_sees_nothing(
 
 
 @pytest.mark.parametrize("path", READ)
-def test_a_client_without_the_scope_is_refused(http: FlaskClient, app: Flask, path: str) -> None:
+def test_a_client_without_the_scope_is_refused(http: Any, app: Flask, path: str) -> None:
     only = bearer(http, factories.client(factories.insurer().id, "coverage:lookup"))
     answer = http.get(f"/v1/insurer/{path}", headers=only)
     assert (answer.status_code, answer.json["type"]) == (403, "/problems/scope-missing")
@@ -212,18 +203,18 @@ def test_a_client_without_the_scope_is_refused(http: FlaskClient, app: Flask, pa
 
 
 @pytest.mark.parametrize("path", READ)
-def test_a_person_is_nobody_to_the_insurers_routes(http: FlaskClient, app: Flask, path: str) -> None:
+def test_a_person_is_nobody_to_the_insurers_routes(http: Any, app: Flask, path: str) -> None:
     headers = signed_in(people.person())
     assert http.get(f"/v1/insurer/{path}", headers=headers).status_code == 401
     assert http.get(f"/v1/insurer/{path}").status_code == 401
 
 
-def test_an_insurer_is_nobody_to_peoples_routes(http: FlaskClient, ines: dict[str, str]) -> None:
+def test_an_insurer_is_nobody_to_peoples_routes(http: Any, ines: dict[str, str]) -> None:
     for path in ("/v1/me", "/v1/cars", f"/v1/covers/{new_id('cov')}/certificate"):
         assert http.get(path, headers=ines).status_code == 401
 
 
-def test_a_removed_client_is_dead_at_once(http: FlaskClient, app: Flask) -> None:
+def test_a_removed_client_is_dead_at_once(http: Any, app: Flask) -> None:
     made = factories.client(factories.insurer().id, "coverage:read")
     headers = bearer(http, made)
     assert http.get("/v1/insurer/covers", headers=headers).status_code == 200
@@ -232,7 +223,7 @@ def test_a_removed_client_is_dead_at_once(http: FlaskClient, app: Flask) -> None
 
 
 def test_a_lookup_says_who_insures_and_is_shown_to_the_owner(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
+    http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
     ended = factories.ended(circle)
     seal()
@@ -248,7 +239,7 @@ def test_a_lookup_says_who_insures_and_is_shown_to_the_owner(
 
 
 def test_every_position_has_a_head_of_the_chain(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
+    http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
     factories.ended(circle)
     seal()
@@ -260,7 +251,7 @@ def test_every_position_has_a_head_of_the_chain(
 
 
 def test_an_insurer_asks_beforehand_by_the_rules_of_the_bind(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
+    http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
     begin = clock.now()
     body = {
@@ -294,7 +285,7 @@ def test_an_insurer_asks_beforehand_by_the_rules_of_the_bind(
 
 
 def test_an_answer_has_no_place_and_no_name(
-    http: FlaskClient, circle: factories.Circle, ines: dict[str, str]
+    http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
     ended: Cover = factories.ended(circle)
     seal()

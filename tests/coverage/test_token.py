@@ -7,7 +7,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
-from flask.testing import FlaskClient
 
 from app.coverage import partners
 from app.coverage.models import Client
@@ -40,7 +39,7 @@ def keyed(app: Flask, signer: SigningKey) -> Client:
     return client
 
 
-def post(http: FlaskClient, form: dict[str, str], **headers: str) -> Any:
+def post(http: Any, form: dict[str, str], **headers: str) -> Any:
     return http.post("/oauth/token", data=form, headers=headers)
 
 
@@ -61,7 +60,7 @@ def assertion(signer: SigningKey, client: str, **changes: Any) -> dict[str, str]
     return {**GRANT, "client_assertion_type": ASSERTION, "client_assertion": signed}
 
 
-def test_a_secret_in_the_body_or_as_basic_buys_a_token(http: FlaskClient, made: tuple[Client, str]) -> None:
+def test_a_secret_in_the_body_or_as_basic_buys_a_token(http: Any, made: tuple[Client, str]) -> None:
     client, secret = made
     in_body = post(http, {**GRANT, "client_id": client.id, "client_secret": secret})
     as_basic = post(http, GRANT, Authorization=basic(client.id, secret))
@@ -73,7 +72,7 @@ def test_a_secret_in_the_body_or_as_basic_buys_a_token(http: FlaskClient, made: 
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_fewer_scopes_may_be_asked_and_no_others(http: FlaskClient, made: tuple[Client, str]) -> None:
+def test_fewer_scopes_may_be_asked_and_no_others(http: Any, made: tuple[Client, str]) -> None:
     form = {**GRANT, "client_id": made[0].id, "client_secret": made[1]}
     assert post(http, {**form, "scope": "coverage:read"}).json["scope"] == "coverage:read"
     refused = post(http, {**form, "scope": "coverage:read claims:write"})
@@ -99,7 +98,7 @@ def test_fewer_scopes_may_be_asked_and_no_others(http: FlaskClient, made: tuple[
     ],
 )
 def test_a_refusal_is_the_rfcs_own_json(
-    http: FlaskClient, made: tuple[Client, str], form: dict[str, str], status: int, error: str
+    http: Any, made: tuple[Client, str], form: dict[str, str], status: int, error: str
 ) -> None:
     places = {"ID": made[0].id, "SECRET": made[1]}
     answer = post(http, {name: places.get(value, value) for name, value in form.items()})
@@ -110,18 +109,18 @@ def test_a_refusal_is_the_rfcs_own_json(
         assert answer.headers["WWW-Authenticate"].startswith("Basic")
 
 
-def test_two_proofs_at_once_are_refused(http: FlaskClient, made: tuple[Client, str]) -> None:
+def test_two_proofs_at_once_are_refused(http: Any, made: tuple[Client, str]) -> None:
     form = {**GRANT, "client_id": made[0].id, "client_secret": made[1]}
     answer = post(http, form, Authorization=basic(*(made[0].id, made[1])))
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
 
 
-def test_a_body_that_is_not_a_form_is_refused(http: FlaskClient, made: tuple[Client, str]) -> None:
+def test_a_body_that_is_not_a_form_is_refused(http: Any, made: tuple[Client, str]) -> None:
     answer = http.post("/oauth/token", json={**GRANT, "client_id": made[0].id, "client_secret": made[1]})
     assert (answer.status_code, answer.json["error"]) == (400, "invalid_request")
 
 
-def test_a_signed_assertion_buys_one_token_once(http: FlaskClient, keyed: Client, signer: SigningKey) -> None:
+def test_a_signed_assertion_buys_one_token_once(http: Any, keyed: Client, signer: SigningKey) -> None:
     form = assertion(signer, keyed.id)
     assert post(http, form).status_code == 200
     again = post(http, form)
@@ -139,15 +138,13 @@ def test_a_signed_assertion_buys_one_token_once(http: FlaskClient, keyed: Client
     ],
 )
 def test_an_assertion_that_is_not_for_us_now_is_refused(
-    http: FlaskClient, keyed: Client, signer: SigningKey, changes: dict[str, Any]
+    http: Any, keyed: Client, signer: SigningKey, changes: dict[str, Any]
 ) -> None:
     answer = post(http, assertion(signer, keyed.id, **changes))
     assert (answer.status_code, answer.json["error"]) == (401, "invalid_client")
 
 
-def test_an_assertion_signed_by_another_key_is_refused(
-    http: FlaskClient, keyed: Client, signer: SigningKey
-) -> None:
+def test_an_assertion_signed_by_another_key_is_refused(http: Any, keyed: Client, signer: SigningKey) -> None:
     other = ec.generate_private_key(ec.SECP256R1())
     forged = jwt.encode({"sub": keyed.id}, other, "ES256", headers={"kid": signer.kid})
     form = {**GRANT, "client_assertion_type": ASSERTION, "client_assertion": forged}
@@ -156,19 +153,19 @@ def test_an_assertion_signed_by_another_key_is_refused(
     assert post(http, assertion(unknown, keyed.id)).status_code == 401
 
 
-def test_a_client_with_keys_has_no_secret(http: FlaskClient, keyed: Client) -> None:
+def test_a_client_with_keys_has_no_secret(http: Any, keyed: Client) -> None:
     answer = post(http, {**GRANT, "client_id": keyed.id, "client_secret": "anything"})
     assert answer.json["error"] == "invalid_client"
 
 
-def test_a_rotated_secret_is_dead_and_the_new_one_lives(http: FlaskClient, made: tuple[Client, str]) -> None:
+def test_a_rotated_secret_is_dead_and_the_new_one_lives(http: Any, made: tuple[Client, str]) -> None:
     fresh = partners.rotate_client(made[0].id)
     old = post(http, {**GRANT, "client_id": made[0].id, "client_secret": made[1]})
     new = post(http, {**GRANT, "client_id": made[0].id, "client_secret": fresh})
     assert (old.status_code, new.status_code) == (401, 200)
 
 
-def test_a_removed_client_gets_no_token(http: FlaskClient, made: tuple[Client, str]) -> None:
+def test_a_removed_client_gets_no_token(http: Any, made: tuple[Client, str]) -> None:
     partners.remove_client(made[0].id)
     answer = post(http, {**GRANT, "client_id": made[0].id, "client_secret": made[1]})
     assert answer.json["error"] == "invalid_client"
