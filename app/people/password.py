@@ -59,11 +59,7 @@ def ask_email_change(person_id: str, email: str) -> None:
 
 def confirm_email_change(person_id: str, code: str) -> None:
     """Take the new address over. Raises CodeInvalid."""
-    try:
-        changed = _confirm_change(person_id, code)
-    except IntegrityError:
-        changed = False
-    if not changed:
+    if not _confirm_change(person_id, code):
         raise codes.invalid()
 
 
@@ -74,9 +70,11 @@ def _confirm_change(person_id: str, code: str) -> bool:
         return False
     person = session.get(Person, person_id, with_for_update=True)
     assert person is not None
-    person.email, person.email_key, person.email_confirmed_at = (
-        row.subject,
-        email_key(row.subject),
-        real_now(),
-    )
+    try:
+        with session.begin_nested():
+            person.email, person.email_key = row.subject, email_key(row.subject)
+    except IntegrityError:
+        session.refresh(person)
+        return False
+    person.email_confirmed_at = real_now()
     return True

@@ -78,8 +78,8 @@ def _make(body: dict[str, Any], hashed: str) -> Person:
         address=body.get("address"),
         made_at=real_now(),
     )
-    session.add(person)
-    session.flush()
+    with session.begin_nested():
+        session.add(person)
     facts.record(PersonRegistered(person=person.id))
     code = codes.issue(person.id, "confirm")
     facts.record(EmailCodeIssued(person=person.id, code=code.id, purpose="confirm"))

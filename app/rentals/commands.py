@@ -10,11 +10,12 @@ from app.cars import access as cars
 from app.cars import box as boxes
 from app.cars import custody
 from app.cars.models import Box, Car
-from app.kit import clock
+from app.kit import clock, i18n
 from app.kit.auth import Caller
 from app.kit.db import new_id, notify, release, session, transactional
-from app.kit.errors import BoxRefused, BoxSilent, CarLent, CommandOpen, NotAllowed, NotFound
+from app.kit.errors import BoxRefused, BoxSilent, CarLent, CommandOpen, NotAllowed, NotFound, NotReady
 from app.kit.http import Answer
+from app.people.models import Phone
 from app.rentals import access
 from app.rentals.lifecycle import State
 from app.rentals.models import OPEN, Command, Rental
@@ -74,7 +75,7 @@ def create(
 def ask(by: Caller, car_id: str, kind: str, value: int | None) -> Command:
     """A command outside the steps of a rental: the owner's own door, or charge, climate and ping while active.
 
-    Raises NotFound, NotAllowed, CarLent, CommandOpen.
+    Raises NotFound, NotAllowed, CarLent, CommandOpen, NotReady where the phone is not confirmed.
     """
     car = cars.of(car_id, lock=True)
     out = access.out_of_car(car.no)
@@ -88,11 +89,22 @@ def ask(by: Caller, car_id: str, kind: str, value: int | None) -> Command:
         raise NotAllowed("During a rental use its own steps: unlock, pause, lock.")
     if mine and not driving:
         _refuse_lent(car, out)
+    if kind == "unlock":
+        _refuse_unconfirmed(by)
     if open_of(car.no) is not None:
         raise CommandOpen("Another command is open; wait for its answer.")
     return create(
         car, boxes.find(car.id), kind, "driver" if driving else "owner", by, out if driving else None, value
     )
+
+
+def _refuse_unconfirmed(by: Caller) -> None:
+    """A second phone opens no door before the mailed code has confirmed it."""
+    phone = session.get(Phone, by.phone) if by.phone else None
+    if phone is not None and phone.confirmed_at is None:
+        remedy = i18n.say("condition.unlock.phone")
+        unmet = {"code": "phone", "met": False, "blocking": True, "observed_at": None, "remedy": remedy}
+        raise NotReady(remedy, conditions=[unmet])
 
 
 def _refuse_lent(car: Car, out: Rental | None) -> None:

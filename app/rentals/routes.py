@@ -405,7 +405,16 @@ def read_rental_command(rental: str, command: str) -> dict[str, Any]:
     status=202,
     limit="none",
     after=_after_command,
-    problems=(NotAllowed, NotFound, CarLent, CommandOpen, BoxRefused, BoxSilent, SignatureInvalid),
+    problems=(
+        NotAllowed,
+        NotFound,
+        CarLent,
+        NotReady,
+        CommandOpen,
+        BoxRefused,
+        BoxSilent,
+        SignatureInvalid,
+    ),
 )
 def command_car(car: str, body: dict[str, Any]) -> Answer:
     _require_signature()
