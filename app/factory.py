@@ -28,6 +28,7 @@ from app.kit.listen import Waiting
 from app.kit.openapi import OPENAPI, Contract
 from app.kit.routes import PidConverter, Routes
 from app.messages import routes as messages
+from app.operator import routes as operators
 from app.people import routes as people
 from app.people import sign_in
 from app.rentals import access as rentals_access
@@ -101,6 +102,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     coverage.public,
     partner_routes.routes,
     messages.routes,
+    operators.routes,
 )
 
 

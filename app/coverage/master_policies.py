@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.coverage.models import Cover, InsurerRow, Policy, PolicyInForce
+from app.coverage.models import POL, Cover, InsurerRow, Policy, PolicyInForce
 from app.facts import MasterPolicyActivated
 from app.kit import clock, facts
-from app.kit.db import session, transactional
+from app.kit.db import new_id, session, transactional
 from app.kit.errors import AlreadyExists, NotFound, Validation
 from app.people import conditions
 from insurance.master_policy import MasterPolicy, PolicyInvalid
@@ -19,24 +19,29 @@ _READ: dict[str, MasterPolicy] = {}
 """Policies never change: each is read once per process."""
 
 
-def add(insurer: str, body: Any) -> Policy:
-    """Add one version of a policy; nothing is bound under it before it is activated.
+def add(insurer: str, body: Any, *, policy_id: str | None = None) -> Policy:
+    """Add one version of a policy, under this id or a new one; nothing is bound under it before it is activated.
 
     Raises NotFound, AlreadyExists, and Validation that names every mistake with its place.
     """
     terms = _checked(body)
     try:
-        return _add(insurer, body, terms)
+        return _add(policy_id or new_id(POL), insurer, body, terms)
     except IntegrityError as error:
         raise AlreadyExists(f"{terms.number} has a version {terms.version} already.") from error
 
 
 @transactional
-def _add(insurer: str, body: Any, terms: MasterPolicy) -> Policy:
+def _add(policy_id: str, insurer: str, body: Any, terms: MasterPolicy) -> Policy:
     if session.get(InsurerRow, insurer) is None:
         raise NotFound
     policy = Policy(
-        insurer_id=insurer, number=terms.number, version=terms.version, data=body, made_at=clock.now()
+        id=policy_id,
+        insurer_id=insurer,
+        number=terms.number,
+        version=terms.version,
+        data=body,
+        made_at=clock.now(),
     )
     session.add(policy)
     session.flush()
@@ -126,6 +131,14 @@ def in_force(country: str, at: datetime, *, share_lock: bool = False) -> Policy 
         statement = statement.with_for_update(read=True, of=PolicyInForce)
     found: Policy | None = session.scalars(statement).first()
     return found
+
+
+def is_in_force(policy_id: str) -> bool:
+    """Whether covers are, or will be, bound under the policy."""
+    later = select(PolicyInForce.id).where(
+        PolicyInForce.policy_id == policy_id, PolicyInForce.to_at > clock.now()
+    )
+    return session.execute(later.limit(1)).first() is not None
 
 
 def find(policy_id: str) -> Policy:

@@ -1,22 +1,23 @@
 """What operators do: the product's own use cases, each with a reason, written into the audit log as a fact."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pyotp
-from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from app.billing import hold
+from app.billing.models import Payment
 from app.cars.models import Car
 from app.coverage import master_policies, partners
 from app.coverage.models import Client, InsurerRow, Policy
 from app.facts import OperatorActed, PersonRestored, PersonSuspended
 from app.kit import clock, facts, keys, rights
 from app.kit.db import session, transactional
-from app.kit.errors import NotFound
-from app.kit.facts import FactRow
+from app.kit.errors import AlreadyExists, InUse, NotFound, Validation
 from app.kit.keys import Purpose
 from app.people import licence, register, sign_in
-from app.people.models import Clearance, Licence, Person
+from app.people.models import Person
 from app.rentals import close
 from app.rentals.models import Rental
 
@@ -54,12 +55,42 @@ def add_insurer(name: str, *, by: str, reason: str) -> InsurerRow:
 
 @transactional
 def add_client(
-    insurer: str, *, label: str, scopes: list[str], by: str, reason: str
+    insurer: str,
+    *,
+    label: str,
+    scopes: list[str],
+    by: str,
+    reason: str,
+    public_keys: list[dict[str, Any]] | None = None,
 ) -> tuple[Client, str | None]:
-    """A client of an insurer and its secret, shown once. Raises NotFound, Validation."""
-    client, secret = partners.add_client(insurer, label=label, scopes=scopes)
+    """A client of an insurer and, where it has no public keys, its secret, shown once. Raises NotFound, Validation."""
+    client, secret = partners.add_client(insurer, label=label, scopes=scopes, public_keys=public_keys)
     _audit(by, "client add", client.id, reason)
     return client, secret
+
+
+@transactional
+def remove_insurer(insurer: str, *, by: str, reason: str) -> None:
+    """Only one nothing was ever made for: what was bound must stay to be asked about. Raises NotFound, InUse."""
+    found = partners.find_insurer(insurer)
+    try:
+        with session.begin_nested():
+            session.delete(found)
+            session.flush()
+    except IntegrityError as error:
+        used_by = [f"client {one.id}" for one in partners.clients(insurer)] or ["what was made for it"]
+        raise InUse(
+            "Remove its clients instead; what was bound under its policies stays.", by=used_by
+        ) from error
+    _audit(by, "insurer remove", insurer, reason)
+
+
+def find_client(insurer: str, client: str) -> Client:
+    """A live client of this insurer. Raises NotFound."""
+    found: Client | None = session.get(Client, client)
+    if found is None or found.insurer_id != insurer or found.revoked_at is not None:
+        raise NotFound
+    return found
 
 
 @transactional
@@ -90,6 +121,36 @@ def activate_policy(policy: str, *, by: str, reason: str) -> Policy:
     made = master_policies.activate(policy, by=by)
     _audit(by, "policy activate", policy, reason)
     return made
+
+
+@transactional
+def put_policy(policy: str, insurer: str, body: Any, *, active: bool, by: str, reason: str) -> Policy:
+    """Have this version of a master policy under this id, in force or not; a version never changes.
+
+    Raises NotFound, AlreadyExists, Validation.
+    """
+    found = session.get(Policy, policy)
+    if found is None:
+        found = _under("/policy", lambda: master_policies.add(insurer, body, policy_id=policy))
+        _audit(by, "policy add", policy, reason)
+    elif found.insurer_id != insurer or found.data != body:
+        raise AlreadyExists("This version never changes; put the next one under an id of its own.")
+    if active and not master_policies.is_in_force(policy):
+        _under("/policy", lambda: master_policies.activate(policy, by=by))
+        _audit(by, "policy activate", policy, reason)
+    elif not active and master_policies.is_in_force(policy):
+        master_policies.retire(policy)
+        _audit(by, "policy retire", policy, reason)
+    return found
+
+
+def _under(place: str, work: Callable[[], Policy]) -> Policy:
+    """What is wrong with the inner document, said of its place in the outer one."""
+    try:
+        return work()
+    except Validation as wrong:
+        errors = [{**one, "pointer": place + one["pointer"]} for one in wrong.members.get("errors", ())]
+        raise Validation(wrong.detail, errors=errors) from wrong
 
 
 @transactional
@@ -153,10 +214,11 @@ def close_rental(rental: str, *, by: str, reason: str) -> Rental:
 
 
 @transactional
-def retry_payment(payment: str, *, by: str, reason: str) -> None:
+def retry_payment(payment: str, *, by: str, reason: str) -> Payment:
     """Try a payment again: a new command with a new key. Raises NotFound, StepNotAllowed, CardNeeded."""
-    hold.retry(payment, None, by)
+    retried = hold.retry(payment, None, by)
     _audit(by, "payment retry", payment, reason)
+    return retried
 
 
 @transactional
@@ -167,27 +229,7 @@ def rotate_keys(purpose: str, *, by: str, reason: str) -> str:
     return kid
 
 
-def show_fact(position: int) -> FactRow:
-    """The fact at a position of the total order. Raises NotFound."""
-    found: FactRow | None = session.scalars(select(FactRow).where(FactRow.position == position)).first()
-    if found is None:
-        raise NotFound
-    return found
-
-
 def find_people(email: str) -> list[Person]:
     """The account with an address, as a list of one or none."""
     found = register.find_by_email(email)
     return [found] if found else []
-
-
-def licences_to_check() -> list[Any]:
-    """People whose licence is recorded and not cleared by an operator."""
-    cleared = select(Clearance.person_id).where(Clearance.withdrawn_at.is_(None), Clearance.level != "owner")
-    return list(
-        session.scalars(
-            select(Licence)
-            .where(Licence.person_id.not_in(cleared), Licence.refused_at.is_(None))
-            .order_by(Licence.recorded_at)
-        )
-    )

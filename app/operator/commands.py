@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 
 from app.kit.clock import z
 from app.kit.errors import Problem
-from app.operator import act
+from app.operator import act, show
 
 BY = act.COMMAND_LINE
 
@@ -28,7 +28,9 @@ def _command(group: click.Group, name: str) -> Callable[[Callable[..., Any]], cl
             try:
                 result = work(**values)
             except Problem as problem:
-                errors = "".join(f"\n  {e.get('pointer', '')}: {e['detail']}" for e in problem.members.get("errors", ()))
+                errors = "".join(
+                    f"\n  {e.get('pointer', '')}: {e['detail']}" for e in problem.members.get("errors", ())
+                )
                 raise click.ClickException(f"{problem.title}. {problem.detail or ''}{errors}") from problem
             click.echo(json.dumps(result, indent=2, default=str))
 
@@ -50,8 +52,16 @@ def _sub(name: str, about: str) -> click.Group:
     return group
 
 
-person, insurer, policy = _sub("person", "People."), _sub("insurer", "Insurers."), _sub("policy", "Master policies.")
-licence, rental, payment = _sub("licence", "Licences."), _sub("rental", "Rentals."), _sub("payment", "Payments.")
+person, insurer, policy = (
+    _sub("person", "People."),
+    _sub("insurer", "Insurers."),
+    _sub("policy", "Master policies."),
+)
+licence, rental, payment = (
+    _sub("licence", "Licences."),
+    _sub("rental", "Rentals."),
+    _sub("payment", "Payments."),
+)
 key, fact, car = _sub("keys", "Signing keys."), _sub("fact", "Facts."), _sub("car", "Cars.")
 
 
@@ -190,6 +200,11 @@ def car_safe(car_id: str, *, unsafe: bool, reason: str) -> dict[str, Any]:
 @click.argument("position", type=int)
 def fact_show(position: int) -> dict[str, Any]:
     """The fact at a POSITION of the total order."""
-    row = act.show_fact(position)
-    return {"position": row.position, "kind": row.kind, "data": row.data, "at": z(row.at),
-            "chain": row.chain.hex() if row.chain else None}
+    row = show.fact(position)
+    return {
+        "position": row.position,
+        "kind": row.kind,
+        "data": row.data,
+        "at": z(row.at),
+        "chain": row.chain.hex() if row.chain else None,
+    }

@@ -1,0 +1,270 @@
+"""HTTP of operators: what runs the place. Changes need a fresh password and a reason, and are kept in the audit log."""
+
+from typing import Any
+
+from app.kit.auth import Who, caller
+from app.kit.errors import (
+    AlreadyExists,
+    CardNeeded,
+    InUse,
+    NotAllowed,
+    NotFound,
+    PasswordNeeded,
+    StepNotAllowed,
+)
+from app.kit.fields import Paging
+from app.kit.http import Answer, Page
+from app.kit.routes import Routes, created
+from app.operator import act, schemas, show
+
+routes = Routes("operators", __name__, url_prefix="/v1/operator", description="What runs the place.")
+
+PERSON = '<pid("per"):person>'
+INSURER = '/insurers/<pid("ins"):insurer>'
+CLIENT = INSURER + '/clients/<pid("cli"):client>'
+POLICY = '/master-policies/<pid("pol"):policy>'
+CHANGE: dict[str, Any] = {"who": Who.OPERATOR, "fresh_password": True}
+REFUSED = (NotAllowed, PasswordNeeded, NotFound)
+
+
+def _why(given: dict[str, Any]) -> dict[str, str]:
+    """Who changes something, and why."""
+    return {"by": caller().person, "reason": given["reason"]}
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _read(path: str, summary: str, query: Any, returns: Any) -> Any:
+    return routes.add(
+        "GET", path, who=Who.OPERATOR, summary=summary, query=query, returns=returns, problems=(NotAllowed,)
+    )
+
+
+@_read("/people", "The account with an address", schemas.PeopleQuery, schemas.OperatorPeople)
+def find_people(query: dict[str, Any]) -> dict[str, Any]:
+    return {"items": [show.person(row) for row in act.find_people(query["email"])]}
+
+
+@_read("/licences", "Licences to check", Paging, schemas.OperatorLicencePage)
+def list_licences(query: dict[str, Any]) -> Page:
+    return show.licences(query)
+
+
+@_read("/payments", "Payments", schemas.PaymentsQuery, schemas.OperatorPaymentPage)
+def list_all_payments(query: dict[str, Any]) -> Page:
+    return show.payments(query)
+
+
+@_read("/covers", "Covers", schemas.CoversQuery, schemas.OperatorCoverPage)
+def list_all_covers(query: dict[str, Any]) -> Page:
+    return show.covers(query)
+
+
+@_read("/jobs", "Jobs that failed for good", Paging, schemas.JobPage)
+def list_failed_jobs(query: dict[str, Any]) -> Page:
+    return show.jobs(query)
+
+
+@_read("/access-log", "What operators did, and why", Paging, schemas.ActPage)
+def list_acts(query: dict[str, Any]) -> Page:
+    return show.acts(query)
+
+
+@_read("/facts/<int:position>", "A fact of the total order", None, schemas.FactOut)
+def read_fact(position: int) -> dict[str, Any]:
+    return show.represent_fact(show.fact(min(position, 2**62)))
+
+
+# -- people, cars, money ---------------------------------------------------------------------------------------------
+
+
+def _change(path: str, summary: str, body: Any, returns: Any, *more: Any, key: bool = False) -> Any:
+    return routes.add(
+        "POST",
+        path,
+        summary=summary,
+        body=body,
+        returns=returns,
+        key=key,
+        problems=(*REFUSED, *more),
+        **CHANGE,
+    )
+
+
+@_change(f"/licences/{PERSON}/clear", "A licence is good", schemas.OperatorReason, schemas.OperatorLicence)
+def clear_licence(person: str, body: dict[str, Any]) -> dict[str, Any]:
+    act.clear_licence(person, **_why(body))
+    return show.find_licence(person)
+
+
+@_change(
+    f"/licences/{PERSON}/refuse", "A licence is not good", schemas.OperatorReason, schemas.OperatorLicence
+)
+def refuse_licence(person: str, body: dict[str, Any]) -> dict[str, Any]:
+    act.refuse_licence(person, **_why(body))
+    return show.find_licence(person)
+
+
+@_change(f"/people/{PERSON}/suspend", "Suspend an account", schemas.OperatorReason, schemas.OperatorPerson)
+def suspend_person(person: str, body: dict[str, Any]) -> dict[str, Any]:
+    act.suspend(person, **_why(body))
+    return show.find_person(person)
+
+
+@_change(f"/people/{PERSON}/restore", "Lift a suspension", schemas.OperatorReason, schemas.OperatorPerson)
+def restore_person(person: str, body: dict[str, Any]) -> dict[str, Any]:
+    act.restore(person, **_why(body))
+    return show.find_person(person)
+
+
+@_change('/cars/<pid("car"):car>/safe', "Bar a car, or let it again", schemas.Safe, schemas.CarSafe)
+def set_car_safe(car: str, body: dict[str, Any]) -> dict[str, Any]:
+    act.set_safe(car, safe=body["safe"], **_why(body))
+    return show.car_safe(car)
+
+
+@_change(
+    '/payments/<pid("pay"):payment>/retry',
+    "Try a payment again",
+    schemas.OperatorReason,
+    schemas.OperatorPayment,
+    StepNotAllowed,
+    CardNeeded,
+    key=True,
+)
+def retry_payment_as_operator(payment: str, body: dict[str, Any]) -> dict[str, Any]:
+    return show.payment(act.retry_payment(payment, **_why(body)))
+
+
+@_change(
+    '/rentals/<pid("ren"):rental>/close',
+    "Close a rental that its box cannot",
+    schemas.OperatorReason,
+    schemas.ClosedRental,
+    StepNotAllowed,
+    key=True,
+)
+def close_rental_as_operator(rental: str, body: dict[str, Any]) -> dict[str, Any]:
+    return show.rental(act.close_rental(rental, **_why(body)))
+
+
+@_change("/keys/rotate", "The next signing key of a purpose", schemas.Rotate, schemas.Rotated)
+def rotate_keys(body: dict[str, Any]) -> dict[str, Any]:
+    return {"purpose": body["purpose"], "kid": act.rotate_keys(body["purpose"], **_why(body))}
+
+
+# -- insurers --------------------------------------------------------------------------------------------------------
+
+
+@_read("/insurers", "Insurers", Paging, schemas.InsurerPage)
+def list_insurers(query: dict[str, Any]) -> Page:
+    return show.insurers(query)
+
+
+@routes.add(
+    "POST",
+    "/insurers",
+    summary="Add an insurer",
+    body=schemas.InsurerIn,
+    returns=schemas.Insurer,
+    status=201,
+    problems=(*REFUSED, AlreadyExists),
+    **CHANGE,
+)
+def add_insurer(body: dict[str, Any]) -> Answer:
+    made = act.add_insurer(body["name"], **_why(body))
+    return created(show.insurer(made), f"/operator/insurers/{made.id}")
+
+
+@routes.add(
+    "DELETE",
+    INSURER,
+    summary="Remove an insurer nothing was bound with",
+    query=schemas.OperatorReason,
+    status=204,
+    problems=(*REFUSED, InUse),
+    **CHANGE,
+)
+def remove_insurer(insurer: str, query: dict[str, Any]) -> None:
+    act.remove_insurer(insurer, **_why(query))
+
+
+@_read(INSURER + "/clients", "Clients of an insurer", Paging, schemas.PartnerClientPage)
+def list_clients(insurer: str, query: dict[str, Any]) -> Page:
+    return show.clients(insurer, query)
+
+
+@routes.add(
+    "POST",
+    INSURER + "/clients",
+    summary="Give an insurer a client",
+    body=schemas.ClientIn,
+    returns=schemas.PartnerClient,
+    status=201,
+    secrets=("client_secret",),
+    problems=REFUSED,
+    **CHANGE,
+)
+def add_client(insurer: str, body: dict[str, Any]) -> Answer:
+    made, secret = act.add_client(
+        insurer, label=body["label"], scopes=body["scopes"], public_keys=body.get("public_keys"), **_why(body)
+    )
+    return created(show.client(made, secret), f"/operator/insurers/{insurer}/clients/{made.id}")
+
+
+@routes.add(
+    "POST",
+    CLIENT + "/rotate",
+    summary="A new secret; the old one is dead",
+    body=schemas.OperatorReason,
+    returns=schemas.PartnerClient,
+    secrets=("client_secret",),
+    problems=REFUSED,
+    **CHANGE,
+)
+def rotate_client(insurer: str, client: str, body: dict[str, Any]) -> dict[str, Any]:
+    row = act.find_client(insurer, client)
+    secret = act.rotate_client(client, **_why(body))
+    return show.client(row, secret)
+
+
+@routes.add(
+    "DELETE",
+    CLIENT,
+    summary="Remove a client and its tokens",
+    query=schemas.OperatorReason,
+    status=204,
+    problems=REFUSED,
+    **CHANGE,
+)
+def remove_client(insurer: str, client: str, query: dict[str, Any]) -> None:
+    act.find_client(insurer, client)
+    act.remove_client(client, **_why(query))
+
+
+@routes.add(
+    "PUT",
+    POLICY,
+    summary="Put a version of a master policy in or out of force",
+    body=schemas.MasterPolicyIn,
+    returns=schemas.MasterPolicy,
+    problems=(*REFUSED, AlreadyExists),
+    **CHANGE,
+)
+def put_master_policy(policy: str, body: dict[str, Any]) -> dict[str, Any]:
+    act.put_policy(policy, body["insurer"], body["policy"], active=body["active"], **_why(body))
+    return show.policy(policy)
+
+
+@routes.add(
+    "GET",
+    POLICY,
+    who=Who.OPERATOR,
+    summary="A master policy",
+    returns=schemas.MasterPolicy,
+    etag=True,
+    problems=(NotAllowed, NotFound),
+)
+def read_master_policy(policy: str) -> dict[str, Any]:
+    return show.policy(policy)
