@@ -4,7 +4,7 @@ import copy
 import itertools
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -114,7 +114,7 @@ def bind(trip: Trip, at: datetime | None = None) -> Cover:
     @transactional
     def work() -> Cover:
         car = access.of(trip.car.id, lock=True)
-        return cover.bind(trip, at or custody.next_instant(car))
+        return cover.bind(replace(trip, car=car), at or custody.next_instant(car))
 
     return work()
 
