@@ -124,6 +124,7 @@ def read_statement(month: str) -> dict[str, Any]:
     who=Who.SIGNED,
     summary="An event of the payment provider",
     limit="none",
+    raw=True,
     problems=(SignatureInvalid, NotFound),
 )
 def receive_stripe() -> None:

@@ -63,7 +63,7 @@ def find(person: str, query: dict[str, Any]) -> tuple[Sequence[Row[Any]], str | 
     parameters = {
         "person": bare(person, "per"),
         "community": bare(query["community"], "com") if query.get("community") else None,
-        "cursor": bare(uncursor(query["cursor"]), "car") if query.get("cursor") else None,
+        "cursor": bare(uncursor(query["cursor"], "car"), "car") if query.get("cursor") else None,
         "seats": query.get("seats"),
         "powertrain": query.get("powertrain"),
         "fare": query.get("fare"),

@@ -9,6 +9,7 @@ from app.kit.fields import (
     Count,
     Country,
     Day,
+    Flag,
     Instant,
     LocalTime,
     Many,
@@ -215,7 +216,7 @@ class BoxConfig(Strict):
     unlock = fields.Nested(PulseIn)
     lock = fields.Nested(PulseIn)
     keys = fields.Nested(KeysIn)
-    optimistic_lock = fields.Boolean()
+    optimistic_lock = Flag()
 
 
 class Capability(Strict):
@@ -241,8 +242,8 @@ class Box(Strict):
 
     id = PublicIdField("box", dump_only=True)
     kind = OneOf(("ovms", "simulator"), required=True)
-    has_immobiliser = fields.Boolean(required=True)
-    key_sensor = fields.Boolean(required=True)
+    has_immobiliser = Flag(required=True)
+    key_sensor = Flag(required=True)
     config = fields.Nested(BoxConfig)
     state = OneOf(("provisioned", "heard"), dump_only=True)
     last_heard_at = Instant(dump_only=True, allow_none=True)
@@ -253,7 +254,7 @@ class Box(Strict):
 class FlagReading(Strict):
     """A yes or no, and when the box said so (null: unknown)."""
 
-    value = fields.Boolean(allow_none=True)
+    value = Flag(allow_none=True)
     at = Instant(allow_none=True)
 
 

@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from app.kit.fields import Day, Instant, Many, OneOf, PublicIdField, Strict, Text, Whole, email, line
+from app.kit.fields import Day, Flag, Instant, Many, OneOf, PublicIdField, Strict, Text, Whole, email, line
 from app.kit.routes import page_of
 
 ROLE, FARE = ("owner", "manager", "driver"), ("free", "at_cost", "priced")
@@ -46,7 +46,7 @@ class Membership(Strict):
     role = OneOf(ROLE)
     fare = OneOf(FARE)
     label = line(40, allow_none=True)
-    blocked = fields.Boolean()
+    blocked = Flag()
 
 
 MembershipPage = page_of(Membership, "Membership")

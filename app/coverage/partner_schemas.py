@@ -8,6 +8,7 @@ from app.kit.fields import (
     Count,
     Country,
     Day,
+    Flag,
     Instant,
     Many,
     MoneyIn,
@@ -101,7 +102,7 @@ class CoverQuery(Paging, AsOf):
     """Which covers."""
 
     state = OneOf(STATES, load_default=None)
-    acknowledged = fields.Boolean(load_default=None)
+    acknowledged = Flag(load_default=None)
 
 
 class CoverPage(Known):
@@ -188,7 +189,7 @@ class Changes(Known):
 
     items = Many(fields.Nested(Change), 100, required=True)
     next_cursor = Text(200, required=True)
-    has_more = fields.Boolean(required=True)
+    has_more = Flag(required=True)
 
 
 class Events(Known):
@@ -250,7 +251,7 @@ class CarFactsIn(Strict):
     powertrain = OneOf(POWERTRAIN, required=True)
     time_zone = Zone(required=True)
     declared_value = fields.Nested(MoneyIn, load_default=None, allow_none=True)
-    has_immobiliser = fields.Boolean(load_default=False)
+    has_immobiliser = Flag(load_default=False)
     inspection_until = Day(load_default=None, allow_none=True)
 
 
@@ -266,6 +267,6 @@ class EligibilityIn(Strict):
 class EligibilityOut(Strict):
     """Whether it would be bound, and under which policy it was judged."""
 
-    eligible = fields.Boolean(required=True)
+    eligible = Flag(required=True)
     reasons = Many(Text(60), 40, required=True)
     master_policy = fields.Nested(MasterPolicyRef, allow_none=True)

@@ -9,7 +9,7 @@ from app.coverage.models import Lookup
 from app.kit.auth import Who, caller
 from app.kit.errors import NotAllowed
 from app.kit.fields import Paging
-from app.kit.http import Page
+from app.kit.http import JSON, Page
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes
 
@@ -23,10 +23,11 @@ public = Routes("certificates", __name__, description="Checking certificates, to
     '/covers/<pid("cov"):cover>/certificate',
     summary="The signed certificate of one's cover (application/jose, or JSON)",
     returns=schemas.CertificateOut,
+    media=(JSON, JOSE),
 )
 def read_cover_certificate(cover: str) -> Any:
     signed = certificate.issue(caller().person, cover)
-    if request.accept_mimetypes.best_match(["application/json", JOSE], "application/json") == JOSE:
+    if request.accept_mimetypes.best_match([JSON, JOSE], JSON) == JOSE:
         return current_app.response_class(signed, mimetype=JOSE)
     return {"certificate": signed}
 
@@ -103,11 +104,11 @@ _FORM: dict[str, Any] = {
                 "required": ["grant_type"],
                 "properties": {
                     "grant_type": {"type": "string", "enum": ["client_credentials"]},
-                    "scope": {"type": "string", "maxLength": 300},
-                    "client_id": {"type": "string", "maxLength": 36},
-                    "client_secret": {"type": "string", "maxLength": 100},
+                    "scope": {"type": "string", "maxLength": 300, "pattern": "^[a-z:]+( [a-z:]+)*$"},
+                    "client_id": {"type": "string", "maxLength": 36, "pattern": "^cli_[0-9a-f]{32}$"},
+                    "client_secret": {"type": "string", "maxLength": 100, "pattern": "^[!-~]+$"},
                     "client_assertion_type": {"type": "string", "enum": [token.ASSERTION]},
-                    "client_assertion": {"type": "string", "maxLength": 8192},
+                    "client_assertion": {"type": "string", "maxLength": 8192, "pattern": "^[A-Za-z0-9._-]+$"},
                 },
             }
         }
@@ -122,6 +123,7 @@ _FORM: dict[str, Any] = {
     summary="A token for an insurer's client (RFC 6749, 4.4)",
     returns=schemas.TokenOut,
     secrets=("access_token",),
+    raw=True,
 )
 @public.doc(requestBody=_FORM)
 def grant_token() -> Any:

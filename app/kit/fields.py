@@ -11,10 +11,19 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from app.kit.clock import z
 
-PLAIN = r"^[^\x00-\x1f\x7f]*$"
-LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+PLAIN = r"^[^\x00-\x1f\x7f-\x9f]*$"
+LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 COUNTRIES = ("FR", "DE", "BE", "IT", "ES", "PT", "NL", "AT", "GB", "CH")
 CURRENCIES = ("EUR", "GBP", "CHF")
+
+
+class Shape(validate.Regexp):
+    """The whole text matches; Python's `$` alone would let a line feed through at the end."""
+
+    def __call__(self, value: Any) -> Any:
+        if self.regex.fullmatch(value) is None:
+            raise ValidationError(self.error)
+        return value
 
 
 class Text(fields.String):
@@ -24,9 +33,7 @@ class Text(fields.String):
         self, longest: int, *, shortest: int = 1, lines: bool = False, pattern: str = "", **kwargs: Any
     ) -> None:
         checks: list[Any] = [validate.Length(min=shortest, max=longest)]
-        checks.append(
-            validate.Regexp(pattern or (LINES if lines else PLAIN), error="Has characters not allowed here.")
-        )
+        checks.append(Shape(pattern or (LINES if lines else PLAIN), error="Has characters not allowed here."))
         kwargs["validate"] = [*checks, *([kwargs["validate"]] if "validate" in kwargs else [])]
         super().__init__(**kwargs)
 
@@ -61,11 +68,32 @@ class Whole(fields.Integer):
         return super()._validated(value)
 
 
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
+
+
 class Count(Whole):
-    """An integer in a query string."""
+    """An integer in a query string, in plain digits."""
 
     def __init__(self, least: int, most: int, **kwargs: Any) -> None:
         super().__init__(least, most, strict=False, **kwargs)
+
+    def _validated(self, value: Any) -> Any:
+        if not _DIGITS.fullmatch(str(value)):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+class Flag(fields.Boolean):
+    """true or false, nothing that merely looks like it; in a query string the same two words."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        del attr, kwargs
+        in_query = not isinstance(data, dict)
+        if value is True or (in_query and value == "true"):
+            return True
+        if value is False or (in_query and value == "false"):
+            return False
+        raise self.make_error("invalid", input=value)
 
 
 class Number(fields.Float):
@@ -76,6 +104,11 @@ class Number(fields.Float):
             validate=validate.Range(min=least, max=most), metadata={"format": "double"}, **kwargs
         )
 
+    def _validated(self, value: Any) -> Any:
+        if isinstance(value, bool | str):
+            raise self.make_error("invalid", input=value)
+        return super()._validated(value)
+
 
 class OneOf(fields.String):
     """One of a few words."""
@@ -84,7 +117,7 @@ class OneOf(fields.String):
         super().__init__(validate=validate.OneOf(list(words)), **kwargs)
 
 
-class Many(fields.List):
+class Many(fields.List[Any]):
     """A list of limited length."""
 
     def __init__(self, inner: Any, most: int, **kwargs: Any) -> None:
@@ -99,7 +132,7 @@ class PublicIdField(fields.String):
         super().__init__(
             validate=[
                 validate.Length(max=len(prefix) + 33),
-                validate.Regexp(rf"^{prefix}_[0-9a-f]{{32}}$", error=f"Not an id of the form {prefix}_..."),
+                Shape(rf"^{prefix}_[0-9a-f]{{32}}$", error=f"Not an id of the form {prefix}_..."),
             ],
             **kwargs,
         )
@@ -124,7 +157,7 @@ class Instant(fields.String):
             found = datetime.fromisoformat(_cut(text.upper())).astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise ValidationError("Not an instant that exists.") from error
-        if not 2000 <= found.year <= 2200:  # noqa: PLR2004
+        if not 2000 <= found.year <= 2200:
             raise ValidationError("Must lie between 2000 and 2200.")
         return found
 
@@ -150,7 +183,7 @@ class Day(fields.Date):
         if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
             raise ValidationError("Not a date such as 2027-03-01.")
         found: date = super()._deserialize(value, attr, data, **kwargs)
-        if not 1900 <= found.year <= 2200:  # noqa: PLR2004
+        if not 1900 <= found.year <= 2200:
             raise ValidationError("Must lie between 1900 and 2200.")
         return found
 
@@ -173,7 +206,7 @@ class LocalTime(fields.String):
             found = datetime.fromisoformat(text)
         except ValueError as error:
             raise ValidationError("Not a time that exists.") from error
-        if not 2000 <= found.year <= 2200:  # noqa: PLR2004
+        if not 2000 <= found.year <= 2200:
             raise ValidationError("Must lie between 2000 and 2200.")
         return found
 
@@ -196,7 +229,7 @@ class AnyCountry(fields.String):
     def __init__(self, **kwargs: Any) -> None:
         checks = [
             validate.Length(equal=2),
-            validate.Regexp(r"^[A-Z]{2}$", error="Not an ISO 3166-1 code such as FR."),
+            Shape(r"^[A-Z]{2}$", error="Not an ISO 3166-1 code such as FR."),
         ]
         super().__init__(validate=checks, **kwargs)
 
@@ -211,7 +244,7 @@ def email(**kwargs: Any) -> Text:
     return Text(
         254,
         shortest=3,
-        pattern=r"^[^@\s\x00-\x1f\x7f<>()\[\]\\,;:\"]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$",
+        pattern=r'^[^@\s\x00-\x1f\x7f-\x9f<>()\[\]\\,;:"]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$',
         **kwargs,
     )
 
@@ -220,7 +253,7 @@ class Zone(fields.String):
     """An IANA time zone."""
 
     def __init__(self, **kwargs: Any) -> None:
-        checks = [validate.Length(max=40), validate.Regexp(r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$"), _known_zone]
+        checks: list[Any] = [validate.Length(max=40), Shape(r"^[A-Za-z_]+(/[A-Za-z0-9_+-]+)*$"), _known_zone]
         super().__init__(validate=checks, metadata={"example": "Europe/Paris"}, **kwargs)
 
 
@@ -253,7 +286,7 @@ class PlaceSchema(Strict):
     lat = Number(-90, 90, required=True)
     lon = Number(-180, 180, required=True)
     label = Text(120, shortest=0)
-    exact = fields.Boolean(dump_only=True)
+    exact = Flag(dump_only=True)
 
 
 class SpanSchema(Strict):

@@ -1,9 +1,7 @@
-"""HTTP as the contract has it: strict JSON in, problem documents out, pages, ETags, request ids."""
+"""HTTP as the contract has it: problem documents, pages, ETags, request ids; what may come in is in strict.py."""
 
 import base64
 import hashlib
-import json
-import math
 import re
 import uuid
 from collections.abc import Sequence
@@ -12,19 +10,19 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 from flask.json.provider import JSONProvider
 from marshmallow import Schema
 from sqlalchemy import ColumnElement, Select
-from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import HTTPException
 
-from app.kit import i18n
+from app.kit import i18n, rate_limits
 from app.kit.db import session
-from app.kit.errors import Malformed, PreconditionFailed, PreconditionRequired, Problem, Validation
+from app.kit.errors import NotFound, PreconditionFailed, PreconditionRequired, Problem, Validation
+from app.kit.strict import MAX_BODY
 
 log = structlog.get_logger(__name__)
-MAX_BODY, MAX_DEPTH, MAX_DIGITS = 64 * 1024, 20, 18
+JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 
 
@@ -40,127 +38,6 @@ class OrjsonProvider(JSONProvider):
     def response(self, *args: Any, **kwargs: Any) -> Response:
         obj = self._prepare_response_obj(args, kwargs)
         return current_app.response_class(orjson.dumps(obj) + b"\n", mimetype="application/json")
-
-
-# -- reading ---------------------------------------------------------------------------------------------------------
-
-
-def read_json(req: Request) -> Any:
-    """The body as JSON: one UTF-8 document, no doubled keys, 20 levels at most; anything else is 400."""
-    try:
-        text = req.get_data(cache=True).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Malformed("The body is not UTF-8.") from error
-    try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_no_doubles,
-            parse_int=_whole,
-            parse_float=_finite,
-            parse_constant=_no_constant,
-        )
-    except RecursionError as error:
-        raise Malformed(f"The body is nested deeper than {MAX_DEPTH} levels.") from error
-    except ValueError as error:
-        raise Malformed(f"The body is not JSON: {error}.") from error
-    _refuse_depth(value, 1)
-    return value
-
-
-def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Malformed(f"The key {json.dumps(twice)} is given twice.")
-    return found
-
-
-def _whole(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise Malformed(f"A number has more than {MAX_DIGITS} digits.")
-    return int(digits)
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        raise Malformed("A number is out of range.")
-    return value
-
-
-def _no_constant(name: str) -> Any:
-    raise Malformed(f"{name} is not JSON.")
-
-
-def _refuse_depth(value: Any, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise Malformed(f"The body is nested deeper than {MAX_DEPTH} levels.")
-    if isinstance(value, dict):
-        for one in value.values():
-            _refuse_depth(one, depth + 1)
-    elif isinstance(value, list):
-        for one in value:
-            _refuse_depth(one, depth + 1)
-
-
-class StrictParser(FlaskParser):
-    """webargs with our JSON reader and our 422."""
-
-    DEFAULT_VALIDATION_STATUS = 422
-    DEFAULT_UNKNOWN_BY_LOCATION = {"json": "raise", "query": "raise"}  # noqa: RUF012
-
-    def load_json(self, req: Request, schema: Schema) -> Any:
-        del schema
-        if not req.is_json:
-            raise UnsupportedBody
-        value = read_json(req)
-        if not isinstance(value, dict):
-            raise Malformed("The body must be a JSON object.")
-        return value
-
-    def handle_error(self, error: Any, req: Request, schema: Schema, **_: Any) -> Any:
-        del req, schema
-        messages = error.messages
-        raise Validation(errors=validation_errors(messages))
-
-
-class UnsupportedBody(HTTPException):
-    """The body is not application/json."""
-
-    code = 415
-    description = "Send application/json."
-
-
-def validation_errors(messages: dict[str, Any]) -> list[dict[str, str]]:
-    """marshmallow's tree of messages as a flat list: pointer (body) or parameter (query), code, detail."""
-    errors: list[dict[str, str]] = []
-    for location, tree in messages.items():
-        for path, text in _flat(tree, ""):
-            where = {"pointer": path or "/"} if location == "json" else {"parameter": path.strip("/")}
-            errors.append({**where, "code": _code(text), "detail": text})
-    return errors[:50]
-
-
-def _flat(tree: Any, path: str) -> list[tuple[str, str]]:
-    if isinstance(tree, dict):
-        out: list[tuple[str, str]] = []
-        for key, value in tree.items():
-            step = "" if key in ("_schema", "value") else "/" + str(key).replace("~", "~0").replace("/", "~1")
-            out += _flat(value, path + step)
-        return out
-    if isinstance(tree, list):
-        return [pair for one in tree for pair in _flat(one, path)]
-    return [(path, str(tree))]
-
-
-_CODES = {"Missing data for required field.": "required", "Unknown field.": "unknown"}
-
-
-def _code(text: str) -> str:
-    if text in _CODES:
-        return _CODES[text]
-    return "required" if "may not be null" in text else "invalid"
 
 
 # -- answering -------------------------------------------------------------------------------------------------------
@@ -198,7 +75,7 @@ def _problem(
     answer = current_app.response_class(orjson.dumps(body), status=status, mimetype=PROBLEM_JSON)
     answer.headers.update(headers)
     answer.headers["Cache-Control"] = "no-store"
-    if status == 401:  # noqa: PLR2004
+    if status == 401:
         answer.headers.setdefault("WWW-Authenticate", "Bearer")
     return answer
 
@@ -208,9 +85,10 @@ def http_problem(error: HTTPException) -> Response:
     if error.response is not None:
         return error.response  # type: ignore[return-value]
     code = error.code or 500
-    kind = "/problems/not-found" if code == 404 else "about:blank"  # noqa: PLR2004
+    if code == 404:
+        return problem_response(NotFound())
     headers = {name: value for name, value in error.get_headers() if name.lower() in ("allow", "retry-after")}
-    return _problem(code, kind, error.name, error.description, {}, headers)
+    return _problem(code, "about:blank", error.name, error.description, {}, headers)
 
 
 def request_id() -> str:
@@ -231,6 +109,7 @@ def begin_request() -> None:
 
 def end_request(answer: Response) -> Response:
     answer.headers["Request-Id"] = request_id()
+    answer.headers.update(rate_limits.headers())
     answer.headers.setdefault("Cache-Control", "no-store")
     answer.headers["X-Content-Type-Options"] = "nosniff"
     answer.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -242,6 +121,7 @@ def end_request(answer: Response) -> Response:
 def install(app: Flask) -> None:
     """Put all of this into the app."""
     app.json = OrjsonProvider(app)
+    app.url_map.merge_slashes = False  # a doubled slash is an unknown path, not a redirect
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.before_request(begin_request)
     app.after_request(end_request)
@@ -253,7 +133,7 @@ def _bug(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return http_problem(error)
     session.rollback()
-    log.exception("unexpected error", error=repr(error))
+    log.error("unexpected error", error=repr(error), exc_info=error)
     return _problem(500, "about:blank", "Internal Server Error", None, {}, {})
 
 
@@ -271,11 +151,17 @@ class Page:
 def page(statement: Select[Any], key: ColumnElement[Any] | Any, *, limit: int, cursor: str | None) -> Page:
     """Read one page by its time-ordered key; rows that come later disturb no page."""
     if cursor:
-        statement = statement.where(key < uncursor(cursor))
+        statement = statement.where(key < uncursor(cursor, _prefix(key)))
     rows = session.scalars(statement.order_by(key.desc()).limit(limit + 1)).all()
     more = len(rows) > limit
     items = rows[:limit]
-    return Page(items, to_cursor(getattr(items[-1], key.key)) if more else None)
+    return Page(items, to_cursor(getattr(items[-1], str(key.key))) if more else None)
+
+
+def _prefix(key: Any) -> str:
+    """Ids of which kind a column holds; none for other columns."""
+    found: str = getattr(key.type, "prefix", "")
+    return found
 
 
 def to_cursor(value: str) -> str:
@@ -285,13 +171,13 @@ def to_cursor(value: str) -> str:
 _CURSOR = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")
 
 
-def uncursor(cursor: str) -> str:
-    """The key inside a cursor; one that we did not make is 422."""
+def uncursor(cursor: str, prefix: str = "") -> str:
+    """The key inside a cursor; one that we did not make, or made for a list of other things, is 422."""
     try:
         value = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except ValueError:
         value = ""
-    if not _CURSOR.fullmatch(value):
+    if not _CURSOR.fullmatch(value) or not value.startswith(prefix):
         raise Validation(
             errors=[{"parameter": "cursor", "code": "invalid", "detail": "Not a cursor of this list."}]
         )

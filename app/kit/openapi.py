@@ -1,4 +1,4 @@
-"""The contract as a document: flask-smorest with our problem documents, ids and security schemes."""
+"""The contract as a document: flask-smorest with our problem documents, ids, examples and security schemes."""
 
 from typing import Any
 
@@ -9,8 +9,10 @@ from flask import Flask
 from flask_smorest import Api
 from marshmallow import Schema
 
+from app.kit import described, examples, parameters, shapes
+from app.kit.errors import BY_SLUG
 from app.kit.http import http_problem
-from app.kit.routes import PidConverter, ProblemSchema
+from app.kit.routes import PidConverter
 
 OPENAPI: dict[str, Any] = {
     "API_TITLE": "Glovebox",
@@ -18,43 +20,71 @@ OPENAPI: dict[str, Any] = {
     "OPENAPI_VERSION": "3.1.0",
     "OPENAPI_URL_PREFIX": None,
 }
-_ABOUT = """Lend your car to people you know. JSON under `/v1`; errors are problem documents (RFC 9457); instants are
-RFC 3339 in UTC; amounts are minor units; lists are pages with a cursor; POST and PUT take an `Idempotency-Key`."""
+_ABOUT = """Lend your car to people you know.
+
+JSON under `/v1`. An error is a problem document (RFC 9457) whose `type` says what happened: see `/problems/{slug}`.
+Instants are RFC 3339 and answered in UTC with milliseconds; amounts are minor units of their currency; a list is a page
+with a cursor. Any POST or PUT takes an `Idempotency-Key`: an answer that had an effect is replayed for seven days.
+A field or query parameter that is not named here is refused with 422. What one may not know of is 404.
+Answers may gain members: ignore those you do not know."""
 
 
-def _name(schema: type[Schema] | Schema) -> str | None:
-    """Each schema has the name of its class; a problem document is called Problem."""
+def _name(schema: type[Schema] | Schema) -> str:
+    """Each schema has the name of its class, without the ending that only tells Python's classes apart."""
     cls = schema if isinstance(schema, type) else type(schema)
-    return "Problem" if cls is ProblemSchema else cls.__name__
+    return cls.__name__.removesuffix("Schema").removesuffix("Out")
 
 
-class Contract(Api):
+class Contract(Api):  # type: ignore[misc]
     """flask-smorest's Api, answering in our form."""
 
-    ERROR_SCHEMA = ProblemSchema
+    ERROR_SCHEMA = described.ProblemSchema
     DEFAULT_ERROR_RESPONSE_NAME = None
 
     def __init__(self, app: Flask) -> None:
-        plugin = MarshmallowPlugin(schema_name_resolver=_name)
+        self.docstrings: dict[str, str] = {}
         info = {
             "description": _ABOUT,
             "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
-            "contact": {"name": "Glovebox", "url": "https://glovebox.example/developers"},
+            "contact": {
+                "name": "Glovebox",
+                "url": "https://glovebox.example/developers",
+                "email": "developers@glovebox.example",
+            },
         }
         super().__init__(
             app,
             spec_kwargs={
-                "marshmallow_plugin": plugin,
+                "marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=self._remember),
                 "info": info,
-                "servers": [{"url": "https://api.glovebox.example", "description": "Production"}],
+                "servers": [
+                    {"url": "https://api.glovebox.example", "description": "Production", "x-internal": False}
+                ],
             },
         )
         self.register_converter(PidConverter, _pid)
+        self._components()
+
+    def _remember(self, schema: type[Schema] | Schema) -> str:
+        name, cls = _name(schema), schema if isinstance(schema, type) else type(schema)
+        self.docstrings[name] = " ".join((cls.__doc__ or "").split())
+        return name
+
+    def _components(self) -> None:
+        parts = self.spec.components
         bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT (RFC 8725)"}
-        self.spec.components.security_scheme("person", {**bearer, "description": "A person's access token."})
-        self.spec.components.security_scheme(
-            "partner", {**bearer, "description": "An insurer client's token, with scopes."}
+        parts.security_scheme("person", {**bearer, "description": "A person's access token."})
+        flow = {"tokenUrl": "/oauth/token", "scopes": described.SCOPES}
+        about = "An insurer client's token (RFC 6749, 4.4); a JWT (RFC 8725)."
+        parts.security_scheme(
+            "partner", {"type": "oauth2", "description": about, "flows": {"clientCredentials": flow}}
         )
+        for name, header in described.HEADERS.items():
+            parts.header(name, header)
+        for slug, kind in BY_SLUG.items():
+            parts.example(slug, {"value": _problem(f"/problems/{slug}", kind.title, kind.status)})
+        for status, title in described.PLAIN.items():
+            parts.example(str(status), {"value": _problem("about:blank", title, status)})
 
     def handle_http_exception(self, error: Any) -> Any:
         return http_problem(error)
@@ -63,20 +93,41 @@ class Contract(Api):
         """No default responses: every route names its own."""
 
 
+def _problem(kind: str, title: str, status: int) -> dict[str, Any]:
+    found = {"type": kind, "title": title, "status": status, "instance": f"urn:uuid:{examples.UUID}"}
+    if kind == "/problems/validation":
+        found["errors"] = [{"pointer": "/seats", "code": "invalid", "detail": "Must be at most 9."}]
+    return found
+
+
 def _pid(converter: PidConverter) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^{converter.regex}$", "maxLength": len(converter.prefix) + 33}
 
 
-def document(app: Flask) -> str:
-    """openapi.yaml as text."""
+def as_dict(app: Flask) -> dict[str, Any]:
+    """The contract as it stands in openapi.yaml."""
     contract: Contract = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
     spec = orjson.loads(orjson.dumps(contract.spec.to_dict(), option=orjson.OPT_NON_STR_KEYS))
-    _tidy(spec)
-    text: str = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True, width=120)
+    for name, schema in spec["components"]["schemas"].items():
+        if contract.docstrings.get(name):
+            schema.setdefault("description", contract.docstrings[name])
+    parameters.tidy(spec)
+    shapes.split(spec)
+    examples.fill(spec)
+    shapes.share_answers(spec)
+    shapes.drop_unused_examples(spec)
+    return shapes.in_order(spec)
+
+
+class _Plain(yaml.SafeDumper):
+    """No anchors: every value is written out where it stands."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        del data
+        return True
+
+
+def document(app: Flask) -> str:
+    """openapi.yaml as text."""
+    text: str = yaml.dump(as_dict(app), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
     return text
-
-
-def _tidy(spec: dict[str, Any]) -> None:
-    """Every object answers only what it names, every answer says 500 the same way."""
-    for schema in spec.get("components", {}).get("schemas", {}).values():
-        schema.pop("additionalProperties", None)

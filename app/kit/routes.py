@@ -1,34 +1,25 @@
-"""How a route is registered: one helper says who may call it, what goes in and out, and writes the same into openapi.yaml."""
+"""How a route is registered: one helper says who may call it, what goes in and out, and tells openapi.yaml the same."""
 
 import functools
-from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from flask import Response, current_app, request
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 from werkzeug.routing import BaseConverter
 
-from app.kit import auth, idempotency, rate_limits
+from app.kit import auth, described, idempotency, rate_limits
 from app.kit.auth import Who
-from app.kit.errors import (
-    IdempotencyBusy,
-    IdempotencyKeyReused,
-    Malformed,
-    NotFound,
-    PreconditionFailed,
-    PreconditionRequired,
-    Problem,
-    RateLimited,
-    Unauthenticated,
-    Validation,
-)
-from app.kit.fields import Many, OneOf, Strict, Text, Whole
-from app.kit.http import PROBLEM_JSON, Answer, Page, StrictParser, etag_of
+from app.kit.described import ProblemSchema, Rule
+from app.kit.errors import Problem, Unauthenticated
+from app.kit.fields import Many, OneOf, Strict, Text
+from app.kit.http import JSON, Answer, Page, etag_of
+from app.kit.strict import StrictParser, refuse_body, refuse_query, require_acceptable
 
 V = TypeVar("V", bound=Callable[..., Any])
+RULES: dict[str, Rule] = {}
+"""Every route made by `add`, by endpoint."""
 
 
 class PidConverter(BaseConverter):
@@ -40,60 +31,12 @@ class PidConverter(BaseConverter):
         self.regex = rf"{prefix}_[0-9a-f]{{32}}"
 
 
-class FieldError(Strict):
-    """What is wrong with one field or parameter."""
-
-    pointer = Text(300, shortest=0)
-    parameter = Text(100, shortest=0)
-    code = Text(40)
-    detail = Text(500)
-
-
-class ProblemSchema(Schema):
-    """RFC 9457, with the members of its type beside these."""
-
-    type = fields.String(required=True, metadata={"format": "uri-reference", "maxLength": 100})
-    title = Text(120, required=True)
-    status = Whole(400, 599, required=True)
-    detail = Text(1000)
-    instance = fields.String(metadata={"format": "uri", "maxLength": 100})
-    errors = Many(fields.Nested(FieldError), 50)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What the guard tests ask of a route."""
-
-    who: Who
-    scope: str | None
-    fresh_password: bool
-    key_required: bool
-
-
-RULES: dict[str, Rule] = {}
-LIMIT_HEADERS: dict[str, Any] = {
-    "RateLimit": {
-        "description": "What is left of the limit.",
-        "schema": {"type": "string", "maxLength": 100},
-    },
-    "RateLimit-Policy": {"description": "The limit.", "schema": {"type": "string", "maxLength": 100}},
-    "Request-Id": {
-        "description": "Names this request in our logs.",
-        "schema": {"type": "string", "format": "uuid"},
-    },
-}
-_RETRY = {
-    "description": "Seconds to wait.",
-    "schema": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 86400},
-}
-
-
 class Routes(Blueprint):
     """A blueprint whose routes are all made by `add`."""
 
     ARGUMENTS_PARSER = StrictParser()
 
-    def add(  # noqa: PLR0913
+    def add(
         self,
         method: str,
         path: str,
@@ -104,6 +47,7 @@ class Routes(Blueprint):
         query: type[Schema] | None = None,
         returns: type[Schema] | Schema | None = None,
         status: int = 200,
+        also: tuple[int, ...] = (),
         problems: tuple[type[Problem], ...] = (),
         key: bool = False,
         fresh_password: bool = False,
@@ -112,90 +56,76 @@ class Routes(Blueprint):
         etag: bool = False,
         match: bool = False,
         limit: str | None = None,
+        media: tuple[str, ...] = (JSON,),
+        asks: tuple[str, ...] = (),
+        raw: bool = False,
         after: Callable[[Response], Response] | None = None,
     ) -> Callable[[V], V]:
         """Register `view(**path, body=, query=)`.
 
         `key`: Idempotency-Key is required (on any POST or PUT it is honoured). `match`: If-Match is required.
-        `etag`: a GET of one thing. `secrets`: names shown once, null in a replay. `limit`: name of the settings' limit.
-        `after`: what follows once the transaction is committed, on a replay too.
+        `etag`: a GET of one thing. `also`: other statuses of success. `secrets`: names shown once, null in a replay.
+        `limit`: name of the settings' limit. `media`: what it can answer in, JSON when left out. `asks`: other headers
+        it reads. `raw`: the view reads body and query itself. `after`: what follows once the transaction is
+        committed, on a replay too.
         """
-        writes = method in ("POST", "PUT")
-        rule = Rule(who, scope, fresh_password, key)
+        rule = Rule(
+            who, method, path, scope, fresh_password, key, match, etag, raw,
+            has_body=body is not None, has_query=query is not None, media=media, asks=asks,
+        )  # fmt: skip
 
         def register(view: V) -> V:
             name = view.__name__
-            step: Any = _keyword(view, body=body is not None, query=query is not None)
+            step: Any = _keyword(view, rule)
             step = _answer(step, returns, status, etag=etag)
-            step = self.response(status, returns, headers=_headers(status))(step)
-            if writes:
+            for success in (status, *also):
+                step = self._success(step, success, returns, rule, main=success == status)
+            if rule.writes and not raw:
                 step = _idempotent(step, rule, secrets)
             if after is not None:
                 step = _then(step, after)
+            step = _strict(step, rule, answers=returns is not None)
             if body is not None:
                 step = self.arguments(body, location="json")(step)
             if query is not None:
                 step = self.arguments(query, location="query")(step)
             step = _admit(step, rule, limit or _default_limit(who))
-            step = self._document(step, name, summary, rule, problems, method, body is not None, match, etag)
+            step = self._refusals(step, rule, problems, answers=returns is not None)
+            step = self.doc(
+                operationId=name,
+                summary=summary,
+                description=described.words(view, summary, rule),
+                security=described.security(rule),
+                parameters=described.parameters(rule),
+            )(step)
             RULES[f"{self.name}.{name}"] = rule
             self.route(path, methods=[method], endpoint=name)(step)
             return view
 
         return register
 
-    def _document(
-        self,
-        step: Any,
-        name: str,
-        summary: str,
-        rule: Rule,
-        problems: tuple[type[Problem], ...],
-        method: str,
-        has_body: bool,
-        match: bool,
-        etag: bool,
-    ) -> Any:  # noqa: FBT001
-        known: dict[int, list[type[Problem]]] = defaultdict(list)
-        standard: list[type[Problem]] = [Malformed, Validation, RateLimited]
-        if rule.who is not Who.ALL:
-            standard.append(Unauthenticated)
-        if "<" in name or method != "POST":
-            standard.append(NotFound)
-        if method in ("POST", "PUT"):
-            standard += [IdempotencyBusy, IdempotencyKeyReused]
-        if match:
-            standard += [PreconditionFailed, PreconditionRequired]
-        for one in (*standard, *problems):
-            if one not in known[one.status]:
-                known[one.status].append(one)
-        for status, kinds in sorted(known.items()):
-            step = self.alt_response(status, **_problem_doc(status, kinds))(step)
-        step = self.alt_response(500, **_problem_doc(500, []))(step)
-        if has_body:
-            step = self.alt_response(413, **_problem_doc(413, []))(step)
-            step = self.alt_response(415, **_problem_doc(415, []))(step)
-        if etag:
+    def _success(self, step: Any, status: int, returns: Any, rule: Rule, *, main: bool) -> Any:
+        headers = described.answer_headers(status, rule)
+        if main:
+            return self.response(status, returns, headers=headers)(step)
+        return self.alt_response(status, schema=returns, headers=headers, success=True)(step)
+
+    def _refusals(self, step: Any, rule: Rule, named: tuple[type[Problem], ...], *, answers: bool) -> Any:
+        for status, kinds in described.refusals(rule, named).items():
+            step = self.alt_response(status, **described.problem(status, kinds))(step)
+        for status in described.plain_statuses(rule, answers=answers):
+            step = self.alt_response(status, **described.problem(status, [], described.PLAIN[status]))(step)
+        if rule.etag:
             step = self.alt_response(304, description="Not modified", success=True)(step)
-        security = {
-            Who.ALL: [],
-            Who.SIGNED: [],
-            Who.PARTNER: [{"partner": [rule.scope] if rule.scope else []}],
-        }
-        described = {
-            "operationId": name,
-            "summary": summary,
-            "security": security.get(rule.who, [{"person": []}]),
-        }
-        return self.doc(**described, parameters=_header_parameters(rule, method, match=match))(step)
+        return step
 
 
-def _keyword(view: Any, *, body: bool, query: bool) -> Any:
-    """webargs hands values over by place, outermost first; ours go by name."""
+def _keyword(view: Any, rule: Rule) -> Any:
+    """The parser hands values over by place, outermost first; ours go by name."""
 
     @functools.wraps(view)
     def call(*args: Any, **path: Any) -> Any:
-        names = (["query"] if query else []) + (["body"] if body else [])
+        names = (["query"] if rule.has_query else []) + (["body"] if rule.has_body else [])
         return view(**path, **dict(zip(names, args, strict=True)))
 
     return call
@@ -211,10 +141,11 @@ def _answer(view: Any, returns: Any, status: int, *, etag: bool) -> Any:
             return result
         answer = result if isinstance(result, Answer) else Answer(result)
         if schema is None or answer.body is None:
-            made = current_app.response_class(status=answer.status or status)
+            made: Response = current_app.response_class(status=answer.status or status)
+            made.headers.pop("Content-Type", None)
         else:
             dumped = schema.dump(answer.body)
-            made = current_app.json.response(dumped)
+            made = cast("Response", current_app.json.response(dumped))
             made.status_code = answer.status or status
             if etag or request.method == "PATCH":
                 made.set_etag(etag_of(dumped))
@@ -222,6 +153,23 @@ def _answer(view: Any, returns: Any, status: int, *, etag: bool) -> Any:
         if etag:
             made.make_conditional(request)
         return made
+
+    return call
+
+
+def _strict(view: Any, rule: Rule, *, answers: bool) -> Any:
+    """Refuse what the route does not name: a query, a body, a media type it cannot answer in."""
+
+    @functools.wraps(view)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not rule.raw:
+            if not rule.has_query:
+                refuse_query()
+            if rule.writes and not rule.has_body:
+                refuse_body()
+        if answers:
+            require_acceptable(rule.media)
+        return view(*args, **kwargs)
 
     return call
 
@@ -263,84 +211,29 @@ def _admit(view: Any, rule: Rule, limit: str) -> Any:
     @functools.wraps(view)
     def call(*args: Any, **kwargs: Any) -> Any:
         house = current_app.extensions["glovebox"]
-        subject = rate_limits.address()
-        if rule.who is Who.PERSON:
-            subject = auth.require_person(house.loaders).person
-        elif rule.who is Who.OPERATOR:
-            subject = auth.require_operator(house.loaders).person
-        elif rule.who is Who.PARTNER:
-            subject = auth.require_partner(house.loaders, rule.scope or "").client
+        try:
+            subject = _subject(rule, house.loaders)
+        except Unauthenticated:
+            if limit != "none":
+                rate_limits.allow("address", rate_limits.address(), house.settings.limits.address)
+            raise
         if limit != "none":
             rate_limits.allow(limit, subject, getattr(house.settings.limits, limit))
         if rule.fresh_password:
             auth.require_password()
-        answer = view(*args, **kwargs)
-        answer.headers.update(rate_limits.headers())
-        return answer
+        return view(*args, **kwargs)
 
     return call
 
 
-def _headers(status: int) -> dict[str, Any]:
-    if status == 201:  # noqa: PLR2004
-        return {
-            **LIMIT_HEADERS,
-            "Location": {
-                "description": "Where it is.",
-                "schema": {"type": "string", "format": "uri-reference", "maxLength": 200},
-            },
-        }
-    return dict(LIMIT_HEADERS)
-
-
-def _problem_doc(status: int, kinds: list[type[Problem]]) -> dict[str, Any]:
-    examples = {
-        kind.slug: {
-            "value": {
-                "type": f"/problems/{kind.slug}",
-                "title": kind.title,
-                "status": kind.status,
-                "instance": "urn:uuid:01970000-0000-7000-8000-000000000000",
-            }
-        }
-        for kind in kinds
-    }
-    headers = dict(LIMIT_HEADERS)
-    if status in (429, 503):
-        headers["Retry-After"] = _RETRY
-    description = "; ".join(kind.title for kind in kinds) or None
-    return {
-        "schema": ProblemSchema,
-        "content_type": PROBLEM_JSON,
-        "examples": examples or None,
-        "headers": headers,
-        "description": description,
-    }
-
-
-def _header_parameters(rule: Rule, method: str, *, match: bool) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    if method in ("POST", "PUT"):
-        found.append(
-            {
-                "in": "header",
-                "name": "Idempotency-Key",
-                "required": rule.key_required,
-                "description": "New for each intent; a repeat answers the same.",
-                "schema": {"type": "string", "minLength": 8, "maxLength": 64, "pattern": "^[A-Za-z0-9_-]+$"},
-            }
-        )
-    if match:
-        found.append(
-            {
-                "in": "header",
-                "name": "If-Match",
-                "required": True,
-                "description": "The ETag of the last GET.",
-                "schema": {"type": "string", "maxLength": 100},
-            }
-        )
-    return found
+def _subject(rule: Rule, loaders: auth.Loaders) -> str:
+    if rule.who is Who.PERSON:
+        return auth.require_person(loaders).person
+    if rule.who is Who.OPERATOR:
+        return auth.require_operator(loaders).person
+    if rule.who is Who.PARTNER:
+        return auth.require_partner(loaders, rule.scope or "").client
+    return rate_limits.address()
 
 
 def page_of(item: type[Schema], name: str) -> type[Schema]:
@@ -349,7 +242,7 @@ def page_of(item: type[Schema], name: str) -> type[Schema]:
         f"{name}Page",
         (Strict,),
         {
-            "__doc__": f"A page of {name.lower()}s, newest first.",
+            "__doc__": f"A page of a list ({name}), newest first; go on with `next_cursor`, null at the end.",
             "items": Many(fields.Nested(item), 100, required=True),
             "next_cursor": Text(200, allow_none=True, required=True),
         },
@@ -362,15 +255,10 @@ def patch_of(schema: type[Schema], *names: str) -> Schema:
     base = schema()
     picked: dict[str, Any] = {}
     for name in names:
-        one = base.fields[name]
-        one.required = False
-        one.load_default = fields.missing_ if hasattr(fields, "missing_") else one.load_default
-        picked[name] = one
-    made = type(
-        f"{schema.__name__}Patch",
-        (Strict,),
-        {**picked, "__doc__": f"Changes to a {schema.__name__.lower()}."},
-    )
+        picked[name] = base.fields[name]
+        picked[name].required = False
+    what = schema.__name__.removesuffix("In")
+    made = type(f"{what}Patch", (Strict,), {**picked, "__doc__": f"Changes to a {what.lower()}."})
     found: Schema = made()
     return found
 
@@ -380,4 +268,15 @@ def created(body: Any, location: str) -> Answer:
     return Answer(body, 201, {"Location": f"/v1{location}"})
 
 
-__all__ = ["OneOf", "Page", "PidConverter", "Routes", "created", "page_of", "patch_of"]
+__all__ = [
+    "RULES",
+    "OneOf",
+    "Page",
+    "PidConverter",
+    "ProblemSchema",
+    "Routes",
+    "Rule",
+    "created",
+    "page_of",
+    "patch_of",
+]

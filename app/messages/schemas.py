@@ -2,7 +2,7 @@
 
 from marshmallow import fields
 
-from app.kit.fields import Instant, Many, OneOf, Paging, PublicIdField, Strict, Text
+from app.kit.fields import Flag, Instant, Many, OneOf, Paging, PublicIdField, Strict, Text
 from app.kit.routes import page_of
 from app.messages.kinds import KINDS
 from app.messages.preferences import CHANNELS, DIGEST
@@ -35,7 +35,7 @@ class Message(Strict):
     body = Text(2000, lines=True)
     rental = PublicIdField("ren", allow_none=True)
     actions = Many(fields.Nested(MessageAction), 5)
-    urgent = fields.Boolean()
+    urgent = Flag()
     at = Instant()
     read_at = Instant(allow_none=True)
     deliveries = Many(fields.Nested(MessageDelivery), 100)
@@ -47,7 +47,7 @@ MessagePage = page_of(Message, "Message")
 class Messages(Paging):
     """Which messages."""
 
-    unread = fields.Boolean(truthy={"true"}, falsy={"false"}, load_default=None)
+    unread = Flag(load_default=None)
 
 
 class QuietHours(Strict):

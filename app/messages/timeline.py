@@ -95,7 +95,7 @@ def of(person: str, rental_id: str, *, limit: int, cursor: str | None) -> Page:
 
 
 def _seq(cursor: str) -> int:
-    return int(uncursor(cursor).rpartition("_")[2], 16) % 2**63
+    return int(uncursor(cursor, "seq").rpartition("_")[2], 16) % 2**63
 
 
 def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from app.kit.fields import (
     AnyCountry,
     Country,
     Day,
+    Flag,
     Instant,
     Many,
     OneOf,
@@ -122,7 +123,7 @@ class Session(Strict):
     installation = Text(36)
     made_at = Instant()
     seen_at = Instant()
-    current = fields.Boolean()
+    current = Flag()
 
 
 class SessionList(Strict):

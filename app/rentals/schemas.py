@@ -4,6 +4,7 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from app.cars.schemas import CancellationStep, FoundCar
 from app.kit.fields import (
+    Flag,
     Instant,
     Many,
     MoneySchema,
@@ -185,8 +186,8 @@ class Rental(Strict):
     payment = fields.Nested(PaymentShort)
     extension = fields.Nested(Extension, allow_none=True)
     late = fields.Nested(Late, allow_none=True)
-    paused = fields.Boolean()
-    unlock_unknown = fields.Boolean()
+    paused = Flag()
+    unlock_unknown = Flag()
     links = fields.Dict(
         keys=Text(40), values=fields.String(metadata={"format": "uri-reference", "maxLength": 200})
     )
@@ -220,8 +221,8 @@ class Condition(Strict):
     """One thing that must be so, and what to do when it is not."""
 
     code = OneOf(CONDITION)
-    met = fields.Boolean()
-    blocking = fields.Boolean()
+    met = Flag()
+    blocking = Flag()
     observed_at = Instant(allow_none=True)
     remedy = Text(300, allow_none=True)
 
@@ -229,7 +230,7 @@ class Condition(Strict):
 class Readiness(Strict):
     """Whether a step would be let through now."""
 
-    ready = fields.Boolean()
+    ready = Flag()
     at = Instant()
     conditions = Many(fields.Nested(Condition), 30)
 
@@ -263,14 +264,14 @@ class CommandIn(Strict):
 class LockIn(Strict):
     """What the driver states when locking for good."""
 
-    keys_in_glove_box = fields.Boolean(required=True)
-    plugged_in = fields.Boolean()
+    keys_in_glove_box = Flag(required=True)
+    plugged_in = Flag()
 
 
 class CloseIn(Strict):
     """The owner states that he has car and keys."""
 
-    i_have_the_car = fields.Boolean(required=True)
+    i_have_the_car = Flag(required=True)
 
 
 class ExtendIn(Strict):
