@@ -15,7 +15,7 @@ def friends(place: Supervisor) -> Friends:
 @pytest.fixture
 def asking(place: Supervisor) -> Friends:
     """A free car whose owner is asked."""
-    return Friends(place, approval="always", box=False)
+    return Friends(place, approval="always", street=False)
 
 
 @pytest.fixture

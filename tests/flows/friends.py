@@ -17,11 +17,15 @@ PRICED: dict[str, Any] = {
     "late_fee": 1500,
     "cancellation": [{"hours_before": 24, "percent": 50}],
 }
+SILENT_BOX = {"kind": "ovms", "has_immobiliser": True, "key_sensor": False}
 WAIT = {"Prefer": "wait=20"}
 
 
 class Friends:
-    """Olga lends her car, free unless `terms` has prices; bookings need no approval unless the rules say so."""
+    """Olga lends her car, free unless `terms` has prices; bookings need no approval unless the rules say so.
+
+    `street`: there is a box in the car that speaks; without it, one is paired that nobody hears.
+    """
 
     def __init__(
         self,
@@ -31,7 +35,7 @@ class Friends:
         approval: str = "never",
         languages: tuple[str, str] = ("fr", "de"),
         rules: dict[str, Any] | None = None,
-        box: bool = True,
+        street: bool = True,
         car: dict[str, Any] | None = None,
     ) -> None:
         self.place = place
@@ -43,8 +47,10 @@ class Friends:
         self.community = self.olga.post("/communities", made, want=201)["id"]
         self.invitation = self.let_in(self.max)
         self.offer(terms or {})
-        if box:
+        if street:
             self.street = self.olga.pair_box(self.car)
+        else:
+            self.olga.put(f"/cars/{self.car}/box", SILENT_BOX)
         self.clear(self.max)
 
     def let_in(self, member: Actor, **values: Any) -> Any:
@@ -76,7 +82,7 @@ class Friends:
     def wake(self) -> None:
         """The box reports: its hood opens and closes, which no lock minds."""
         before = self.olga.get(f"/cars/{self.car}/box")["last_heard_at"]
-        self.street.do("keys", in_glove_box=False)
+        self.street.do("keys", in_glove_street=False)
         self.street.do("keys", in_glove_box=True)
         path = f"/cars/{self.car}/state"
         until(
