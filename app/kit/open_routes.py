@@ -1,6 +1,7 @@
 """What is open to all: health, the contract and its page, problem types, the invitation link."""
 
 import html
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ LAGS_FINE_S = 5.0
 
 @routes.get("/healthz")
 def healthz() -> dict[str, str]:
-    """This process answers."""
+    """Whether the process answers at all."""
     return {"status": "ok"}
 
 
@@ -70,8 +71,46 @@ def openapi_yaml() -> Response:
     return current_app.response_class((ROOT / "openapi.yaml").read_bytes(), mimetype="application/yaml")
 
 
+_DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Glovebox API</title><link rel="stylesheet" href="/docs/swagger-ui.css">
+<div id="contract"></div><noscript>The contract itself: <a href="/openapi.yaml">openapi.yaml</a></noscript>
+<script src="/docs/swagger-ui-bundle.js"></script><script src="/docs/start.js"></script></html>"""
+_START = """SwaggerUIBundle({url: "/openapi.yaml", dom_id: "#contract", deepLinking: true, validatorUrl: null,
+  docExpansion: "none", displayRequestDuration: false, supportedSubmitMethods: []});"""
+_DOCS_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self';"
+    " frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+
+
+@routes.get("/docs")
+def docs_page() -> Response:
+    """The contract to read: Swagger UI from its package, nothing from elsewhere."""
+    answer = current_app.response_class(_DOCS, mimetype="text/html")
+    answer.headers["Content-Security-Policy"] = _DOCS_CSP
+    return answer
+
+
+@routes.get("/docs/start.js")
+def docs_start() -> Response:
+    """What the page runs; a file of its own, so that the page needs no inline script."""
+    return current_app.response_class(_START, mimetype="text/javascript")
+
+
+@routes.get("/docs/<any('swagger-ui.css','swagger-ui-bundle.js'):file>")
+def docs_file(file: str) -> Response:
+    """A file of Swagger UI."""
+    kind = "text/css" if file.endswith(".css") else "text/javascript"
+    answer = current_app.response_class(
+        files("flask_swagger_ui").joinpath("dist", file).read_bytes(), mimetype=kind
+    )
+    answer.headers["Cache-Control"] = "public, max-age=86400"
+    return answer
+
+
 _PROBLEM = """<!doctype html><html lang="{{ language }}"><meta charset="utf-8"><title>{{ title }}</title>
-<style>body{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}code{background:#eee;padding:0 .3em}</style>
+<style>body{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}
+code{background:#eee;padding:0 .3em}</style>
 <h1>{{ title }}</h1><p>Status <code>{{ status }}</code>, type <code>/problems/{{ slug }}</code>.</p>
 <p>{{ acted }} {{ again }}</p>"""
 
@@ -83,8 +122,14 @@ def problem_page(slug: str) -> Response:
     if kind is None:
         raise NotFound
     page = render_template_string(
-        _PROBLEM, language=i18n.reader(), title=i18n.title(slug, kind.title), status=kind.status, slug=html.escape(slug),
-        acted="It may have acted all the same: look before you repeat." if kind.may_have_acted else "Nothing has happened.",
+        _PROBLEM,
+        language=i18n.reader(),
+        title=i18n.title(slug, kind.title),
+        status=kind.status,
+        slug=html.escape(slug),
+        acted="It may have acted all the same: look before you repeat."
+        if kind.may_have_acted
+        else "Nothing has happened.",
         again="It may go through later." if kind.temporary else "The same request will be refused again.",
     )
     return _page(page)
@@ -92,7 +137,9 @@ def problem_page(slug: str) -> Response:
 
 def _page(body: str) -> Response:
     answer = current_app.response_class(body, mimetype="text/html")
-    answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    answer.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    )
     return answer
 
 
@@ -113,7 +160,9 @@ def apple_links() -> dict[str, Any]:
     """Which links the iOS app opens."""
     ids = current_app.extensions["glovebox"].settings.apple_app_ids
     components = [{"/": "/i/*"}]
-    return {"applinks": {"details": [{"appIDs": list(ids), "components": components}]} if ids else {"details": []}}
+    return {
+        "applinks": {"details": [{"appIDs": list(ids), "components": components}]} if ids else {"details": []}
+    }
 
 
 @routes.get("/.well-known/assetlinks.json")
@@ -121,7 +170,19 @@ def android_links() -> Response:
     """Which links the Android app opens."""
     fingerprints = current_app.extensions["glovebox"].settings.android_fingerprints
     package = current_app.extensions["glovebox"].settings.android_package
-    body = [{"relation": ["delegate_permission/common.handle_all_urls"],
-             "target": {"namespace": "android_app", "package_name": package,
-                        "sha256_cert_fingerprints": list(fingerprints)}}] if package else []
-    return current_app.json.response(body)
+    body = (
+        [
+            {
+                "relation": ["delegate_permission/common.handle_all_urls"],
+                "target": {
+                    "namespace": "android_app",
+                    "package_name": package,
+                    "sha256_cert_fingerprints": list(fingerprints),
+                },
+            }
+        ]
+        if package
+        else []
+    )
+    answer: Response = current_app.json.response(body)  # type: ignore[assignment]
+    return answer
