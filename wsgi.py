@@ -1,11 +1,15 @@
 """Entry point: settings -> real doors -> the app."""
 
 import json
+import os
 from pathlib import Path
 
+from flask import Flask
+
+from app.doctor import patient
 from app.doors import Doors
 from app.factory import create_app
-from app.kit.config import Settings, from_environment
+from app.kit.config import BadSettingsError, Settings, from_environment
 from app.kit.logs import configure
 from insurance.partners import partners_of
 from notifications.push import Push, PushMessage
@@ -56,6 +60,16 @@ def real_doors(house: Settings) -> Doors:
     return Doors(insurers=partners_of(house.insurers), payments=payments, push=push, mail=mail)
 
 
+def make() -> Flask:
+    """The app; at the command line, where it cannot be made, one that can say why."""
+    try:
+        house = from_environment()
+        return create_app(house, real_doors(house))
+    except (BadSettingsError, ValueError) as error:
+        if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
+            raise
+        return patient(error)
+
+
 configure("app")
-settings: Settings = from_environment()
-app = create_app(settings, real_doors(settings))
+app = make()

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from environs import Env, EnvError, EnvValidationError
 
@@ -113,12 +113,23 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     try:
         database_url = plain.str("DATABASE_URL")
         settings = _settings(env, plain, database_url)
-        env.seal()
-        plain.seal()
+        _seal(plain, env)
     except EnvError as error:
         raise BadSettingsError(f"settings: {error}") from error
     _refuse_holes(settings)
     return settings
+
+
+def _seal(*envs: Env) -> None:
+    """Every fault of all of them at once."""
+    told: dict[str, Any] = {}
+    for one in envs:
+        try:
+            one.seal()
+        except EnvValidationError as error:
+            told |= cast("dict[str, Any]", error.error_messages)
+    if told:
+        raise EnvValidationError(f"Environment variables invalid: {told}", told)
 
 
 def _over(environ: Mapping[str, str], prefix: str = "GLOVEBOX_") -> Env:

@@ -93,7 +93,7 @@ def _change(path: str, summary: str, body: Any, returns: Any, *more: Any, key: b
 
 
 @_change(f"/licences/{PERSON}/clear", "A licence is good", schemas.OperatorReason, schemas.OperatorLicence)
-def clear_licence(person: str, body: dict[str, Any]) -> dict[str, Any]:
+def clear_licence_of_person(person: str, body: dict[str, Any]) -> dict[str, Any]:
     act.clear_licence(person, **_why(body))
     return show.find_licence(person)
 

@@ -18,7 +18,7 @@ from app.kit.routes import RULES
 from app.people import licence
 from app.sealer import seal
 from tests import factories
-from tests.operator.conftest import Desk
+from tests.operator.operators_desk import Desk
 
 WHY = {"reason": "a test asks for it"}
 

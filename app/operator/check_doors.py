@@ -1,0 +1,94 @@
+"""The doors to the outside: the broker and its account files, the mail server."""
+
+import os
+import smtplib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.kit.config import Settings
+from app.operator.finding import Finding, ok, warning, wrong
+from carbox.mqtt_link import BrokerAddress, let_in
+
+WITHIN_S = 5.0
+
+
+def of(house: Settings) -> Iterator[Finding]:
+    """Every finding about the doors."""
+    yield from _broker(house)
+    yield from _accounts_folder(house)
+    yield from _broker_process(house)
+    yield from _mail_server(house)
+
+
+def _broker(house: Settings) -> Iterator[Finding]:
+    name, place = "broker", f"{house.mqtt_host}:{house.mqtt_port}"
+    try:
+        socket.create_connection((house.mqtt_host, house.mqtt_port), WITHIN_S).close()
+    except OSError as error:
+        yield wrong(
+            name, f"{place} does not answer: {error}", "Start Mosquitto; see GLOVEBOX_MQTT_HOST and _PORT."
+        )
+        return
+    account = BrokerAddress(
+        house.mqtt_host,
+        house.mqtt_port,
+        house.mqtt_username,
+        house.mqtt_password,
+        client_id=f"doctor-{os.getpid()}",
+    )
+    if let_in(account, WITHIN_S):
+        yield ok(name, f"{place} lets {house.mqtt_username} in")
+    else:
+        remedy = "GLOVEBOX_MQTT_PASSWORD must be the one in the broker's password file; boxlink writes it at its start."
+        yield wrong(name, f"{place} refuses {house.mqtt_username}", remedy)
+
+
+def _accounts_folder(house: Settings) -> Iterator[Finding]:
+    name, folder = "GLOVEBOX_MQTT_ACCOUNTS_DIR", house.mqtt_accounts_dir
+    remedy = "Set it to the folder of the broker's password file, writable for boxlink."
+    if not folder:
+        yield wrong(name, "not set: no box can be paired", remedy)
+    elif not Path(folder).is_dir():
+        yield wrong(name, f"{folder} is no folder", remedy)
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield wrong(name, f"{folder} is not writable for this process", remedy)
+    else:
+        yield ok(name, folder)
+
+
+def _broker_process(house: Settings) -> Iterator[Finding]:
+    """Boxlink has the broker read its accounts again by a signal: it must know the process and may send it."""
+    name, file = "GLOVEBOX_MQTT_PID_FILE", house.mqtt_pid_file
+    remedy = "Set it to Mosquitto's pid_file; boxlink runs as the same user."
+    if not file:
+        yield wrong(name, "not set: the broker never learns of new boxes", remedy)
+        return
+    try:
+        number = int(Path(file).read_text("utf-8"))
+        os.kill(number, 0)
+    except (OSError, ValueError) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        yield wrong(name, f"{file}: {words}", remedy)
+    else:
+        yield ok(name, f"process {number}")
+
+
+def _mail_server(house: Settings) -> Iterator[Finding]:
+    name = "GLOVEBOX_SMTP_HOST"
+    if not house.smtp_host:
+        yield warning(name, "not set: no mail goes out, so nobody can confirm an address", "Set it.")
+        return
+    place = f"{house.smtp_host}:{house.smtp_port}"
+    try:
+        with smtplib.SMTP(house.smtp_host, house.smtp_port, timeout=WITHIN_S) as server:
+            server.ehlo()
+            if house.smtp_starttls:
+                server.starttls()
+            if house.smtp_username:
+                server.login(house.smtp_username, house.smtp_password)
+    except (OSError, smtplib.SMTPException) as error:
+        words = f"{place}: {type(error).__name__}: {' '.join(str(error).split())[:150]}"
+        yield wrong(name, words, "See GLOVEBOX_SMTP_PORT, _USERNAME, _PASSWORD, _STARTTLS.")
+    else:
+        yield ok(name, f"{place} answers{' and lets us in' if house.smtp_username else ''}")
