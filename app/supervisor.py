@@ -73,9 +73,10 @@ class Supervisor:
         api_workers: int = 2,
         worker: bool = True,
         settings: dict[str, str] | None = None,
+        entry: str = "wsgi:app",
     ) -> None:
         self.folder, self._mode, self._api_workers, self._with_worker = folder, mode, api_workers, worker
-        self._extra = settings or {}
+        self._extra, self._entry = settings or {}, entry
         self.parts: dict[str, Part] = {}
         self._postgres: EmbeddedPostgres | None = None
         self._broker: LocalBroker | None = None
@@ -227,7 +228,7 @@ class Supervisor:
                 "--no-access-log",
                 "--log-level",
                 "warning",
-                "wsgi:app",
+                self._entry,
             ],
         )
         if self._with_worker:
@@ -260,10 +261,14 @@ class Supervisor:
         return done.output
 
     def _runner(self) -> FlaskCliRunner:
+        return self.application().test_cli_runner()
+
+    def application(self) -> Flask:
+        """The app in this process, on the same database, its doors shut."""
         if self._app is None:
             shut = Doors(insurers=partners_of([]), payments=None, push=None, mail=None)
             self._app = create_app(from_environment(self.environment), shut)
-        return self._app.test_cli_runner()
+        return self._app
 
     def _environ(self, more: dict[str, str] | None = None) -> dict[str, str]:
         clean = {

@@ -39,14 +39,14 @@ def plan(
     """
     if not amount:
         return
-    row = _row("rent", rental, driver, payee, community, amount, starts_at, card, on_session=on_session)
-    session.add(row)
-    session.flush()
     due = starts_at - AHEAD
-    if due <= clock.now():
+    at_once = due <= clock.now()
+    row = _row("rent", rental, driver, payee, community, amount, starts_at, card, on_session=on_session and at_once)
+    session.add(row)
+    if at_once:
+        session.flush()
         advance.hold(row, off_session=not on_session)
     else:
-        row.on_session = False
         deadlines.at("hold", row.id, due)
 
 
@@ -99,9 +99,19 @@ def standing(rental: str, *, share_lock: bool = False) -> str:
 
     An extension's intent that was given back no longer counts.
     """
+    return _standing(all_of(rental, share_lock=share_lock))
+
+
+def of_and_standing(rental: str) -> tuple[Payment | None, str]:
+    """The rent payment and how all of the rental's money stands, in one look."""
+    rows = all_of(rental)
+    return next((row for row in rows if row.purpose == "rent"), None), _standing(rows)
+
+
+def _standing(found: Sequence[Payment]) -> str:
     rows = [
         row
-        for row in all_of(rental, share_lock=share_lock)
+        for row in found
         if row.purpose == "rent" or row.state not in (State.RELEASED, State.RELEASING)
     ]
     if not rows:

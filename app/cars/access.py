@@ -7,6 +7,7 @@ from sqlalchemy import select
 from app.cars.models import Car, CarShare
 from app.communities import access as circles
 from app.communities.models import Membership
+from app.kit import clock
 from app.kit.db import session
 from app.kit.errors import NotAllowed, NotFound
 
@@ -14,6 +15,8 @@ from app.kit.errors import NotAllowed, NotFound
 def of(car: str, *, lock: bool = False) -> Car:
     """The car row, locked first of all rows when something changes. Raises NotFound."""
     found = session.get(Car, car, with_for_update=lock or None, populate_existing=lock)
+    if lock:
+        clock.forget()
     if found is None or found.removed_at is not None:
         raise NotFound
     return found

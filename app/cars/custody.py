@@ -17,7 +17,7 @@ def next_instant(car: Car) -> datetime:
         ),
         {"car": car.no},
     ).scalar_one()
-    now = clock.now()
+    now = clock.again()
     return now if last is None else max(now, last + timedelta(milliseconds=1))
 
 

@@ -19,12 +19,29 @@ class ClockOffset(Model):
 
 
 def now() -> datetime:
-    """Business time this moment (not the transaction's start), UTC, to the millisecond."""
+    """Business time, UTC, to the millisecond.
+
+    Inside a transaction: as first asked, or as of the last `again()`. A transaction so has one now, which is never earlier
+    than the last row it had to wait for.
+    """
     if in_transaction():
-        return session.execute(select(business_now)).scalar_one()
+        known: datetime | None = session.info.get("now")
+        return known or again()
     with autocommit_engine().connect() as connection:
         found: datetime = connection.execute(select(business_now)).scalar_one()
         return found
+
+
+def again() -> datetime:
+    """Look at the clock once more in this transaction: after waiting for a lock, before an instant of custody or cover."""
+    found: datetime = session.execute(select(business_now)).scalar_one()
+    session.info["now"] = found
+    return found
+
+
+def forget() -> None:
+    """The next `now()` of this transaction looks again: a row was waited for."""
+    session.info.pop("now", None)
 
 
 def real_now() -> datetime:
@@ -44,7 +61,7 @@ def forward(by: timedelta) -> datetime:
     )
     session.execute(statement, {"step": step})
     session.execute(text("select pg_notify('deadlines', '')"))
-    return now()
+    return again()
 
 
 def z(instant: datetime) -> str:

@@ -22,11 +22,12 @@ from sqlalchemy import (
     Row,
     Text,
     Uuid,
+    event,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase, registry
+from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from app.kit.errors import NotFound, Problem
@@ -153,8 +154,22 @@ def transactional(work: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
-def _once(work: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+@event.listens_for(db.session, "loaded_as_persistent")
+@event.listens_for(db.session, "pending_to_persistent")
+def _hold(present: Session, row: object) -> None:
+    """What a transaction has read it keeps: the identity map alone holds rows weakly, and they would be read again."""
+    present.info.setdefault("held", []).append(row)
+
+
+def _forget() -> None:
+    """A transaction begins with nothing known of an earlier one."""
     session.rollback()
+    session.expunge_all()
+    session.info.clear()
+
+
+def _once(work: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    _forget()
     token = _inside.set(True)
     try:
         result = work(*args, **kwargs)

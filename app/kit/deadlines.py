@@ -28,6 +28,16 @@ def at(kind: str, ref: str, due_at: datetime) -> None:
     session.execute(statement, {"kind": kind, "ref": ref, "due_at": due_at})
 
 
+def plan(ref: str, due: dict[str, datetime]) -> None:
+    """Set several deadlines of one thing at once: kind -> instant."""
+    statement = text(
+        "insert into deadlines (kind, ref, due_at, attempts) select kind, :ref, due_at, 0"
+        " from unnest(cast(:kinds as text[]), cast(:instants as timestamptz[])) as d(kind, due_at)"
+        " on conflict (kind, ref) do update set due_at = excluded.due_at, attempts = 0, not_before = null"
+    )
+    session.execute(statement, {"ref": ref, "kinds": list(due), "instants": list(due.values())})
+
+
 def drop(ref: str, *kinds: str) -> None:
     """Forget deadlines of `ref`: the named kinds, or all."""
     statement = delete(Deadline).where(Deadline.ref == ref)

@@ -30,8 +30,8 @@ def text(version: str, language: str) -> str:
 
 
 @transactional
-def accept(person: str, given: list[str]) -> None:
-    """Accept versions; those accepted before stay as they are. Raises Validation for one that does not exist."""
+def accept(person: str, given: list[str]) -> set[str]:
+    """Accept versions; returns all that the person has accepted. Raises Validation for one that does not exist."""
     unknown = [one for one in given if one not in versions()]
     if unknown:
         raise Validation(
@@ -41,6 +41,7 @@ def accept(person: str, given: list[str]) -> None:
     for version in sorted(set(given) - held):
         session.add(Acceptance(person_id=person, version=version, accepted_at=clock.now()))
         facts.record(ConditionsAccepted(person=person, version=version))
+    return held | set(given)
 
 
 def accepted(person: str) -> set[str]:

@@ -4,6 +4,7 @@ from sqlalchemy import select
 
 from app.cars import access as cars
 from app.cars.models import Car
+from app.kit import clock
 from app.kit.db import session
 from app.kit.errors import NotAllowed, NotFound
 from app.rentals.lifecycle import OUT, Role, State
@@ -35,6 +36,7 @@ def locked(rental_id: str) -> tuple[Car, Rental]:
     rental = session.get(Rental, rental_id, with_for_update=True, populate_existing=True)
     assert car is not None
     assert rental is not None
+    clock.forget()
     return car, rental
 
 

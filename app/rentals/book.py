@@ -41,7 +41,8 @@ def book(person: str, body: dict[str, Any]) -> Rental:
     mine = cars_access.my_membership(car, person, frozen.community_id)
     if mine is None:
         raise NotFound
-    quotes.check_span(car, frozen.community_id, frozen.from_at, frozen.to_at, person, now)
+    quotes.check_rules(car, frozen.community_id, (frozen.from_at, frozen.to_at), person, now, frozen.terms)
+    quotes.check_offered(car, frozen.from_at, frozen.to_at)
     _accept(person, frozen, body.get("accept", []))
     _check_insurable(Trip("", car, person, frozen.community_id, frozen.from_at, frozen.to_at))
     card = _card(person, frozen, body.get("card"))
@@ -59,8 +60,7 @@ def _used(frozen: Quote) -> bool:
 
 def _accept(person: str, frozen: Quote, given: list[str]) -> None:
     """Every version in the quote is accepted, now or before. Raises Validation with what is missing."""
-    conditions.accept(person, given)
-    missing = sorted(set(frozen.conditions) - conditions.accepted(person))
+    missing = sorted(set(frozen.conditions) - conditions.accept(person, given))
     if missing:
         detail = f"Accept {', '.join(missing)}; read them at /conditions/{missing[0]}."
         raise Validation(errors=[{"pointer": "/accept", "code": "required", "detail": detail}])
@@ -116,7 +116,6 @@ def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | No
     )
     occupancy.occupy_rental(car, rental.id, rental.from_at, rental.to_at, terms.buffer_of(rental.terms))
     session.add(rental)
-    session.flush()
     return rental
 
 
@@ -136,8 +135,10 @@ def _ask(rental: Rental, now: datetime) -> None:
 
 def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bool) -> None:
     """The slot is the driver's: money is planned, the clock's steps are set. The caller holds car and rental."""
-    rental.state, rental.approved_by, rental.answer_by = State.BOOKED.value, approved_by, None
-    deadlines.drop(rental.id, "lapse")
+    rental.state, rental.approved_by = State.BOOKED.value, approved_by
+    if rental.answer_by is not None:
+        rental.answer_by = None
+        deadlines.drop(rental.id, "lapse")
     schedule(rental)
     amount = amount_to_hold(rental)
     if amount:
@@ -160,9 +161,14 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
 
 def schedule(rental: Rental) -> None:
     """The steps the clock will take."""
-    deadlines.at("about_to_start", rental.id, rental.from_at - SOON)
-    deadlines.at("no_show", rental.id, rental.from_at + timedelta(minutes=rental.terms["no_show_min"]))
-    deadlines.at("late", rental.id, rental.to_at)
+    deadlines.plan(
+        rental.id,
+        {
+            "about_to_start": rental.from_at - SOON,
+            "no_show": rental.from_at + timedelta(minutes=rental.terms["no_show_min"]),
+            "late": rental.to_at,
+        },
+    )
 
 
 def payee(car: Car) -> str:

@@ -94,6 +94,8 @@ def still_have_it(person: str, rental_id: str) -> Rental:
     if not _covered_on(rental):
         lifecycle.after(rental.stands, Step.LOCK, role)
     deadlines.drop(rental.id, "hand_back")
+    if clock.now() > rental.to_at:
+        cover.report_late(rental.id, clock.now())
     rental.still_has_until = clock.now() + MAY_OBJECT
     facts.record(StillHasCar(rental=rental.id))
     return rental

@@ -5,7 +5,7 @@ from datetime import timedelta
 from app.billing import hold
 from app.cars import occupancy, terms
 from app.cars.models import Car
-from app.coverage import cover
+from app.coverage import confirm, cover
 from app.facts import ExtensionAsked, ExtensionDeclined, PaymentFailed, PaymentHeld, RentalExtended
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z
@@ -44,6 +44,7 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     )
     if reasons:
         raise NotInsurable("The insurer's rules do not allow that long a rental.", reasons=reasons)
+    confirm.ask(cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at))
     occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
     rental.extension = {"to": z(frozen.to_at), "quote": frozen.id, "state": "asked", "price": frozen.price}
     deadlines.at("extension", rental.id, min(now + ANSWER_WITHIN, rental.to_at))

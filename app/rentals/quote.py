@@ -97,14 +97,10 @@ def _membership(car: Car, person: str, community: str | None) -> Membership:
     return mine
 
 
-def check_span(
-    car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime
-) -> None:
+def check_span(car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime) -> None:
     """Order, rules, windows and what is booked. Raises Validation, OutsideRules, OutsideWindows, CarTaken."""
-    if not from_at < to_at or from_at < now - BACKDATED:
-        detail = "`from` lies before `to`, and not in the past."
-        raise Validation(errors=[{"pointer": "/from", "code": "invalid", "detail": detail}])
-    _check_rules(car, community, from_at, to_at, person, now)
+    _, data = terms.of(car.id, community)
+    check_rules(car, community, (from_at, to_at), person, now, data)
     check_offered(car, from_at, to_at)
     if occupancy.spans(car, from_at, to_at):
         raise occupancy.taken(car, from_at, to_at)
@@ -119,10 +115,12 @@ def check_offered(car: Car, from_at: datetime, to_at: datetime) -> None:
         )
 
 
-def _check_rules(
-    car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime
-) -> None:
-    _, data = terms.of(car.id, community)
+def check_rules(car: Car, community: str, span: Span, person: str, now: datetime, data: dict[str, Any]) -> None:
+    """A span that can be, and the rules of terms and community. Raises Validation, OutsideRules."""
+    from_at, to_at = span
+    if not from_at < to_at or from_at < now - BACKDATED:
+        detail = "`from` lies before `to`, and not in the past."
+        raise Validation(errors=[{"pointer": "/from", "code": "invalid", "detail": detail}])
     circle = session.get(Community, community)
     assert circle is not None
     minutes = (to_at - from_at) / timedelta(minutes=1)

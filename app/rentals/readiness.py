@@ -101,7 +101,7 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     yield Condition("accepted", _has_accepted(rental))
     yield Condition("phone", phone_is_good(asked))
     yield Condition("payment", hold.standing(rental.id, share_lock=asked.lock) in PAID)
-    yield Condition("cover", not _uninsurable(car, rental, lock=asked.lock))
+    yield Condition("cover", not _uninsurable(car, rental, at, lock=asked.lock))
     yield Condition("command", commands.open_of(car.no) is None)
     heard = boxes.heard_within(box, settings().box_heard_within_min)
     yield Condition("box", heard, observed_at=box.last_heard_at if box else None)
@@ -177,9 +177,9 @@ def phone_is_good(asked: Asked) -> bool:
     )
 
 
-def _uninsurable(car: Car, rental: Rental, *, lock: bool) -> list[str]:
+def _uninsurable(car: Car, rental: Rental, at: datetime, *, lock: bool) -> list[str]:
     trip = Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at)
-    return cover.reasons_against(trip, share_lock=lock)
+    return cover.reasons_against(trip, at=at, share_lock=lock)
 
 
 def _charge(car: Car, box: Box | None) -> Condition:

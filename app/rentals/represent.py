@@ -18,6 +18,7 @@ from app.rentals.commands import last_of
 from app.rentals.lifecycle import FINAL, OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
 
+BEFORE = (State.REQUESTED, State.DECLINED, State.WITHDRAWN, State.LAPSED)
 REVEALED_BEFORE = timedelta(hours=1)
 
 
@@ -54,8 +55,8 @@ def rental(found: Rental, person: str) -> dict[str, Any]:
     assert frozen is not None
     now = clock.now()
     late = found.stands in OUT and now >= found.to_at
-    last = last_of(found.id, "unlock", "lock")
-    bound = cover.of(found.id)
+    last = last_of(found.id, "unlock") if found.stands is State.UNLOCKING else None
+    bound = cover.of(found.id) if found.stands not in BEFORE else None
     return {
         "id": found.id,
         "state": found.state,
@@ -112,10 +113,8 @@ def _place(car: Car, found: Rental, role: Role) -> dict[str, Any]:
 
 def _payment(found: Rental, role: Role) -> dict[str, Any]:
     """The state of the money; what the app must do with Stripe is the driver's alone."""
-    row = hold.of(found.id)
-    if row is None:
-        return {"state": "none", "action": None}
-    return {"state": hold.standing(found.id), "action": shown.action(row) if role is Role.DRIVER else None}
+    row, standing = hold.of_and_standing(found.id)
+    return {"state": standing, "action": shown.action(row) if row is not None and role is Role.DRIVER else None}
 
 
 def _extension(found: Rental) -> dict[str, Any] | None:

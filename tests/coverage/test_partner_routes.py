@@ -16,8 +16,8 @@ from tests.coverage.factories import bearer, bind, doing, seal, signed_in
 READ = (
     "coverage?plate=A&country=FR&at=2026-03-01T00:00:00Z",
     "covers",
-    f"covers/{new_id('cov')}",
-    f"covers/{new_id('cov')}/events",
+    f"covers/cov_{'0' * 32}",
+    f"covers/cov_{'0' * 32}/events",
     "changes",
     "exposure",
     "log-heads",

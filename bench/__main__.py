@@ -1,0 +1,86 @@
+"""`make bench`: seed a place, measure, print a table, write bench/results.json."""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.kit.config import Limits
+from app.kit.metrics import lags
+from app.supervisor import Supervisor
+from bench import rows_db, rows_http
+from bench.seed import seed
+
+RESULTS = Path(__file__).parent / "results.json"
+ABOUT = {
+    "booking": "take a slot: our code / raw psycopg, one thread",
+    "search": "free cars of a community: our code / raw psycopg",
+    "coverage": "covered at an instant: our code / raw psycopg",
+    "coverage_http": "the insurer's question over HTTP / the least view on the same server",
+    "unlock": "door command over HTTP / bare MQTT exchange; p50 and p99 are our overhead",
+    "booking_http": "book a quote, 8 clients / aim 150 a second, p99 under 150 ms",
+    "availability_http": "one car's calendar, 8 clients / aim 330 a second",
+    "list_http": "100 of 200 cars with totals, 8 clients / aim 150 a second",
+}
+
+
+def main() -> int:
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    roomy = {f"GLOVEBOX_LIMIT_{name.upper()}": "10000000/60" for name in Limits.__dataclass_fields__}
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        with Supervisor(Path(folder), mode="test", settings=roomy, entry="bench.least:app") as place:
+            console.print("[dim]seeding 200 cars, 100 members, 50,000 rentals …[/dim]")
+            seeded = seed(place)
+            _until_sealed(place, console)
+            for found in rows_db.rows(place.application(), seeded):
+                rows.append(_told(console, found))
+            for measure in rows_http.ROWS:
+                rows.append(_told(console, measure(place, seeded)))
+            rows.append(_drained(place, console))
+            rows.insert(4, _told(console, rows_http.unlock(place)))
+    table = Table("what", "ours", "limit", "ratio", "unit", "p50 ms", "p99 ms", "measured")
+    for row in rows:
+        if row["name"] in ABOUT:
+            cells = (row[key] for key in ("name", "ours", "limit", "ratio", "unit", "p50_ms", "p99_ms"))
+            table.add_row(*map(str, cells), ABOUT[row["name"]])
+    console.print(table)
+    RESULTS.write_text(json.dumps(rows, indent=2) + "\n")
+    console.print(f"written to {RESULTS.name}; the command: make bench")
+    return 0
+
+
+def _told(console: Console, row: dict[str, Any]) -> dict[str, Any]:
+    console.print(f"[dim]{row['name']}: {row['ours']} {row['unit']}, ratio {row['ratio']}[/dim]")
+    return row
+
+
+def _until_sealed(place: Supervisor, console: Console) -> None:
+    began = time.monotonic()
+    with place.application().app_context():
+        while lags()["sealing_lag"] > 0:
+            time.sleep(0.2)
+    console.print(f"[dim]50,000 facts sealed in {time.monotonic() - began:.1f} s[/dim]")
+
+
+def _drained(place: Supervisor, console: Console) -> dict[str, Any]:
+    """How long one worker needs for what the booking run left behind."""
+    began = time.monotonic()
+    with place.application().app_context():
+        left = lags()["waiting"]
+        while lags()["waiting"] > 0 and time.monotonic() - began < 120:  # noqa: PLR2004
+            time.sleep(0.2)
+    took = time.monotonic() - began
+    console.print(f"[dim]{left:.0f} jobs drained by one worker in {took:.1f} s[/dim]")
+    return {"name": "jobs", "ours": round(left / took, 1) if took else 0, "limit": None, "ratio": None, "unit": "1/s",
+            "p50_ms": None, "p99_ms": None}
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,136 @@
+"""Rows against the database: our code beside raw psycopg, the same statements on the same tables, taking turns."""
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from flask import Flask
+
+from app.cars import find, occupancy
+from app.cars import access as cars_access
+from app.coverage import coverage_at, sealed
+from app.kit.db import bare, db, session, transactional, uuid7
+from bench.load import quantile
+from bench.seed import Seeded
+
+ROUNDS, SLICE_S = 6, 1.0
+INSURER = "ins"
+Row = dict[str, Any]
+
+
+def _row(name: str, ours: list[float], limit: list[float]) -> Row:
+    """Rates of one thread, from the times of single calls; the ratio is of the two rates."""
+    mine, theirs = len(ours) / sum(ours), len(limit) / sum(limit)
+    return {"name": name, "ours": round(mine, 1), "limit": round(theirs, 1), "ratio": round(mine / theirs, 3), "unit": "1/s",
+            "p50_ms": round(quantile(ours, 0.5) * 1000, 3), "p99_ms": round(quantile(ours, 0.99) * 1000, 3)}
+
+
+def _turns(ours: Callable[[], None], limit: Callable[[], None]) -> tuple[list[float], list[float]]:
+    """A second of ours, a second of theirs, and again: noise hits both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(ROUNDS):
+        for which, call in enumerate((ours, limit)):
+            ends = time.perf_counter() + SLICE_S
+            while (began := time.perf_counter()) < ends:
+                call()
+                times[which].append(time.perf_counter() - began)
+    return times
+
+
+def rows(app: Flask, seeded: Seeded) -> list[Row]:
+    """booking, search and coverage."""
+    with app.app_context(), psycopg.connect(seeded.dsn, autocommit=True) as raw:
+        found = [_booking(raw, seeded), _search(raw, seeded), _coverage(raw, seeded)]
+        session.remove()
+        db.engine.dispose()
+    return found
+
+
+def _booking(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
+    """Lock the car, take the slot and its buffer, commit: through our occupancy, and the same statements by hand."""
+    start = datetime.now(UTC) + timedelta(days=390)  # noqa: TID251
+    counter = iter(range(10**9))
+
+    @transactional
+    def take() -> None:
+        n = next(counter)
+        car_id, _, _ = seeded.cars[n % len(seeded.cars)]
+        car = cars_access.of(car_id, lock=True)
+        at = start + timedelta(minutes=30 * (n // len(seeded.cars)))
+        occupancy.occupy_rental(car, f"ren_{uuid7().hex}", at, at + timedelta(minutes=20), timedelta(minutes=5))
+
+    raw_counter = iter(range(10**9))
+
+    def by_hand() -> None:
+        n = next(raw_counter)
+        car_id, no, _ = seeded.cars[n % len(seeded.cars)]
+        at = start + timedelta(days=400, minutes=30 * (n // len(seeded.cars)))
+        ref, ends = f"ren_{uuid7().hex}", at + timedelta(minutes=20)
+        insert = "insert into occupancy (car_no, kind, ref, from_at, to_at) values (%s::int, %s, %s, %s, %s)"
+        with raw.transaction():
+            raw.execute("select * from cars where id = %s for update", (bare(car_id, "car"),))
+            with raw.transaction():
+                raw.execute(insert, (no, "rental", ref, at, ends))
+            raw.execute("delete from occupancy where ref = %s and kind = 'buffer'", (ref,))
+            raw.execute("select min(from_at) from occupancy where car_no = %s::int and kind = 'block' and from_at >= %s", (no, ends))
+            with raw.transaction():
+                raw.execute(insert, (no, "buffer", ref, ends, ends + timedelta(minutes=5)))
+
+    return _row("booking", *_turns(take, by_hand))
+
+
+def _span() -> tuple[datetime, datetime]:
+    begins = datetime.now(UTC).replace(microsecond=0) + timedelta(days=random.randint(1, 60), hours=random.randint(0, 23))  # noqa: S311, TID251
+    return begins, begins + timedelta(hours=3)
+
+
+def _search(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
+    """Free cars of a city community for a span, the first 50."""
+    person = seeded.members[0][0]
+    statement = (find._CARS + find._FREE + find._ORDER)  # noqa: SLF001
+    for name in ("person", "community", "cursor", "seats", "powertrain", "fare", "range_km", "free_from", "free_to", "limit"):
+        statement = statement.replace(f":{name})", f"%({name})s)").replace(f":{name} ", f"%({name})s ").replace(f":{name},", f"%({name})s,")
+        statement = statement.replace(f":{name}\n", f"%({name})s\n")
+        if statement.endswith(f":{name}"):
+            statement = statement.removesuffix(f":{name}") + f"%({name})s"
+    values: dict[str, Any] = {"person": bare(person, "per"), "community": None, "cursor": None, "seats": None, "powertrain": None,
+                              "fare": None, "range_km": None, "limit": 51}
+
+    def ours() -> None:
+        a, b = _span()
+        find.find(person, {"limit": 50, "free_from": a, "free_to": b})
+
+    def by_hand() -> None:
+        a, b = _span()
+        raw.execute(statement, {**values, "free_from": a, "free_to": b}).fetchall()
+
+    return _row("search", *_turns(ours, by_hand))
+
+
+def coverage_values(seeded: Seeded) -> dict[str, Any]:
+    """Some car at some instant of the past."""
+    _, _, plate = random.choice(seeded.cars)  # noqa: S311
+    at = seeded.past - timedelta(minutes=random.randint(1, 40_000))  # noqa: S311
+    return {"country": "FR", "plate": plate, "at": at}
+
+
+def _coverage(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
+    """Was this plate covered at this instant, as sealed."""
+    statement = coverage_at._QUERY.format(which=coverage_at._BY_PLATE)  # noqa: SLF001
+    for name in ("country", "plate", "at", "insurer", "position"):
+        statement = statement.replace(f":{name}", f"%({name})s")
+    insurer: uuid.UUID = bare(seeded.insurer, INSURER)
+    head = sealed.head(None).position
+
+    def ours() -> None:
+        values = coverage_values(seeded)
+        coverage_at.ask(seeded.insurer, at=values["at"], plate=values["plate"], country="FR")
+
+    def by_hand() -> None:
+        raw.execute(statement, {**coverage_values(seeded), "insurer": insurer, "position": head}).fetchall()
+
+    return _row("coverage", *_turns(ours, by_hand))
