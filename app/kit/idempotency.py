@@ -48,9 +48,10 @@ def given_key(*, required: bool) -> str | None:
 
 
 def fingerprint() -> bytes:
-    """Method, route and body of this request."""
+    """Method, route with its query, and body of this request."""
     whole = hashlib.sha256()
-    for part in (request.method.encode(), request.path.encode(), request.get_data(cache=True)):
+    route = (request.method.encode(), request.path.encode(), request.query_string)
+    for part in (*route, request.get_data(cache=True)):
         whole.update(hashlib.sha256(part).digest())
     return whole.digest()
 
@@ -108,6 +109,8 @@ def _replay(stored: StoredAnswer) -> Response:
     g.command = stored.command
     body = b"" if stored.body is None else orjson.dumps(stored.body)
     answer = current_app.response_class(body, status=stored.status, mimetype="application/json")
+    if stored.body is None:
+        del answer.headers["Content-Type"]
     if stored.location:
         answer.headers["Location"] = stored.location
     answer.headers["Idempotent-Replayed"] = "true"
