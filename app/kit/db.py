@@ -163,8 +163,8 @@ def _hold(present: Session, row: object) -> None:
 
 def _forget() -> None:
     """A transaction begins with nothing known of an earlier one."""
-    session.rollback()
     session.expunge_all()
+    session.rollback()
     session.info.clear()
 
 
