@@ -241,7 +241,12 @@ class Actor:
             card=number,
             three_ds=three_ds,
         )
-        until(lambda: made["id"] in [one["id"] for one in self.get("/me/cards")["items"]] or None, "the saved card")
+
+        def saved() -> bool:
+            items = self.get("/me/cards")["items"]
+            return (made["id"], "saved") in [(one["id"], one["state"]) for one in items]
+
+        until(saved, "the saved card")
         return str(made["id"])
 
     def add_car(self, **values: Any) -> str:

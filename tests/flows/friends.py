@@ -80,9 +80,9 @@ class Friends:
         self.wake()
 
     def wake(self) -> None:
-        """The box reports: its hood opens and closes, which no lock minds."""
+        """The box reports: the keys leave the glove box and come back."""
         before = self.olga.get(f"/cars/{self.car}/box")["last_heard_at"]
-        self.street.do("keys", in_glove_street=False)
+        self.street.do("keys", in_glove_box=False)
         self.street.do("keys", in_glove_box=True)
         path = f"/cars/{self.car}/state"
         until(

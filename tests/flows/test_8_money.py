@@ -1,0 +1,193 @@
+from typing import Any
+
+import pytest
+
+from app.demo_cast import Actor, until
+from app.supervisor import Supervisor
+from tests.flows.friends import PRICED, Friends
+
+NO_MONEY, ASKS_ALWAYS = "4000000000009995", "4000002760003184"
+
+
+def intents(friends: Friends, rental: str) -> list[Any]:
+    """Stripe's own payment intents of a rental."""
+    seen = friends.place.control("stripe", "GET", "objects")
+    wanted = seen["rentals"].get(rental, [])
+    return [one for one in seen["objects"].get("payment_intent", []) if one["id"] in wanted]
+
+
+def driven(friends: Friends, ends: float = 3, km: float = 12, span: str = "50m") -> str:
+    """A priced rental, driven and locked."""
+    rental = friends.book(0, ends)
+    friends.unlock(rental)
+    friends.drive(km)
+    friends.forward(span)
+    friends.lock(rental)
+    return rental
+
+
+def statement(who: Actor) -> Any:
+    return who.get(f"/me/statements/{who.now().strftime('%Y-%m')}")
+
+
+def test_the_money_is_held_before_the_unlock_and_readiness_says_so(priced: Friends) -> None:
+    rental = priced.book(0, 3)
+    held = priced.payment(rental, "held")
+    assert held["amount"] == priced.rental(rental)["quote"]["hold"]
+    assert held["captured"]["amount"] == 0
+    assert [one["status"] for one in intents(priced, rental)] == ["requires_capture"]
+    assert priced.unmet(rental) == []
+
+
+def test_a_rental_days_ahead_is_held_a_day_before_it_starts(priced: Friends) -> None:
+    rental = priced.book(30, 32)
+    assert priced.payment(rental, "hold_due")
+    assert intents(priced, rental) == []
+    priced.forward("7h")
+    assert priced.payment(rental, "held")
+
+
+def test_without_a_hold_the_unlock_is_refused_and_a_new_card_mends_it(place: Supervisor) -> None:
+    friends = Friends(place, PRICED)
+    friends.max.save_card(NO_MONEY)
+    rental = friends.book(0, 3)
+    assert friends.payment(rental, "hold_failed")["failure"]
+    assert friends.max.pushed("payment_failed", rental)
+    refusal = friends.max.refused("POST", f"/rentals/{rental}/unlock", slug="not-ready")
+    assert [one["code"] for one in refusal["conditions"]] == ["payment"]
+    assert friends.commands("unlock") == []
+    card = friends.max.save_card()
+    friends.max.post(f"/rentals/{rental}/payments/retry", {"card": card}, want=202)
+    assert friends.payment(rental, "held")
+    assert friends.unlock(rental)["state"] == "confirmed"
+
+
+def test_a_hold_nobody_mends_cancels_the_booking_at_no_cost(place: Supervisor) -> None:
+    friends = Friends(place, PRICED)
+    friends.max.save_card(NO_MONEY)
+    rental = friends.book(1, 3)
+    friends.payment(rental, "hold_failed")
+    friends.forward("21m")
+    friends.becomes(rental, "cancelled")
+    until(lambda: friends.payment(rental, "released"), "the release")
+
+
+def test_a_bank_that_asks_the_driver_is_answered_in_the_app(place: Supervisor) -> None:
+    friends = Friends(place, PRICED)
+    friends.max.save_card(ASKS_ALWAYS)
+    rental = friends.book(0, 3)
+    action = friends.payment(rental, "action_required")["action"]
+    assert friends.max.pushed("payment_action_required", rental)
+    assert friends.rental(rental, friends.olga)["payment"]["action"] is None
+    place.control(
+        "stripe", "POST", "payment_intents/confirm", client_secret=action["client_secret"], three_ds="ok"
+    )
+    assert friends.payment(rental, "held")
+
+
+def test_it_is_captured_by_the_frozen_quote_although_the_price_changed(priced: Friends) -> None:
+    rental = priced.book(0, 3)
+    priced.unlock(rental)
+    priced.set_terms({**PRICED, "hour": 9900, "day_cap": 90000})
+    priced.drive(12)
+    priced.lock(rental)
+    paid = priced.payment(rental, "captured")
+    shown = priced.rental(rental)
+    assert shown["final_price"]["total"]["amount"] == shown["quote"]["total"]["amount"] == 1800
+    assert paid["captured"] == {"amount": 1800, "currency": "EUR"}
+    assert [one["amount_received"] for one in intents(priced, rental)] == [1800]
+
+
+def test_kilometres_beyond_those_included_are_charged(priced: Friends) -> None:
+    rental = driven(priced, km=130)
+    paid = priced.payment(rental, "captured")
+    assert paid["captured"]["amount"] == 1800 + 30 * 30
+
+
+def test_the_statement_shows_what_the_owner_is_owed(priced: Friends) -> None:
+    rental = driven(priced)
+    taken = priced.payment(rental, "captured")["captured"]["amount"]
+    seen = until(lambda: statement(priced.olga)["entries"] and statement(priced.olga), "the entry")
+    assert [(one["kind"], one["rental"]) for one in seen["entries"]] == [("capture", rental)]
+    earned = seen["entries"][0]["amount"]["amount"]
+    assert 0 < earned <= taken
+    assert [one["closing"] for one in seen["balances"]] == [{"amount": earned, "currency": "EUR"}]
+    assert statement(priced.max)["entries"] == []
+
+
+def test_both_get_the_receipt_with_what_was_paid(priced: Friends) -> None:
+    rental = driven(priced)
+    priced.payment(rental, "captured")
+    mine, hers = (who.get(f"/rentals/{rental}/receipt") for who in (priced.max, priced.olga))
+    assert mine == hers
+    assert (mine["paid"]["amount"], mine["total"]["amount"], mine["payment_state"]) == (1800, 1800, "captured")
+    assert sum(line["amount"]["amount"] for line in mine["lines"]) == 1800
+    assert mine["charged_minutes"] == mine["covered_minutes"] >= 50
+
+
+@pytest.mark.parametrize(("step", "who"), [("decline", "olga"), ("withdraw", "max")])
+def test_a_request_that_comes_to_nothing_touches_no_card(place: Supervisor, step: str, who: str) -> None:
+    friends = Friends(place, PRICED, approval="always", street=False)
+    friends.max.save_card()
+    rental = friends.book(1, 2)
+    getattr(friends, who).post(f"/rentals/{rental}/{step}", want=200)
+    assert intents(friends, rental) == []
+
+
+def test_a_late_cancellation_costs_the_share_of_the_ladder(priced: Friends) -> None:
+    rental = priced.book(2, 5)
+    priced.payment(rental, "held")
+    done = priced.max.post(f"/rentals/{rental}/cancel", {"reason": "rain"}, want=200)
+    assert (done["owed"]["amount"], done["refunded"]["amount"]) == (900, 900)
+    assert priced.payment(rental, "captured")["captured"]["amount"] == 900
+
+
+def test_an_early_cancellation_costs_nothing(priced: Friends) -> None:
+    rental = priced.book(30, 33)
+    done = priced.max.post(f"/rentals/{rental}/cancel", {"reason": "rain"}, want=200)
+    assert (done["owed"]["amount"], done["refunded"]["amount"]) == (0, 1800)
+    assert priced.payment(rental, "released")
+
+
+def test_when_the_owner_cancels_all_is_given_back(priced: Friends) -> None:
+    rental = priced.book(2, 5)
+    priced.payment(rental, "held")
+    done = priced.olga.post(f"/rentals/{rental}/cancel", {"reason": "broken"}, want=200)
+    assert (done["owed"]["amount"], done["refunded"]["amount"]) == (0, 1800)
+    assert priced.payment(rental, "released")
+    assert priced.max.pushed("rental_cancelled", rental)
+
+
+def test_a_failed_unlock_costs_nothing(priced: Friends) -> None:
+    rental = priced.book(0, 3)
+    priced.payment(rental, "held")
+    priced.street.fault("refuse", times=1)
+    priced.ready(rental)
+    priced.max.refused(
+        "POST", f"/rentals/{rental}/unlock", slug="box-refused", headers={"Prefer": "wait=20"}
+    )
+    assert priced.state(rental) == "booked"
+    assert priced.payment(rental, "held")["captured"]["amount"] == 0
+
+
+def test_who_owes_for_an_earlier_rental_books_no_other(place: Supervisor) -> None:
+    friends = Friends(place, PRICED)
+    friends.max.save_card()
+    rental = friends.book(0, 1)
+    friends.unlock(rental)
+    friends.drive(300)
+    card = friends.max.get("/me/cards")["items"][0]["id"]
+    assert card
+    friends.lock(rental)
+    until(lambda: friends.rental(rental)["payment"]["state"] == "captured", "the charges")
+    total = sum(one["captured"]["amount"] for one in friends.max.get(f"/rentals/{rental}/payments")["items"])
+    assert total == friends.rental(rental)["final_price"]["total"]["amount"]
+
+
+def test_the_ledger_has_the_same_sum_on_both_sides(priced: Friends) -> None:
+    rental = driven(priced)
+    taken = priced.payment(rental, "captured")["captured"]["amount"]
+    received = sum(one["amount_received"] for one in intents(priced, rental))
+    earned = until(lambda: statement(priced.olga)["entries"], "the entry")[0]["amount"]["amount"]
+    assert taken == received
+    assert taken - earned >= 0
