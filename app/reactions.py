@@ -12,6 +12,7 @@ from app.rentals import expire, extend, receipts
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.MemberRemoved: (expire.cancel_of_member,),
+    facts.UnlockFailed: (expire.cancel_of_former_member,),
     facts.RentalEnded: (capture.on_ended, receipts.on_ended),
     facts.RentalCancelled: (capture.on_cancelled,),
     facts.RentalNoShow: (capture.on_no_show,),
@@ -31,5 +32,38 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
 TABLE: Reactions = {
     kind: (*OTHERS.get(kind, ()), *tell.REACTIONS.get(kind, ())) for kind in facts.kinds().values()
 }
-NOTHING_FOLLOWS: dict[type[Fact], str] = {}
+_THEIR_OWN_DOING = "whoever did it sees it in the answer; nobody else is concerned"
+_READ_WHERE_ASKED = "rights and rules are read where they are used, so a change is in force at once"
+_LOG = "kept for the log that operators and insurers read"
+NOTHING_FOLLOWS: dict[type[Fact], str] = {
+    facts.PersonRegistered: "the code by e-mail is a fact of its own",
+    facts.EmailConfirmed: _THEIR_OWN_DOING,
+    facts.SessionRevoked: "its tokens are dead before the answer; an unknown sign-in is told by SignedIn",
+    facts.PasswordChanged: "the other sessions end in the same transaction",
+    facts.PhoneRemoved: "its session and grants end in the same transaction",
+    facts.LicenceRecorded: "readiness asks for a clearance; what becomes of it is told by the facts of licences",
+    facts.ConditionsAccepted: _THEIR_OWN_DOING,
+    facts.PersonSuspended: _READ_WHERE_ASKED,
+    facts.PersonRestored: _READ_WHERE_ASKED,
+    facts.CommunityMade: _THEIR_OWN_DOING,
+    facts.InvitationRevoked: "who was invited finds out only on trying; the revoked link says so",
+    facts.MembershipChanged: _READ_WHERE_ASKED,
+    facts.CarAdded: _THEIR_OWN_DOING,
+    facts.CarChanged: "booked rentals keep their terms; others read the car as it is",
+    facts.CarRemoved: "a car with open rentals cannot be removed, so nobody waits for it",
+    facts.BoxPaired: "the broker is told by boxlink, which the request waits for",
+    facts.BoxRemoved: "the broker is told by boxlink, which cuts the box off",
+    facts.TermsChanged: "other people's open rentals keep theirs",
+    facts.OwnerCommandSettled: "the owner's request waits for it or asks for it",
+    facts.UnlockAsked: "boxlink is woken in the same transaction",
+    facts.LockAsked: "boxlink is woken in the same transaction",
+    facts.MeterStopped: "part of the rental's price, told with the receipt",
+    facts.MeterRuns: "part of the rental's price, told with the receipt",
+    facts.RentalSettled: "the last step: money and cover have ended before",
+    facts.CoverAcknowledged: _LOG,
+    facts.MasterPolicyActivated: "read at each bind",
+    facts.PartnerClientChanged: _LOG,
+    facts.CardSaved: _THEIR_OWN_DOING,
+    facts.OperatorActed: "the audit log itself; what an operator does to somebody is told by the fact of that deed",
+}
 """Facts without a reaction, and why; a guard test wants one or the other."""

@@ -8,8 +8,17 @@ from app.billing import hold
 from app.cars import box as boxes
 from app.cars import occupancy, terms
 from app.cars.models import Car
+from app.communities import access as circles
 from app.coverage import cover
-from app.facts import MemberRemoved, RentalAboutToStart, RentalLapsed, RentalLate, RentalNoShow, RentalSettled
+from app.facts import (
+    MemberRemoved,
+    RentalAboutToStart,
+    RentalLapsed,
+    RentalLate,
+    RentalNoShow,
+    RentalSettled,
+    UnlockFailed,
+)
 from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.keys import settings
@@ -115,3 +124,11 @@ def cancel_of_member(fact: MemberRemoved) -> None:
     ).all()
     for rental in sorted(rows):
         cancel.by_system(rental, "membership ended")
+
+
+@transactional
+def cancel_of_former_member(fact: UnlockFailed) -> None:
+    """Their membership ended while an unlock was on its way: what is booked again goes the way of the others."""
+    rental = session.get(Rental, fact.rental)
+    if rental is not None and circles.membership(rental.community_id, rental.driver_id) is None:
+        cancel.by_system(rental.id, "membership ended")
