@@ -1,32 +1,12 @@
 """What the tests of HTTP stand on: a client of the app, and one that is signed in."""
 
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.people import sign_in
-from tests import factories
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """A person's id and the header of a fresh session."""
-
-    id: str
-    headers: dict[str, str]
-
-
-def signed_in(house: Flask, name: str) -> Signed:
-    """A new person with a fresh session."""
-    with house.app_context():
-        person = factories.person(name)
-        tokens = sign_in.sign_in(person.email, "correct horse battery", str(uuid.uuid4()), None)
-        return Signed(person.id, {"Authorization": f"Bearer {tokens['access_token']}"})
+from tests.kit.asking import Ask, Signed, signed_in
 
 
 @pytest.fixture
@@ -46,7 +26,7 @@ def client(house: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def ask(client: FlaskClient, signed: dict[str, str]) -> Callable[..., Any]:
+def ask(client: FlaskClient, signed: dict[str, str]) -> Ask:
     """A request of the signed-in Olga: `ask("GET", "/v1/me", ...)`."""
 
     def call(method: str, path: str, headers: dict[str, str] | None = None, **how: Any) -> Any:

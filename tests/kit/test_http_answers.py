@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.kit.fields import Instant
-from tests.kit.test_http_reading import slug
+from tests.kit.asking import Ask, slug
 
-Ask = Callable[..., Any]
 CIRCLE = {"name": "Friends", "kind": "circle"}
 
 REFUSALS: dict[str, tuple[str, str, dict[str, Any], int, str]] = {

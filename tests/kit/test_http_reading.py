@@ -1,15 +1,13 @@
 """What may come in: every odd body, query and header has its refusal, never a 500."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from tests.kit.conftest import Signed, signed_in
+from tests.kit.asking import Ask, Signed, signed_in, slug
 
-Ask = Callable[..., Any]
 CIRCLE = {"name": "Friends", "kind": "circle"}
 JSON = {"Content-Type": "application/json"}
 
@@ -18,12 +16,6 @@ JSON = {"Content-Type": "application/json"}
 def olga(house: Flask) -> Signed:
     """One account for all of these: nothing here has an effect."""
     return signed_in(house, "Olga Owner")
-
-
-def slug(answer: Any) -> str:
-    assert answer.content_type == "application/problem+json", answer.data
-    found: str = answer.get_json()["type"]
-    return found.removeprefix("/problems/")
 
 
 BODIES: dict[str, tuple[bytes, int, str]] = {

@@ -2,18 +2,14 @@
 
 import threading
 import uuid
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
 from app.kit.db import db
-from tests.kit.conftest import Signed, signed_in
-from tests.kit.test_http_reading import slug
+from tests.kit.asking import Ask, Signed, signed_in, slug
 
-Ask = Callable[..., Any]
 CIRCLE = {"name": "Friends", "kind": "circle"}
 
 
