@@ -15,8 +15,8 @@ from tests.races.at_once import Shot, at_once, shot
 
 LONG = os.environ.get("GLOVEBOX_FAULTS") == "long"
 ROUNDS = 200 if LONG else 30
-WORST_S = 0.08
-"""From the tap to the publish it takes some 30 ms here; the revoke falls anywhere into this span."""
+STEP = 1.25
+"""The revoke comes later when the last one won, sooner when it lost: most rounds are close."""
 
 pytestmark = pytest.mark.xdist_group("place")
 
@@ -26,6 +26,7 @@ class Duel:
 
     def __init__(self, place: Supervisor) -> None:
         self.circle = Friends(place)
+        self.delay_s = 0.1
         self.max, self.olga = self.circle.max, self.circle.olga
         self.kinds: tuple[Callable[[], tuple[Any, str, str]], ...] = (self.phone, self.session, self.member)
 
@@ -48,10 +49,9 @@ class Duel:
         until(
             lambda: self.max.get(f"/rentals/{rental}/readiness", step="unlock")["ready"] or None, "readiness"
         )
-        delay = random.uniform(-WORST_S, WORST_S)  # noqa: S311
-        unlock = shot(self.max, "POST", f"/rentals/{rental}/unlock", after_s=max(0.0, delay), **WAIT)
+        unlock = shot(self.max, "POST", f"/rentals/{rental}/unlock", **WAIT)
         who, method, path = kind()
-        revoke = shot(who, method, path, after_s=max(0.0, -delay))
+        revoke = shot(who, method, path, after_s=self.delay_s * random.uniform(0.6, 1.4))  # noqa: S311
         tapped, revoked = at_once([unlock, revoke])
         assert revoked.status == 204, revoked
         self.mend(kind.__name__, rental)
@@ -90,7 +90,6 @@ class Duel:
         return bool(done.get("state") == "confirmed")
 
     def register_phone(self) -> None:
-        assert self.max.key is not None
         self.max.key = None
         body = {
             "installation": self.max.installation,
@@ -115,6 +114,7 @@ def test_no_box_receives_an_unlock_after_the_answer_to_a_revoke(
         kind, tapped, revoked = duel.fight(number)
         received = duel.circle.commands("unlock")[before:]
         assert len(received) <= 1
+        duel.delay_s = duel.delay_s / STEP if received else duel.delay_s * STEP
         late = [one for one in received if one["at"] > revoked.at]
         assert not late, (
             f"round {number}, {kind}: received {1000 * (late[0]['at'] - revoked.at):.1f} ms after the revoke's answer"
