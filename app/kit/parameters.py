@@ -70,7 +70,8 @@ def _complete(parameter: Spec) -> Spec:
         schema.update({key: value for key, value in LIMITS.get(name, {}).items() if key not in schema})
         if schema.get("type") == "integer":
             schema.setdefault("minimum", 0)
-            schema.setdefault("format", "int32")
+            schema.setdefault("maximum", 10**15)
+            schema.setdefault("format", "int32" if schema["maximum"] < 2**31 else "int64")
     kinds = schema.get("type")
     if isinstance(kinds, list):  # a query has no null; left out is what a null default means
         schema["type"] = next(one for one in kinds if one != "null")
