@@ -103,7 +103,7 @@ def test_a_phone_that_registered_a_key_signs_or_is_refused(friends: Friends) -> 
     assert answer.json()["type"] == "/problems/signature-invalid"
 
 
-def test_a_signature_for_another_step_is_refused(friends: Friends) -> None:
+def test_a_signature_copied_from_another_request_is_refused(friends: Friends) -> None:
     rental = friends.lent()
     seen: dict[str, str] = {}
     send = friends.max.http.send
@@ -114,8 +114,8 @@ def test_a_signature_for_another_step_is_refused(friends: Friends) -> None:
 
     friends.max.http.send = watch  # type: ignore[method-assign]
     friends.max.post(f"/rentals/{rental}/pause", headers=WAIT, want=200)
-    replay = {"Idempotency_Key": seen["Idempotency-Key"], "Phone_Signature": seen["Phone-Signature"]}
-    answer = bare(friends.max, "POST", f"/rentals/{rental}/unlock", **replay)
+    copied = {"Idempotency_Key": "copied-signature", "Phone_Signature": seen["Phone-Signature"]}
+    answer = bare(friends.max, "POST", f"/rentals/{rental}/unlock", **copied)
     assert answer.json()["type"] == "/problems/signature-invalid"
 
 

@@ -103,7 +103,7 @@ def test_the_lock_after_a_silence_ends_it_and_charged_and_covered_minutes_differ
     rental = friends.book(0, 3)
     friends.unlock(rental)
     friends.drive(5)
-    friends.street.fault("silent")
+    friends.street.fault("offline")
     body = {"keys_in_glove_box": True}
     friends.max.refused("POST", f"/rentals/{rental}/lock", body, slug="box-silent", headers=WAIT)
     friends.street.fault("none")
@@ -118,7 +118,7 @@ def test_driving_on_after_a_silent_lock_runs_the_meter_again(priced: Friends) ->
     rental = priced.book(0, 3)
     priced.unlock(rental)
     priced.drive(5)
-    priced.street.fault("silent")
+    priced.street.fault("offline")
     body = {"keys_in_glove_box": True}
     priced.max.refused("POST", f"/rentals/{rental}/lock", body, slug="box-silent", headers=WAIT)
     priced.street.fault("none")
@@ -129,7 +129,7 @@ def test_driving_on_after_a_silent_lock_runs_the_meter_again(priced: Friends) ->
 
 def test_getting_back_in_after_a_silent_lock_makes_it_active_again(friends: Friends) -> None:
     rental = friends.lent()
-    friends.street.fault("silent")
+    friends.street.fault("offline")
     body = {"keys_in_glove_box": True}
     friends.max.refused("POST", f"/rentals/{rental}/lock", body, slug="box-silent", headers=WAIT)
     friends.street.fault("none")
