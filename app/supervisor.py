@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +37,12 @@ PROXY_NAMES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
 class PartFailedError(RuntimeError):
     """A part did not come up; the text names it and shows the end of its log."""
+
+
+def _with_us() -> list[str]:
+    """Where the system can, a part ends with the process that started it, however that one ends."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM"] if setpriv and sys.platform == "linux" else []
 
 
 @dataclass(slots=True)
@@ -283,7 +290,7 @@ class Supervisor:
         log = self.folder / f"{name}.log"
         with log.open("ab") as out:
             process = subprocess.Popen(  # noqa: S603
-                [sys.executable, *arguments],
+                [*_with_us(), sys.executable, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=out,
                 text=True,

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-START_WITHIN_S = 60
+START_WITHIN_S, STOP_WITHIN_S = 60, 20
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -88,6 +88,7 @@ class EmbeddedPostgres:
             done = subprocess.run(init, capture_output=True, text=True, check=False)  # noqa: S603
             if done.returncode:
                 raise NoPostgresError(f"initdb failed: {done.stderr.strip()[-500:]}")
+        self._stop_forgotten()
         self.port = free_port()
         settings = dict(_SETTINGS)
         if not self._durable:
@@ -98,6 +99,19 @@ class EmbeddedPostgres:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
         self._wait()
+
+    def _stop_forgotten(self) -> None:
+        """A server of ours on this folder whose starter was killed is stopped first."""
+        lock = self._data / "postmaster.pid"
+        try:
+            pid = int(lock.read_text().split("\n", 1)[0])
+            os.kill(pid, signal.SIGINT)
+            deadline = time.monotonic() + STOP_WITHIN_S
+            while time.monotonic() < deadline:
+                os.kill(pid, 0)
+                time.sleep(0.05)
+        except (OSError, ValueError):
+            return
 
     def _wait(self) -> None:
         import psycopg
@@ -122,7 +136,7 @@ class EmbeddedPostgres:
             return
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(20)
+            self._process.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -135,7 +149,7 @@ def _reachable(bin_dir: Path) -> tuple[Path, list[str]]:
     unshare = ["unshare", "-U", "--map-user=1000", "--map-group=1000"]
     if (
         shutil.which("unshare")
-        and not subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode
+        and not subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode  # noqa: S603
     ):
         return bin_dir, unshare
     runuser = shutil.which("setpriv")

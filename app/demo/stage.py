@@ -1,0 +1,100 @@
+"""The stage of the story: the place, the people on it, and what they do more than once."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.demo_cast import Actor, CarOnTheStreet, inst, until
+from app.supervisor import Supervisor
+
+
+@dataclass(slots=True)
+class Telling:
+    """What has been told so far, and the table it is told in."""
+
+    console: Console
+    began: float = field(default_factory=time.monotonic)
+    steps: int = 0
+
+    def chapter(self, title: str) -> None:
+        self.console.print(f"\n[bold]{title}[/bold]")
+
+    def step(self, who: str, what: str, answer: object, heard: str = "") -> None:
+        """One step that went as the story wants."""
+        self.steps += 1
+        grid = Table.grid(padding=(0, 2), expand=True)
+        grid.add_column(width=3, justify="right", style="dim")
+        grid.add_column(width=8, style="bold")
+        grid.add_column(ratio=3)
+        grid.add_column(ratio=4, style="green")
+        grid.add_column(ratio=4, style="cyan")
+        grid.add_row(str(self.steps), who, what, str(answer), heard)
+        self.console.print(grid)
+
+
+def slug(document: Any) -> str:
+    return f"{document['status']} {document['type'].removeprefix('/problems/')}: {document.get('detail', '')}"
+
+
+class Stage:
+    """Olga, Max and Charlie on a place, and where their story stands."""
+
+    def __init__(self, place: Supervisor, told: Telling) -> None:
+        self.place, self.told = place, told
+        self.olga = Actor(place, "Olga Owner", language="fr", signs=True)
+        self.max = Actor(place, "Max Member", language="de", signs=True)
+        self.charlie = Actor(place, "Charlie Stranger")
+        self.ines: dict[str, Any] = {}
+        self.car = self.community = self.plate = ""
+        self.street: CarOnTheStreet
+        self.rental: dict[str, Any] = {}
+
+    def operator(self, *arguments: str) -> Any:
+        return json.loads(self.place.flask("operator", *arguments, "--reason", "the demo"))
+
+    def payment(self, state: str) -> Any:
+        rows = self.max.get(f"/rentals/{self.rental['id']}/payments")["items"]
+        return next((row for row in rows if row["state"] == state), None)
+
+    def span(self, begins: timedelta, ends: timedelta) -> dict[str, Any]:
+        now = self.max.now()
+        return {"car": self.car, "from": inst(now + begins), "to": inst(now + ends)}
+
+    def book(self, begins: timedelta, ends: timedelta) -> Any:
+        quote = self.max.post("/quotes", self.span(begins, ends), want=201)
+        accept = [one["version"] for one in quote["conditions"]]
+        rental = self.max.post("/rentals", {"quote": quote["id"], "accept": accept}, want=201)
+        self.olga.pushed("rental_asked")
+        return self.olga.post(f"/rentals/{rental['id']}/approve")
+
+    def ready(self, rental: Any) -> Any:
+        return self.max.get(f"/rentals/{rental['id']}/readiness", step="unlock")
+
+    def unlock(self, rental: Any) -> Any:
+        until(lambda: self.ready(rental)["ready"] or None, "readiness")
+        return self.max.post(f"/rentals/{rental['id']}/unlock", headers={"Prefer": "wait=15"})
+
+    def drive(self, km: float) -> None:
+        self.street.do("ignition", on=True)
+        self.street.do("drive", km=km)
+        self.street.do("ignition", on=False)
+        until(
+            lambda: self.max.get(f"/cars/{self.car}/state")["drivable"]["value"] is False or None,
+            "the car to be off",
+        )
+
+    def locked(self, rental: str) -> str | None:
+        answer = self.max.call(
+            "POST",
+            f"/rentals/{rental}/lock",
+            {"keys_in_glove_box": True},
+            want=(200, 202, 409, 504),
+            headers={"Prefer": "wait=15"},
+        )
+        state = self.max.get(f"/rentals/{rental}")["state"]
+        return f"{answer.get('state')}, evidence {answer.get('evidence')}" if state == "ended" else None
