@@ -39,10 +39,8 @@ def main() -> int:
             console.print("[dim]seeding 200 cars, 100 members, 50,000 rentals …[/dim]")
             seeded = seed(place)
             _until_sealed(place, console)
-            for found in rows_db.rows(place.application(), seeded):
-                rows.append(_told(console, found))
-            for measure in rows_http.ROWS:
-                rows.append(_told(console, measure(place, seeded)))
+            rows += [_told(console, found) for found in rows_db.rows(place.application(), seeded)]
+            rows += [_told(console, measure(place, seeded)) for measure in rows_http.ROWS]
             rows.append(_drained(place, console))
             rows.insert(4, _told(console, rows_http.unlock(place)))
     table = Table("what", "ours", "limit", "ratio", "unit", "p50 ms", "p99 ms", "measured")
@@ -74,12 +72,19 @@ def _drained(place: Supervisor, console: Console) -> dict[str, Any]:
     began = time.monotonic()
     with place.application().app_context():
         left = lags()["waiting"]
-        while lags()["waiting"] > 0 and time.monotonic() - began < 120:  # noqa: PLR2004
+        while lags()["waiting"] > 0 and time.monotonic() - began < 120:
             time.sleep(0.2)
     took = time.monotonic() - began
     console.print(f"[dim]{left:.0f} jobs drained by one worker in {took:.1f} s[/dim]")
-    return {"name": "jobs", "ours": round(left / took, 1) if took else 0, "limit": None, "ratio": None, "unit": "1/s",
-            "p50_ms": None, "p99_ms": None}
+    return {
+        "name": "jobs",
+        "ours": round(left / took, 1) if took else 0,
+        "limit": None,
+        "ratio": None,
+        "unit": "1/s",
+        "p50_ms": None,
+        "p99_ms": None,
+    }
 
 
 if __name__ == "__main__":

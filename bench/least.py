@@ -7,10 +7,9 @@ import psycopg
 from flask import Flask, Response, jsonify, request
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from app.coverage.coverage_at import _QUERY, _BY_PLATE
+from app.coverage.coverage_at import _BY_PLATE, _QUERY
 from app.kit.listen import conninfo
 from wsgi import app as glovebox
-from wsgi import settings
 
 _NAMES = ("country", "plate", "at", "insurer", "position")
 _SQL = _QUERY.format(which=_BY_PLATE)
@@ -24,7 +23,9 @@ least = Flask("least")
 def coverage() -> Response:
     connection = getattr(_local, "connection", None)
     if connection is None:
-        connection = _local.connection = psycopg.connect(conninfo(settings.database_url), autocommit=True)
+        connection = _local.connection = psycopg.connect(
+            conninfo(glovebox.extensions["glovebox"].settings.database_url), autocommit=True
+        )
     values: dict[str, Any] = {name: request.args[name] for name in _NAMES}
     row = connection.execute(_SQL, values).fetchone()
     return jsonify({"covered": "yes" if row and row[-2] else "no", "data": row[6] if row else None})

@@ -50,13 +50,18 @@ def _client(url: str, calls: Sequence[Call], stop_at: float, out: list[tuple[flo
     connection.close()
 
 
-def _process(url: str, shares: Sequence[Sequence[Call]], seconds: float, pipe: "multiprocessing.connection.Connection") -> None:
+def _process(
+    url: str, shares: Sequence[Sequence[Call]], seconds: float, pipe: "multiprocessing.connection.Connection"
+) -> None:
     import threading
 
     results: list[list[tuple[float, int]]] = [[] for _ in shares]
     stop_at = time.monotonic() + seconds
     began = time.perf_counter()
-    threads = [threading.Thread(target=_client, args=(url, share, stop_at, out)) for share, out in zip(shares, results, strict=True)]
+    threads = [
+        threading.Thread(target=_client, args=(url, share, stop_at, out))
+        for share, out in zip(shares, results, strict=True)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -64,7 +69,9 @@ def _process(url: str, shares: Sequence[Sequence[Call]], seconds: float, pipe: "
     pipe.send((time.perf_counter() - began, [one for out in results for one in out]))
 
 
-def run(url: str, calls: Sequence[Call], *, seconds: float, clients: int = CLIENTS, processes: int = PROCESSES) -> Measured:
+def run(
+    url: str, calls: Sequence[Call], *, seconds: float, clients: int = CLIENTS, processes: int = PROCESSES
+) -> Measured:
     """Send the calls from `clients` at once until they or the seconds run out."""
     shares = [calls[n::clients] for n in range(clients)]
     pipes, started = [], []
@@ -79,5 +86,7 @@ def run(url: str, calls: Sequence[Call], *, seconds: float, clients: int = CLIEN
         process.join()
     took = max(one[0] for one in found)
     times = [time_s for _, rows in found for time_s, _ in rows]
-    failed = sum(status >= 300 for _, rows in found for _, status in rows)  # noqa: PLR2004
-    return Measured(len(times) / took, quantile(times, 0.5) * 1000, quantile(times, 0.99) * 1000, len(times), failed)
+    failed = sum(status >= 300 for _, rows in found for _, status in rows)
+    return Measured(
+        len(times) / took, quantile(times, 0.5) * 1000, quantile(times, 0.99) * 1000, len(times), failed
+    )

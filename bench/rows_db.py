@@ -1,6 +1,7 @@
 """Rows against the database: our code beside raw psycopg, the same statements on the same tables, taking turns."""
 
 import random
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -10,8 +11,8 @@ from typing import Any
 import psycopg
 from flask import Flask
 
-from app.cars import find, occupancy
 from app.cars import access as cars_access
+from app.cars import find, occupancy
 from app.coverage import coverage_at, sealed
 from app.kit.db import bare, db, session, transactional, uuid7
 from bench.load import quantile
@@ -25,8 +26,15 @@ Row = dict[str, Any]
 def _row(name: str, ours: list[float], limit: list[float]) -> Row:
     """Rates of one thread, from the times of single calls; the ratio is of the two rates."""
     mine, theirs = len(ours) / sum(ours), len(limit) / sum(limit)
-    return {"name": name, "ours": round(mine, 1), "limit": round(theirs, 1), "ratio": round(mine / theirs, 3), "unit": "1/s",
-            "p50_ms": round(quantile(ours, 0.5) * 1000, 3), "p99_ms": round(quantile(ours, 0.99) * 1000, 3)}
+    return {
+        "name": name,
+        "ours": round(mine, 1),
+        "limit": round(theirs, 1),
+        "ratio": round(mine / theirs, 3),
+        "unit": "1/s",
+        "p50_ms": round(quantile(ours, 0.5) * 1000, 3),
+        "p99_ms": round(quantile(ours, 0.99) * 1000, 3),
+    }
 
 
 def _turns(ours: Callable[[], None], limit: Callable[[], None]) -> tuple[list[float], list[float]]:
@@ -52,7 +60,7 @@ def rows(app: Flask, seeded: Seeded) -> list[Row]:
 
 def _booking(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
     """Lock the car, take the slot and its buffer, commit: through our occupancy, and the same statements by hand."""
-    start = datetime.now(UTC) + timedelta(days=390)  # noqa: TID251
+    start = datetime.now(UTC) + timedelta(days=390)
     counter = iter(range(10**9))
 
     @transactional
@@ -61,7 +69,9 @@ def _booking(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
         car_id, _, _ = seeded.cars[n % len(seeded.cars)]
         car = cars_access.of(car_id, lock=True)
         at = start + timedelta(minutes=30 * (n // len(seeded.cars)))
-        occupancy.occupy_rental(car, f"ren_{uuid7().hex}", at, at + timedelta(minutes=20), timedelta(minutes=5))
+        occupancy.occupy_rental(
+            car, f"ren_{uuid7().hex}", at, at + timedelta(minutes=20), timedelta(minutes=5)
+        )
 
     raw_counter = iter(range(10**9))
 
@@ -76,7 +86,10 @@ def _booking(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
             with raw.transaction():
                 raw.execute(insert, (no, "rental", ref, at, ends))
             raw.execute("delete from occupancy where ref = %s and kind = 'buffer'", (ref,))
-            raw.execute("select min(from_at) from occupancy where car_no = %s::int and kind = 'block' and from_at >= %s", (no, ends))
+            raw.execute(
+                "select min(from_at) from occupancy where car_no = %s::int and kind = 'block' and from_at >= %s",
+                (no, ends),
+            )
             with raw.transaction():
                 raw.execute(insert, (no, "buffer", ref, ends, ends + timedelta(minutes=5)))
 
@@ -84,21 +97,26 @@ def _booking(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
 
 
 def _span() -> tuple[datetime, datetime]:
-    begins = datetime.now(UTC).replace(microsecond=0) + timedelta(days=random.randint(1, 60), hours=random.randint(0, 23))  # noqa: S311, TID251
+    begins = datetime.now(UTC).replace(microsecond=0) + timedelta(
+        days=random.randint(1, 60), hours=random.randint(0, 23)
+    )
     return begins, begins + timedelta(hours=3)
 
 
 def _search(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
     """Free cars of a city community for a span, the first 50."""
     person = seeded.members[0][0]
-    statement = (find._CARS + find._FREE + find._ORDER)  # noqa: SLF001
-    for name in ("person", "community", "cursor", "seats", "powertrain", "fare", "range_km", "free_from", "free_to", "limit"):
-        statement = statement.replace(f":{name})", f"%({name})s)").replace(f":{name} ", f"%({name})s ").replace(f":{name},", f"%({name})s,")
-        statement = statement.replace(f":{name}\n", f"%({name})s\n")
-        if statement.endswith(f":{name}"):
-            statement = statement.removesuffix(f":{name}") + f"%({name})s"
-    values: dict[str, Any] = {"person": bare(person, "per"), "community": None, "cursor": None, "seats": None, "powertrain": None,
-                              "fare": None, "range_km": None, "limit": 51}
+    statement = re.sub(r"(?<!:):([a-z_]+)\b", r"%(\1)s", find.sql(free=True))
+    values: dict[str, Any] = {
+        "person": bare(person, "per"),
+        "community": None,
+        "cursor": None,
+        "seats": None,
+        "powertrain": None,
+        "fare": None,
+        "range_km": None,
+        "limit": 51,
+    }
 
     def ours() -> None:
         a, b = _span()
@@ -113,8 +131,8 @@ def _search(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
 
 def coverage_values(seeded: Seeded) -> dict[str, Any]:
     """Some car at some instant of the past."""
-    _, _, plate = random.choice(seeded.cars)  # noqa: S311
-    at = seeded.past - timedelta(minutes=random.randint(1, 40_000))  # noqa: S311
+    _, _, plate = random.choice(seeded.cars)
+    at = seeded.past - timedelta(minutes=random.randint(1, 40_000))
     return {"country": "FR", "plate": plate, "at": at}
 
 

@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from app.demo_cast import Actor, hours, inst, until
@@ -27,12 +26,24 @@ UNLOCKS = 60
 def _against_aim(name: str, found: Measured) -> Row:
     if found.failed:
         raise RuntimeError(f"{name}: {found.failed} of {found.count} requests failed")
-    return {"name": name, "ours": round(found.rate, 1), "limit": AIMS[name], "ratio": round(found.rate / AIMS[name], 3), "unit": "1/s",
-            "p50_ms": round(found.p50, 2), "p99_ms": round(found.p99, 2)}
+    return {
+        "name": name,
+        "ours": round(found.rate, 1),
+        "limit": AIMS[name],
+        "ratio": round(found.rate / AIMS[name], 3),
+        "unit": "1/s",
+        "p50_ms": round(found.p50, 2),
+        "p99_ms": round(found.p99, 2),
+    }
 
 
 def _json(token: str, **more: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "Accept": "application/json", **more}
+    return {
+        "Authorization": f"Bearer {token}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        **more,
+    }
 
 
 def booking(place: Supervisor, seeded: Seeded) -> Row:
@@ -40,16 +51,29 @@ def booking(place: Supervisor, seeded: Seeded) -> Row:
     calls = []
     for quote_id, who in seeded.quotes:
         body = json.dumps({"quote": quote_id}).encode()
-        calls.append(Call("POST", "/v1/rentals", _json(seeded.members[who][1], **{"Idempotency-Key": secrets.token_urlsafe(12)}), body))
+        calls.append(
+            Call(
+                "POST",
+                "/v1/rentals",
+                _json(seeded.members[who][1], **{"Idempotency-Key": secrets.token_urlsafe(12)}),
+                body,
+            )
+        )
     return _against_aim("booking_http", run(place.url, calls, seconds=SECONDS))
 
 
 def availability(place: Supervisor, seeded: Seeded) -> Row:
     """GET a car's calendar of two weeks."""
-    now = datetime.now(UTC)  # noqa: TID251
+    now = datetime.now(UTC)
     query = f"from={quote(inst(now))}&to={quote(inst(now + timedelta(days=14)))}"
-    calls = [Call("GET", f"/v1/cars/{seeded.cars[n % len(seeded.cars)][0]}/calendar?{query}", _json(seeded.members[n % 100][1]))
-             for n in range(20_000)]
+    calls = [
+        Call(
+            "GET",
+            f"/v1/cars/{seeded.cars[n % len(seeded.cars)][0]}/calendar?{query}",
+            _json(seeded.members[n % 100][1]),
+        )
+        for n in range(20_000)
+    ]
     return _against_aim("availability_http", run(place.url, calls, seconds=SECONDS))
 
 
@@ -57,7 +81,7 @@ def listing(place: Supervisor, seeded: Seeded) -> Row:
     """GET 100 of 200 cars free for a span, with totals."""
     calls = []
     for n in range(8000):
-        a = datetime.now(UTC).replace(microsecond=0, second=0) + timedelta(days=20 + n % 50, hours=n % 24)  # noqa: TID251
+        a = datetime.now(UTC).replace(microsecond=0, second=0) + timedelta(days=20 + n % 50, hours=n % 24)
         query = f"free_from={quote(inst(a))}&free_to={quote(inst(a + timedelta(hours=5)))}&limit=100"
         calls.append(Call("GET", f"/v1/cars?{query}", _json(seeded.members[n % 100][1])))
     return _against_aim("list_http", run(place.url, calls, seconds=SECONDS))
@@ -80,8 +104,15 @@ def coverage(place: Supervisor, seeded: Seeded) -> Row:
     if any(one.failed for one in (*mine, *theirs)):
         raise RuntimeError("coverage_http: requests failed")
     rate, limit = sum(m.rate for m in mine) / 4, sum(t.rate for t in theirs) / 4
-    return {"name": "coverage_http", "ours": round(rate, 1), "limit": round(limit, 1), "ratio": round(rate / limit, 3), "unit": "1/s",
-            "p50_ms": round(quantile([m.p50 for m in mine], 0.5), 2), "p99_ms": round(max(m.p99 for m in mine), 2)}
+    return {
+        "name": "coverage_http",
+        "ours": round(rate, 1),
+        "limit": round(limit, 1),
+        "ratio": round(rate / limit, 3),
+        "unit": "1/s",
+        "p50_ms": round(quantile([m.p50 for m in mine], 0.5), 2),
+        "p99_ms": round(max(m.p99 for m in mine), 2),
+    }
 
 
 def unlock(place: Supervisor) -> Row:
@@ -89,7 +120,9 @@ def unlock(place: Supervisor) -> Row:
     olga, max_ = Actor(place, "Olga Owner").register(), Actor(place, "Max Member").register()
     car = olga.add_car()
     street = olga.pair_box(car)
-    community = olga.post("/communities", {"name": "Unlock", "kind": "circle", "rules": {"approval": "never"}})["id"]
+    community = olga.post(
+        "/communities", {"name": "Unlock", "kind": "circle", "rules": {"approval": "never"}}
+    )["id"]
     code = olga.post(f"/communities/{community}/invitations", {"email": max_.email})["code"]
     max_.post(f"/invitations/{code}/accept")
     olga.offer(car, community)
@@ -97,15 +130,26 @@ def unlock(place: Supervisor) -> Row:
     olga.post(f"/communities/{community}/members/{max_.id}/licence/clear")
     now = max_.now()
     made = max_.post("/quotes", {"car": car, "from": inst(now), "to": inst(now + hours(5))})
-    rental = max_.post("/rentals", {"quote": made["id"], "accept": [one["version"] for one in made["conditions"]]})["id"]
+    rental = max_.post(
+        "/rentals", {"quote": made["id"], "accept": [one["version"] for one in made["conditions"]]}
+    )["id"]
     until(lambda: max_.get(f"/rentals/{rental}/readiness", step="unlock")["ready"] or None, "readiness")
     max_.post(f"/rentals/{rental}/unlock", headers={"Prefer": "wait=15"})
     over_http = _timed_http(place.url, rental, max_.access)
     bare_mqtt = _timed_mqtt(place, street.username, olga, car)
-    p50, p99 = quantile(over_http, 0.5) - quantile(bare_mqtt, 0.5), quantile(over_http, 0.99) - quantile(bare_mqtt, 0.5)
-    return {"name": "unlock", "ours": round(quantile(over_http, 0.5) * 1000, 2), "limit": round(quantile(bare_mqtt, 0.5) * 1000, 2),
-            "ratio": round(quantile(over_http, 0.5) / quantile(bare_mqtt, 0.5), 2), "unit": "ms",
-            "p50_ms": round(p50 * 1000, 2), "p99_ms": round(p99 * 1000, 2)}
+    p50, p99 = (
+        quantile(over_http, 0.5) - quantile(bare_mqtt, 0.5),
+        quantile(over_http, 0.99) - quantile(bare_mqtt, 0.5),
+    )
+    return {
+        "name": "unlock",
+        "ours": round(quantile(over_http, 0.5) * 1000, 2),
+        "limit": round(quantile(bare_mqtt, 0.5) * 1000, 2),
+        "ratio": round(quantile(over_http, 0.5) / quantile(bare_mqtt, 0.5), 2),
+        "unit": "ms",
+        "p50_ms": round(p50 * 1000, 2),
+        "p99_ms": round(p99 * 1000, 2),
+    }
 
 
 def _timed_http(url: str, rental: str, token: str) -> list[float]:
@@ -120,7 +164,7 @@ def _timed_http(url: str, rental: str, token: str) -> list[float]:
         connection.request("POST", f"/v1/rentals/{rental}/{step}", None, headers)
         answer = connection.getresponse()
         body = answer.read()
-        if answer.status != 200:  # noqa: PLR2004
+        if answer.status != 200:
             raise RuntimeError(f"unlock: {answer.status} {body[:300]!r}")
         if step == "unlock":
             times.append(time.perf_counter() - began)
@@ -135,10 +179,15 @@ def _timed_mqtt(place: Supervisor, username: str, olga: Actor, car: str) -> list
     environment = place.environment
     vehicle = place.control("simulator", "GET", "state")
     names = {one["username"]: one["vehicle"] for one in vehicle["boxes"]} if "boxes" in vehicle else {}
-    address = BrokerAddress("127.0.0.1", int(environment["GLOVEBOX_MQTT_PORT"]), "glovebox", environment["GLOVEBOX_MQTT_PASSWORD"])
-    door = OvmsBoxes(address, None, lambda: datetime.now(UTC))  # noqa: TID251
+    address = BrokerAddress(
+        "127.0.0.1", int(environment["GLOVEBOX_MQTT_PORT"]), "glovebox", environment["GLOVEBOX_MQTT_PASSWORD"]
+    )
+    door = OvmsBoxes(address, None, lambda: datetime.now(UTC))
     door.start()
-    box = Box(BoxAddress(username, names.get(username, f"v{username[-8:]}")), DoorWiring(pin="4711", key_sensor=KeySensor(6, 1)))
+    box = Box(
+        BoxAddress(username, names.get(username, f"v{username[-8:]}")),
+        DoorWiring(pin="4711", key_sensor=KeySensor(6, 1)),
+    )
     until(lambda: door.up or None, "the broker")
     kinds = (CommandKind.LOCK, CommandKind.UNLOCK)
     times = []

@@ -17,11 +17,11 @@ from payments.pricing import Fare, Price, estimate
 
 EARTH_KM = 6371.0
 BLUR_KM = 0.5
-_CARS = """
-with mine as (
+_PICKED = """
+with mine as materialized (
   select m.community_id, m.fare, m.role from memberships m join communities c on c.id = m.community_id
   where m.person_id = :person and m.ended_at is null and not m.blocked and c.ended_at is null
-), seen as (
+), seen as materialized (
   select distinct on (car_id) car_id, community_id, fare, rank from (
     select c.id as car_id, null::uuid as community_id, 'free' as fare, 0 as rank from cars c
       where c.owner_id = :person and c.removed_at is null
@@ -33,18 +33,14 @@ with mine as (
       join cars c on c.id = s.car_id where s.ended_at is null and c.removed_at is null
   ) as every where cast(:community as uuid) is null or community_id = cast(:community as uuid)
   order by car_id, rank
-)
-select c.*, seen.community_id as through, seen.fare, seen.rank, t.version as terms_version, t.data as terms,
-  b.state as box_state, b.id as box_id
-from seen join cars c on c.id = seen.car_id
-left join lateral (select version, data from terms where terms.car_id = c.id and terms.community_id = seen.community_id
-  order by version desc limit 1) t on true
-left join boxes b on b.car_id = c.id and b.removed_at is null
-where (cast(:cursor as uuid) is null or c.id < cast(:cursor as uuid))
+), picked as materialized (
+  select c.*, seen.community_id as through, seen.fare, seen.rank from seen join cars c on c.id = seen.car_id
+  where (cast(:cursor as uuid) is null or c.id < cast(:cursor as uuid))
   and (cast(:seats as int) is null or c.seats >= cast(:seats as int))
   and (cast(:powertrain as text) is null or c.powertrain = :powertrain)
   and (cast(:fare as text) is null or seen.fare = :fare)
-  and (cast(:range_km as int) is null or cast(b.state->'range_km'->>'value' as float) >= :range_km)
+  and (cast(:range_km as int) is null or :range_km <= (select cast(b.state->'range_km'->>'value' as float) from boxes b
+    where b.car_id = c.id and b.removed_at is null))
 """
 _FREE = """
   and not c.unsafe
@@ -53,7 +49,15 @@ _FREE = """
      where int4range(x.car_no, x.car_no, '[]') && int4range(c.no, c.no, '[]')
      and x.during && tstzrange(:free_from, :free_to, '[)') limit 1) as busy) = 0
 """
-_ORDER = " order by c.id desc limit :limit"
+_SHOWN = """
+  order by c.id desc limit :limit
+)
+select p.*, t.version as terms_version, t.data as terms, b.id as box_id from picked p
+left join lateral (select version, data from terms where terms.car_id = p.id and terms.community_id = p.through
+  order by version desc limit 1) t on true
+left join boxes b on b.car_id = p.id and b.removed_at is null
+order by p.id desc
+"""
 
 
 def find(person: str, query: dict[str, Any]) -> tuple[Sequence[Row[Any]], str | None]:
@@ -82,7 +86,12 @@ def find(person: str, query: dict[str, Any]) -> tuple[Sequence[Row[Any]], str | 
 
 @functools.cache
 def _statement(free: bool) -> Any:  # noqa: FBT001
-    return text(_CARS + (_FREE if free else "") + _ORDER)
+    return text(sql(free=free))
+
+
+def sql(*, free: bool) -> str:
+    """The one statement of the search."""
+    return _PICKED + (_FREE if free else "") + _SHOWN
 
 
 def total(row: Row[Any], from_at: datetime, to_at: datetime) -> dict[str, Any] | None:

@@ -58,14 +58,21 @@ def take(username: str, delta: BoxState) -> None:
     if box is None:
         return
     now = clock.now()
-    fresh = any(not reading.retained for reading in delta.values())
-    if fresh:
+    if _speaks(delta):
         box.last_heard_at, box.told_offline = now, False
     connected = delta.flag("connected")
     if connected is not None and not delta["connected"].retained:
         box.connected = connected
     merge(box, delta, now)
     _tell_charge(box, delta)
+
+
+def _speaks(delta: BoxState) -> bool:
+    """Whether the box itself said something: not what the broker kept, nor its word that the box is gone."""
+    return any(
+        not reading.retained and (name, reading.value) != ("connected", False)
+        for name, reading in delta.items()
+    )
 
 
 def merge(box: Box, delta: BoxState, now: datetime) -> None:

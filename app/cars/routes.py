@@ -81,14 +81,17 @@ def add_car(body: dict[str, Any]) -> Answer:
     query=schemas.CarQuery,
     returns=schemas.FoundCarPage,
 )
-def find_cars(query: dict[str, Any]) -> Page:
+def find_cars(query: dict[str, Any]) -> Answer:
     span = query.get("free_from"), query.get("free_to")
     if (span[0] is None) != (span[1] is None) or (span[0] and span[1] and span[0] >= span[1]):
         raise Validation(
             errors=[{"parameter": "free_to", "code": "invalid", "detail": "Give both, in order."}]
         )
     rows, cursor = find.find(caller().person, query)
-    return Page([found(row, query, span) for row in rows], cursor)
+    items = [found(row, query, span) for row in rows]
+    for one in items:
+        one["return"] = one.pop("return_")
+    return Answer({"items": items, "next_cursor": cursor}, ready=True)
 
 
 def found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, Any]:

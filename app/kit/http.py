@@ -50,6 +50,8 @@ class Answer:
     body: Any
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    ready: bool = False
+    """The body is JSON as the schema would have it: a long hot list is not worth being dumped field by field."""
 
 
 def problem_response(problem: Problem) -> Response:
