@@ -10,7 +10,7 @@ from app.communities import access, invite, leave, make, schemas
 from app.communities.models import RULES, Community, Invitation, Membership
 from app.kit import clock
 from app.kit.auth import Who, caller
-from app.kit.db import session
+from app.kit.db import bare, session
 from app.kit.errors import AlreadyExists, InUse, InvitationGone, LastOwner, NotAllowed, NotFound
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page, require_match
@@ -266,12 +266,13 @@ def list_invitations(community: str, query: dict[str, Any]) -> Page:
 
 @routes.add(
     "DELETE",
-    '/invitations/<pid("inv"):invitation>',
+    "/invitations/<string(minlength=1,maxlength=64):invitation>",
     summary="Revoke an invitation",
     status=204,
     problems=(NotAllowed,),
 )
 def revoke_invitation(invitation: str) -> None:
+    bare(invitation, "inv")
     invite.revoke(caller().person, invitation)
 
 

@@ -7,6 +7,7 @@ from flask import Response, current_app, request
 from app.coverage import certificate, lookup, partners, schemas, token
 from app.coverage.models import Lookup
 from app.kit.auth import Who, caller
+from app.kit.described import COMMON_HEADERS
 from app.kit.errors import NotAllowed
 from app.kit.fields import Paging
 from app.kit.http import JSON, Page
@@ -126,6 +127,15 @@ _FORM: dict[str, Any] = {
     raw=True,
 )
 @public.doc(requestBody=_FORM)
+@public.alt_response(
+    400, schema=schemas.TokenRefused, headers=COMMON_HEADERS, description="Refused (RFC 6749, 5.2)"
+)
+@public.alt_response(
+    401,
+    schema=schemas.TokenRefused,
+    headers=COMMON_HEADERS,
+    description="Not the client it says it is (RFC 6749, 5.2)",
+)
 def grant_token() -> Any:
     try:
         form = _form()

@@ -71,3 +71,19 @@ class TokenOut(Strict):
     token_type = OneOf(("Bearer",))
     expires_in = Whole(1, 3600)
     scope = Text(300)
+
+
+class TokenRefused(Strict):
+    """Why no token was given (RFC 6749, 5.2)."""
+
+    error = OneOf(
+        (
+            "invalid_request",
+            "invalid_client",
+            "unauthorized_client",
+            "unsupported_grant_type",
+            "invalid_scope",
+        ),
+        required=True,
+    )
+    error_description = Text(500)

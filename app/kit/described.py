@@ -145,7 +145,7 @@ _SECURITY: dict[Who, list[dict[str, list[str]]]] = {
 def refusals(rule: Rule, named: tuple[type[Problem], ...]) -> dict[int, list[type[Problem]]]:
     """The problems of a route by status: those its rule brings, then those it names itself."""
     found: list[type[Problem]] = []
-    if rule.has_body or rule.writes:
+    if (rule.has_body or rule.writes) and not rule.raw:
         found.append(Malformed)
     if rule.key_required:
         found.append(IdempotencyKeyMissing)
@@ -172,6 +172,9 @@ def refusals(rule: Rule, named: tuple[type[Problem], ...]) -> dict[int, list[typ
 def _headers(*names: str) -> dict[str, Any]:
     common = ("RateLimit", "RateLimit-Policy", "Request-Id")
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*common, *names)}
+
+
+COMMON_HEADERS = _headers()
 
 
 def answer_headers(status: int, rule: Rule) -> dict[str, Any]:

@@ -265,6 +265,10 @@ def _known_zone(name: str) -> None:
 class Strict(Schema):
     """Base of every schema: unknown fields are refused, order is kept."""
 
+    def get_attribute(self, obj: Any, attr: str, default: Any) -> Any:
+        """A field of a dict is its key alone: one named `keys` or `items` is never the dict's own method."""
+        return obj.get(attr, default) if isinstance(obj, dict) else super().get_attribute(obj, attr, default)
+
 
 class MoneySchema(Strict):
     """An amount in minor units."""

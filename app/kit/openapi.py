@@ -73,7 +73,9 @@ class Contract(Api):  # type: ignore[misc]
     def _components(self) -> None:
         parts = self.spec.components
         bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        parts.security_scheme("person", {**bearer, "description": "A person's access token, a JWT; RFC8725 is kept."})
+        parts.security_scheme(
+            "person", {**bearer, "description": "A person's access token, a JWT; RFC8725 is kept."}
+        )
         flow = {"tokenUrl": "/oauth/token", "scopes": described.SCOPES}
         about = "An insurer client's token (RFC 6749, 4.4), a JWT; RFC8725 is kept."
         parts.security_scheme(

@@ -45,6 +45,7 @@ WORDS: dict[str, str] = {
 }
 LIMITS: dict[str, dict[str, Any]] = {
     "code": {"pattern": "^[^/]+$"},
+    "invitation": {"pattern": "^inv_[0-9a-f]{32}$"},
     "month": {"pattern": "^[0-9]{4}-[0-9]{2}$"},
 }
 

@@ -144,17 +144,26 @@ def _answer(view: Any, returns: Any, status: int, *, etag: bool) -> Any:
             made: Response = current_app.response_class(status=answer.status or status)
             made.headers.pop("Content-Type", None)
         else:
-            dumped = schema.dump(answer.body)
+            dumped = answer.body if answer.ready else schema.dump(answer.body)
             made = cast("Response", current_app.json.response(dumped))
             made.status_code = answer.status or status
             if etag or request.method == "PATCH":
                 made.set_etag(etag_of(dumped))
         made.headers.update(answer.headers)
-        if etag:
-            made.make_conditional(request)
-        return made
+        return _not_modified(made) if etag and made.status_code == 200 else made
 
     return call
+
+
+def _not_modified(answer: Response) -> Response:
+    """304 when the caller has this state already. If-Match has no say in a GET."""
+    tag, _ = answer.get_etag()
+    if tag is None or not request.if_none_match.contains_weak(tag):
+        return answer
+    same: Response = current_app.response_class(status=304)
+    del same.headers["Content-Type"]
+    same.set_etag(tag)
+    return same
 
 
 def _strict(view: Any, rule: Rule, *, answers: bool) -> Any:

@@ -181,7 +181,7 @@ class Phone(Strict):
     installation = installation(required=True)
     platform = OneOf(("ios", "android", "web"), required=True)
     push = fields.Nested(PushAddress, allow_none=True)
-    public_key = Text(400, pattern=r"^[A-Za-z0-9_-]+$")
+    public_key = Text(400, pattern=r"^[A-Za-z0-9_-]+$", allow_none=True)
     language = language(allow_none=True)
     confirmed = fields.Function(lambda phone: phone.confirmed_at is not None, metadata={"type": "boolean"})
     seen_at = Instant(dump_only=True)

@@ -81,7 +81,9 @@ def test_every_answer_has_its_headers_and_every_refusal_its_example(contract: di
                 assert {"RateLimit", "RateLimit-Policy", "Request-Id"} <= set(answer["headers"]), where
             if status == "429":
                 assert "Retry-After" in answer["headers"], where
-            if status >= "400":
+            if status >= "400" and path == "/oauth/token" and status in ("400", "401"):
+                assert answer["content"]["application/json"]["example"]["error"], where
+            elif status >= "400":
                 content = answer["content"]["application/problem+json"]
                 assert content["examples"], where
                 for one in content["examples"].values():
