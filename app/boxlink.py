@@ -227,7 +227,12 @@ class BoxLink:
         write_accounts(Path(self._settings.mqtt_accounts_dir) / "passwords", accounts)
         reload_accounts(Path(self._settings.mqtt_pid_file))
         address = BrokerAddress(
-            self._settings.mqtt_host, self._settings.mqtt_port, probe, password, client_id=probe
+            self._settings.mqtt_host,
+            self._settings.mqtt_port,
+            probe,
+            password,
+            client_id=probe,
+            ca_file=self._settings.mqtt_ca_file or None,
         )
         for _ in range(10):
             if let_in(address, 2.0):

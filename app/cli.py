@@ -71,7 +71,13 @@ def run_boxlink() -> None:
 
     configure("boxlink")
     house = _settings()
-    broker = BrokerAddress(house.mqtt_host, house.mqtt_port, house.mqtt_username, house.mqtt_password)
+    broker = BrokerAddress(
+        house.mqtt_host,
+        house.mqtt_port,
+        house.mqtt_username,
+        house.mqtt_password,
+        ca_file=house.mqtt_ca_file or None,
+    )
     link = BoxLink(_app(), house, lambda listener: OvmsBoxes(broker, listener, clock.real_now))
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: link.stop())

@@ -41,7 +41,9 @@ def plan(
         return
     due = starts_at - AHEAD
     at_once = due <= clock.now()
-    row = _row("rent", rental, driver, payee, community, amount, starts_at, card, on_session=on_session and at_once)
+    row = _row(
+        "rent", rental, driver, payee, community, amount, starts_at, card, on_session=on_session and at_once
+    )
     session.add(row)
     if at_once:
         session.flush()
@@ -110,9 +112,7 @@ def of_and_standing(rental: str) -> tuple[Payment | None, str]:
 
 def _standing(found: Sequence[Payment]) -> str:
     rows = [
-        row
-        for row in found
-        if row.purpose == "rent" or row.state not in (State.RELEASED, State.RELEASING)
+        row for row in found if row.purpose == "rent" or row.state not in (State.RELEASED, State.RELEASING)
     ]
     if not rows:
         return NONE

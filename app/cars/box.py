@@ -15,9 +15,10 @@ from app.kit import clock, facts
 from app.kit.db import new_id, notify, session, transactional
 from app.kit.errors import InUse, NotFound, Unavailable, Validation
 from app.kit.keys import seal, settings, unseal
+from carbox.box import BadCommand, BoxAddress, Command, CommandKind, DoorHow, DoorWiring, KeySensor, Pulse
 from carbox.box import Box as Wired
-from carbox.box import BoxAddress, DoorHow, DoorWiring, KeySensor, Pulse
 from carbox.broker_accounts import new_password, password_hash
+from carbox.ovms_commands import command_line
 
 LOADED_WITHIN_S = 20
 KEEPALIVE_S = 60
@@ -51,7 +52,7 @@ def put(person: str, car_id: str, body: dict[str, Any]) -> tuple[Box, str]:
         capabilities={},
         made_at=clock.now(),
     )
-    wiring(box)
+    _refuse_unusable(wiring(box))
     session.add(box)
     session.flush()
     facts.record(BoxPaired(car=car.id, box=box.id))
@@ -60,16 +61,16 @@ def put(person: str, car_id: str, body: dict[str, Any]) -> tuple[Box, str]:
 
 
 @transactional
-def rotate(person: str, car_id: str) -> tuple[Box, str]:
-    """A new password; the old is dead when this is answered. Raises NotFound, InUse."""
+def rotate(person: str, car_id: str) -> tuple[Box, str, str]:
+    """A new password; the old is dead when this is answered. Also gives the old hash. Raises NotFound, InUse."""
     car = access.may_run(car_id, person, lock=True)
     box = find(car.id)
     _refuse_in_use(car)
-    password = new_password()
+    password, old = new_password(), box.password_hash
     box.password_hash, box.loaded_at = password_hash(password), None
     session.flush()
     notify("boxes", box.id)
-    return box, password
+    return box, password, old
 
 
 @transactional
@@ -94,8 +95,8 @@ def _refuse_in_use(car: Car) -> None:
         raise InUse("The car is lent, or a command to its box is open.", by=used_by)
 
 
-def wait_loaded(box: str) -> None:
-    """Until boxlink has loaded the account into the broker, at most 20 s; else the row is dropped: Unavailable."""
+def wait_loaded(box: str, old_hash: str | None) -> None:
+    """Until boxlink has loaded the account into the broker, at most 20 s; else all is as before: Unavailable."""
     waiting = current_app.extensions["glovebox"].commands
 
     def loaded() -> bool:
@@ -104,15 +105,21 @@ def wait_loaded(box: str) -> None:
         return found is not None
 
     if not waiting.until(box, loaded, LOADED_WITHIN_S):
-        _drop(box)
+        _undo(box, old_hash)
         raise Unavailable("The broker did not take the account in time; nothing was kept. Try again.")
 
 
 @transactional
-def _drop(box: str) -> None:
+def _undo(box: str, old_hash: str | None) -> None:
+    """A new box is dropped, a rotated one keeps the password it had."""
     found = session.get(Box, box, with_for_update=True)
-    if found is not None and found.loaded_at is None:
+    if found is None or found.loaded_at is not None:
+        return
+    if old_hash is None:
         _cut(found)
+    else:
+        found.password_hash = old_hash
+        notify("boxes", found.id)
 
 
 def live(car: str) -> Box | None:
@@ -144,6 +151,17 @@ def wiring(box: Box) -> DoorWiring:
         )
     except (TypeError, ValueError) as error:
         raise Validation(errors=[{"pointer": "/config", "code": "invalid", "detail": str(error)}]) from error
+
+
+def _refuse_unusable(wired: DoorWiring) -> None:
+    """Doors that no line could open are refused here, not at the first unlock. Raises Validation."""
+    for kind in (CommandKind.UNLOCK, CommandKind.LOCK):
+        try:
+            command_line(Command(kind), wired)
+        except BadCommand as error:
+            raise Validation(
+                errors=[{"pointer": "/config", "code": "invalid", "detail": f"{kind}: {error}"}]
+            ) from error
 
 
 def _key_sensor(box: Box) -> KeySensor | None:

@@ -395,7 +395,7 @@ def read_calendar(car: str, query: dict[str, Any]) -> dict[str, Any]:
 def _after_box(answer: Response) -> Response:
     """Once the row is committed: wait until the broker knows the account."""
     if g.get("new_box"):
-        box.wait_loaded(g.new_box)
+        box.wait_loaded(*g.new_box)
     return answer
 
 
@@ -411,7 +411,7 @@ def _after_box(answer: Response) -> Response:
 )
 def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
     row, password = box.put(caller().person, car, body)
-    g.new_box = row.id
+    g.new_box = (row.id, None)
     return {**box.represent(row), "credentials": box.credentials(row, password)}
 
 
@@ -425,8 +425,8 @@ def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
     after=_after_box,
 )
 def rotate_box(car: str) -> dict[str, Any]:
-    row, password = box.rotate(caller().person, car)
-    g.new_box = row.id
+    row, password, old = box.rotate(caller().person, car)
+    g.new_box = (row.id, old)
     return {**box.represent(row), "credentials": box.credentials(row, password)}
 
 

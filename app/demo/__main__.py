@@ -79,7 +79,9 @@ def _keep_up(place: Supervisor, stage: Stage, console: Console) -> None:
         table.add_row(one.name, f"{one.email} / {PASSWORD}")
     console.print(table)
     plain = _plain_phone(place, stage)
-    console.print("Unlock the demo car as Max, from a phone of his without a key (the token is good for ten minutes):")
+    console.print(
+        "Unlock the demo car as Max, from a phone of his without a key (the token is good for ten minutes):"
+    )
     console.print(_curl(place, plain, rental), soft_wrap=True)
     console.print("Ctrl-C stops everything.")
     stop = threading.Event()

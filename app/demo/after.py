@@ -54,7 +54,7 @@ def drive(on: Stage) -> None:
     on.told.step(
         "Max",
         "drives 24 km; 50 minutes pass",
-        f"{on.street.state().get('odometer_km', on.street.state())}",
+        f"the odometer shows {on.max.get(f'/cars/{on.car}/state')['odometer_km']['value']:.0f} km",
     )
     on.max.post(f"/rentals/{rental}/pause", headers={"Prefer": "wait=15"})
     on.max.post(f"/rentals/{rental}/unlock", headers={"Prefer": "wait=15"})

@@ -55,6 +55,7 @@ class Settings:
     mqtt_public_port: int = 1883
     mqtt_accounts_dir: str = ""
     mqtt_pid_file: str = ""
+    mqtt_ca_file: str = ""
     stripe_api_key: str = ""
     stripe_api_base: str = ""
     stripe_webhook_secrets: tuple[str, ...] = ()
@@ -162,6 +163,7 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         mqtt_public_port=env.int("MQTT_PUBLIC_PORT", 1883),
         mqtt_accounts_dir=env.str("MQTT_ACCOUNTS_DIR", ""),
         mqtt_pid_file=env.str("MQTT_PID_FILE", ""),
+        mqtt_ca_file=env.str("MQTT_CA_FILE", ""),
         stripe_api_key=env.str("STRIPE_API_KEY", ""),
         stripe_api_base=env.str("STRIPE_API_BASE", ""),
         stripe_webhook_secrets=tuple(env.list("STRIPE_WEBHOOK_SECRETS", [])),
@@ -208,6 +210,8 @@ def _refuse_holes(settings: Settings) -> None:
         return
     needed = {
         "GLOVEBOX_MQTT_PASSWORD": settings.mqtt_password,
+        "GLOVEBOX_MQTT_ACCOUNTS_DIR": settings.mqtt_accounts_dir,
+        "GLOVEBOX_MQTT_PID_FILE": settings.mqtt_pid_file,
         "GLOVEBOX_SMTP_HOST": settings.smtp_host,
         "GLOVEBOX_FIREBASE_CREDENTIALS": settings.firebase_credentials,
     }

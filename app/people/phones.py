@@ -28,6 +28,7 @@ def add(person: str, body: dict[str, Any]) -> Phone:
     others = of(person)
     if any(one.installation == body["installation"] for one in others):
         raise AlreadyExists("This installation is registered; PATCH it instead.")
+    first = not _ever_had_one(person)
     _forget_revoked(person, body["installation"])
     now = real_now()
     phone = Phone(
@@ -38,15 +39,20 @@ def add(person: str, body: dict[str, Any]) -> Phone:
         push=body.get("push"),
         public_key=body.get("public_key"),
         language=body.get("language"),
-        confirmed_at=None if others else now,
+        confirmed_at=now if first else None,
         made_at=now,
         seen_at=now,
     )
     session.add(phone)
     session.flush()
-    code = codes.issue(person, "phone", phone.id) if others else None
+    code = None if first else codes.issue(person, "phone", phone.id)
     facts.record(PhoneAdded(person=person, phone=phone.id, code=code.id if code else None))
     return phone
+
+
+def _ever_had_one(person: str) -> bool:
+    """Only an account's very first phone needs no code: removing it must not let the next one in unconfirmed."""
+    return session.scalars(select(Phone.id).where(Phone.person_id == person).limit(1)).first() is not None
 
 
 def _forget_revoked(person: str, installation: str) -> None:

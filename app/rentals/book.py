@@ -24,7 +24,7 @@ from app.rentals.models import Quote, Rental
 from payments.money import Money
 from payments.pricing import Fare, Price, hold_amount
 
-ANSWER_WITHIN, SOON = timedelta(hours=24), timedelta(hours=1)
+ANSWER_WITHIN, ANSWER_AT_LEAST, SOON = timedelta(hours=24), timedelta(minutes=30), timedelta(hours=1)
 
 
 @transactional
@@ -128,7 +128,7 @@ def _needs_approval(frozen: Quote) -> bool:
 
 
 def _ask(rental: Rental, now: datetime) -> None:
-    rental.answer_by = max(now, min(now + ANSWER_WITHIN, rental.from_at))
+    rental.answer_by = min(now + ANSWER_WITHIN, max(rental.from_at, now + ANSWER_AT_LEAST), rental.to_at)
     deadlines.at("lapse", rental.id, rental.answer_by)
     facts.record(RentalAsked(rental=rental.id))
 

@@ -44,7 +44,11 @@ def _covered_on(rental: Rental) -> bool:
 
 
 def _objects(rental: Rental) -> bool:
-    return rental.still_has_until is not None and rental.ended_at is not None and rental.still_has_until > rental.ended_at
+    return (
+        rental.still_has_until is not None
+        and rental.ended_at is not None
+        and rental.still_has_until > rental.ended_at
+    )
 
 
 @transactional

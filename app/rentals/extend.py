@@ -44,7 +44,9 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     )
     if reasons:
         raise NotInsurable("The insurer's rules do not allow that long a rental.", reasons=reasons)
-    confirm.ask(cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at))
+    confirm.ask(
+        cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at)
+    )
     occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
     rental.extension = {"to": z(frozen.to_at), "quote": frozen.id, "state": "asked", "price": frozen.price}
     deadlines.at("extension", rental.id, min(now + ANSWER_WITHIN, rental.to_at))

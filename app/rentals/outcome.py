@@ -29,7 +29,7 @@ from app.facts import (
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z
 from app.kit.db import notify, session, transactional
-from app.rentals import access, lifecycle, readiness
+from app.rentals import access, commands, lifecycle, readiness
 from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import OPEN, Command, Rental
@@ -62,12 +62,19 @@ def apply_late(command_id: str, answer: Answer) -> None:
     assert box is not None
     _note(command, box, answer)
     command.state, command.settled_at = "reconciled", clock.now()
-    if rental is None or answer.kind is not AnswerKind.CONFIRMED:
+    if rental is None:
         return
     if command.purpose == "unlock" and rental.stands is State.UNLOCKING:
-        _open(car, rental, command.id)
-    elif command.purpose == "lock" and rental.stands is State.LOCKING and _shows_locked(box):
+        if _surely_done(answer):
+            _open(car, rental, command.id)
+        elif _surely_not(answer) and commands.open_of(car.no) is None:
+            _not_opened(car, rental, command, "not_done")
+    elif command.purpose == "lock" and _is_back(rental, box, answer):
         _lock_or_refuse(car, rental, command, is_open=False)
+
+
+def _is_back(rental: Rental, box: Box, answer: Answer) -> bool:
+    return rental.stands is State.LOCKING and answer.kind is AnswerKind.CONFIRMED and _shows_locked(box)
 
 
 def _locked(command_id: str) -> tuple[Car, Rental | None, Command]:

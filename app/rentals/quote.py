@@ -97,7 +97,9 @@ def _membership(car: Car, person: str, community: str | None) -> Membership:
     return mine
 
 
-def check_span(car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime) -> None:
+def check_span(
+    car: Car, community: str, from_at: datetime, to_at: datetime, person: str, now: datetime
+) -> None:
     """Order, rules, windows and what is booked. Raises Validation, OutsideRules, OutsideWindows, CarTaken."""
     _, data = terms.of(car.id, community)
     check_rules(car, community, (from_at, to_at), person, now, data)
@@ -115,7 +117,9 @@ def check_offered(car: Car, from_at: datetime, to_at: datetime) -> None:
         )
 
 
-def check_rules(car: Car, community: str, span: Span, person: str, now: datetime, data: dict[str, Any]) -> None:
+def check_rules(
+    car: Car, community: str, span: Span, person: str, now: datetime, data: dict[str, Any]
+) -> None:
     """A span that can be, and the rules of terms and community. Raises Validation, OutsideRules."""
     from_at, to_at = span
     if not from_at < to_at or from_at < now - BACKDATED:

@@ -114,7 +114,10 @@ def _place(car: Car, found: Rental, role: Role) -> dict[str, Any]:
 def _payment(found: Rental, role: Role) -> dict[str, Any]:
     """The state of the money; what the app must do with Stripe is the driver's alone."""
     row, standing = hold.of_and_standing(found.id)
-    return {"state": standing, "action": shown.action(row) if row is not None and role is Role.DRIVER else None}
+    return {
+        "state": standing,
+        "action": shown.action(row) if row is not None and role is Role.DRIVER else None,
+    }
 
 
 def _extension(found: Rental) -> dict[str, Any] | None:
