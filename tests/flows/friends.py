@@ -86,8 +86,10 @@ class Friends:
         self.street.do("keys", in_glove_box=True)
         path = f"/cars/{self.car}/state"
         until(
-            lambda: self.olga.get(path)["last_heard_at"] != before
-            and self.olga.get(path)["keys_in_glove_box"]["value"] is True,
+            lambda: (
+                self.olga.get(path)["last_heard_at"] != before
+                and self.olga.get(path)["keys_in_glove_box"]["value"] is True
+            ),
             "a word from the box",
         )
 

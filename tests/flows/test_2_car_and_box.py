@@ -95,9 +95,11 @@ def test_a_stranger_does_not_learn_that_a_car_exists(olga: Actor) -> None:
     charlie.refused("POST", f"/cars/{car}/commands", {"kind": "unlock"}, slug="not-found")
 
 
-def test_a_paired_box_is_heard_and_its_password_shown_once(paired: tuple[str, CarOnTheStreet], olga: Actor) -> None:
+def test_a_paired_box_is_heard_and_its_password_shown_once(
+    paired: tuple[str, CarOnTheStreet], olga: Actor
+) -> None:
     shown = olga.get(f"/cars/{paired[0]}/box")
-    assert (shown["state"], shown["credentials"] if "credentials" in shown else None) == ("heard", None)
+    assert (shown["state"], shown.get("credentials")) == ("heard", None)
     assert shown["config"]["pin"] == "****"
     assert olga.get(f"/cars/{paired[0]}")["state"] == "ready"
 
@@ -121,7 +123,9 @@ def test_custody_stays_with_the_owner_who_opens_her_own_car(
     assert (held["holder"], held["first_name"], held["to"]) == ("owner", "Olga", None)
 
 
-def test_the_state_of_the_car_is_read_without_a_place(paired: tuple[str, CarOnTheStreet], olga: Actor) -> None:
+def test_the_state_of_the_car_is_read_without_a_place(
+    paired: tuple[str, CarOnTheStreet], olga: Actor
+) -> None:
     state = olga.get(f"/cars/{paired[0]}/state")
     assert (state["locked"]["value"], state["charge_percent"]["value"]) == (True, 80)
     assert not [name for name in state if "lat" in name or "lon" in name]

@@ -92,7 +92,13 @@ def test_days_left_out_of_a_rule_are_not_offered(offered: Offered) -> None:
 
 @pytest.mark.parametrize(
     "rule",
-    ["FREQ=MONTHLY", "FREQ=WEEKLY;COUNT=3", "FREQ=WEEKLY;BYDAY=XX", "FREQ=DAILY;INTERVAL=0", "FREQ=DAILY;FREQ=DAILY"],
+    [
+        "FREQ=MONTHLY",
+        "FREQ=WEEKLY;COUNT=3",
+        "FREQ=WEEKLY;BYDAY=XX",
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=DAILY;FREQ=DAILY",
+    ],
 )
 def test_a_rule_that_cannot_be_read_is_refused_by_name(offered: Offered, rule: str) -> None:
     body = {"from": "2027-01-01T09:00", "to": "2027-01-01T10:00", "rrule": rule}

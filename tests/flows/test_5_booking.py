@@ -69,7 +69,9 @@ def test_a_booking_accepts_every_version_of_conditions_it_names(asking: Friends)
 def test_a_card_is_saved_with_the_banks_confirmation(place: Supervisor) -> None:
     nina = Actor(place, "Nina New").register()
     card = nina.save_card("4000002500003155", "ok")
-    shown = until(lambda: [one for one in nina.get("/me/cards")["items"] if one["state"] == "saved"], "the card")
+    shown = until(
+        lambda: [one for one in nina.get("/me/cards")["items"] if one["state"] == "saved"], "the card"
+    )
     assert [(one["id"], one["last4"], one["brand"]) for one in shown] == [(card, "3155", "visa")]
 
 
@@ -102,7 +104,9 @@ def test_a_search_shows_total_and_distance_of_what_is_free_all_the_time(priced: 
     span = priced.span(1, 4)
     query = {"free_from": span["from"], "free_to": span["to"], "near": "48.85,2.35"}
     found = priced.max.get("/cars", **query)["items"]
-    assert [(one["id"], one["total"]["amount"], one["fare"]) for one in found] == [(priced.car, 1800, "priced")]
+    assert [(one["id"], one["total"]["amount"], one["fare"]) for one in found] == [
+        (priced.car, 1800, "priced")
+    ]
     assert 0 <= found[0]["distance_km"] < 3
     priced.book(2, 3)
     assert priced.max.get("/cars", **query)["items"] == []

@@ -47,7 +47,9 @@ def test_odometer_and_charge_move_while_max_drives(friends: Friends) -> None:
     def driven() -> bool:
         now = friends.max.get(path)
         further = now["odometer_km"]["value"] - before["odometer_km"]["value"]
-        return abs(further - 38) < 1 and now["charge_percent"]["value"] < before["charge_percent"]["value"]
+        return abs(further - 38) < 1 and bool(
+            now["charge_percent"]["value"] < before["charge_percent"]["value"]
+        )
 
     until(driven, "the drive to be seen")
 
@@ -101,7 +103,12 @@ def test_both_get_the_same_receipt(friends: Friends) -> None:
     friends.lock(rental)
     mine, hers = (who.get(f"/rentals/{rental}/receipt") for who in (friends.max, friends.olga))
     assert mine == hers
-    assert (mine["km"], mine["plate"], mine["driver"], mine["total"]["amount"]) == (12, friends.plate, "Max", 0)
+    assert (mine["km"], mine["plate"], mine["driver"], mine["total"]["amount"]) == (
+        12,
+        friends.plate,
+        "Max",
+        0,
+    )
 
 
 def test_both_read_the_same_timeline(friends: Friends) -> None:
@@ -112,7 +119,15 @@ def test_both_read_the_same_timeline(friends: Friends) -> None:
         items = getattr(friends, who).get(f"/rentals/{rental}/timeline")["items"]
         return [one["kind"] for one in items]
 
-    wanted = {"rental_booked", "unlock_asked", "cover_bound", "rental_started", "lock_asked", "rental_ended", "cover_closed"}
+    wanted = {
+        "rental_booked",
+        "unlock_asked",
+        "cover_bound",
+        "rental_started",
+        "lock_asked",
+        "rental_ended",
+        "cover_closed",
+    }
     assert wanted <= set(told("max"))
     assert told("max") == told("olga")
 

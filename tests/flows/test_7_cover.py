@@ -104,7 +104,9 @@ def test_the_lock_closes_the_cover_at_that_instant(friends: Friends, ines: Insur
     actual = friends.rental(rental)["actual"]
     assert friends.rental(rental)["cover"]["state"] == "closed"
     cover = cover_of(friends, rental)
-    shown = until(lambda: [one for one in [ines.ask(f"/covers/{cover}")] if one["state"] == "closed"], "the close")
+    shown = until(
+        lambda: [one for one in [ines.ask(f"/covers/{cover}")] if one["state"] == "closed"], "the close"
+    )
     assert shown[0]["liability"]["to"] == actual["to"]
 
 
@@ -273,5 +275,7 @@ def test_what_the_policy_does_not_cover_is_not_booked(
     place: Supervisor, car: dict[str, Any], reason: str
 ) -> None:
     friends = Friends(place, street=False, car=car)
-    refusal = friends.max.refused("POST", "/rentals", friends.booking(friends.quote(1, 2)), slug="not-insurable")
+    refusal = friends.max.refused(
+        "POST", "/rentals", friends.booking(friends.quote(1, 2)), slug="not-insurable"
+    )
     assert [one for one in refusal["reasons"] if reason in one]

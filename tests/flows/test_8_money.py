@@ -120,7 +120,11 @@ def test_both_get_the_receipt_with_what_was_paid(priced: Friends) -> None:
     priced.payment(rental, "captured")
     mine, hers = (who.get(f"/rentals/{rental}/receipt") for who in (priced.max, priced.olga))
     assert mine == hers
-    assert (mine["paid"]["amount"], mine["total"]["amount"], mine["payment_state"]) == (1800, 1800, "captured")
+    assert (mine["paid"]["amount"], mine["total"]["amount"], mine["payment_state"]) == (
+        1800,
+        1800,
+        "captured",
+    )
     assert sum(line["amount"]["amount"] for line in mine["lines"]) == 1800
     assert mine["charged_minutes"] == mine["covered_minutes"] >= 50
 
@@ -163,9 +167,7 @@ def test_a_failed_unlock_costs_nothing(priced: Friends) -> None:
     priced.payment(rental, "held")
     priced.street.fault("refuse", times=1)
     priced.ready(rental)
-    priced.max.refused(
-        "POST", f"/rentals/{rental}/unlock", slug="box-refused", headers={"Prefer": "wait=20"}
-    )
+    priced.max.refused("POST", f"/rentals/{rental}/unlock", slug="box-refused", headers={"Prefer": "wait=20"})
     assert priced.state(rental) == "booked"
     assert priced.payment(rental, "held")["captured"]["amount"] == 0
 

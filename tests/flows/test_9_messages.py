@@ -60,7 +60,7 @@ class Stories:
             friends.drive(5)
         self.forward("60m")
         for one, friends in self.circles.items():
-            until(lambda friends=friends, one=one: friends.rental(self.driven[one])["late"], "the lateness")
+            self.told(friends.max, "rental_late.driver")
             self.told(friends.max, "charge_low")
             friends.lock(self.driven[one])
             friends.street.fault("offline")
@@ -110,7 +110,9 @@ def pattern(template: str) -> str:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("who", "kind"), TOLD)
-def test_each_is_told_on_the_phone_in_their_language(stories: Stories, language: str, who: str, kind: str) -> None:
+def test_each_is_told_on_the_phone_in_their_language(
+    stories: Stories, language: str, who: str, kind: str
+) -> None:
     words = json.loads((TEXTS / f"{language}.json").read_text("utf-8"))["messages"][kind]
     note = stories.told(getattr(stories.circles[language], who), kind)["notification"]
     assert re.fullmatch(pattern(words["title"]), note["title"])
@@ -126,7 +128,9 @@ def test_the_inbox_keeps_what_the_phone_was_told(stories: Stories, language: str
         stories.told(reader, kind)
     items = reader.get("/me/messages", limit=100)["items"]
     assert wanted <= {one["kind"] for one in items}
-    note = stories.told(reader, "payment_done.driver" if who == "max" else "payment_done.owner")["notification"]
+    note = stories.told(reader, "payment_done.driver" if who == "max" else "payment_done.owner")[
+        "notification"
+    ]
     assert note["title"] in [one["title"] for one in items]
 
 
@@ -153,7 +157,11 @@ def test_each_is_told_a_thing_once(stories: Stories) -> None:
     for friends in stories.circles.values():
         for who in (friends.max, friends.olga):
             seen = [
-                (one["message"]["data"]["kind"], one["message"]["data"].get("rental"), one["message"]["notification"]["body"])
+                (
+                    one["message"]["data"]["kind"],
+                    one["message"]["data"].get("rental"),
+                    one["message"]["notification"]["body"],
+                )
                 for one in who.pushes()
             ]
             assert len(seen) == len(set(seen))

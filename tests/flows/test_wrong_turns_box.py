@@ -78,7 +78,11 @@ def test_a_door_that_opens_late_does_so_inside_its_cover_and_the_driver_is_told(
     friends.street.fault("slow", seconds=19.5, times=1)
     friends.max.refused("POST", f"/rentals/{rental}/unlock", slug="box-silent", headers=WAIT)
     between = friends.rental(rental)
-    assert (between["state"], between["unlock_unknown"], between["cover"]["state"]) == ("unlocking", True, "bound")
+    assert (between["state"], between["unlock_unknown"], between["cover"]["state"]) == (
+        "unlocking",
+        True,
+        "bound",
+    )
     shown = friends.becomes(rental, "active")
     assert shown["cover"] == {"id": between["cover"]["id"], "state": "active"}
     assert friends.max.pushed("opened_late", rental)
@@ -172,9 +176,7 @@ def test_a_door_opened_as_the_car_locks_is_seen_and_the_rental_goes_on(friends: 
     rental = friends.lent()
     friends.street.do("doors", rl="open")
     body = {"keys_in_glove_box": True}
-    answer = friends.max.call(
-        "POST", f"/rentals/{rental}/lock", body, headers=WAIT, want=(409,)
-    )
+    answer = friends.max.call("POST", f"/rentals/{rental}/lock", body, headers=WAIT, want=(409,))
     assert "doors" in [one["code"] for one in answer["conditions"]]
     assert friends.state(rental) == "active"
 

@@ -7,7 +7,9 @@ from app.rentals.lifecycle import FINAL, TABLE, Role, State, Step, after, steps
 
 
 @pytest.mark.parametrize(("state", "step", "role"), list(itertools.product(State, Step, Role)))
-def test_every_state_step_and_role_is_either_in_the_table_or_refused(state: State, step: Step, role: Role) -> None:
+def test_every_state_step_and_role_is_either_in_the_table_or_refused(
+    state: State, step: Step, role: Role
+) -> None:
     entry = TABLE.get((state, step))
     if entry is None:
         with pytest.raises(StepNotAllowed) as refused:

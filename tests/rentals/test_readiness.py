@@ -1,0 +1,308 @@
+"""Each condition turned false alone is the one that is unmet, and no other."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+
+from app.billing import hold
+from app.billing.models import Card, Customer
+from app.cars import custody
+from app.cars.models import Box
+from app.communities.models import Membership
+from app.coverage.trip import Trip
+from app.kit import clock
+from app.kit.db import new_id, session
+from app.kit.errors import NotReady
+from app.people import licence
+from app.people.models import Acceptance, Clearance, Phone
+from app.rentals import commands, readiness
+from app.rentals.readiness import Condition
+from payments.money import Money
+from tests.coverage.factories import bind, doing
+from tests.rentals.scene import Scene, other_rental
+
+UNLOCK = (
+    "state",
+    "time",
+    "car_back",
+    "other_rental",
+    "membership",
+    "licence",
+    "accepted",
+    "phone",
+    "payment",
+    "cover",
+    "command",
+    "box",
+    "capability",
+    "charge",
+    "photos",
+    "safe",
+)
+LOCK = ("state", "command", "box", "doors", "ignition", "keys", "place", "plugged", "photos")
+
+
+def set_time(scene: Scene) -> None:
+    scene.rental.from_at = clock.now() + timedelta(hours=1)
+    scene.rental.to_at = clock.now() + timedelta(hours=2)
+    session.commit()
+
+
+def let_another_hold_it(scene: Scene) -> None:
+    other = other_rental(scene)
+    doing(
+        custody.take,
+        scene.car,
+        holder="driver",
+        person=scene.olga.id,
+        rental=other.id,
+        at=custody_instant(scene),
+    )
+
+
+def custody_instant(scene: Scene) -> Any:
+    return doing(custody.next_instant, scene.car)
+
+
+def drive_another(scene: Scene) -> None:
+    other_rental(scene).state = "active"
+    session.commit()
+
+
+def block_membership(scene: Scene) -> None:
+    session.execute(update(Membership).where(Membership.person_id == scene.max.id).values(blocked=True))
+    session.commit()
+
+
+def accept_nothing(scene: Scene) -> None:
+    session.execute(
+        delete(Acceptance).where(
+            Acceptance.person_id == scene.max.id, Acceptance.version.startswith("rental")
+        )
+    )
+    session.commit()
+
+
+def leave_phone_unconfirmed(scene: Scene) -> None:
+    session.execute(update(Phone).where(Phone.id == scene.phone.id).values(confirmed_at=None))
+    session.commit()
+
+
+def leave_unpaid(scene: Scene) -> None:
+    doing(_unpaid, scene)
+
+
+def _unpaid(scene: Scene) -> None:
+    starts, eur = clock.now() + timedelta(days=3), Money(1800, "EUR")
+    hold.plan(
+        rental=scene.rental_id,
+        driver=scene.max.id,
+        payee=scene.olga.id,
+        community=scene.community.id,
+        amount=eur,
+        starts_at=starts,
+        card=_card(scene),
+        on_session=False,
+    )
+
+
+def _card(scene: Scene) -> str:
+    session.add(Customer(person_id=scene.max.id, key=f"customer:{scene.max.id}", made_at=clock.now()))
+    session.flush()
+    card = Card(id=new_id("crd"), person_id=scene.max.id, state="saved", made_at=clock.now())
+    session.add(card)
+    session.flush()
+    return card.id
+
+
+def make_uninsurable(scene: Scene) -> None:
+    scene.car.inspection_until = date(2020, 1, 1)
+    session.commit()
+
+
+def open_a_command(scene: Scene) -> None:
+    doing(commands.create, scene.car, scene.box, "ping", "driver", scene.caller(), scene.rental)
+
+
+def silence_box(scene: Scene) -> None:
+    session.execute(
+        update(Box)
+        .where(Box.car_id == scene.car_id)
+        .values(last_heard_at=clock.now() - timedelta(minutes=26))
+    )
+    session.commit()
+
+
+def want_charge(scene: Scene) -> None:
+    scene.car.charge_rule = {"min_start": 90}
+    session.commit()
+
+
+def make_unsafe(scene: Scene) -> None:
+    scene.car.unsafe = True
+    session.commit()
+
+
+UNLOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
+    "state": lambda scene: scene.set_state("ended"),
+    "time": set_time,
+    "car_back": let_another_hold_it,
+    "other_rental": drive_another,
+    "membership": block_membership,
+    "accepted": accept_nothing,
+    "phone": leave_phone_unconfirmed,
+    "payment": leave_unpaid,
+    "cover": make_uninsurable,
+    "command": open_a_command,
+    "box": silence_box,
+    "charge": want_charge,
+    "safe": make_unsafe,
+}
+
+
+def test_a_booked_rental_in_order_lacks_nothing(scene: Scene) -> None:
+    assert scene.unmet("unlock") == []
+
+
+@pytest.mark.parametrize("code", UNLOCK_BROKEN)
+def test_one_thing_wrong_at_the_unlock_is_the_one_thing_named(scene: Scene, code: str) -> None:
+    UNLOCK_BROKEN[code](scene)
+    assert scene.unmet("unlock") == [code]
+
+
+def test_a_licence_not_cleared_is_named_and_keeps_the_insurer_away(scene: Scene) -> None:
+    session.execute(delete(Clearance).where(Clearance.person_id == scene.max.id))
+    session.commit()
+    assert scene.unmet("unlock") == ["licence", "cover"]
+
+
+def test_a_licence_that_ends_during_the_rental_is_named(scene: Scene) -> None:
+    held = licence.of(scene.max.id)
+    held.expires_on = (scene.rental.to_at - timedelta(days=1)).date()
+    session.commit()
+    assert "licence" in scene.unmet("unlock")
+
+
+def test_without_a_box_there_is_neither_box_nor_capability(scene: Scene) -> None:
+    scene.box.removed_at = clock.now()
+    session.commit()
+    assert {"box", "capability"} <= set(scene.unmet("unlock"))
+
+
+def test_another_open_cover_means_the_car_is_not_back(scene: Scene) -> None:
+    other = insured_trip(scene)
+    bind(other)
+    assert "car_back" in scene.unmet("unlock")
+
+
+def insured_trip(scene: Scene) -> Any:
+    now = clock.now()
+    other = other_rental(scene)
+    return Trip(other.id, scene.car, scene.max.id, scene.community.id, now, now + timedelta(hours=1))
+
+
+# -- lock ------------------------------------------------------------------------------------------------------------
+
+
+def ready_to_lock(scene: Scene) -> None:
+    scene.set_state("active")
+
+
+def open_door(scene: Scene) -> None:
+    scene.reads(door_rr=True)
+
+
+def start_engine(scene: Scene) -> None:
+    scene.reads(drivable=True)
+
+
+def take_keys(scene: Scene) -> None:
+    scene.reads(keys_in_glove_box=False)
+
+
+def stand_far_away(scene: Scene) -> None:
+    scene.car.return_rule = {"kind": "zone", "radius_m": 500}
+    session.commit()
+    scene.reads(latitude=48.9, longitude=2.3522)
+
+
+def want_the_plug(scene: Scene) -> None:
+    scene.car.charge_rule = {"plug_below": 90}
+    session.commit()
+
+
+LOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
+    "state": lambda scene: scene.set_state("ended"),
+    "command": open_a_command,
+    "box": silence_box,
+    "doors": open_door,
+    "ignition": start_engine,
+    "keys": take_keys,
+    "place": stand_far_away,
+    "plugged": want_the_plug,
+}
+
+
+def test_a_rental_on_its_way_back_lacks_nothing(scene: Scene) -> None:
+    ready_to_lock(scene)
+    assert scene.unmet("lock") == []
+
+
+@pytest.mark.parametrize("code", LOCK_BROKEN)
+def test_one_thing_wrong_at_the_lock_is_the_one_thing_named(scene: Scene, code: str) -> None:
+    ready_to_lock(scene)
+    LOCK_BROKEN[code](scene)
+    assert scene.unmet("lock") == [code]
+
+
+@pytest.mark.parametrize("code", ["doors", "ignition", "place"])
+def test_a_reading_older_than_a_minute_blocks_no_lock(scene: Scene, code: str) -> None:
+    ready_to_lock(scene)
+    LOCK_BROKEN[code](scene)
+    clock.forward(timedelta(seconds=61))
+    assert code not in scene.unmet("lock")
+
+
+def test_a_silent_sensor_leaves_the_keys_to_the_drivers_word(scene: Scene) -> None:
+    ready_to_lock(scene)
+    clock.forward(timedelta(seconds=61))
+    assert "keys" not in scene.unmet("lock", keys_in_glove_box=True)
+    assert "keys" in scene.unmet("lock", keys_in_glove_box=False)
+
+
+def test_the_box_never_blocks_a_lock(scene: Scene) -> None:
+    ready_to_lock(scene)
+    silence_box(scene)
+    asked = readiness.Asked(scene.max.id, scene.phone.id, keys_in_glove_box=True)
+    readiness.require(readiness.of(scene.car, scene.rental, "lock", clock.now(), asked))
+
+
+# -- both ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("step", "codes"), [("unlock", UNLOCK), ("lock", LOCK)])
+def test_every_condition_is_listed_in_the_order_of_the_contract(
+    scene: Scene, step: str, codes: tuple[str, ...]
+) -> None:
+    asked = readiness.Asked(scene.max.id, scene.phone.id, keys_in_glove_box=True)
+    found = readiness.of(scene.car, scene.rental, step, clock.now(), asked)
+    assert tuple(one.code for one in found) == codes
+    assert set(codes) - {"photos", "capability", "licence"} == set(
+        UNLOCK_BROKEN if step == "unlock" else LOCK_BROKEN
+    )
+
+
+def test_only_unmet_blocking_conditions_refuse() -> None:
+    with pytest.raises(NotReady) as refused:
+        readiness.require(
+            [
+                Condition("time", met=True),
+                Condition("box", met=False, blocking=False),
+                Condition("keys", met=False, remedy="Put them back."),
+            ]
+        )
+    assert [one["code"] for one in refused.value.members["conditions"]] == ["keys"]
+    assert refused.value.detail == "Put them back."
