@@ -61,6 +61,9 @@ def _begin_setup(answer: Response) -> Response:
     problems=(Unavailable,),
 )
 def add_card() -> Answer:
+    """Begins to save a card: the app confirms it with the payment SDK and the secret, which is shown this
+    once.
+    """
     row = cards.begin(caller().person)
     g.command = row.id
     return created({"id": row.id, "client_secret": None}, f"/me/cards/{row.id}")
@@ -68,11 +71,13 @@ def add_card() -> Answer:
 
 @routes.add("GET", "/me/cards", summary="My cards", returns=schemas.CardList)
 def list_cards() -> dict[str, Any]:
+    """One's saved cards, newest first."""
     return {"items": [cards.shown(row) for row in cards.mine(caller().person)]}
 
 
 @routes.add("DELETE", '/me/cards/<pid("crd"):card>', summary="Forget a card", status=204, problems=(InUse,))
 def remove_card(card: str) -> None:
+    """Forgets a card that no open payment needs."""
     cards.remove(caller().person, card)
 
 
@@ -84,6 +89,7 @@ def _role(rental: str) -> str:
 
 @routes.add("GET", RENTAL, summary="The payments of a rental", returns=schemas.PaymentList)
 def list_payments(rental: str) -> dict[str, Any]:
+    """The payments of a rental, oldest first; what the app must confirm is shown to the driver alone."""
     driver = _role(rental) == "driver"
     return {"items": [shown.payment(row, driver=driver) for row in hold.all_of(rental)]}
 
@@ -99,6 +105,7 @@ def list_payments(rental: str) -> dict[str, Any]:
     problems=(NotFound, NotAllowed, StepNotAllowed, CardNeeded),
 )
 def retry_payment(rental: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Tries a failed payment again, perhaps with another card."""
     if _role(rental) != "driver":
         raise NotAllowed("Only the driver pays.")
     rows = hold.all_of(rental)
@@ -115,6 +122,7 @@ def retry_payment(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     returns=schemas.Statement,
 )
 def read_statement(month: str) -> dict[str, Any]:
+    """An owner's earnings of a month in the owner's time zone."""
     return statement.of(caller().person, month, caller().time_zone)
 
 
@@ -128,4 +136,7 @@ def read_statement(month: str) -> dict[str, Any]:
     problems=(SignatureInvalid, NotFound),
 )
 def receive_stripe() -> None:
+    """Takes an event of the payment provider: stored once, a repeat is 200 too. An old or forged one is
+    signature-invalid; without a secret set the route is shut.
+    """
     webhook.receive("platform")

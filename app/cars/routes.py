@@ -70,6 +70,7 @@ def _car(car: Car) -> dict[str, Any]:
     problems=(AlreadyExists, NotAllowed, NotFound),
 )
 def add_car(body: dict[str, Any]) -> Answer:
+    """Adds a car, one's own or a community's. Plate and vehicle number are each in use once."""
     made = add.add(caller().person, body)
     return created(_car(made), f"/cars/{made.id}")
 
@@ -82,6 +83,9 @@ def add_car(body: dict[str, Any]) -> Answer:
     returns=schemas.FoundCarPage,
 )
 def find_cars(query: dict[str, Any]) -> Answer:
+    """The cars that are mine or mine to book; with a span, those free for all of it, with the total and the
+    distance.
+    """
     span = query.get("free_from"), query.get("free_to")
     if (span[0] is None) != (span[1] is None) or (span[0] and span[1] and span[0] >= span[1]):
         raise Validation(
@@ -120,6 +124,9 @@ class _Row:
 
 @routes.add("GET", ONE, summary="A car", returns=schemas.Car, etag=True)
 def read_car(car: str) -> dict[str, Any]:
+    """The car as far as the reader may see it: plate, vehicle number and exact place only for its owner, and
+    its driver around the rental.
+    """
     return _car(access.may_see(car, caller().person))
 
 
@@ -152,11 +159,13 @@ _PATCH_CAR = patch_of(
     problems=(NotAllowed, AlreadyExists),
 )
 def change_car(car: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Changes what is given; what is left out stays."""
     return _car(add.change(caller().person, car, body, lambda one: require_match(schemas.Car(), _car(one))))
 
 
 @routes.add("DELETE", ONE, summary="Remove a car", status=204, problems=(NotAllowed, InUse))
 def remove_car(car: str) -> None:
+    """Removes a car that no open rental needs."""
     add.remove(caller().person, car)
 
 
@@ -171,6 +180,7 @@ def remove_car(car: str) -> None:
     problems=(NotAllowed, NotFound),
 )
 def share_car(car: str, community: str) -> dict[str, Any]:
+    """Offers the car to a community; terms and windows say when and for how much."""
     row = add.share(caller().person, car, community)
     return {"car": row.car_id, "community": row.community_id, "shared_at": row.shared_at}
 
@@ -183,6 +193,7 @@ def share_car(car: str, community: str) -> dict[str, Any]:
     problems=(NotAllowed,),
 )
 def unshare_car(car: str, community: str) -> None:
+    """Ends the offer to a community; booked rentals stay."""
     add.unshare(caller().person, car, community)
 
 
@@ -195,6 +206,7 @@ def unshare_car(car: str, community: str) -> None:
     problems=(NotAllowed, NotFound),
 )
 def put_terms(car: str, community: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Sets price and rules for a community as a new version. Other people's open rentals keep theirs."""
     row = terms.put(caller().person, car, community, body)
     return {"version": row.version, **row.data}
 
@@ -207,6 +219,7 @@ def put_terms(car: str, community: str, body: dict[str, Any]) -> dict[str, Any]:
     etag=True,
 )
 def read_terms(car: str, community: str) -> dict[str, Any]:
+    """The newest version of the terms."""
     _may_see_through(car, community)
     version, data = terms.of(car, community)
     return {"version": version, **data}
@@ -220,6 +233,7 @@ def read_terms(car: str, community: str) -> dict[str, Any]:
     etag=True,
 )
 def read_terms_version(car: str, community: str, version: int) -> dict[str, Any]:
+    """One version of the terms, as a quote names it."""
     _may_see_through(car, community)
     return {"version": version, **terms.version(car, community, version).data}
 
@@ -258,6 +272,7 @@ def _window(row: Window) -> dict[str, Any]:
     problems=(NotAllowed, NotFound),
 )
 def add_window(car: str, body: dict[str, Any]) -> Answer:
+    """Offers the car for a span in its own wall time, once or repeated."""
     row = windows.add(caller().person, car, body)
     return created(_window(row), f"/cars/{car}/windows/{row.id}")
 
@@ -266,6 +281,7 @@ def add_window(car: str, body: dict[str, Any]) -> Answer:
     "GET", ONE + "/windows", summary="When the car is offered", query=Paging, returns=schemas.WindowPage
 )
 def list_windows(car: str, query: dict[str, Any]) -> Page:
+    """When the car is offered."""
     access.may_see(car, caller().person)
     found = page(select(Window).where(Window.car_id == car), Window.id, **query)
     found.items = [_window(row) for row in found.items]
@@ -276,6 +292,7 @@ def list_windows(car: str, query: dict[str, Any]) -> Page:
     "GET", ONE + '/windows/<pid("win"):window>', summary="One window", returns=schemas.Window, etag=True
 )
 def read_window(car: str, window: str) -> dict[str, Any]:
+    """One span in which the car is offered."""
     access.may_see(car, caller().person)
     return _window(windows.find(car, window))
 
@@ -293,6 +310,7 @@ _PATCH_WINDOW = patch_of(schemas.Window, "from_", "to", "rrule", "exdates", "rda
     problems=(NotAllowed,),
 )
 def change_window(car: str, window: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Changes a window; booked rentals stay."""
     return _window(
         windows.change(
             caller().person, car, window, body, lambda row: require_match(schemas.Window(), _window(row))
@@ -308,6 +326,7 @@ def change_window(car: str, window: str, body: dict[str, Any]) -> dict[str, Any]
     problems=(NotAllowed,),
 )
 def remove_window(car: str, window: str) -> None:
+    """Withdraws a window; booked rentals stay."""
     windows.remove(caller().person, car, window)
 
 
@@ -321,6 +340,7 @@ def remove_window(car: str, window: str) -> None:
     problems=(NotAllowed, CarTaken, NotFound),
 )
 def add_block(car: str, body: dict[str, Any]) -> Answer:
+    """Keeps the car for oneself for a span; not over a booked rental."""
     row = block.add(caller().person, car, body)
     return created(row, f"/cars/{car}/blocks/{row.id}")
 
@@ -334,6 +354,7 @@ def add_block(car: str, body: dict[str, Any]) -> Answer:
     problems=(NotAllowed,),
 )
 def list_blocks(car: str, query: dict[str, Any]) -> Page:
+    """The spans in which the car is not offered."""
     access.may_run(car, caller().person)
     return page(select(Block).where(Block.car_id == car), Block.id, **query)
 
@@ -347,6 +368,7 @@ def list_blocks(car: str, query: dict[str, Any]) -> Page:
     problems=(NotAllowed,),
 )
 def read_block(car: str, block_id: str) -> Any:
+    """One span in which the car is not offered."""
     access.may_run(car, caller().person)
     return block.find(car, block_id)
 
@@ -364,6 +386,7 @@ _PATCH_BLOCK = patch_of(schemas.Block, "from_", "to", "kind", "note")
     problems=(NotAllowed, CarTaken),
 )
 def change_block(car: str, block_id: str, body: dict[str, Any]) -> Any:
+    """Changes a block; not over a booked rental."""
     return block.change(caller().person, car, block_id, body, lambda row: require_match(schemas.Block(), row))
 
 
@@ -375,6 +398,7 @@ def change_block(car: str, block_id: str, body: dict[str, Any]) -> Any:
     problems=(NotAllowed,),
 )
 def remove_block(car: str, block_id: str) -> None:
+    """Lifts a block: the car is offered again as its windows say."""
     block.remove(caller().person, car, block_id)
 
 
@@ -386,6 +410,7 @@ def remove_block(car: str, block_id: str) -> None:
     returns=schemas.Calendar,
 )
 def read_calendar(car: str, query: dict[str, Any]) -> dict[str, Any]:
+    """What is free, held and blocked, for at most 92 days; by whom is shown to the owner alone."""
     return {"items": calendar.of(caller().person, car, query["from_"], query["to"])}
 
 
@@ -410,6 +435,9 @@ def _after_box(answer: Response) -> Response:
     after=_after_box,
 )
 def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Pairs a box with the car. Waits up to 20 s until the broker knows the account; its password is shown
+    this once. An older box is cut off.
+    """
     row, password = box.put(caller().person, car, body)
     g.new_box = (row.id, None)
     return {**box.represent(row), "credentials": box.credentials(row, password)}
@@ -425,6 +453,7 @@ def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
     after=_after_box,
 )
 def rotate_box(car: str) -> dict[str, Any]:
+    """Gives the box a new password, shown this once; the old one is dead."""
     row, password, old = box.rotate(caller().person, car)
     g.new_box = (row.id, old)
     return {**box.represent(row), "credentials": box.credentials(row, password)}
@@ -434,12 +463,14 @@ def rotate_box(car: str) -> dict[str, Any]:
     "GET", ONE + "/box", summary="The car's box", returns=schemas.Box, etag=True, problems=(NotAllowed,)
 )
 def read_box(car: str) -> dict[str, Any]:
+    """The box, when it was last heard and what it was seen to do."""
     access.may_run(car, caller().person)
     return box.represent(box.find(car))
 
 
 @routes.add("DELETE", ONE + "/box", summary="Take the box out", status=204, problems=(NotAllowed, InUse))
 def remove_box(car: str) -> None:
+    """Takes the box out of service: the broker cuts it off."""
     box.remove(caller().person, car)
 
 
@@ -451,6 +482,7 @@ def remove_box(car: str) -> None:
     problems=(NotAllowed,),
 )
 def read_state(car: str) -> dict[str, Any]:
+    """Charge, range, locks and doors as the box last reported them; no place."""
     found = access.may_see(car, caller().person)
     out = custody.lent_to(found.no)
     if not access.runs(found, caller().person) and (out is None or out.person_id != caller().person):
@@ -466,6 +498,9 @@ def read_state(car: str) -> dict[str, Any]:
     problems=(PlaceHidden, NotAllowed),
 )
 def read_place(car: str) -> dict[str, Any]:
+    """Where the car stands. While it is lent the place is the driver's; before, it is shown from one hour
+    before the start.
+    """
     found = access.may_see(car, caller().person)
     mine, out = access.runs(found, caller().person), custody.lent_to(found.no)
     if out is not None and out.person_id != caller().person:
@@ -488,6 +523,7 @@ def read_place(car: str) -> dict[str, Any]:
     problems=(NotAllowed,),
 )
 def read_custody(car: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Who held the car at an instant; the driver is told that this was asked."""
     found = access.may_run(car, caller().person)
     if query["at"] > clock.now():
         raise Validation(

@@ -43,6 +43,7 @@ def _community(community: Community, mine: Membership) -> dict[str, Any]:
     status=201,
 )
 def make_community(body: dict[str, Any]) -> Answer:
+    """Makes a community with the caller as its owner."""
     made = make.make(caller().person, body)
     _, mine = access.may_see(made.id, caller().person)
     return created(_community(made, mine), f"/communities/{made.id}")
@@ -50,6 +51,7 @@ def make_community(body: dict[str, Any]) -> Answer:
 
 @routes.add("GET", "/communities", summary="One's communities", query=Paging, returns=schemas.CommunityPage)
 def list_communities(query: dict[str, Any]) -> Page:
+    """The communities one belongs to, newest first."""
     me = caller().person
     live = select(Community).where(Community.id.in_(access.communities_of(me)))
     found = page(live, Community.id, **query)
@@ -61,6 +63,7 @@ def list_communities(query: dict[str, Any]) -> Page:
     "GET", '/communities/<pid("com"):community>', summary="A community", returns=schemas.Community, etag=True
 )
 def read_community(community: str) -> dict[str, Any]:
+    """The community, its rules, and one's own role in it."""
     return _community(*access.may_see(community, caller().person))
 
 
@@ -77,6 +80,7 @@ _PATCH_COMMUNITY = patch_of(schemas.Community, "name", "rules")
     problems=(NotAllowed,),
 )
 def change_community(community: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Changes name or rules; rentals already booked keep theirs."""
     me = caller().person
     _, mine = access.may_see(community, me)
     changed = make.change(
@@ -93,6 +97,7 @@ def change_community(community: str, body: dict[str, Any]) -> dict[str, Any]:
     problems=(NotAllowed, InUse),
 )
 def end_community(community: str) -> None:
+    """Ends the community, once no rental in it is open."""
     make.end(caller().person, community)
 
 
@@ -116,6 +121,7 @@ def _membership(row: Membership) -> dict[str, Any]:
     returns=schemas.MembershipPage,
 )
 def list_members(community: str, query: dict[str, Any]) -> Page:
+    """Who belongs to the community, with role and fare."""
     access.may_see(community, caller().person)
     live = select(Membership).where(Membership.community_id == community, Membership.ended_at.is_(None))
     found = page(live, Membership.id, **query)
@@ -131,6 +137,7 @@ def list_members(community: str, query: dict[str, Any]) -> Page:
     etag=True,
 )
 def read_member(community: str, person: str) -> dict[str, Any]:
+    """One member's role, fare and label."""
     access.may_see(community, caller().person)
     found = access.membership(community, person)
     if found is None:
@@ -151,6 +158,7 @@ _PATCH_MEMBER = patch_of(schemas.Membership, "role", "fare", "label", "blocked")
     problems=(NotAllowed, LastOwner),
 )
 def change_member(community: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Changes role, fare, label or block. The last owner stays owner."""
     return _membership(
         leave.change(
             caller().person,
@@ -170,6 +178,7 @@ def change_member(community: str, person: str, body: dict[str, Any]) -> dict[str
     problems=(NotAllowed, LastOwner),
 )
 def remove_member(community: str, person: str) -> None:
+    """Leaves the community, or removes a member; future rentals are cancelled."""
     leave.leave(caller().person, community, person)
 
 
@@ -181,6 +190,7 @@ def remove_member(community: str, person: str) -> None:
     problems=(NotAllowed,),
 )
 def clear_licence(community: str, person: str) -> dict[str, Any]:
+    """Says that the licence was seen and is good, for this community, until the next recheck."""
     found, _ = access.may_run(community, caller().person)
     if access.membership(community, person) is None:
         raise NotFound
@@ -202,6 +212,7 @@ def clear_licence(community: str, person: str) -> dict[str, Any]:
     problems=(NotAllowed,),
 )
 def read_member_licence(community: str, person: str) -> dict[str, Any]:
+    """Class, country and expiry of a member's licence, without its number."""
     access.may_run(community, caller().person)
     if access.membership(community, person) is None:
         raise NotFound
@@ -245,6 +256,9 @@ def _invitation(row: Invitation, *, code: bool = False) -> dict[str, Any]:
     secrets=("code", "url"),
 )
 def make_invitation(community: str, body: dict[str, Any]) -> Answer:
+    """Makes a link and a code, shown this once, that make a membership. Nobody invites to a role above their
+    own.
+    """
     made = invite.invite(caller().person, community, body)
     return created(_invitation(made, code=True), f"/communities/{community}/invitations")
 
@@ -258,6 +272,7 @@ def make_invitation(community: str, body: dict[str, Any]) -> Answer:
     problems=(NotAllowed,),
 )
 def list_invitations(community: str, query: dict[str, Any]) -> Page:
+    """Invitations with their state; the codes are not shown again."""
     access.may_run(community, caller().person)
     found = page(select(Invitation).where(Invitation.community_id == community), Invitation.id, **query)
     found.items = [_invitation(one) for one in found.items]
@@ -272,6 +287,7 @@ def list_invitations(community: str, query: dict[str, Any]) -> Page:
     problems=(NotAllowed,),
 )
 def revoke_invitation(invitation: str) -> None:
+    """Revokes an invitation: its link is dead before the answer."""
     bare(invitation, "inv")
     invite.revoke(caller().person, invitation)
 
@@ -290,6 +306,7 @@ def _guard() -> None:
     problems=(InvitationGone,),
 )
 def preview_invitation(code: str) -> dict[str, Any]:
+    """Shows whoever holds the code who invites, and to what."""
     _guard()
     return invite.preview(code)
 
@@ -302,6 +319,7 @@ def preview_invitation(code: str) -> dict[str, Any]:
     problems=(InvitationGone, AlreadyExists),
 )
 def accept_invitation(code: str) -> dict[str, Any]:
+    """Makes the membership. A spent, revoked or expired invitation is invitation-gone, with the reason."""
     _guard()
     return _membership(accepting.accept(caller().person, code))
 
@@ -314,5 +332,6 @@ def accept_invitation(code: str) -> dict[str, Any]:
     problems=(InvitationGone,),
 )
 def decline_invitation(code: str) -> None:
+    """Turns the invitation down; who invited is told."""
     _guard()
     accepting.decline(caller().person, code)

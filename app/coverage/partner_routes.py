@@ -24,6 +24,7 @@ ONE = '/covers/<pid("cov"):cover>'
     problems=(ScopeMissing,),
 )
 def read_coverage(query: dict[str, Any]) -> dict[str, Any]:
+    """Whether the car was covered at the instant: yes, no, or unknown where the car is not one's own."""
     me = partner()
     return coverage_at.ask(me.insurer, **query, with_driver=DRIVERS in me.scopes)
 
@@ -39,6 +40,7 @@ def read_coverage(query: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing,),
 )
 def list_covers(query: dict[str, Any]) -> dict[str, Any]:
+    """Covers under one's own master policies, newest first."""
     return insurer_reads.covers(partner().insurer, **query)
 
 
@@ -53,6 +55,7 @@ def list_covers(query: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing, NotFound),
 )
 def read_cover(cover: str, query: dict[str, Any]) -> dict[str, Any]:
+    """The newest version of a cover, or the one known at `as_of`."""
     return insurer_reads.find(partner().insurer, cover, **query)
 
 
@@ -67,6 +70,7 @@ def read_cover(cover: str, query: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing, NotFound),
 )
 def list_cover_events(cover: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Every version of the cover, oldest first."""
     return insurer_reads.events(partner().insurer, cover, **query)
 
 
@@ -81,6 +85,7 @@ def list_cover_events(cover: str, query: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing, NotFound),
 )
 def acknowledge_cover(cover: str, query: dict[str, Any]) -> None:
+    """Takes note of a cover up to a version; repeating it changes nothing."""
     report.take_note(partner().insurer, cover, query["version"])
 
 
@@ -95,6 +100,7 @@ def acknowledge_cover(cover: str, query: dict[str, Any]) -> None:
     problems=(ScopeMissing,),
 )
 def list_changes(query: dict[str, Any]) -> dict[str, Any]:
+    """Changes in recorded order, complete: nothing is ever put in behind a cursor."""
     return insurer_reads.changes(partner().insurer, **query)
 
 
@@ -109,6 +115,7 @@ def list_changes(query: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing,),
 )
 def read_exposure(query: dict[str, Any]) -> dict[str, Any]:
+    """How many cars are out under open covers, by country, and what they are worth."""
     return insurer_reads.exposure(partner().insurer, **query)
 
 
@@ -123,6 +130,7 @@ def read_exposure(query: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing,),
 )
 def list_log_heads(query: dict[str, Any]) -> dict[str, Any]:
+    """Heads of the hash chain over all facts: kept by an insurer, they prove that nothing was changed later."""
     return insurer_reads.log_heads(**query)
 
 
@@ -137,6 +145,7 @@ def list_log_heads(query: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing,),
 )
 def ask_eligibility(body: dict[str, Any]) -> dict[str, Any]:
+    """Whether a driver, car and span would be insured, and why not. Nothing is stored."""
     return pre_check.pre_check(partner().insurer, body)
 
 
@@ -152,4 +161,5 @@ def ask_eligibility(body: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing,),
 )
 def look_up_plate(query: dict[str, Any]) -> dict[str, Any]:
+    """Whether a plate was covered and by whom, without the driver. Logged, and shown to the car's owner."""
     return lookup.look_up(partner(), **query)

@@ -27,6 +27,7 @@ public = Routes("certificates", __name__, description="Checking certificates, to
     media=(JSON, JOSE),
 )
 def read_cover_certificate(cover: str) -> Any:
+    """The signed proof of the cover, as a compact JWS or inside JSON, whichever is asked for."""
     signed = certificate.issue(caller().person, cover)
     if request.accept_mimetypes.best_match([JSON, JOSE], JSON) == JOSE:
         return current_app.response_class(signed, mimetype=JOSE)
@@ -42,6 +43,7 @@ def read_cover_certificate(cover: str) -> Any:
     problems=(NotAllowed,),
 )
 def list_car_lookups(car: str, query: dict[str, Any]) -> Page:
+    """Which insurers asked whether the car was covered, and what they were told."""
     found = lookup.of_car(caller().person, car, **query)
     return Page([_lookup(one) for one in found.items], found.next_cursor)
 
@@ -65,6 +67,7 @@ def _lookup(one: Lookup) -> dict[str, Any]:
     returns=schemas.CertificateStanding,
 )
 def read_certificate(certificate_id: str) -> dict[str, Any]:
+    """Whether the certificate stands: in force, closed or void; no names."""
     return certificate.standing(certificate_id)
 
 
@@ -76,6 +79,7 @@ def read_certificate(certificate_id: str) -> dict[str, Any]:
     returns=schemas.CertificateStanding,
 )
 def verify_certificate(certificate_id: str) -> dict[str, Any]:
+    """Whether the certificate stands: in force, closed or void; no names."""
     return certificate.standing(certificate_id)
 
 
@@ -93,6 +97,7 @@ def _cached(answer: Response) -> Response:
     after=_cached,
 )
 def read_jwks() -> dict[str, Any]:
+    """The keys that verify certificates, those of earlier ones too."""
     return certificate.jwks()
 
 
@@ -137,6 +142,7 @@ _FORM: dict[str, Any] = {
     description="Not the client it says it is (RFC 6749, 5.2)",
 )
 def grant_token() -> Any:
+    """A token of ten minutes for the scopes asked for, by secret or by a signed assertion used once."""
     try:
         form = _form()
         authorization = request.headers.get("Authorization")

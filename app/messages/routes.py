@@ -16,6 +16,7 @@ routes = Routes("messages", __name__, url_prefix="/v1", description="What people
     "GET", "/me/messages", summary="One's messages", query=schemas.Messages, returns=schemas.MessagePage
 )
 def list_messages(query: dict[str, Any]) -> Page:
+    """What the person was told, newest first, with its way to each phone and mailbox."""
     return inbox.of(caller().person, **query)
 
 
@@ -27,6 +28,7 @@ def list_messages(query: dict[str, Any]) -> Page:
     problems=(NotFound,),
 )
 def read_message(message: str) -> None:
+    """Marks a message as read."""
     inbox.read(caller().person, message)
 
 
@@ -38,6 +40,7 @@ def read_message(message: str) -> None:
     etag=True,
 )
 def read_preferences() -> dict[str, Any]:
+    """Quiet hours, channels and digest."""
     return preferences.shown(caller().person)
 
 
@@ -50,6 +53,7 @@ def read_preferences() -> dict[str, Any]:
     match=True,
 )
 def replace_preferences(body: dict[str, Any]) -> Answer:
+    """Replaces quiet hours, channels and digest. Codes and news of the account itself come in any case."""
     schema = schemas.Preferences()
     put = preferences.replace(caller().person, body, lambda current: require_match(schema, current))
     return Answer(put, headers={"ETag": f'"{etag_of(schema.dump(put))}"'})
@@ -63,4 +67,5 @@ def replace_preferences(body: dict[str, Any]) -> Answer:
     returns=schemas.EventPage,
 )
 def read_timeline(rental: str, query: dict[str, Any]) -> Page:
+    """What happened in a rental, the same to driver and owner; no place."""
     return timeline.of(caller().person, rental, **query)

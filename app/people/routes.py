@@ -43,6 +43,9 @@ def _guard(name: str, subject: str) -> None:
     status=202,
 )
 def register_person(body: dict[str, Any]) -> Answer:
+    """Makes an account and mails a code to confirm the address. Answers alike whether the address is known or
+    not; a known one gets a notice instead.
+    """
     _guard("register", register.email_key(body["email"]))
     register.register(body)
     return Answer({}, 202)
@@ -58,6 +61,9 @@ def register_person(body: dict[str, Any]) -> Answer:
     status=202,
 )
 def ask_email_code(body: dict[str, Any]) -> Answer:
+    """Mails a six-digit code, good for 15 minutes and five tries. Answers alike whether the address is known
+    or not.
+    """
     _guard("email-code", register.email_key(body["email"]))
     register.send_code(body["email"], body["purpose"])
     return Answer({}, 202)
@@ -73,6 +79,7 @@ def ask_email_code(body: dict[str, Any]) -> Answer:
     problems=(CodeInvalid,),
 )
 def confirm_person(body: dict[str, Any]) -> None:
+    """Confirms the address with the mailed code; only then can one sign in. Any failure is code-invalid."""
     _guard("confirm", register.email_key(body["email"]))
     register.confirm(body["email"], body["code"])
 
@@ -89,6 +96,9 @@ def confirm_person(body: dict[str, Any]) -> None:
     secrets=("access_token", "refresh_token"),
 )
 def sign_in_person(body: dict[str, Any]) -> Answer:
+    """Opens a session on one installation and ends that installation's older one. A sign-in from a new
+    installation is told to the person.
+    """
     _guard("sign-in", register.email_key(body["email"]))
     tokens = sign_in.sign_in(body["email"], body["password"], body["installation"], body.get("totp"))
     return created(tokens, f"/sessions/{tokens['session']}")
@@ -105,11 +115,15 @@ def sign_in_person(body: dict[str, Any]) -> Answer:
     secrets=("access_token", "refresh_token"),
 )
 def refresh_session(body: dict[str, Any]) -> dict[str, Any]:
+    """Trades a refresh token, once, for new tokens. Asked again within 60 s while the successor is unused, it
+    answers the same successor; any other reuse ends the session.
+    """
     return sign_in.refresh(body["refresh_token"])
 
 
 @routes.add("GET", "/sessions", summary="One's open sessions", query=Paging, returns=schemas.SessionList)
 def list_sessions(query: dict[str, Any]) -> dict[str, Any]:
+    """The sessions that are open, this one marked."""
     del query
     me = caller()
     items = [
@@ -127,11 +141,13 @@ def list_sessions(query: dict[str, Any]) -> dict[str, Any]:
 
 @routes.add("DELETE", '/sessions/<pid("ses"):session_id>', summary="End a session", status=204)
 def end_session(session_id: str) -> None:
+    """Ends one session: its tokens are dead before the answer."""
     sign_in.sign_out(caller().person, session_id)
 
 
 @routes.add("DELETE", "/sessions/current", summary="Sign out", status=204)
 def sign_out() -> None:
+    """Ends this session: its tokens are dead before the answer."""
     sign_in.sign_out(caller().person, caller().session)
 
 
@@ -144,6 +160,7 @@ def sign_out() -> None:
     problems=(CredentialsWrong,),
 )
 def confirm_password(body: dict[str, Any]) -> None:
+    """Opens ten minutes in which this session may do what asks for the password again."""
     _guard("password", caller().person)
     sign_in.confirm_password(caller().person, caller().session, body["password"])
 
@@ -158,6 +175,7 @@ def confirm_password(body: dict[str, Any]) -> None:
     problems=(PasswordNeeded,),
 )
 def change_password(body: dict[str, Any]) -> None:
+    """Sets a new password and ends all other sessions."""
     password.change(caller().person, caller().session, body["password"])
 
 
@@ -171,6 +189,7 @@ def change_password(body: dict[str, Any]) -> None:
     problems=(CodeInvalid,),
 )
 def reset_password(body: dict[str, Any]) -> None:
+    """Sets a new password with a mailed code and ends all sessions."""
     _guard("reset", register.email_key(body["email"]))
     password.reset(body["email"], body["code"], body["password"])
 
@@ -186,6 +205,9 @@ def reset_password(body: dict[str, Any]) -> None:
     problems=(PasswordNeeded,),
 )
 def change_email(body: dict[str, Any]) -> Answer:
+    """Mails a code to the new address and a notice to the old one; the address changes when the code comes
+    back.
+    """
     _guard("email-change", caller().person)
     password.ask_email_change(caller().person, body["email"])
     return Answer({}, 202)
@@ -200,6 +222,7 @@ def change_email(body: dict[str, Any]) -> Answer:
     problems=(CodeInvalid,),
 )
 def confirm_email_change(body: dict[str, Any]) -> None:
+    """Confirms the new address with its code."""
     _guard("email-change-confirm", caller().person)
     password.confirm_email_change(caller().person, body["code"])
 
@@ -213,6 +236,7 @@ def _me(person: Person) -> dict[str, Any]:
 
 @routes.add("GET", "/me", summary="One's account", returns=schemas.Person, etag=True)
 def read_me() -> dict[str, Any]:
+    """The account as its holder sees it."""
     person = session.get(Person, caller().person)
     assert person is not None
     return _me(person)
@@ -225,6 +249,7 @@ _PATCH_ME = patch_of(schemas.Person, "name", "language", "country", "time_zone",
     "PATCH", "/me", summary="Change one's account", body=_PATCH_ME, returns=schemas.Person, match=True
 )
 def change_me(body: dict[str, Any]) -> dict[str, Any]:
+    """Changes what is given; what is left out stays."""
     return _me(
         register.change(caller().person, body, lambda person: require_match(schemas.Person(), _me(person)))
     )
@@ -240,18 +265,23 @@ def change_me(body: dict[str, Any]) -> dict[str, Any]:
     problems=(AlreadyExists,),
 )
 def add_phone(body: dict[str, Any]) -> Answer:
+    """Registers the app on this device for pushes and for opening doors. A further phone must be confirmed
+    before it opens doors; the next refresh puts it into the token.
+    """
     phone = phones.add(caller().person, body)
     return created(phone, f"/me/phones/{phone.id}")
 
 
 @routes.add("GET", "/me/phones", summary="One's phones", query=Paging, returns=schemas.PhoneList)
 def list_phones(query: dict[str, Any]) -> dict[str, Any]:
+    """The phones of the account."""
     del query
     return {"items": phones.of(caller().person), "next_cursor": None}
 
 
 @routes.add("GET", '/me/phones/<pid("pho"):phone_id>', summary="One phone", returns=schemas.Phone, etag=True)
 def read_phone(phone_id: str) -> Any:
+    """A phone, its push address and whether it may open doors."""
     return phones.find(caller().person, phone_id)
 
 
@@ -267,12 +297,14 @@ _PATCH_PHONE = patch_of(schemas.Phone, "push", "language")
     match=True,
 )
 def change_phone(phone_id: str, body: dict[str, Any]) -> Any:
+    """Changes where pushes go, or their language."""
     require_match(schemas.Phone(), phones.find(caller().person, phone_id))
     return phones.change(caller().person, phone_id, body)
 
 
 @routes.add("DELETE", '/me/phones/<pid("pho"):phone_id>', summary="Remove a phone", status=204)
 def remove_phone(phone_id: str) -> None:
+    """Removes a phone and ends its session and grants."""
     phones.remove(caller().person, phone_id)
 
 
@@ -285,6 +317,7 @@ def remove_phone(phone_id: str) -> None:
     problems=(CodeInvalid,),
 )
 def confirm_phone(phone_id: str, body: dict[str, Any]) -> None:
+    """Confirms a further phone with the code mailed to the account: from then on it may open doors."""
     _guard("phone-confirm", caller().person)
     phones.confirm(caller().person, phone_id, body["code"])
 
@@ -313,6 +346,7 @@ def _licence(person: str) -> dict[str, Any]:
     status=201,
 )
 def record_licence(body: dict[str, Any]) -> Answer:
+    """Records a driving licence, to be cleared by an owner or an operator. A new one replaces the old."""
     licence.record(caller().person, body)
     return created(_licence(caller().person), "/me/licence")
 
@@ -326,6 +360,7 @@ def record_licence(body: dict[str, Any]) -> Answer:
     problems=(NotFound,),
 )
 def read_licence() -> dict[str, Any]:
+    """The licence with its number masked, and whether it is cleared."""
     return _licence(caller().person)
 
 
@@ -333,6 +368,7 @@ def read_licence() -> dict[str, Any]:
     "POST", "/me/acceptances", summary="Accept conditions", body=schemas.AcceptBody, returns=schemas.Accepted
 )
 def accept_conditions(body: dict[str, Any]) -> dict[str, Any]:
+    """Accepts versions of conditions, which stays on record; needed before a rental."""
     conditions.accept(caller().person, body["accept"])
     return {"accepted": sorted(conditions.accepted(caller().person))}
 

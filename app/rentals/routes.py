@@ -86,12 +86,14 @@ def _show(rental: Rental) -> dict[str, Any]:
     problems=(NotFound, OwnCar, OutsideWindows, OutsideRules, CarTaken, StepNotAllowed),
 )
 def make_quote(body: dict[str, Any]) -> Answer:
+    """The itemised price of a span, or of a later end, frozen for 15 minutes."""
     made = quote.quote(caller().person, body)
     return created(represent.quote(made), f"/quotes/{made.id}")
 
 
 @routes.add("GET", '/quotes/<pid("quo"):quote_id>', summary="A quote", returns=schemas.Quote, etag=True)
 def read_quote(quote_id: str) -> dict[str, Any]:
+    """A quote as it was frozen."""
     return represent.quote(quote.find(caller().person, quote_id))
 
 
@@ -116,6 +118,7 @@ def read_quote(quote_id: str) -> dict[str, Any]:
     ),
 )
 def book_rental(body: dict[str, Any]) -> Answer:
+    """Turns a quote into a rental: requested where the owner approves first, else booked."""
     made = book.book(caller().person, body)
     return created(_show(made), f"/rentals/{made.id}")
 
@@ -128,6 +131,7 @@ def book_rental(body: dict[str, Any]) -> Answer:
     returns=schemas.RentalPage,
 )
 def list_rentals(query: dict[str, Any]) -> Page:
+    """Rentals one drives and rentals of one's cars, newest first."""
     me = caller().person
     statement = select(Rental)
     mine, owned = Rental.driver_id == me, Rental.car_id.in_(_cars_run_by(me))
@@ -149,6 +153,7 @@ def _cars_run_by(person: str) -> Any:
 
 @routes.add("GET", ONE, summary="A rental", returns=schemas.Rental, etag=True)
 def read_rental(rental: str) -> dict[str, Any]:
+    """The rental; `links` holds exactly the steps that this caller may take now."""
     return _show(access.may_see(rental, caller().person))
 
 
@@ -159,6 +164,7 @@ def read_rental(rental: str) -> dict[str, Any]:
     "POST", ONE + "/approve", summary="Agree to a request", returns=schemas.Rental, problems=(*STEP, NotFound)
 )
 def approve_rental(rental: str) -> dict[str, Any]:
+    """Agrees to a request: it becomes booked, and money is held where the fare asks for it."""
     return _show(approving.approve(caller().person, rental))
 
 
@@ -166,6 +172,7 @@ def approve_rental(rental: str) -> dict[str, Any]:
     "POST", ONE + "/decline", summary="Decline a request", returns=schemas.Rental, problems=(*STEP, NotFound)
 )
 def decline_rental(rental: str) -> dict[str, Any]:
+    """Declines a request; the driver is told."""
     return _show(approving.decline(caller().person, rental))
 
 
@@ -177,6 +184,7 @@ def decline_rental(rental: str) -> dict[str, Any]:
     problems=(*STEP, NotFound),
 )
 def withdraw_rental(rental: str) -> dict[str, Any]:
+    """Takes one's own request back."""
     return _show(approving.withdraw(caller().person, rental))
 
 
@@ -189,6 +197,7 @@ def withdraw_rental(rental: str) -> dict[str, Any]:
     problems=(*STEP, NotFound),
 )
 def cancel_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Cancels a booked rental and says what is owed and what is refunded."""
     row, owed, back = cancel.cancel(caller().person, rental, body["reason"])
     currency = row.price["total"]["currency"]
     return {
@@ -209,6 +218,7 @@ def cancel_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     problems=(*STEP, NotFound, QuoteExpired, OutsideWindows, CarTaken, NotInsurable),
 )
 def extend_rental(rental: str, body: dict[str, Any]) -> Answer:
+    """Asks for a later end with a quote for it; 202 while the owner is asked."""
     row, asked = extend.extend(caller().person, rental, body["quote"])
     return Answer(_show(row), 202 if asked else 200, {"Location": f"/v1/rentals/{rental}"} if asked else {})
 
@@ -221,6 +231,7 @@ def extend_rental(rental: str, body: dict[str, Any]) -> Answer:
     problems=(*STEP, NotFound),
 )
 def approve_extension(rental: str) -> dict[str, Any]:
+    """Agrees to the later end."""
     return _show(extend.approve(caller().person, rental))
 
 
@@ -232,6 +243,7 @@ def approve_extension(rental: str) -> dict[str, Any]:
     problems=(*STEP, NotFound),
 )
 def decline_extension(rental: str) -> dict[str, Any]:
+    """Declines the later end; the planned end stays."""
     return _show(extend.decline(caller().person, rental))
 
 
@@ -245,6 +257,9 @@ def decline_extension(rental: str) -> dict[str, Any]:
     problems=(*STEP, NotFound, NotReady),
 )
 def close_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Closes by hand after a lock without an answer, or after the planned end: the owner states that they have
+    car and keys.
+    """
     if not body["i_have_the_car"]:
         detail = "Close only when you have the car and the keys."
         raise Validation(errors=[{"pointer": "/i_have_the_car", "code": "invalid", "detail": detail}])
@@ -259,6 +274,7 @@ def close_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     problems=(*STEP, NotFound),
 )
 def still_have_it(rental: str) -> dict[str, Any]:
+    """Says that the car is still with the driver; the meter runs on."""
     return _show(close.still_have_it(caller().person, rental))
 
 
@@ -325,6 +341,9 @@ def _require_signature() -> None:
     problems=(NotAllowed,),
 )
 def read_readiness(rental: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Every condition of unlock or lock as the step itself would judge it now, and what to do about those not
+    met.
+    """
     row = access.may_see(rental, caller().person)
     if access.role_of(row, caller().person) is not Role.DRIVER:
         raise NotAllowed("Only the driver asks for readiness.")
@@ -349,6 +368,9 @@ def read_readiness(rental: str, query: dict[str, Any]) -> dict[str, Any]:
     after=_after_command,
 )
 def unlock_rental(rental: str) -> Answer:
+    """Opens the car, on the driver's phone. Answers 200 with the settled command within `Prefer: wait`, else
+    202. While a command is open the same one is answered.
+    """
     _require_signature()
     return _begun(unlock.unlock(caller(), rental), f"/rentals/{rental}")
 
@@ -366,6 +388,7 @@ def unlock_rental(rental: str) -> Answer:
     after=_after_command,
 )
 def pause_rental(rental: str) -> Answer:
+    """Locks the car without ending the rental."""
     _require_signature()
     return _begun(pause.pause(caller(), rental), f"/rentals/{rental}")
 
@@ -384,6 +407,7 @@ def pause_rental(rental: str) -> Answer:
     after=_after_command,
 )
 def lock_rental(rental: str, body: dict[str, Any]) -> Answer:
+    """Locks the car and ends the rental once the box has confirmed; if it refuses, the rental stays active."""
     _require_signature()
     command = lock.lock(
         caller(), rental, keys_in_glove_box=body["keys_in_glove_box"], plugged_in=body.get("plugged_in")
@@ -399,6 +423,7 @@ def lock_rental(rental: str, body: dict[str, Any]) -> Answer:
     etag=True,
 )
 def read_rental_command(rental: str, command: str) -> dict[str, Any]:
+    """How a command of the rental stands."""
     return commands.represent(commands.find_of_rental(rental, command, caller().person))
 
 
@@ -426,6 +451,9 @@ def read_rental_command(rental: str, command: str) -> dict[str, Any]:
     ),
 )
 def command_car(car: str, body: dict[str, Any]) -> Answer:
+    """Commands the car outside the steps of a rental: its owner while it is not lent, its driver for charging
+    and climate while it is.
+    """
     _require_signature()
     return _begun(commands.ask(caller(), car, body["kind"], body.get("value")), f"/cars/{car}")
 
@@ -439,6 +467,7 @@ def command_car(car: str, body: dict[str, Any]) -> Answer:
     problems=(NotAllowed,),
 )
 def list_commands(car: str, query: dict[str, Any]) -> Page:
+    """Commands to the car, newest first."""
     cars_access.may_run(car, caller().person)
     found = page(select(Command).where(Command.car_id == car), Command.id, **query)
     found.items = [commands.represent(row) for row in found.items]
@@ -453,6 +482,7 @@ def list_commands(car: str, query: dict[str, Any]) -> Page:
     etag=True,
 )
 def read_car_command(car: str, command: str) -> dict[str, Any]:
+    """How a command to the car stands."""
     return commands.represent(commands.find_of_car(car, command, caller().person))
 
 
@@ -461,6 +491,7 @@ def read_car_command(car: str, command: str) -> dict[str, Any]:
 
 @routes.add("GET", ONE + "/receipt", summary="What the rental came to", returns=schemas.Receipt, etag=True)
 def read_receipt(rental: str) -> dict[str, Any]:
+    """What the rental came to, line by line, with what was paid and for how long it was covered."""
     return receipts.of(rental, caller().person)
 
 
@@ -472,5 +503,6 @@ def read_receipt(rental: str) -> dict[str, Any]:
     problems=(NotAllowed,),
 )
 def list_alternatives(rental: str) -> dict[str, Any]:
+    """Other cars free for the same span, for when this one fails."""
     rows, row = alternatives.of(rental, caller().person)
     return {"items": [found_car(one, {}, (row.from_at, row.to_at)) for one in rows]}
