@@ -2,7 +2,8 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -12,7 +13,8 @@ from procrastinate import App, JobContext, PsycopgConnector, RetryDecision
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy
 from sqlalchemy import text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
@@ -20,7 +22,12 @@ from app.kit.db import Big, Model, session, transactional
 
 log = structlog.get_logger(__name__)
 FIRST_RETRY_S, LAST_RETRY_S = 1, 300
+DATABASE_AWAY = (InterfaceError, OperationalError, PendingRollbackError, PoolTimeout)
+"""The last but one: the connection broke inside a savepoint, and what came next in its transaction says so."""
 _HANDLERS: dict[str, Callable[..., None]] = {}
+_mine: set[int] = set()
+_running: set[int] = set()
+"""The workers of this process, as the queue numbers them, and the jobs they run now."""
 
 
 class FailedJob(Model):
@@ -75,7 +82,7 @@ def is_temporary(error: BaseException) -> bool:
     said = getattr(error, "temporary", None)
     if said is not None:
         return bool(said)
-    return isinstance(error, InterfaceError | OperationalError)
+    return isinstance(error, DATABASE_AWAY)
 
 
 def worker_app(flask_app: Flask, conninfo: str) -> App:
@@ -90,6 +97,7 @@ def _run_in(flask_app: Flask, name: str, handler: Callable[..., None]) -> Callab
     @functools.wraps(handler)
     def run(context: JobContext, **args: Any) -> None:
         with (
+            _at_work(context.job),
             flask_app.app_context(),
             structlog.contextvars.bound_contextvars(job=name, job_id=context.job.id),
         ):
@@ -104,6 +112,19 @@ def _run_in(flask_app: Flask, name: str, handler: Callable[..., None]) -> Callab
     return run
 
 
+@contextmanager
+def _at_work(one: Job) -> Iterator[None]:
+    """The job is in hand here, not lost."""
+    if one.worker_id is not None:
+        _mine.add(one.worker_id)
+    number = cast("int", one.id)
+    _running.add(number)
+    try:
+        yield
+    finally:
+        _running.discard(number)
+
+
 @transactional
 def keep_failed(job_id: int, name: str, args: dict[str, Any], error: str) -> None:
     """Write down a job that failed for good; the metric `glovebox_failed_jobs` alarms on it."""
@@ -112,25 +133,32 @@ def keep_failed(job_id: int, name: str, args: dict[str, Any], error: str) -> Non
     )
 
 
+_GONE = text(
+    "select j.id from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id"
+    " where j.status = 'doing' and (w.id is null or w.last_heartbeat < now() - :silent)"
+    " for update of j skip locked"
+)
+_LOST = text(
+    "select j.id from procrastinate_jobs j where j.status = 'doing'"
+    " and j.worker_id = any(:mine) and not j.id = any(:running)"
+    " and (select max(e.at) from procrastinate_events e where e.job_id = j.id and e.type = 'started') < now() - :silent"
+    " for update of j skip locked"
+)
+_AGAIN = text("select procrastinate_retry_job_v2(:id, now(), null, null, null)")
+
+
 @transactional
 def rescue(silent_for: timedelta = timedelta(seconds=30)) -> int:
-    """Put jobs of workers without a heartbeat back into the queue; returns how many.
+    """Put jobs that nobody runs back into the queue; returns how many.
 
-    procrastinate has heartbeats but no lease: the jobs of a worker killed with -9 stay `doing` for good.
+    procrastinate has heartbeats but no lease: the jobs of a worker killed with -9 stay `doing` for good, and so do those
+    whose taking or ending this process never heard of, because its connection broke just then.
     """
-    found = session.execute(
-        text(
-            "select j.id from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id"
-            " where j.status = 'doing' and (w.id is null or w.last_heartbeat < now() - :silent)"
-            " for update of j skip locked"
-        ),
-        {"silent": silent_for},
-    ).scalars()
-    count = 0
+    mine, running = sorted(_mine), sorted(_running)
+    found = [
+        *session.execute(_GONE, {"silent": silent_for}).scalars(),
+        *session.execute(_LOST, {"silent": silent_for, "mine": mine, "running": running}).scalars(),
+    ]
     for job_id in found:
-        session.execute(
-            text("select procrastinate_retry_job_v2(:id, now(), null, null, null)"),
-            {"id": job_id},
-        )
-        count += 1
-    return count
+        session.execute(_AGAIN, {"id": job_id})
+    return len(found)
