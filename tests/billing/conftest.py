@@ -9,6 +9,7 @@ from app.billing import hold, routes
 from app.doors import Doors
 from app.factory import create_app
 from app.kit.db import db
+from insurance.partners import partners_of
 from payments.double.running import RunningDouble
 from payments.stripe_gateway import StripeGateway
 from payments.stripe_webhook import StripeWebhook
@@ -27,7 +28,9 @@ def bank(house: Flask, database: str, double: RunningDouble) -> Iterator[Flask]:
     gateway = StripeGateway(
         "sk_test_double", base_url=double.url, webhooks={"platform": StripeWebhook((SECRET,))}, retries=0
     )
-    made = create_app(settings_for(database), Doors(insurers={}, payments=gateway, push=None, mail=None))
+    made = create_app(
+        settings_for(database), Doors(insurers=partners_of([]), payments=gateway, push=None, mail=None)
+    )
     if "billing" not in made.blueprints:
         api = made.extensions["flask-smorest"]["apis"][""]["ext_obj"]
         api.register_blueprint(routes.routes)

@@ -247,7 +247,7 @@ class Desk:
         return next(one for one in mine[::-1] if one["data"]["object"]["metadata"].get("rental") == rental)
 
     def deliver(
-        self, event: dict[str, Any], *, secret: str = SECRET, age_s: int = 0, **headers: str
+        self, event: dict[str, Any], *, secret: str = SECRET, age_s: int = 0, **headers: Any
     ) -> TestResponse:
         body = json.dumps(event)
         stamp = int(datetime.now(UTC).timestamp()) - age_s  # noqa: TID251
@@ -257,5 +257,8 @@ class Desk:
             "/webhooks/stripe",
             data=body,
             content_type="application/json",
-            headers={"Stripe-Signature": str(signed), **headers},
+            headers={
+                "Stripe-Signature": str(signed),
+                **{name.replace("_", "-"): text for name, text in headers.items()},
+            },
         )

@@ -8,6 +8,7 @@ from app.billing import advance, commands, ledger, refund, statement
 from app.billing.ledger import Entry, Line
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import NotFound
+from app.people.models import Person
 from payments.gateway import Refund, RefundState
 from payments.money import Money
 from tests import factories
@@ -52,13 +53,14 @@ def test_whatever_is_captured_refunded_and_kept_the_books_sum_to_zero(
 _CAST: list[tuple[object, str]] = []
 
 
-def _whoever(desk: Desk) -> tuple[object, str]:
+def _whoever(desk: Desk) -> tuple[Person, str]:
     """One driver for all examples."""
     if not _CAST:
         _CAST.append(desk.driver())
     session.remove()
     max_, card = _CAST[0]
-    return session.merge(max_), card
+    merged: Person = session.merge(max_)
+    return merged, card
 
 
 def _post(*lines: Line) -> None:

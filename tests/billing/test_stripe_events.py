@@ -12,6 +12,7 @@ from app.kit import clock, deadlines
 from app.kit.clock import real_now
 from app.kit.db import db, session, transactional
 from app.kit.errors import Unavailable
+from insurance.partners import partners_of
 from payments.double.running import RunningDouble
 from payments.gateway import Event
 from payments.stripe_gateway import StripeGateway
@@ -75,13 +76,15 @@ def test_forged_old_and_unsigned_events_are_refused(desk: Desk) -> None:
 def test_a_stray_idempotency_key_does_no_harm(desk: Desk) -> None:
     rental = desk.held(9000)
     event = desk.event(rental, "payment_intent.amount_capturable_updated")
-    assert desk.deliver(event, **{"Idempotency-Key": "somebody-adds-one"}).status_code == 200
+    assert desk.deliver(event, idempotency_key="somebody-adds-one").status_code == 200
     assert _stored(event["id"]) == 1
 
 
 def test_without_a_secret_the_endpoint_does_not_exist(house: Flask, database: str, desk: Desk) -> None:
     gateway = StripeGateway("sk_test_double", base_url=desk.double.url)
-    closed = create_app(settings_for(database), Doors(insurers={}, payments=gateway, push=None, mail=None))
+    closed = create_app(
+        settings_for(database), Doors(insurers=partners_of([]), payments=gateway, push=None, mail=None)
+    )
     assert closed.test_client().post("/webhooks/stripe", data=b"{}").status_code == 404
     with closed.app_context():
         db.session.remove()

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from box_rig import NAMES, Cast, Told, eventually, free_port, real_time
 
 from carbox.broker_accounts import password_hash
 from carbox.local_broker import LocalBroker
 from carbox.mqtt_link import BrokerAddress
 from carbox.ovms import OvmsBoxes
 from carbox.simulator.process import Simulator, running
+from tests.carbox.box_rig import NAMES, Cast, Told, eventually, free_port, real_time
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from box_rig import eventually, free_port
 from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from carbox.broker_accounts import acl_file, mosquitto_conf, new_password, password_file, password_hash
 from carbox.local_broker import LocalBroker, reload_accounts, write_accounts
 from carbox.mqtt_link import BrokerAddress, let_in
+from tests.carbox.box_rig import eventually, free_port
 
 
 class Account:

@@ -3,7 +3,6 @@ import contextlib
 from pathlib import Path
 
 import pytest
-from box_rig import Cast, eventually
 
 import carbox
 from carbox.box import BoxListener, CarBox
@@ -14,6 +13,7 @@ from carbox.simulator.metrics import metrics, spelled
 from carbox.simulator.process import ControlRefused, Simulator
 from carbox.simulator.profiles import PROFILES
 from carbox.simulator.shell import Shell, masked
+from tests.carbox.box_rig import Cast, eventually
 
 PACKAGE = Path(carbox.__file__).parent
 

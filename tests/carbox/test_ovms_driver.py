@@ -5,7 +5,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from box_rig import Cast, Told, eventually, free_port, real_time
 
 from carbox.box import (
     LOCK_NAMES,
@@ -29,6 +28,7 @@ from carbox.local_broker import LocalBroker
 from carbox.mqtt_link import BrokerAddress
 from carbox.ovms import OvmsBoxes
 from carbox.simulator.process import Simulator
+from tests.carbox.box_rig import Cast, Told, eventually, free_port, real_time
 
 UNLOCK, LOCK = Command(CommandKind.UNLOCK), Command(CommandKind.LOCK)
 

@@ -18,7 +18,7 @@ PRICED: dict[str, Any] = {
     "cancellation": [{"hours_before": 24, "percent": 50}],
 }
 SILENT_BOX = {"kind": "ovms", "has_immobiliser": True, "key_sensor": False}
-WAIT = {"Prefer": "wait=20"}
+WAIT: dict[str, Any] = {"Prefer": "wait=20"}
 
 
 class Friends:

@@ -55,9 +55,10 @@ SET = jwks([public_jwk(KEY), public_jwk(OLD)])
 TOKEN = issue(KEY, FACTS)
 
 
-def part(token: str, place: int) -> Any:
+def part(token: str, place: int) -> dict[str, Any]:
     text = token.split(".")[place]
-    return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    return found
 
 
 def signed(header: dict[str, Any], claims: dict[str, Any] | None = None, key: SigningKey = KEY) -> str:

@@ -31,7 +31,8 @@ GOOD = {
 
 
 def settings(app: Flask, **values: Any) -> Settings:
-    return replace(app.extensions["glovebox"].settings, **values)
+    known: Settings = app.extensions["glovebox"].settings
+    return replace(known, **values)
 
 
 def found(findings: list[Finding], what: str) -> Finding:

@@ -42,10 +42,11 @@ def recorded(name: str = "Max Member") -> str:
 
 
 def facts_of(kind: str, person: str) -> int:
-    return session.execute(
+    found: int = session.execute(
         text("select count(*) from facts where kind = :kind and data ->> 'person' = :person"),
         {"kind": kind, "person": person},
     ).scalar_one()
+    return found
 
 
 # -- who -------------------------------------------------------------------------------------------------------------

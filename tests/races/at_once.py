@@ -39,7 +39,7 @@ def shot(
     key: str | None = None,
     after_s: float = 0.0,
     timeout_s: float = 40.0,
-    **headers: str,
+    **headers: Any,
 ) -> Callable[[], Shot]:
     """A call made ready, signed by the phone; calling it sends it after `after_s`, whatever the answer."""
     sent = {
