@@ -13,8 +13,8 @@ STAMP = VENV / "glovebox-requirements"
 LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
 LEAST = (3, 11)
 BROKER_PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
-BROKER_WAYS = """Mosquitto (the MQTT broker, 2.0.11 or newer) is missing and could not be installed from here. Do one of these, then
-run the same command again:
+BROKER_WAYS = """Mosquitto (the MQTT broker, 2.0.11 or newer) is missing and could not be installed from here.
+Do one of these, then run the same command again:
   Debian, Ubuntu:  sudo apt-get update && sudo apt-get install -y mosquitto
   Fedora:          sudo dnf install -y mosquitto
   macOS:           brew install mosquitto
@@ -48,9 +48,8 @@ def make_environment() -> None:
         [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        fail(
-            f"Python could not make a virtual environment (on Debian: apt-get install python3.11-venv).\n{done.stdout}{done.stderr}"
-        )
+        hint = "on Debian: apt-get install python3.11-venv"
+        fail(f"Python could not make a virtual environment ({hint}).\n{done.stdout}{done.stderr}")
 
 
 def install_packages() -> None:

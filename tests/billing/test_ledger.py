@@ -50,7 +50,7 @@ def test_whatever_is_captured_refunded_and_kept_the_books_sum_to_zero(
     assert all(books.get(one, 0) <= 0 for one in ("owner_payable", "insurer_payable", "platform_revenue"))
 
 
-_CAST: list[tuple[object, str]] = []
+_CAST: list[tuple[Person, str]] = []
 
 
 def _whoever(desk: Desk) -> tuple[Person, str]:
