@@ -12,15 +12,17 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Row, text
 
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.kit.leader import lead
 
 BATCH, LEADER, ONE_AT_A_TIME = 500, 7005, 7007
+IDLE_S, WAIT_S = 1.0, 0.01
 GENESIS = hashlib.sha256(b"glovebox facts").digest()
 _READY = text(
     "select seq, kind, data::text as data, at, recorded_at from facts where position is null"
     " and xid < pg_snapshot_xmin(pg_current_snapshot()) order by xid, seq limit :batch"
 )
+_LEFT = text("select exists(select 1 from facts where position is null)")
 _HEAD = text("select position, chain from facts where position is not null order by position desc limit 1")
 _SEAL = text(
     "update facts f set position = v.position, chain = v.chain, sealed_at = clock_timestamp()"
@@ -82,11 +84,19 @@ def verify(from_position: int = 1) -> int | None:
 
 
 def run(app: Flask, stop: threading.Event) -> None:
-    """Seal until stopped, while this process leads."""
+    """Seal until stopped, while this process leads: asleep until facts are written, then until none is left."""
 
     def work() -> None:
-        while seal() == BATCH:
-            pass
+        while not stop.is_set() and _left():
+            if not seal():
+                stop.wait(WAIT_S)
 
     with app.app_context():
-        lead(LEADER, "facts", 0.05, stop, work)
+        lead(LEADER, "facts", IDLE_S, stop, work)
+
+
+def _left() -> bool:
+    """Whether facts wait; one that cannot be sealed yet waits for an older transaction to end."""
+    found: bool = session.execute(_LEFT).scalar_one()
+    release()
+    return found

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from sqlalchemy import BigInteger, LargeBinary, text
+from sqlalchemy import BigInteger, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -33,6 +33,7 @@ class FactRow(Model):
     """One fact. `seq` is its number as written; only `position`, given by the sealer, is its place in the total order."""
 
     __tablename__ = "facts"
+    __table_args__ = (Index("facts_unsealed_idx", "seq", postgresql_where=text("position is null")),)
     seq: Mapped[Big] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
     xid: Mapped[int] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
     kind: Mapped[str]
