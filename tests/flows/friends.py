@@ -17,7 +17,12 @@ PRICED: dict[str, Any] = {
     "late_fee": 1500,
     "cancellation": [{"hours_before": 24, "percent": 50}],
 }
-SILENT_BOX = {"kind": "ovms", "has_immobiliser": True, "key_sensor": False}
+SILENT_BOX: dict[str, Any] = {
+    "kind": "ovms",
+    "has_immobiliser": True,
+    "key_sensor": False,
+    "config": {"how": "native", "pin": "4711"},
+}
 WAIT: dict[str, Any] = {"Prefer": "wait=20"}
 
 

@@ -53,11 +53,13 @@ class Stories:
             self.decline_and_cancel(friends)
         self.driven = {one: self.book(friends, 1.5, 2.5) for one, friends in self.circles.items()}
         self.forward("31m")
+        self.both("rental_about_to_start")
         self.forward("61m")
         for one, friends in self.circles.items():
             friends.unlock(self.driven[one])
             friends.street.do("battery", percent=15)
             friends.drive(5)
+        self.both("rental_unlocked")
         self.forward("60m")
         for one, friends in self.circles.items():
             self.told(friends.max, "rental_late.driver")
@@ -71,6 +73,12 @@ class Stories:
         self.place.flask("clock", "forward", span)
         for friends in self.circles.values():
             friends.wake()
+
+    def both(self, kind: str) -> None:
+        """Driver and owner have heard of it, before the clock moves on."""
+        for friends in self.circles.values():
+            self.told(friends.max, f"{kind}.driver")
+            self.told(friends.olga, f"{kind}.owner")
 
     @staticmethod
     def book(friends: Friends, begins: float, ends: float) -> str:
