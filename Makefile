@@ -39,7 +39,7 @@ bench: setup ## measure, print a table, write bench/results.json
 	@$(VENV)/python -m bench
 
 faults: setup ## the long run of kill tests
-	@GLOVEBOX_FAULTS=long $(VENV)/pytest -n 0 tests/faults
+	@GLOVEBOX_FAULTS=long $(VENV)/pytest -n 0 tests/faults tests/races
 
 migrate: setup ## bring DATABASE_URL to the newest migration
 	@$(FLASK) db upgrade

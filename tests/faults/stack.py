@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
+import pytest
 import requests
 
 from app import sealer
@@ -24,6 +25,8 @@ from tests.flows.friends import Friends
 
 T = TypeVar("T")
 SETTLES_WITHIN_S = 60.0
+LONG = os.environ.get("GLOVEBOX_FAULTS") == "long"
+long_run = pytest.mark.skipif(not LONG, reason="a part of the long run: make faults")
 
 
 class Stack(Supervisor):
@@ -51,17 +54,25 @@ class Stack(Supervisor):
 
     def revive(self, name: str) -> None:
         """The same command once more, as a service manager would; in the main thread, or it ends with that thread."""
+        workers = self._newest_worker()
         if name.startswith("worker"):
             self.start_worker(name)
-        else:
-            arguments = self.parts[name].process.args
-            assert isinstance(arguments, list)
-            self._spawn(name, [str(one) for one in arguments[arguments.index(sys.executable) + 1 :]])
+            until(lambda: self._newest_worker() > workers, "the worker", 60)
+            return
+        arguments = self.parts[name].process.args
+        assert isinstance(arguments, list)
+        self._spawn(name, [str(one) for one in arguments[arguments.index(sys.executable) + 1 :]])
         if name == "api":
             self.await_http()
+        else:
+            listens = "select 1 from pg_stat_activity where query = 'listen commands'"
+            until(lambda: self.sql(listens), "boxlink", 60)
+
+    def _newest_worker(self) -> int:
+        return int(self.sql("select coalesce(max(id), 0) from procrastinate_workers")[0][0])
 
     def await_http(self) -> None:
-        until(self._answers, "the API", 30)
+        until(self._answers, "the API", 60)
 
     def _answers(self) -> bool:
         try:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from app.demo_cast import Actor, until
-from tests.faults.stack import Stack, in_background
+from tests.faults.stack import Stack, in_background, long_run
 from tests.flows.friends import PRICED, WAIT, Friends
 from tests.races.at_once import Shot, shot
 
@@ -90,6 +90,7 @@ def test_boxlink_dies_with_a_command_in_hand_and_it_is_unknown_never_sent_again(
     stack.check(circle)
 
 
+@long_run
 def test_boxlink_dies_and_the_answer_it_did_not_hear_still_opens_the_rental(stack: Stack) -> None:
     circle = Friends(stack)
     circle.street.fault("slow", seconds=2, times=1)
@@ -106,6 +107,7 @@ def test_boxlink_dies_and_the_answer_it_did_not_hear_still_opens_the_rental(stac
     stack.check(circle)
 
 
+@long_run
 def test_without_any_boxlink_an_unlock_ends_refused_and_is_never_sent(stack: Stack) -> None:
     circle = Friends(stack)
     rental = circle.book()
@@ -119,13 +121,18 @@ def test_without_any_boxlink_an_unlock_ends_refused_and_is_never_sent(stack: Sta
         assert shown["cover"]["state"] == "void"
     finally:
         stack.revive("boxlink")
-    circle.unlock(rental)
+    path = f"/rentals/{rental}/unlock"
+    until(
+        lambda: circle.max.post(path, headers=WAIT, want=(200, 409, 504)).get("state") == "confirmed",
+        "the unlock",
+    )
     assert len(circle.commands("unlock")) == 1
     circle.lock(rental)
     stack.settles()
     stack.check(circle)
 
 
+@long_run
 def test_a_worker_dies_amid_jobs_and_another_tells_and_charges_once(stack: Stack) -> None:
     circle = Friends(stack, PRICED)
     circle.max.save_card()
@@ -151,6 +158,7 @@ def test_a_worker_dies_amid_jobs_and_another_tells_and_charges_once(stack: Stack
     stack.revive("worker")
 
 
+@long_run
 def test_the_sealer_dies_and_positions_stay_dense(stack: Stack) -> None:
     olga = Actor(stack, "Olga Owner").register()
     for round_ in range(3):

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from app.demo_cast import Actor, CarOnTheStreet, until
-from tests.faults.stack import Stack
+from tests.faults.stack import Stack, long_run
 from tests.flows.friends import WAIT, Friends
 from tests.races.at_once import shot
 
@@ -28,6 +28,7 @@ def works(who: Actor) -> None:
     until(lambda: shot(who, "GET", "/me")().status == 200, "the API to be well")
 
 
+@long_run
 def test_the_database_cuts_every_connection_and_all_goes_on(stack: Stack) -> None:
     circle = Friends(stack)
     rental = circle.lent()
@@ -41,6 +42,7 @@ def test_the_database_cuts_every_connection_and_all_goes_on(stack: Stack) -> Non
     stack.check(circle)
 
 
+@long_run
 def test_the_database_restarts_while_a_command_is_out_and_the_answer_is_kept(stack: Stack) -> None:
     circle = Friends(stack)
     rental = circle.book()
@@ -59,6 +61,7 @@ def test_the_database_restarts_while_a_command_is_out_and_the_answer_is_kept(sta
     assert all(stack.parts[name].process.poll() is None for name in ("api", "worker", "boxlink"))
 
 
+@long_run
 def test_the_broker_restarts_and_boxes_open_again(stack: Stack) -> None:
     circle = Friends(stack)
     rental = circle.lent()
