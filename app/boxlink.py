@@ -20,8 +20,8 @@ from app.cars.models import Box
 from app.kit import rights
 from app.kit.config import Settings
 from app.kit.db import release, session
-from app.kit.listen import notices
-from app.rentals import abandoned, outcome
+from app.kit.listen import connect, notices
+from app.rentals import abandoned, outcome, reading
 from app.rentals.claim import Claim, claim
 from app.rentals.models import Command
 from carbox.box import (
@@ -40,6 +40,7 @@ from carbox.mqtt_link import BrokerAddress, let_in
 
 log = structlog.get_logger(__name__)
 THREADS, SWEEP_S, FLUSH_S = 64, 1.0, 0.05
+ONE_AT_A_TIME = 7008
 SETTLE_WITHIN_S, SETTLE_AGAIN_S = 20.0, 0.5
 
 
@@ -79,7 +80,14 @@ class BoxLink:
         self._backend_hash = password_hash(settings.mqtt_password)
 
     def run(self) -> None:
-        """Until `stop`."""
+        """Until `stop`. A second boxlink waits until the first is gone: two would throw each other off the broker."""
+        with connect(self._settings.listen_database_url) as alone:
+            while alone.execute("select pg_try_advisory_lock(%s)", (ONE_AT_A_TIME,)).fetchone() != (True,):
+                if self._stop.wait(SWEEP_S):
+                    return
+            self._run()
+
+    def _run(self) -> None:
         self._door.start()
         loops = (self._load_accounts, self._take_readings, self._take_late, self._take_commands)
         threads = [threading.Thread(target=loop, name=loop.__name__) for loop in loops]
@@ -178,7 +186,7 @@ class BoxLink:
             for username, found in merged.items():
                 state = BoxState(found)
                 self._in_context(readings.take, username, state)
-                self._in_context(outcome.reading, username, state)
+                self._in_context(reading.take, username, state)
 
     def _take_late(self) -> None:
         while not self._stop.is_set():

@@ -57,6 +57,7 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
             "max_overflow": 4,
             "pool_pre_ping": False,
             "pool_recycle": 600,
+            "hide_parameters": True,
             "connect_args": {"application_name": "glovebox"},
         },
         **OPENAPI,
@@ -111,6 +112,7 @@ def _wire() -> None:
     communities_make.IN_USE[:] = [rentals_access.open_of_community]
     cars_add.OPEN_RENTALS[:] = [rentals_access.open_of_car]
     cars_access.REVEALED_TO[:] = [represent.revealed_to]
+    sign_in.STILL_DRIVES[:] = [rentals_access.drives]
     boxes.OPEN_COMMANDS[:] = [commands.open_needs_box]
     billing.MAY_SEE_RENTAL[:] = [_rental_role]
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]

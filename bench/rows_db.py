@@ -115,6 +115,10 @@ def _search(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
         "powertrain": None,
         "fare": None,
         "range_km": None,
+        "south": None,
+        "north": None,
+        "west": None,
+        "east": None,
         "limit": 51,
     }
 

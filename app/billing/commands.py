@@ -12,7 +12,7 @@ from app.billing.models import Payment, PaymentCommand
 from app.kit import clock
 from app.kit.db import bare, in_transaction, new_id, notify, session
 from app.kit.errors import Unavailable
-from app.kit.jobs import defer
+from app.kit.jobs import defer, hurry
 from payments.gateway import Payments
 from payments.money import Money
 
@@ -100,7 +100,8 @@ def params_hash(kind: str, amount: Money | None, target: str | None, params: dic
 
 
 def work(payment: str) -> None:
-    """Have the open commands of a payment worked off, one after the other."""
+    """Have the open commands of a payment worked off, one after the other; one that waits for its retry is woken."""
+    hurry(payment)
     defer("payment_command", lock=payment, payment=payment)
 
 

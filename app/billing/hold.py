@@ -104,6 +104,11 @@ def standing(rental: str, *, share_lock: bool = False) -> str:
     return _standing(all_of(rental, share_lock=share_lock))
 
 
+def rent_standing(rental: str, *, share_lock: bool = False) -> str:
+    """How the rent alone stands: an extension that is not secured yet takes nothing from what is paid."""
+    return _standing([row for row in all_of(rental, share_lock=share_lock) if row.purpose == "rent"])
+
+
 def of_and_standing(rental: str) -> tuple[Payment | None, str]:
     """The rent payment and how all of the rental's money stands, in one look."""
     rows = all_of(rental)

@@ -2,13 +2,12 @@
 
 import functools
 import math
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 
 from app.cars.terms import DEFAULTS, tariff
 from app.kit.db import bare, read
@@ -17,6 +16,7 @@ from payments.pricing import Fare, Price, estimate
 
 EARTH_KM = 6371.0
 BLUR_KM = 0.5
+RADIUS_KM = 50
 _PICKED = """
 with mine as materialized (
   select m.community_id, m.fare, m.role from memberships m join communities c on c.id = m.community_id
@@ -36,6 +36,7 @@ with mine as materialized (
 ), picked as materialized (
   select c.*, seen.community_id as through, seen.fare, seen.rank from seen join cars c on c.id = seen.car_id
   where (cast(:cursor as uuid) is null or c.id < cast(:cursor as uuid))
+  and (cast(:south as float) is null or (c.home_lat between :south and :north and c.home_lon between :west and :east))
   and (cast(:seats as int) is null or c.seats >= cast(:seats as int))
   and (cast(:powertrain as text) is null or c.powertrain = :powertrain)
   and (cast(:fare as text) is null or seen.fare = :fare)
@@ -60,7 +61,7 @@ order by p.id desc
 """
 
 
-def find(person: str, query: dict[str, Any]) -> tuple[Sequence[Row[Any]], str | None]:
+def find(person: str, query: dict[str, Any]) -> tuple[list[Row[Any]], str | None]:
     """Rows of cars, newest first, and the cursor of the next page."""
     free = query.get("free_from") is not None
     limit = query["limit"]
@@ -76,16 +77,38 @@ def find(person: str, query: dict[str, Any]) -> tuple[Sequence[Row[Any]], str | 
         "free_to": query.get("free_to"),
         "limit": limit + 1,
     }
-    rows = read(_statement(free), parameters)
-    if query.get("near"):
-        rows = [row for row in rows if distance_km(row, query["near"]) <= query.get("radius_km", 50)]
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return rows, to_cursor(f"car_{rows[-1].id.hex}") if more and rows else None
+    return _pages(_statement(free), parameters | _box(query), query)
+
+
+def _pages(
+    statement: TextClause, parameters: dict[str, Any], query: dict[str, Any]
+) -> tuple[list[Row[Any]], str | None]:
+    """Page after page until `limit` cars lie within the radius: the box around it holds few others."""
+    limit, found = query["limit"], list[Row[Any]]()
+    while True:
+        rows = read(statement, parameters)
+        for row in rows[:limit]:
+            if not query.get("near") or distance_km(row, query["near"]) <= query.get("radius_km", RADIUS_KM):
+                found.append(row)
+            if len(found) == limit and (len(rows) > limit or row is not rows[-1]):
+                return found, to_cursor(f"car_{row.id.hex}")
+        if len(rows) <= limit:
+            return found, None
+        parameters = {**parameters, "cursor": rows[limit - 1].id}
+
+
+def _box(query: dict[str, Any]) -> dict[str, Any]:
+    """The degrees that surely hold the circle; shown places lie up to 500 m beside the real ones."""
+    if not query.get("near"):
+        return {"south": None, "north": None, "west": None, "east": None}
+    lat, lon = query["near"]
+    high = (query.get("radius_km", RADIUS_KM) + 2 * BLUR_KM) / 111.0
+    wide = high / max(0.01, math.cos(math.radians(min(89.0, abs(lat) + high))))
+    return {"south": lat - high, "north": lat + high, "west": lon - wide, "east": lon + wide}
 
 
 @functools.cache
-def _statement(free: bool) -> Any:  # noqa: FBT001
+def _statement(free: bool) -> TextClause:  # noqa: FBT001
     return text(sql(free=free))
 
 

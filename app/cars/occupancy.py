@@ -171,3 +171,11 @@ def shrink(car: Car, rental: str, at: datetime, buffer: timedelta) -> None:
     room = min(buffer, limit - at) if limit else buffer
     if room > timedelta(0):
         _set_buffer(car, rental, at, room)
+
+
+def begin_early(rental: str, at: datetime) -> None:
+    """A rental that begins in the free minutes before its start holds the car from then on."""
+    session.execute(
+        text("update occupancy set from_at = least(from_at, :at) where ref = :ref and kind = 'rental'"),
+        {"at": at, "ref": rental},
+    )

@@ -58,6 +58,11 @@ def check_rrule(rule: str) -> str | None:
     return None
 
 
+def whole_until(rule: str) -> str:
+    """A bare date in UNTIL means that whole day, as people read it."""
+    return re.sub(r"UNTIL=(\d{8})(?!T)", r"UNTIL=\1T235959", rule)
+
+
 def spans(rule: Rule, zone: ZoneInfo, start: datetime, end: datetime) -> list[Span]:
     """The spans of a rule that touch [start, end), as UTC instants."""
     length = rule.to_local - rule.from_local
@@ -81,7 +86,7 @@ def _occurrences(rule: Rule, zone: ZoneInfo, start: datetime, end: datetime) -> 
     if rule.rrule is None:
         dates.rdate(rule.from_local)
     else:
-        repeated = rrulestr(rule.rrule, dtstart=rule.from_local)
+        repeated = rrulestr(whole_until(rule.rrule), dtstart=rule.from_local)
         assert isinstance(repeated, rrule)
         dates.rrule(repeated)
     time = rule.from_local.time()

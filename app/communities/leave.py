@@ -47,8 +47,8 @@ def leave(by: str, community: str, person: str) -> None:
 
     What it lets them do is dead when this returns.
     """
-    rights.revoke(person)
     found, mine = access.may_see(community, by)
+    rights.revoke(person)
     session.refresh(found, with_for_update=True)
     theirs = _theirs(community, person)
     if by != person and (not access.runs(mine) or ROLES.index(theirs.role) > ROLES.index(mine.role)):
@@ -64,8 +64,8 @@ def change(
     by: str, community: str, person: str, body: dict[str, Any], check: Callable[[Membership], None]
 ) -> Membership:
     """Change role, fare, label or block: what that takes away is dead when this returns. Raises NotAllowed, LastOwner."""
-    rights.revoke(person)
     found, mine = access.may_run(community, by)
+    rights.revoke(person)
     session.refresh(found, with_for_update=True)
     theirs = _theirs(community, person)
     check(theirs)

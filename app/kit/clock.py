@@ -27,6 +27,8 @@ def now() -> datetime:
     if in_transaction():
         known: datetime | None = session.info.get("now")
         return known or again()
+    if session.registry.has() and session().in_transaction():
+        return _asked()
     with autocommit_engine().connect() as connection:
         found: datetime = connection.execute(select(business_now)).scalar_one()
         return found
@@ -34,8 +36,13 @@ def now() -> datetime:
 
 def again() -> datetime:
     """Look at the clock once more in this transaction: after waiting for a lock, before an instant of custody or cover."""
+    session.info["now"] = _asked()
+    found: datetime = session.info["now"]
+    return found
+
+
+def _asked() -> datetime:
     found: datetime = session.execute(select(business_now)).scalar_one()
-    session.info["now"] = found
     return found
 
 

@@ -125,6 +125,7 @@ def new_id(prefix: str) -> str:
 
 _inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside_transaction", default=False)
 _DEADLOCK, _SERIALIZATION, _TRIES = "40P01", "40001", 4
+UNIQUE_VIOLATION = "23505"
 
 
 def in_transaction() -> bool:

@@ -14,11 +14,19 @@ from flask import Flask, Response, current_app, g, request
 from flask.json.provider import JSONProvider
 from marshmallow import Schema
 from sqlalchemy import ColumnElement, Select
+from sqlalchemy.exc import IntegrityError, StatementError
 from werkzeug.exceptions import HTTPException
 
 from app.kit import i18n, rate_limits
-from app.kit.db import session
-from app.kit.errors import NotFound, PreconditionFailed, PreconditionRequired, Problem, Validation
+from app.kit.db import UNIQUE_VIOLATION, session, sqlstate
+from app.kit.errors import (
+    AlreadyExists,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    Problem,
+    Validation,
+)
 from app.kit.strict import MAX_BODY
 
 log = structlog.get_logger(__name__)
@@ -135,8 +143,20 @@ def _bug(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return http_problem(error)
     session.rollback()
+    known = _known(error)
+    if known is not None:
+        return problem_response(known)
     log.error("unexpected error", error=repr(error), exc_info=error)
     return _problem(500, "about:blank", "Internal Server Error", None, {}, {})
+
+
+def _known(error: Exception) -> Problem | None:
+    """Two refusals that only the database can make: an id of another shape, and the same thing made twice at once."""
+    if isinstance(error, StatementError) and isinstance(error.orig, Problem):
+        return error.orig
+    if isinstance(error, IntegrityError) and sqlstate(error) == UNIQUE_VIOLATION:
+        return AlreadyExists("It was made a moment ago by another request; read it again.")
+    return None
 
 
 # -- pages -----------------------------------------------------------------------------------------------------------

@@ -67,6 +67,17 @@ def defer(name: str, *, lock: str | None = None, after_s: float = 0, **args: Any
     session.execute(_DEFER, {"name": name, "lock": lock, "args": json.dumps(args), "after": after_s})
 
 
+_HURRY = text(
+    "update procrastinate_jobs set scheduled_at = now()"
+    " where lock = :lock and status = 'todo' and scheduled_at > now()"
+)
+
+
+def hurry(lock: str) -> None:
+    """Have jobs of a lock that wait for their next try run now: they would hold up the one that comes behind them."""
+    session.execute(_HURRY, {"lock": lock})
+
+
 class ByError(BaseRetryStrategy):
     """Temporary errors come back from 1 s to 5 min without end, all others not at all."""
 

@@ -4,12 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 
-import psycopg
 import structlog
 
 from app.kit.db import release
 from app.kit.keys import settings
-from app.kit.listen import conninfo, notices
+from app.kit.listen import connect, notices
 
 log = structlog.get_logger(__name__)
 AGAIN_S, STILL_LEADER_S = 1.0, 1.0
@@ -34,7 +33,7 @@ def _while_leading(
 ) -> None:
     """The lock lives and dies with a connection of its own, never with one that goes back to a pool."""
     url = settings().listen_database_url
-    with psycopg.connect(conninfo(url), autocommit=True) as mine:
+    with connect(url) as mine:
         if mine.execute("select pg_try_advisory_lock(%s)", (lock,)).fetchone() != (True,):
             return
         looked = time.monotonic()

@@ -5,12 +5,25 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg
 import structlog
 
 log = structlog.get_logger(__name__)
 REREAD_S = 1.0
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """A lasting connection that notices within half a minute, at both ends, that the other is gone."""
+    return psycopg.connect(
+        conninfo(url),
+        autocommit=True,
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        options="-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+    )
 
 
 def conninfo(url: str) -> str:
@@ -69,7 +82,7 @@ class Waiting:
     def _listen(self) -> None:
         while True:
             try:
-                with psycopg.connect(self._url, autocommit=True) as connection:
+                with connect(self._url) as connection:
                     connection.execute(f"listen {self._channel}".encode())
                     for notice in connection.notifies():
                         self._wake(notice.payload)
@@ -87,7 +100,7 @@ def notices(url: str, channel: str, every_s: float, stop: threading.Event) -> It
     """Notices of a channel for a loop of its own; None at least every `every_s`, and after each reconnection."""
     while not stop.is_set():
         try:
-            with psycopg.connect(conninfo(url), autocommit=True) as connection:
+            with connect(url) as connection:
                 connection.execute(f"listen {channel}".encode())
                 yield None
                 while not stop.is_set():

@@ -7,9 +7,11 @@ the transaction that revokes, and so waits for a use that has begun or is seen b
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, text
+from flask import current_app
+from sqlalchemy import Connection, Engine, create_engine, text
 
-from app.kit.db import autocommit_engine, session
+from app.kit.db import session
+from app.kit.keys import settings
 
 _KEY = "hashtextextended(:person, 7004)"
 _TAKE = text(f"select pg_advisory_lock_shared({_KEY})")
@@ -17,10 +19,29 @@ _GIVE_BACK = text(f"select pg_advisory_unlock_shared({_KEY})")
 _TAKE_ALONE = text(f"select pg_advisory_xact_lock({_KEY})")
 
 
+AT_ONCE = 64
+"""As many as boxlink has threads: who holds a right needs further connections, so these never come from the same pool."""
+
+
+def _engine() -> Engine:
+    """The connections that hold rights, apart from the app's pool: the two together could not starve each other."""
+    found: Engine | None = current_app.extensions.get("glovebox-rights")
+    if found is None:
+        found = create_engine(
+            settings().database_url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=8,
+            max_overflow=AT_ONCE - 8,
+            pool_recycle=600,
+        )
+        current_app.extensions["glovebox-rights"] = found
+    return found
+
+
 @contextmanager
 def used(person: str) -> Iterator["Use"]:
     """Hold the person's rights as they are, on a connection of its own, until `done` or the end."""
-    use = Use(person, autocommit_engine().connect())
+    use = Use(person, _engine().connect())
     try:
         use.begin()
         yield use

@@ -1,6 +1,7 @@
 """Phones: installed apps, their push addresses and device keys; a second phone is confirmed before it opens doors."""
 
 import base64
+import re
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -158,7 +159,10 @@ def check_signature(
     Real time, within 60 s. Raises SignatureInvalid.
     """
     seconds, _, signature = (header or "").partition(".")
-    if not seconds.isdigit() or abs(int(seconds) - real_now().timestamp()) > SIGNED_WITHIN_S:
+    if (
+        not re.fullmatch(r"[0-9]{1,11}", seconds)
+        or abs(int(seconds) - real_now().timestamp()) > SIGNED_WITHIN_S
+    ):
         raise SignatureInvalid("Phone-Signature is missing or older than 60 s.")
     signed = f"{method}\n{path}\n{idempotency_key}\n{seconds}\n{digest}".encode()
     try:

@@ -59,6 +59,14 @@ def out_of_car(car_no: int) -> Rental | None:
     return found
 
 
+def drives(person: str) -> bool:
+    """Whether the person has, or may have, a car out."""
+    out = select(Rental.id).where(
+        Rental.driver_id == person, Rental.state.in_([state.value for state in OUT])
+    )
+    return session.execute(out.limit(1)).first() is not None
+
+
 def open_of_car(car_id: str, community: str | None) -> list[str]:
     """Rentals that are not over, for what must not be removed under them."""
     live = [State.REQUESTED, State.BOOKED, *OUT]

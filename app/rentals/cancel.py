@@ -36,7 +36,7 @@ def _cancel(rental: Rental, role: Role, reason: str) -> int:
     by = "driver" if role is Role.DRIVER else "owner" if role is Role.OWNER else "system"
     price = Price.from_dict(rental.price)
     owed = owed_on_cancellation(terms.tariff(rental.terms), price, rental.from_at, now, by)  # type: ignore[arg-type]
-    rental.state, rental.over_at = following.value, now
+    rental.state, rental.over_at, rental.extension = following.value, now, None
     occupancy.vacate(rental.id)
     deadlines.drop(rental.id)
     facts.record(RentalCancelled(rental=rental.id, by=by, reason=reason, owed=owed.amount))

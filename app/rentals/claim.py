@@ -64,7 +64,9 @@ def _is_let_in(row: Command) -> bool:
     """The person, the session and the phone that asked are what they were."""
     person = session.get(Person, row.asked_by)
     opened = session.get(Session, row.asked_session) if row.asked_session else None
-    if person is None or person.suspended_at or person.erased_at or opened is None or opened.revoked_at:
+    if person is None or person.erased_at or opened is None or opened.revoked_at:
+        return False
+    if person.suspended_at and row.purpose != "resume":
         return False
     if row.asked_on is None:
         return True

@@ -9,8 +9,8 @@ from app.coverage import cover
 from app.facts import StillHasCar
 from app.kit import clock, deadlines, facts
 from app.kit.db import transactional
-from app.kit.errors import NotAllowed, NotReady
-from app.rentals import access, commands, lifecycle
+from app.kit.errors import CommandOpen, NotAllowed, NotReady
+from app.rentals import access, commands, lifecycle, outcome
 from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Rental
@@ -24,6 +24,7 @@ def close(person: str, rental_id: str) -> Rental:
     """The owner states that he has car and keys. Raises NotFound, NotAllowed, StepNotAllowed, NotReady."""
     car, rental, role = access.locked_as(rental_id, person, Role.OWNER, Role.DRIVER)
     lifecycle.after(rental.stands, Step.CLOSE, role)
+    _refuse_open_command(car)
     _refuse(car, rental)
     ending.end(car, rental, by="owner", evidence=STATED, covered_on=MAY_OBJECT)
     return rental
@@ -35,6 +36,13 @@ def hand_back(rental_id: str) -> None:
     car, rental = access.locked(rental_id)
     if _covered_on(rental) and not _objects(rental):
         ending.hand_back(car, rental, custody.next_instant(car), STATED)
+
+
+def _refuse_open_command(car: Car) -> None:
+    """A door command under way could still open the car outside the cover. Raises CommandOpen."""
+    open_command = commands.open_of(car.no)
+    if open_command is not None:
+        raise CommandOpen("A command to the box is open; wait for its answer.", command=open_command.id)
 
 
 def _covered_on(rental: Rental) -> bool:
@@ -61,6 +69,7 @@ def close_as_operator(rental_id: str, reason: str) -> Rental:
         ending.hand_back(car, rental, custody.next_instant(car), evidence)
         return rental
     lifecycle.after(rental.stands, Step.CLOSE, Role.OPERATOR)
+    _refuse_open_command(car)
     ending.end(car, rental, by="operator", evidence=evidence)
     return rental
 
@@ -101,5 +110,7 @@ def still_have_it(person: str, rental_id: str) -> Rental:
     if clock.now() > rental.to_at:
         cover.report_late(rental.id, clock.now())
     rental.still_has_until = clock.now() + MAY_OBJECT
+    if rental.ended_at is None:
+        outcome.run_meter(rental)
     facts.record(StillHasCar(rental=rental.id))
     return rental

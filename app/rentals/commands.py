@@ -99,9 +99,9 @@ def ask(by: Caller, car_id: str, kind: str, value: int | None) -> Command:
 
 
 def _refuse_unconfirmed(by: Caller) -> None:
-    """A second phone opens no door before the mailed code has confirmed it."""
+    """Doors open from a registered, confirmed phone alone: a stolen password on a new installation opens none."""
     phone = session.get(Phone, by.phone) if by.phone else None
-    if phone is not None and phone.confirmed_at is None:
+    if phone is None or phone.confirmed_at is None or phone.revoked_at is not None:
         remedy = i18n.say("condition.unlock.phone")
         unmet = {"code": "phone", "met": False, "blocking": True, "observed_at": None, "remedy": remedy}
         raise NotReady(remedy, conditions=[unmet])

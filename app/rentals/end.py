@@ -27,7 +27,7 @@ def end(car: Car, rental: Rental, *, by: str, evidence: str, covered_on: timedel
     at = custody.next_instant(car)
     box = boxes.live(car.id)
     rental.state, rental.ended_at, rental.end_evidence, rental.ended_by = State.ENDED.value, at, evidence, by
-    rental.over_at, rental.paused = at, False
+    rental.over_at, rental.paused, rental.extension = at, False, None
     rental.odometer_end = _odometer(box) or rental.odometer_end
     rental.charge_end = readings.value(box, "charge_percent")
     occupancy.shrink(car, rental.id, at, terms.buffer_of(rental.terms))

@@ -5,8 +5,9 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app.billing import hold
+from app.cars import access as cars_access
 from app.cars import box as boxes
-from app.cars import occupancy, terms
+from app.cars import custody, occupancy, terms
 from app.cars.models import Car
 from app.communities import access as circles
 from app.coverage import cover
@@ -22,6 +23,7 @@ from app.facts import (
 from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.keys import settings
+from app.people.models import Person
 from app.rentals import access, cancel, lifecycle
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Rental
@@ -70,12 +72,15 @@ def no_show(rental_id: str) -> None:
 
 
 def _could_not_start(car: Car, rental: Rental) -> bool:
-    """An unlock was asked, the previous rental is still out, the box is unheard or the car unsafe."""
+    """An unlock was asked, the car is not back, the box is unheard, the car unsafe, or the driver no longer let in."""
     asked = (
         session.execute(select(Command.id).where(Command.rental_id == rental.id).limit(1)).first() is not None
     )
     heard = boxes.heard_within(boxes.live(car.id), settings().box_heard_within_min)
-    return asked or car.unsafe or not heard or access.out_of_car(car.no) is not None
+    driver = session.get(Person, rental.driver_id)
+    barred = driver is None or driver.suspended_at is not None
+    member = cars_access.my_membership(car, rental.driver_id, rental.community_id) is not None
+    return asked or car.unsafe or not heard or custody.lent_to(car.no) is not None or barred or not member
 
 
 @transactional

@@ -13,7 +13,7 @@ from app.kit.db import transactional
 from app.kit.errors import NotInsurable, QuoteExpired, StepNotAllowed
 from app.rentals import access, book, lifecycle
 from app.rentals import quote as quotes
-from app.rentals.lifecycle import Role, State, Step
+from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
 
 ANSWER_WITHIN = timedelta(hours=24)
@@ -37,6 +37,10 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     frozen = quotes.find(person, quote_id)
     if frozen.rental_id != rental.id or frozen.expires_at <= now or frozen.to_at <= rental.to_at:
         raise QuoteExpired("Ask for a new quote.")
+    if rental.extension is not None:
+        raise StepNotAllowed(
+            "An extension is asked already; wait for its answer.", state=rental.state, steps=["lock"]
+        )
     quotes.check_extension(car, rental, frozen.to_at)
     reasons = cover.reasons_against(
         cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at),
@@ -69,19 +73,25 @@ def _secure(car: Car, rental: Rental, frozen: Quote) -> bool:
 
 def _take(car: Car, rental: Rental, frozen: Quote) -> None:
     rental.to_at, rental.price, rental.extension = frozen.to_at, frozen.price, None
-    if rental.stands is State.ACTIVE:
-        cover.extend(rental.id, frozen.to_at)
+    cover.extend(rental.id, frozen.to_at)
     deadlines.drop(rental.id, "extension")
     deadlines.at("late", rental.id, frozen.to_at)
     occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
     facts.record(RentalExtended(rental=rental.id, to=frozen.to_at))
 
 
+def _waits_for(rental: Rental, payment: str) -> bool:
+    """Still under way, and this is the money its later end waits for."""
+    known = rental.extension is not None and rental.extension.get("payment") == payment
+    return known and rental.stands in (State.BOOKED, *OUT)
+
+
 @transactional
 def on_held(fact: PaymentHeld) -> None:
     """The money for a later end is secured."""
     car, rental = access.locked(fact.rental)
-    if rental.extension is not None and rental.extension.get("payment") == fact.payment:
+    if _waits_for(rental, fact.payment):
+        assert rental.extension is not None
         _take(car, rental, quotes.find(rental.driver_id, rental.extension["quote"]))
 
 
@@ -89,7 +99,7 @@ def on_held(fact: PaymentHeld) -> None:
 def on_failed(fact: PaymentFailed) -> None:
     """The money for a later end cannot be had: the rental ends as planned."""
     car, rental = access.locked(fact.rental)
-    if rental.extension is not None and rental.extension.get("payment") == fact.payment:
+    if _waits_for(rental, fact.payment):
         _drop(car, rental)
 
 
@@ -132,5 +142,5 @@ def _drop(car: Car, rental: Rental) -> None:
 def lapse(rental_id: str) -> None:
     """Nobody answered before the planned end: as if declined."""
     car, rental = access.locked(rental_id)
-    if rental.extension is not None and rental.stands in (State.BOOKED, State.ACTIVE):
+    if rental.extension is not None and rental.stands in (State.BOOKED, *OUT):
         _drop(car, rental)

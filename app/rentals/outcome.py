@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from app.cars import box as boxes
 from app.cars import custody, readings
-from app.cars.models import Box, Car, Custody
+from app.cars.models import Box, Car
 from app.coverage import cover
 from app.facts import (
     DoorUnknown,
@@ -32,9 +32,9 @@ from app.kit.db import notify, session, transactional
 from app.rentals import access, commands, lifecycle, readiness
 from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
-from app.rentals.models import OPEN, Command, Rental
+from app.rentals.models import Command, Rental
 from app.rentals.readiness import Asked
-from carbox.box import Answer, AnswerKind, BoxState, Evidence
+from carbox.box import Answer, AnswerKind, Evidence
 
 DRIVES_KM = 0.5
 
@@ -44,6 +44,8 @@ def apply(command_id: str, answer: Answer | None, reason: str | None = None) -> 
     """Settle a command by the box's answer; `answer` None: nothing was sent, for `reason`."""
     car, rental, command = _locked(command_id)
     if not command.is_open:
+        if answer is not None:
+            apply_late(command_id, answer)
         return
     box = session.get(Box, command.box_id, with_for_update=True)
     assert box is not None
@@ -66,11 +68,11 @@ def apply_late(command_id: str, answer: Answer) -> None:
         return
     if command.purpose == "unlock" and rental.stands is State.UNLOCKING:
         if _surely_done(answer):
-            _open(car, rental, command.id)
+            open_doors(car, rental, command.id)
         elif _surely_not(answer) and commands.open_of(car.no) is None:
             _not_opened(car, rental, command, "not_done")
     elif command.purpose == "lock" and _is_back(rental, box, answer):
-        _lock_or_refuse(car, rental, command, is_open=False)
+        lock_or_refuse(car, rental, command, is_open=False)
 
 
 def _is_back(rental: Rental, box: Box, answer: Answer) -> bool:
@@ -142,7 +144,7 @@ def _unlock(
     elif _surely_done(answer):
         settle(command, "confirmed")
         if rental.stands is State.UNLOCKING:
-            _open(car, rental, command.id)
+            open_doors(car, rental, command.id)
     elif _surely_not(answer) or (answer.kind is AnswerKind.REFUSED and first):
         settle(command, "refused" if answer.kind is AnswerKind.REFUSED else "dead", reason="not_done")
         _not_opened(car, rental, command, "not_done")
@@ -153,7 +155,8 @@ def _unlock(
 
 
 def _earlier(command: Command) -> int:
-    """How many unlocks of this attempt were sent before, whose outcome nobody knows."""
+    """How many unlocks under this cover were sent before, whose outcome nobody knows."""
+    held = custody.current(command.car_no)
     count: int = session.execute(
         select(func.count())
         .select_from(Command)
@@ -162,6 +165,7 @@ def _earlier(command: Command) -> int:
             Command.kind == "unlock",
             Command.purpose == "unlock",
             Command.id < command.id,
+            Command.made_at >= (held.from_at if held else command.made_at),
             Command.state.in_(("unknown", "dead")),
             Command.reason.is_(None),
         )
@@ -169,7 +173,7 @@ def _earlier(command: Command) -> int:
     return count
 
 
-def _open(car: Car, rental: Rental, command: str | None) -> None:
+def open_doors(car: Car, rental: Rental, command: str | None) -> None:
     at = clock.now()
     rental.state = lifecycle.after(rental.stands, Step.OPENED, Role.BOX).value
     rental.started_at = rental.started_at or at
@@ -255,14 +259,16 @@ def _lock(
     car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None
 ) -> None:
     assert rental is not None
-    if answer is None and reason not in (None, "unreachable"):
+    if rental.stands is State.ENDED:
+        _lock_after_close(car, rental, command, answer)
+    elif answer is None and reason not in (None, "unreachable"):
         settle(command, "refused", reason=reason)
         _refused(rental, command, reason or "")
     elif answer is None:
         settle(command, "dead", reason="unreachable")
         _stop_meter(car, rental, command)
     elif answer.effect is True:
-        _lock_or_refuse(car, rental, command, is_open=True)
+        lock_or_refuse(car, rental, command, is_open=True)
     elif answer.kind is AnswerKind.REFUSED or _surely_not(answer):
         settle(command, "refused", reason="not_done")
         _refused(rental, command, "not_done")
@@ -272,7 +278,17 @@ def _lock(
         _stop_meter(car, rental, command)
 
 
-def _lock_or_refuse(car: Car, rental: Rental, command: Command, *, is_open: bool) -> None:
+def _lock_after_close(car: Car, rental: Rental, command: Command, answer: Answer | None) -> None:
+    """Closed by hand while the lock was under way: what the box says now corrects the cover, not the end."""
+    done = answer is not None and answer.effect is True
+    settle(command, "confirmed" if done else "dead")
+    bound = cover.of(rental.id)
+    if done and bound is not None and bound.state in ("bound", "active"):
+        deadlines.drop(rental.id, "hand_back")
+        ending.hand_back(car, rental, custody.next_instant(car), "box record after a close by hand")
+
+
+def lock_or_refuse(car: Car, rental: Rental, command: Command, *, is_open: bool) -> None:
     """The car shows that it is locked: the rental ends, unless the same reading shows a door, the keys, the ignition."""
     asked = Asked(
         command.asked_by, None, keys_in_glove_box=rental.keys_stated, plugged_in=rental.plugged_stated
@@ -293,9 +309,18 @@ def _lock_or_refuse(car: Car, rental: Rental, command: Command, *, is_open: bool
 
 
 def _refused(rental: Rental, command: Command | None, reasons: str) -> None:
+    """A refused lock never stops the meter, and one that had stopped runs as if it had not."""
     if rental.stands is State.LOCKING:
+        run_meter(rental)
         rental.state = lifecycle.after(rental.stands, Step.LOCK_REFUSED, Role.BOX).value
         facts.record(LockRefused(rental=rental.id, command=command.id if command else None, reasons=reasons))
+
+
+def run_meter(rental: Rental) -> None:
+    """Use was seen, or the driver has the car: the meter runs as if it had not stopped."""
+    if rental.meter_stopped_at is not None:
+        rental.meter_stopped_at = None
+        facts.record(MeterRuns(rental=rental.id))
 
 
 def _stop_meter(car: Car, rental: Rental, command: Command) -> None:
@@ -316,50 +341,6 @@ _HANDLERS: dict[str, Callable[[Car, Rental | None, Command, Answer | None, str |
     "owner": _other,
     "driver": _other,
 }
-
-
-# -- readings nobody asked for ---------------------------------------------------------------------------------------
-
-
-@transactional
-def reading(username: str, delta: BoxState) -> None:
-    """What the box reports by itself while nobody knows the outcome: a door that opened, a car that locked, use."""
-    fresh = BoxState({name: one for name, one in delta.items() if not one.retained})
-    row = session.execute(
-        select(Rental.id, Rental.state, Box.config)
-        .join(Box, Box.car_id == Rental.car_id)
-        .join(Custody, Custody.rental_id == Rental.id)
-        .where(Box.username == username, Box.removed_at.is_(None), Custody.to_at.is_(None))
-    ).first()
-    if row is None or row.state == State.ACTIVE.value or not len(fresh):
-        return
-    car, rental = access.locked(row.id)
-    if session.execute(select(Command.id).where(Command.car_no == car.no, Command.state.in_(OPEN))).first():
-        return
-    if rental.stands is State.UNLOCKING and (fresh.flag("locked") is False or fresh.open_doors):
-        _open(car, rental, None)
-    elif rental.stands is State.LOCKING:
-        _watch_locking(car, rental, fresh, optimistic=bool(row.config.get("optimistic_lock")))
-    elif rental.stands is State.ENDED and fresh.flag("locked") is True and not fresh.open_doors:
-        deadlines.drop(rental.id, "hand_back")
-        ending.hand_back(car, rental, custody.next_instant(car), "box record after a close by hand")
-
-
-def _watch_locking(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> None:
-    odometer, before = fresh.number("odometer_km"), rental.odometer_end
-    moved = odometer is not None and before is not None and odometer - before > DRIVES_KM
-    if rental.meter_stopped_at is not None and (fresh.flag("drivable") or moved):
-        rental.meter_stopped_at = None
-        facts.record(MeterRuns(rental=rental.id))
-    elif fresh.flag("locked") is True and not optimistic:
-        last = session.scalars(
-            select(Command)
-            .where(Command.rental_id == rental.id, Command.purpose == "lock")
-            .order_by(Command.id.desc())
-            .limit(1)
-        ).first()
-        if last is not None and last.sent_at is not None:
-            _lock_or_refuse(car, rental, last, is_open=False)
 
 
 def _shows_locked(box: Box) -> bool:

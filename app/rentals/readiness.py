@@ -100,7 +100,7 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     yield Condition("licence", _is_cleared(car, rental, at, lock=asked.lock))
     yield Condition("accepted", _has_accepted(rental))
     yield Condition("phone", phone_is_good(asked))
-    yield Condition("payment", hold.standing(rental.id, share_lock=asked.lock) in PAID)
+    yield Condition("payment", hold.rent_standing(rental.id, share_lock=asked.lock) in PAID)
     yield Condition("cover", not _uninsurable(car, rental, at, lock=asked.lock))
     yield Condition("command", commands.open_of(car.no) is None)
     heard = boxes.heard_within(box, settings().box_heard_within_min)

@@ -10,16 +10,16 @@ from sqlalchemy import func, select
 
 from app.billing import hold
 from app.cars import box as boxes
-from app.cars import custody
+from app.cars import custody, occupancy
 from app.cars.models import Car
 from app.coverage import cover
 from app.coverage.cover import Trip
-from app.facts import MeterRuns, UnlockAsked
+from app.facts import UnlockAsked
 from app.kit import clock, facts
 from app.kit.auth import Caller
 from app.kit.db import session, transactional
 from app.kit.errors import CommandOpen, NotReady, RateLimited
-from app.rentals import access, commands, lifecycle, readiness
+from app.rentals import access, commands, lifecycle, outcome, readiness
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Command, Rental
 from app.rentals.readiness import Asked
@@ -48,7 +48,7 @@ def unlock(by: Caller, rental_id: str) -> Command:
         _refuse_many(rental)
     else:
         purpose = "resume"
-        _run_meter(rental)
+        outcome.run_meter(rental)
     rental.state = following.value
     command = commands.create(car, boxes.find(car.id), "unlock", purpose, by, rental)
     facts.record(UnlockAsked(rental=rental.id, command=command.id))
@@ -64,6 +64,7 @@ def _first(car: Car, rental: Rental, by: Caller) -> Command:
     at = custody.next_instant(car)
     cover.bind(Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at), at)
     custody.take(car, holder="driver", person=rental.driver_id, rental=rental.id, at=at)
+    occupancy.begin_early(rental.id, at)
     rental.state = lifecycle.after(rental.stands, Step.UNLOCK, Role.DRIVER).value
     command = commands.create(car, boxes.find(car.id), "unlock", "unlock", by, rental)
     facts.record(UnlockAsked(rental=rental.id, command=command.id))
@@ -88,10 +89,3 @@ def _refuse_many(rental: Rental) -> None:
         problem = RateLimited("Three tries in five minutes; wait a little, or call us.")
         problem.headers["Retry-After"] = str(int(AGAIN_WITHIN.total_seconds()))
         raise problem
-
-
-def _run_meter(rental: Rental) -> None:
-    """Back in after a lock without an answer: the meter runs as if it had not stopped."""
-    if rental.meter_stopped_at is not None:
-        rental.meter_stopped_at = None
-        facts.record(MeterRuns(rental=rental.id))

@@ -1,0 +1,67 @@
+"""What a box reports by itself while nobody knows the outcome: a door that opened, a car that locked, use of the car."""
+
+from sqlalchemy import select
+
+from app.cars import custody
+from app.cars.models import Box, Car, Custody
+from app.kit import deadlines
+from app.kit.db import session, transactional
+from app.rentals import access, outcome
+from app.rentals import end as ending
+from app.rentals.lifecycle import State
+from app.rentals.models import OPEN, Command, Rental
+from carbox.box import BoxState
+
+DRIVES_KM = 0.5
+WATCHED = (State.UNLOCKING, State.LOCKING, State.ENDED)
+
+
+@transactional
+def take(username: str, delta: BoxState) -> None:
+    """Draw what may be drawn from readings that came by themselves; retained ones prove nothing."""
+    fresh = BoxState({name: one for name, one in delta.items() if not one.retained})
+    row = session.execute(
+        select(Rental.id, Rental.state, Rental.meter_stopped_at, Box.config)
+        .join(Box, Box.car_id == Rental.car_id)
+        .join(Custody, Custody.rental_id == Rental.id)
+        .where(Box.username == username, Box.removed_at.is_(None), Custody.to_at.is_(None))
+    ).first()
+    if row is None or not len(fresh) or (State(row.state) not in WATCHED and row.meter_stopped_at is None):
+        return
+    car, rental = access.locked(row.id)
+    if session.execute(select(Command.id).where(Command.car_no == car.no, Command.state.in_(OPEN))).first():
+        return
+    _judge(car, rental, fresh, optimistic=bool(row.config.get("optimistic_lock")))
+
+
+def _judge(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> None:
+    if rental.meter_stopped_at is not None and rental.ended_at is None and _used(rental, fresh):
+        outcome.run_meter(rental)
+    elif rental.stands is State.UNLOCKING and (fresh.flag("locked") is False or fresh.open_doors):
+        outcome.open_doors(car, rental, None)
+    elif fresh.flag("locked") is not True or fresh.open_doors or optimistic:
+        return
+    elif rental.stands is State.LOCKING:
+        _locked(car, rental)
+    elif rental.stands is State.ENDED:
+        deadlines.drop(rental.id, "hand_back")
+        ending.hand_back(car, rental, custody.next_instant(car), "box record after a close by hand")
+
+
+def _used(rental: Rental, fresh: BoxState) -> bool:
+    """Ignition, or more than half a kilometre since the lock that stopped the meter."""
+    odometer, before = fresh.number("odometer_km"), rental.odometer_end
+    moved = odometer is not None and before is not None and odometer - before > DRIVES_KM
+    return fresh.flag("drivable") is True or moved
+
+
+def _locked(car: Car, rental: Rental) -> None:
+    """The car says that it is locked while the driver's lock was left without an answer, sent or not."""
+    last = session.scalars(
+        select(Command)
+        .where(Command.rental_id == rental.id, Command.purpose == "lock")
+        .order_by(Command.id.desc())
+        .limit(1)
+    ).first()
+    if last is not None:
+        outcome.lock_or_refuse(car, rental, last, is_open=False)
