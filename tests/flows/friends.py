@@ -26,10 +26,20 @@ SILENT_BOX: dict[str, Any] = {
 WAIT: dict[str, Any] = {"Prefer": "wait=20"}
 
 
+def two(place: Supervisor, languages: tuple[str, str] = ("fr", "de")) -> tuple[Actor, Actor]:
+    """An owner and a member, each with a phone."""
+    olga, driver = (
+        Actor(place, name, language=language, signs=True).register()
+        for name, language in zip(("Olga Owner", "Max Member"), languages, strict=True)
+    )
+    return olga, driver
+
+
 class Friends:
     """Olga lends her car, free unless `terms` has prices; bookings need no approval unless the rules say so.
 
-    `street`: there is a box in the car that speaks; without it, one is paired that nobody hears.
+    `street`: there is a box in the car that speaks; without it, one is paired that nobody hears. `people`: who
+    plays, where a test only books and needs nobody of its own.
     """
 
     def __init__(
@@ -42,10 +52,10 @@ class Friends:
         rules: dict[str, Any] | None = None,
         street: bool = True,
         car: dict[str, Any] | None = None,
+        people: tuple[Actor, Actor] | None = None,
     ) -> None:
         self.place = place
-        self.olga = Actor(place, "Olga Owner", language=languages[0], signs=True).register()
-        self.max = Actor(place, "Max Member", language=languages[1], signs=True).register()
+        self.olga, self.max = people or two(place, languages)
         self.car = self.olga.add_car(**(car or {}))
         self.plate = self.olga.get(f"/cars/{self.car}")["plate"]
         made = {"name": "Friends", "kind": "circle", "rules": {"approval": approval, **(rules or {})}}
@@ -104,6 +114,11 @@ class Friends:
         """From and to, in hours from now."""
         now = self.now()
         return {"car": self.car, "from": inst(now + hours(begins)), "to": inst(now + hours(ends))}
+
+    def day(self) -> dict[str, str]:
+        """From now to this time tomorrow."""
+        now = self.now()
+        return {"from": inst(now), "to": inst(now + hours(24))}
 
     def quote(self, begins: float = 0, ends: float = 2, who: Actor | None = None) -> Any:
         return (who or self.max).post("/quotes", self.span(begins, ends), want=201)

@@ -14,10 +14,8 @@ PARIS = ZoneInfo("Europe/Paris")
 class Offered:
     """Olga's car without a window yet, shared with a circle that Max is in."""
 
-    def __init__(self, place: Supervisor, **car: Any) -> None:
-        self.place = place
-        self.olga = Actor(place, "Olga Owner").register()
-        self.max = Actor(place, "Max Member").register()
+    def __init__(self, people: tuple[Actor, Actor], **car: Any) -> None:
+        self.olga, self.max = people
         self.car = self.olga.add_car(**car)
         self.community = self.olga.post("/communities", {"name": "Friends", "kind": "circle"}, want=201)["id"]
         made = self.olga.post(f"/communities/{self.community}/invitations", {"fare": "priced"}, want=201)
@@ -40,8 +38,8 @@ class Offered:
 
 
 @pytest.fixture
-def offered(place: Supervisor) -> Offered:
-    return Offered(place)
+def offered(people: tuple[Actor, Actor]) -> Offered:
+    return Offered(people)
 
 
 def local(at: datetime) -> str:
@@ -158,8 +156,7 @@ def test_a_price_has_hours_a_day_cap_and_kilometres(offered: Offered) -> None:
     assert three["hold"]["amount"] >= three["total"]["amount"]
 
 
-def test_a_member_with_the_free_fare_pays_nothing_under_a_price(place: Supervisor) -> None:
-    offered = Offered(place)
+def test_a_member_with_the_free_fare_pays_nothing_under_a_price(offered: Offered) -> None:
     offered.window(**{"from": "2026-01-01T00:00", "to": "2026-01-02T00:00", "rrule": "FREQ=DAILY"})
     offered.terms(PRICED)
     offered.olga.patch(f"/communities/{offered.community}/members/{offered.max.id}", {"fare": "free"})
@@ -176,10 +173,10 @@ def test_a_member_with_the_free_fare_pays_nothing_under_a_price(place: Superviso
     ],
 )
 def test_a_car_is_priced_in_the_currency_of_its_country(
-    place: Supervisor, country: str, zone: str, currency: str, wrong: str
+    people: tuple[Actor, Actor], country: str, zone: str, currency: str, wrong: str
 ) -> None:
     value = {"amount": 1_000_000, "currency": currency}
-    offered = Offered(place, country=country, time_zone=zone, declared_value=value)
+    offered = Offered(people, country=country, time_zone=zone, declared_value=value)
     path = f"/cars/{offered.car}/communities/{offered.community}/terms"
     refusal = offered.olga.refused("PUT", path, {**PRICED, "currency": wrong}, slug="validation")
     assert [one["pointer"] for one in refusal["errors"]] == ["/currency"]
@@ -220,8 +217,8 @@ def test_outside_the_rules_the_rule_and_its_limit_are_named(
     assert (refusal["rule"], refusal["limit"]) == (rule, terms.get(rule, 90))
 
 
-def test_so_many_rentals_a_week_and_no_more(place: Supervisor) -> None:
-    friends = Friends(place, rules={"per_week": 1}, street=False)
+def test_so_many_rentals_a_week_and_no_more(place: Supervisor, people: tuple[Actor, Actor]) -> None:
+    friends = Friends(place, rules={"per_week": 1}, street=False, people=people)
     first = monday(friends.now()) + hours(8)
 
     def span(day: int) -> dict[str, Any]:
@@ -235,8 +232,8 @@ def test_so_many_rentals_a_week_and_no_more(place: Supervisor) -> None:
     friends.max.post("/quotes", span(7), want=201)
 
 
-def test_the_buffer_behind_a_rental_is_not_offered(place: Supervisor) -> None:
-    friends = Friends(place, {"buffer_min": 60}, street=False)
+def test_the_buffer_behind_a_rental_is_not_offered(place: Supervisor, people: tuple[Actor, Actor]) -> None:
+    friends = Friends(place, {"buffer_min": 60}, street=False, people=people)
     friends.book(1, 2)
     friends.max.refused("POST", "/quotes", friends.span(2.5, 4), slug="car-taken")
     friends.max.post("/quotes", friends.span(3.1, 4), want=201)

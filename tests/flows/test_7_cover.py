@@ -10,7 +10,7 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 
 from app.demo import POLICY, SCOPES
-from app.demo_cast import hours, inst, until
+from app.demo_cast import Actor, hours, inst, until
 from app.supervisor import Supervisor
 from tests.flows.friends import WAIT, Friends, partner_token
 
@@ -272,9 +272,9 @@ def test_the_cover_goes_on_through_a_pause(friends: Friends, ines: Insurer) -> N
     ],
 )
 def test_what_the_policy_does_not_cover_is_not_booked(
-    place: Supervisor, car: dict[str, Any], reason: str
+    place: Supervisor, people: tuple[Actor, Actor], car: dict[str, Any], reason: str
 ) -> None:
-    friends = Friends(place, street=False, car=car)
+    friends = Friends(place, street=False, car=car, people=people)
     refusal = friends.max.refused(
         "POST", "/rentals", friends.booking(friends.quote(1, 2)), slug="not-insurable"
     )
