@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -93,7 +94,15 @@ class EmbeddedPostgres:
         settings = dict(_SETTINGS)
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        command = [*prefix, str(bin_dir / "postgres"), "-D", str(self._data), "-p", str(self.port)]
+        command = [
+            *prefix,
+            *_with_us(),
+            str(bin_dir / "postgres"),
+            "-D",
+            str(self._data),
+            "-p",
+            str(self.port),
+        ]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
         with self._log.open("ab") as log:
@@ -140,6 +149,12 @@ class EmbeddedPostgres:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _with_us() -> list[str]:
+    """Where the system can, the server ends with the process that started it, however that one ends."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT"] if setpriv and sys.platform == "linux" else []
 
 
 def _reachable(bin_dir: Path) -> tuple[Path, list[str]]:
