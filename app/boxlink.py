@@ -164,7 +164,7 @@ class BoxLink:
             release()
             try:
                 answer = self._door.send(
-                    wired, _as_box_command(kind, value), command_id=command_id, on_sent=use.done
+                    wired, _as_box_command(kind, value), command_id=command_id, on_sent=use.sent
                 )
             except BadCommand:
                 answer, reason = None, "bad_command"

@@ -1,14 +1,17 @@
 """A revoked right is dead when the revoke returns: between the last check of a right and its use nobody can revoke it.
 
-Who uses a right (boxlink, from check to publish) holds a shared lock on the person; who revokes takes it alone, inside
-the transaction that revokes, and so waits for a use that has begun or is seen by one that begins later.
+Who uses a right (boxlink, from the check to the box's answer, or two seconds after publishing) holds a shared lock on the
+person; who revokes takes it alone, inside the transaction that revokes, and so waits for a use that has begun or is seen
+by one that begins later.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import current_app
 from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from app.kit.db import session
 from app.kit.keys import settings
@@ -19,6 +22,8 @@ _GIVE_BACK = text(f"select pg_advisory_unlock_shared({_KEY})")
 _TAKE_ALONE = text(f"select pg_advisory_xact_lock({_KEY})")
 
 
+ARRIVED_WITHIN_S = 2.0
+"""What was handed to the broker has reached a box that can be reached; its answer, which comes sooner, ends the wait."""
 AT_ONCE = 64
 """As many as boxlink has threads: who holds a right needs further connections, so these never come from the same pool."""
 
@@ -55,21 +60,29 @@ class Use:
     def __init__(self, person: str, connection: Connection) -> None:
         self._person = {"person": person}
         self._connection: Connection | None = connection
+        self._guard = threading.Lock()
+        self._timer = threading.Timer(ARRIVED_WITHIN_S, self.done)
+        self._timer.daemon = True
 
     def begin(self) -> None:
         assert self._connection is not None
         self._connection.execute(_TAKE, self._person)
 
+    def sent(self) -> None:
+        """The right is on its way: its use ends with the answer, or when it must have arrived."""
+        self._timer.start()
+
     def done(self) -> None:
-        """The right has been used; a revoke need not wait any longer."""
-        connection, self._connection = self._connection, None
+        """The right has been used; a revoke need not wait any longer. A connection that broke has given it back itself."""
+        with self._guard:
+            connection, self._connection = self._connection, None
+        self._timer.cancel()
         if connection is None:
             return
         try:
             connection.execute(_GIVE_BACK, self._person)
-        except BaseException:
+        except DBAPIError:
             connection.invalidate()
-            raise
         finally:
             connection.close()
 

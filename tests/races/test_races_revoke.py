@@ -27,6 +27,7 @@ class Duel:
     def __init__(self, place: Supervisor) -> None:
         self.circle = Friends(place)
         self.delay_s = 0.1
+        self.codes = 1
         self.max, self.olga = self.circle.max, self.circle.olga
         self.kinds: tuple[Callable[[], tuple[Any, str, str]], ...] = (self.phone, self.session, self.member)
 
@@ -98,6 +99,8 @@ class Duel:
             "push": {"kind": "fid", "address": self.max.address},
         }
         self.max.phone = self.max.post("/me/phones", body, want=201)["id"]
+        self.codes += 1
+        self.max.post(f"/me/phones/{self.max.phone}/confirm", {"code": self.max.code(self.codes)}, want=204)
         self.max.renew()
 
 
