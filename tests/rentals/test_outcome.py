@@ -11,7 +11,7 @@ from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.auth import Caller
 from app.kit.db import session
-from app.rentals import lock, outcome, pause, unlock
+from app.rentals import lock, outcome, pause, reading, unlock
 from app.rentals.models import Command
 from carbox.box import Answer, AnswerKind, BoxState, Evidence, Reading
 from tests.rentals.scene import Scene, make
@@ -165,7 +165,7 @@ def test_a_reading_that_shows_the_open_car_begins_the_rental(scene: Scene) -> No
     command = scene.unlock().id
     outcome.apply(command, Answer(SILENT))
     delta = BoxState({"locked": Reading("locked", False, AT, retained=False)})
-    outcome.reading(scene.box.username, delta)
+    reading.take(scene.box.username, delta)
     assert now(scene, command) == ("unknown", "active", "active")
 
 
@@ -173,7 +173,7 @@ def test_a_retained_reading_proves_nothing(scene: Scene) -> None:
     command = scene.unlock().id
     outcome.apply(command, Answer(SILENT))
     delta = BoxState({"locked": Reading("locked", False, AT, retained=True)})
-    outcome.reading(scene.box.username, delta)
+    reading.take(scene.box.username, delta)
     assert now(scene, command) == ("unknown", "unlocking", "bound")
 
 
@@ -285,7 +285,7 @@ def test_the_meter_stands_at_the_first_lock_without_an_answer(scene: Scene) -> N
 def test_use_after_a_silent_lock_runs_the_meter(scene: Scene, values: dict[str, Any]) -> None:
     outcome.apply(locking(scene), Answer(SILENT))
     delta = BoxState({name: Reading(name, value, AT, retained=False) for name, value in values.items()})
-    outcome.reading(scene.box.username, delta)
+    reading.take(scene.box.username, delta)
     session.expire_all()
     assert scene.rental.meter_stopped_at is None
 
@@ -293,7 +293,7 @@ def test_use_after_a_silent_lock_runs_the_meter(scene: Scene, values: dict[str, 
 def test_less_than_half_a_kilometre_is_no_use(scene: Scene) -> None:
     outcome.apply(locking(scene), Answer(SILENT))
     delta = BoxState({"odometer_km": Reading("odometer_km", 1200.4, AT, retained=False)})
-    outcome.reading(scene.box.username, delta)
+    reading.take(scene.box.username, delta)
     session.expire_all()
     assert scene.rental.meter_stopped_at is not None
 
