@@ -131,8 +131,8 @@ def ended(circle: Circle, *, minutes: int = 90, hours: float = 4) -> Cover:
     begin = bound.from_at
     doing(cover.activate, trip.rental, begin + timedelta(seconds=5), odometer_km=1200)
     clock.forward(timedelta(minutes=minutes + 5))
-    doing(cover.close, trip.rental, begin + timedelta(minutes=minutes), evidence="box")
-    return bound
+    closed: Cover = doing(cover.close, trip.rental, begin + timedelta(minutes=minutes), evidence="box")
+    return closed
 
 
 def seal() -> None:

@@ -36,7 +36,8 @@ def at_once(app: Flask, works: list[Callable[[], Any]]) -> list[Any]:
 def let_go(trips: list[Trip]) -> None:
     """The cars stay readable for the threads, which lock rows of their own."""
     for trip in trips:
-        session.refresh(trip.car)
+        if trip.car in session:
+            session.refresh(trip.car)
     session.remove()
 
 

@@ -83,6 +83,7 @@ def set_facts(circle: factories.Circle, trip: Trip, facts: dict[str, Any]) -> No
     car.declared_value = None if value is None else {"amount": value, "currency": "EUR"}
     car.inspection_until = None if inspected is None else today + timedelta(days=inspected)
     session.commit()
+    trip.car.declared_value, trip.car.inspection_until = car.declared_value, car.inspection_until
 
 
 def test_a_booking_may_wait_for_a_licence_and_its_clearance_but_an_unlock_may_not(app: Flask) -> None:
