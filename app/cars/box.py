@@ -6,7 +6,7 @@ from typing import Any
 
 import segno
 from flask import current_app
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from app.cars import access
 from app.cars.models import Box, Car
@@ -221,15 +221,6 @@ def mark_loaded(hashes: dict[str, str]) -> None:
         if hashes.get(box.username) == box.password_hash:
             box.loaded_at = clock.real_now()
             notify("command_settled", box.id)
-
-
-@transactional
-def heard_at(username: str) -> None:
-    """A sign of life that carries nothing else."""
-    session.execute(
-        text("update boxes set last_heard_at = business_now(), told_offline = false where username = :name"),
-        {"name": username},
-    )
 
 
 def represent(box: Box) -> dict[str, Any]:

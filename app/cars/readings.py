@@ -34,7 +34,6 @@ KEPT = (
     "battery_12v",
     "speed_kmh",
 )
-PLACE = ("latitude", "longitude")
 DOORS = ("door_fl", "door_fr", "door_rl", "door_rr", "trunk")
 OFFLINE_AFTER = timedelta(minutes=25)
 

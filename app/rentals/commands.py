@@ -21,7 +21,7 @@ from app.rentals.lifecycle import State
 from app.rentals.models import OPEN, Command, Rental
 
 EXPIRES_AFTER = timedelta(seconds=10)
-OWNERS, DRIVERS = ("unlock", "lock"), ("charge_start", "charge_stop", "charge_limit", "climate", "ping")
+DRIVERS = ("charge_start", "charge_stop", "charge_limit", "climate", "ping")
 
 
 def open_of(car_no: int) -> Command | None:

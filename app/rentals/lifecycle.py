@@ -53,7 +53,6 @@ class Role(StrEnum):
 FINAL = frozenset(
     {State.DECLINED, State.WITHDRAWN, State.LAPSED, State.CANCELLED, State.NO_SHOW, State.SETTLED}
 )
-HOLDS_SLOT = frozenset({State.REQUESTED, State.BOOKED, State.UNLOCKING, State.ACTIVE, State.LOCKING})
 OUT = frozenset({State.UNLOCKING, State.ACTIVE, State.LOCKING})
 """The driver has, or may have, the car."""
 
