@@ -5,11 +5,9 @@ from typing import Any
 from flask import Response, g
 from sqlalchemy import select
 
-from app.cars import access, add, block, box, calendar, custody, find, readings, schemas, terms, windows
+from app.cars import access, add, block, box, calendar, find, look, schemas, terms, windows
 from app.cars.models import Block, Car, Window
-from app.kit import clock
 from app.kit.auth import caller
-from app.kit.db import session
 from app.kit.errors import (
     AlreadyExists,
     CarTaken,
@@ -23,7 +21,6 @@ from app.kit.errors import (
 from app.kit.fields import Paging, PlaceSchema
 from app.kit.http import Answer, Page, page, require_match
 from app.kit.routes import Routes, created, patch_of
-from app.people.models import Person
 
 routes = Routes("cars", __name__, url_prefix="/v1", description="Cars, their windows, terms and boxes.")
 ONE = '/cars/<pid("car"):car>'
@@ -483,11 +480,7 @@ def remove_box(car: str) -> None:
 )
 def read_state(car: str) -> dict[str, Any]:
     """Charge, range, locks and doors as the box last reported them; no place."""
-    found = access.may_see(car, caller().person)
-    out = custody.lent_to(found.no)
-    if not access.runs(found, caller().person) and (out is None or out.person_id != caller().person):
-        raise NotAllowed("Only the owner and the driver see the car's state.")
-    return readings.shown(box.live(car))
+    return look.state(caller().person, car)
 
 
 @routes.add(
@@ -501,17 +494,7 @@ def read_place(car: str) -> dict[str, Any]:
     """Where the car stands. While it is lent the place is the driver's; before, it is shown from one hour
     before the start.
     """
-    found = access.may_see(car, caller().person)
-    mine, out = access.runs(found, caller().person), custody.lent_to(found.no)
-    if out is not None and out.person_id != caller().person:
-        raise PlaceHidden("The car is lent: its place is the driver's alone.", visible_from=None)
-    if not mine and out is None and not access.revealed(found, caller().person):
-        raise PlaceHidden("Shown from one hour before the start.", visible_from=None)
-    row = box.live(car)
-    lat, lon = readings.value(row, "latitude"), readings.value(row, "longitude")
-    if lat is None or lon is None:
-        return {"lat": found.home_lat, "lon": found.home_lon, "label": found.home_label, "exact": True}
-    return {"lat": lat, "lon": lon, "label": "", "exact": True}
+    return look.place(caller().person, car)
 
 
 @routes.add(
@@ -523,20 +506,5 @@ def read_place(car: str) -> dict[str, Any]:
     problems=(NotAllowed,),
 )
 def read_custody(car: str, query: dict[str, Any]) -> dict[str, Any]:
-    """Who held the car at an instant; the driver is told that this was asked."""
-    found = access.may_run(car, caller().person)
-    if query["at"] > clock.now():
-        raise Validation(
-            errors=[{"parameter": "at", "code": "invalid", "detail": "That has not happened yet."}]
-        )
-    row = custody.at(found.no, query["at"])
-    if row is None:
-        return {"holder": "unknown", "rental": None, "first_name": None, "from_at": None, "to_at": None}
-    person = session.get(Person, row.person_id) if row.person_id else None
-    return {
-        "holder": row.holder,
-        "rental": row.rental_id,
-        "first_name": person.first_name if person else None,
-        "from_at": row.from_at,
-        "to_at": row.to_at,
-    }
+    """Who held the car at an instant."""
+    return look.holder(caller().person, car, query["at"])
