@@ -187,7 +187,8 @@ def test_a_message_about_a_request_offers_its_steps_while_they_can_be_taken(aski
 
     def asked() -> Any:
         items = asking.olga.get("/me/messages")["items"]
-        return next((one for one in items if one["kind"] == "rental_asked.owner"), None)
+        mine = (one for one in items if one["rental"] == rental)
+        return next((one for one in mine if one["kind"] == "rental_asked.owner"), None)
 
     links = [one["link"] for one in until(asked, "the message")["actions"]]
     assert links == [f"/v1/rentals/{rental}/approve", f"/v1/rentals/{rental}/decline"]
