@@ -158,8 +158,9 @@ class BoxLink:
             claimed = claim(command_id, self._name)
             if claimed is not Claim.MINE:
                 use.done()
-                if claimed is Claim.NO_LONGER:
-                    abandoned.not_sent(command_id, "no_longer")
+                if claimed is not Claim.TAKEN:
+                    why = "no_longer" if claimed is Claim.NO_LONGER else "unreachable"
+                    abandoned.not_sent(command_id, why)
                 return
             release()
             try:

@@ -20,6 +20,7 @@ from app.supervisor import Supervisor
 T = TypeVar("T")
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of people who exist for a minute
 WITHIN_S = 15.0
+FIRST_LOOK_AGAIN_S, LAST_LOOK_AGAIN_S = 0.03, 0.2
 
 
 class Refused(AssertionError):
@@ -28,14 +29,15 @@ class Refused(AssertionError):
 
 def until(look: Callable[[], T | None], what: str, within_s: float = WITHIN_S) -> T:
     """Look until there is something. Raises TimeoutError that says what was awaited."""
-    deadline = time.monotonic() + within_s
+    deadline, pause = time.monotonic() + within_s, FIRST_LOOK_AGAIN_S
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {within_s:.0f} s for {what}")
-        time.sleep(0.03)
+        time.sleep(pause)
+        pause = min(pause * 1.5, LAST_LOOK_AGAIN_S)
 
 
 def b64(raw: bytes) -> str:

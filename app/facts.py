@@ -392,6 +392,13 @@ class StillHasCar(Fact):
 
 
 @dataclass(frozen=True)
+class ConfirmationRefused(Fact):
+    """An insurer that wants to confirm first will not have this rental, or not for so long."""
+
+    rental: str
+
+
+@dataclass(frozen=True)
 class CoverBound(Fact):
     cover: str
     rental: str

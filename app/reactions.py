@@ -19,6 +19,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.RentalDeclined: (capture.on_dropped,),
     facts.RentalWithdrawn: (capture.on_dropped,),
     facts.RentalLapsed: (capture.on_dropped,),
+    facts.ConfirmationRefused: (extend.on_refused, expire.cancel_of_uninsured),
     facts.PaymentSucceeded: (receipts.on_paid,),
     facts.PaymentHeld: (extend.on_held,),
     facts.PaymentFailed: (extend.on_failed,),

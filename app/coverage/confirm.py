@@ -8,7 +8,8 @@ from sqlalchemy import select
 from app.coverage import blocks, doors, master_policies
 from app.coverage.models import Confirmation, Policy
 from app.coverage.trip import Trip, as_insured, driver_ref
-from app.kit import clock
+from app.facts import ConfirmationRefused
+from app.kit import clock, facts
 from app.kit.db import session, transactional
 from app.kit.jobs import defer, job
 from insurance.master_policy import MasterPolicy
@@ -32,6 +33,8 @@ def ask(trip: Trip) -> None:
         row = Confirmation(rental_id=trip.rental, version=0)
     elif (row.policy_id, row.from_at, row.to_at, row.driver_id) == (policy.id, from_at, to_at, trip.driver):
         return
+    if (row.policy_id, row.driver_id) != (policy.id, trip.driver):
+        row.confirmed_from_at = row.confirmed_to_at = None
     row.version += 1
     row.policy_id, row.driver_id = policy.id, trip.driver
     row.driver_ref = driver_ref(policy.insurer_id, trip.driver)
@@ -61,10 +64,11 @@ def holds(policy: Policy, trip: Trip) -> bool:
     row = of(trip.rental)
     return (
         row is not None
-        and row.state == "confirmed"
+        and row.confirmed_from_at is not None
+        and row.confirmed_to_at is not None
         and (row.policy_id, row.driver_id) == (policy.id, trip.driver)
-        and row.from_at <= trip.from_at
-        and row.to_at >= trip.to_at
+        and row.confirmed_from_at <= trip.from_at
+        and row.confirmed_to_at >= trip.to_at
     )
 
 
@@ -122,8 +126,11 @@ def _answered(rental: str, version: int, state: str, reason: str | None) -> None
     if row is None or row.version != version:
         return
     row.state, row.reason = state, reason
-    row.confirmed_at = clock.now() if state == "confirmed" else None
+    if state == "confirmed":
+        _confirmed(row)
     if state == "refused":
+        facts.record(ConfirmationRefused(rental=rental))
+    if state == "refused" and row.confirmed_to_at is None:
         insurer = master_policies.find(row.policy_id).insurer_id
         blocks.block(insurer, row.driver_id, row.cover_id, reason or "declined")
     if state == "pending":
@@ -141,5 +148,10 @@ def confirmed_by_hand(cover: str, insurer: str) -> bool:
     ).first()
     if row is None or row.state == "refused":
         return False
-    row.state, row.confirmed_at = "confirmed", clock.now()
+    row.state = "confirmed"
+    _confirmed(row)
     return True
+
+
+def _confirmed(row: Confirmation) -> None:
+    row.confirmed_at, row.confirmed_from_at, row.confirmed_to_at = clock.now(), row.from_at, row.to_at

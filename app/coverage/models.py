@@ -189,7 +189,8 @@ class CoverVersion(Model):
 class Confirmation(Model):
     """Where a policy wants to confirm first: what the insurer was asked ahead for a rental, and its answer.
 
-    `cover_id` and `version` are what it knows the request by; the cover bound later goes on from them.
+    `cover_id` and `version` are what it knows the request by; the cover bound later goes on from them. What was
+    confirmed stays so while a longer span is asked.
     """
 
     __tablename__ = "cover_confirmations"
@@ -205,6 +206,8 @@ class Confirmation(Model):
     state: Mapped[str]
     asked_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
+    confirmed_from_at: Mapped[datetime | None]
+    confirmed_to_at: Mapped[datetime | None]
     reason: Mapped[str | None]
     __table_args__ = (CheckConstraint("state in ('asked', 'pending', 'confirmed', 'refused')", name="state"),)
 

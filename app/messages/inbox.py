@@ -15,8 +15,11 @@ from app.kit.http import Page
 from app.messages import words
 from app.messages.kinds import SECRET
 from app.messages.models import Delivery, Message
+from app.rentals import close
 from app.rentals.models import Rental
 
+COVERED_ON = "covered on"
+"""Closed by hand, and the driver may still say otherwise."""
 _STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "rental_asked.owner": (("approve", ("requested",)), ("decline", ("requested",))),
     "extension_asked.owner": (
@@ -34,7 +37,7 @@ _STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "rental_paused.driver": (("unlock", ("active",)),),
     "rental_late.driver": (("lock", ("active",)),),
     "rental_late.next_driver": (("alternatives", ("booked",)),),
-    "rental_closed_by_hand.driver": (("still-have-it", ("unlocking", "active", "locking")),),
+    "rental_closed_by_hand.driver": (("still-have-it", ("unlocking", "active", "locking", COVERED_ON)),),
     "payment_failed.driver": (("payments", ()),),
     "payment_action_required.driver": (("payments", ()),),
     "receipt_ready": (("receipt", ()),),
@@ -118,5 +121,5 @@ def _deliveries(messages: list[str]) -> dict[str, list[Delivery]]:
 
 
 def _states(rentals: list[str]) -> dict[str, str]:
-    rows = session.execute(select(Rental.id, Rental.state).where(Rental.id.in_(rentals)))
-    return {row.id: row.state for row in rows}
+    rows = session.scalars(select(Rental).where(Rental.id.in_(rentals)))
+    return {row.id: COVERED_ON if close.is_covered_on(row) else row.state for row in rows}

@@ -77,6 +77,7 @@ SHOWN: dict[str, str] = {
 HIDDEN = {
     facts.CoverActivated.kind: "the start says it",
     facts.CoverOverrun.kind: "the lateness says it",
+    facts.ConfirmationRefused.kind: "the cancellation, or the end of the extension, says it",
 }
 """Facts of a rental that its timeline leaves out, and why."""
 BY = ("driver", "owner", "system", "box", "insurer", "operator")

@@ -47,7 +47,7 @@ def book(person: str, body: dict[str, Any]) -> Rental:
     _check_insurable(Trip("", car, person, frozen.community_id, frozen.from_at, frozen.to_at))
     card = _card(person, frozen, body.get("card"))
     rental = _make(person, car, frozen, card, body.get("note"), now)
-    if _needs_approval(frozen):
+    if needs_approval(frozen):
         _ask(rental, now)
     else:
         confirm(car, rental, approved_by=None, on_session=True)
@@ -119,7 +119,7 @@ def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | No
     return rental
 
 
-def _needs_approval(frozen: Quote) -> bool:
+def needs_approval(frozen: Quote) -> bool:
     """The community's rule; `by_fare` lets the free fare, given to those closest, book without asking."""
     community = session.get(Community, frozen.community_id)
     assert community is not None

@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from app.cars import access as cars
 from app.cars.models import Car
+from app.communities import access as circles
 from app.kit import clock
 from app.kit.db import session, transactional
 from app.people import licence
@@ -28,13 +29,15 @@ class Claim(StrEnum):
     MINE = "mine"
     TAKEN = "taken"
     NO_LONGER = "no longer"
+    EXPIRED = "expired"
 
 
 @transactional
 def claim(command_id: str, name: str) -> Claim:
     """Mark a command as sent by `name`, if it is still to be sent and its asker still may.
 
-    TAKEN: another has it, or it is settled. The caller holds the asker's rights (`kit.rights`) until it has published.
+    TAKEN: another has it, or it is settled. EXPIRED: it was not sent in time, whoever asked may ask again. The caller
+    holds the asker's rights (`kit.rights`) until it has published.
     """
     row = session.scalars(
         select(Command)
@@ -43,8 +46,10 @@ def claim(command_id: str, name: str) -> Claim:
     ).first()
     if row is None:
         return Claim.TAKEN
-    if row.expires_at <= clock.now() or not _still_may(row):
+    if not _still_may(row):
         return Claim.NO_LONGER
+    if row.expires_at <= clock.now():
+        return Claim.EXPIRED
     row.state, row.sent_at, row.claimed_by, row.claimed_at = "sent", clock.now(), name, clock.real_now()
     return Claim.MINE
 
@@ -87,6 +92,7 @@ def _has_right(row: Command, rental: Rental | None) -> bool:
 
 def _may_begin(car: Car, rental: Rental) -> bool:
     """What must hold until the door has opened once; getting back in asks for less."""
-    if car.unsafe or cars.my_membership(car, rental.driver_id, rental.community_id) is None:
+    member = circles.membership(rental.community_id, rental.driver_id)
+    if car.unsafe or member is None or member.blocked:
         return False
     return licence.standing(rental.driver_id, rental.community_id, clock.now()).state == "cleared"

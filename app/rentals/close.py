@@ -34,7 +34,7 @@ def close(person: str, rental_id: str) -> Rental:
 def hand_back(rental_id: str) -> None:
     """The driver had 15 minutes to object and did not: custody and cover end."""
     car, rental = access.locked(rental_id)
-    if _covered_on(rental) and not _objects(rental):
+    if is_covered_on(rental) and not _objects(rental):
         ending.hand_back(car, rental, custody.next_instant(car), STATED)
 
 
@@ -45,10 +45,10 @@ def _refuse_open_command(car: Car) -> None:
         raise CommandOpen("A command to the box is open; wait for its answer.", command=open_command.id)
 
 
-def _covered_on(rental: Rental) -> bool:
+def is_covered_on(rental: Rental) -> bool:
     """Closed by hand, and its cover is still open."""
-    bound = cover.of(rental.id)
-    return rental.stands is State.ENDED and bound is not None and bound.state in ("bound", "active")
+    bound = cover.of(rental.id) if rental.stands is State.ENDED else None
+    return bound is not None and bound.state in ("bound", "active")
 
 
 def _objects(rental: Rental) -> bool:
@@ -64,7 +64,7 @@ def close_as_operator(rental_id: str, reason: str) -> Rental:
     """An operator closes with a reason. Raises NotFound, StepNotAllowed."""
     car, rental = access.locked(rental_id)
     evidence = f"operator: {reason}"[:300]
-    if _covered_on(rental):
+    if is_covered_on(rental):
         deadlines.drop(rental.id, "hand_back")
         ending.hand_back(car, rental, custody.next_instant(car), evidence)
         return rental
@@ -74,13 +74,19 @@ def close_as_operator(rental_id: str, reason: str) -> Rental:
     return rental
 
 
+def may_be_closed(rental: Rental) -> bool:
+    """After a lock without an answer, or once the planned end has passed."""
+    if clock.now() >= rental.to_at:
+        return True
+    last = commands.last_of(rental.id, "lock") if rental.stands is State.LOCKING else None
+    return last is not None and last.state in ("unknown", "dead")
+
+
 def _refuse(car: Car, rental: Rental) -> None:
     """An unanswered lock or a passed end; no fresh sign of use; the driver does not say that he still has it."""
     now = clock.now()
     unmet = []
-    last = commands.last_of(rental.id, "lock")
-    unanswered = rental.stands is State.LOCKING and last is not None and last.state in ("unknown", "dead")
-    if not unanswered and now < rental.to_at:
+    if not may_be_closed(rental):
         unmet.append({"code": "state", "remedy": "Only after an unanswered lock or the planned end."})
     box = boxes.live(car.id)
     moving = (readings.recent(box, "speed_kmh", QUIET, now) or 0) > 0
@@ -104,7 +110,7 @@ def still_have_it(person: str, rental_id: str) -> Rental:
     _, rental, role = access.locked_as(rental_id, person, Role.DRIVER, Role.OWNER)
     if role is not Role.DRIVER:
         raise NotAllowed("Only the driver can say that.", role=role.value)
-    if not _covered_on(rental):
+    if not is_covered_on(rental):
         lifecycle.after(rental.stands, Step.LOCK, role)
     deadlines.drop(rental.id, "hand_back")
     if clock.now() > rental.to_at:

@@ -17,6 +17,8 @@ from app.rentals.models import Rental
 from payments.pricing import Fare, Price, final
 
 CHARGE_REQUEST_WINDOW = timedelta(days=14)
+DRIVES_KM = 0.5
+"""From here on a car was used, not only moved about."""
 
 
 def end(car: Car, rental: Rental, *, by: str, evidence: str, covered_on: timedelta | None = None) -> None:
@@ -28,8 +30,11 @@ def end(car: Car, rental: Rental, *, by: str, evidence: str, covered_on: timedel
     box = boxes.live(car.id)
     rental.state, rental.ended_at, rental.end_evidence, rental.ended_by = State.ENDED.value, at, evidence, by
     rental.over_at, rental.paused, rental.extension = at, False, None
-    rental.odometer_end = _odometer(box) or rental.odometer_end
+    rental.odometer_end = odometer(box) or rental.odometer_end
     rental.charge_end = readings.value(box, "charge_percent")
+    bound = cover.of(rental.id)
+    if rental.started_at is None and bound is not None and _was_driven(rental):
+        rental.started_at = bound.from_at
     occupancy.shrink(car, rental.id, at, terms.buffer_of(rental.terms))
     price = price_of(car, rental, at)
     rental.final_price = price.to_dict()
@@ -56,20 +61,25 @@ def end(car: Car, rental: Rental, *, by: str, evidence: str, covered_on: timedel
 def hand_back(car: Car, rental: Rental, at: datetime, evidence: str) -> None:
     """Custody is the owner's again and the cover ends."""
     custody.take(car, holder="owner", person=car.owner_id, rental=None, at=at)
+    bound, charged_until = cover.of(rental.id), rental.meter_stopped_at or rental.ended_at
+    if rental.started_at is None and bound is not None:
+        charged_until = bound.from_at
     cover.close(
         rental.id,
         at,
         evidence=evidence,
-        charged_until=rental.meter_stopped_at or rental.ended_at,
+        charged_until=charged_until,
         odometer_km=int(rental.odometer_end) if rental.odometer_end is not None else None,
     )
 
 
 def price_of(car: Car, rental: Rental, at: datetime) -> Price:
-    """The final price by the frozen terms; the meter may have stopped before the lock."""
-    started = rental.started_at or at
+    """The final price by the frozen terms, to where the meter stopped; doors that never opened cost nothing."""
+    started, tariff = rental.started_at, terms.tariff(rental.terms)
+    if started is None:
+        return Price.of(tariff, ())
     return final(
-        terms.tariff(rental.terms),
+        tariff,
         Fare(rental.fare),
         rental.from_at,
         rental.to_at,
@@ -80,6 +90,12 @@ def price_of(car: Car, rental: Rental, at: datetime) -> Price:
     )
 
 
+def _was_driven(rental: Rental) -> bool:
+    """Nobody saw the doors open, but the odometer moved since the unlock was asked."""
+    before, after = rental.odometer_start, rental.odometer_end
+    return before is not None and after is not None and after - before > DRIVES_KM
+
+
 def driven_km(rental: Rental) -> int | None:
     """Whole kilometres by the odometer; None when the box told none."""
     if rental.odometer_start is None or rental.odometer_end is None:
@@ -87,6 +103,6 @@ def driven_km(rental: Rental) -> int | None:
     return max(0, int(rental.odometer_end - rental.odometer_start))
 
 
-def _odometer(box: Box | None) -> float | None:
+def odometer(box: Box | None) -> float | None:
     value: Any = readings.value(box, "odometer_km")
     return float(value) if value is not None else None

@@ -1,17 +1,17 @@
 """What the clock does to rentals: lapse, remind, no show, late, settle; each in its transaction."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
 from app.billing import hold
-from app.cars import access as cars_access
 from app.cars import box as boxes
 from app.cars import custody, occupancy, terms
 from app.cars.models import Car
 from app.communities import access as circles
-from app.coverage import cover
+from app.coverage import confirm, cover
 from app.facts import (
+    ConfirmationRefused,
     MemberRemoved,
     RentalAboutToStart,
     RentalLapsed,
@@ -48,9 +48,13 @@ def lapse(rental_id: str) -> None:
 
 @transactional
 def remind(rental_id: str) -> None:
-    """One hour before the start."""
-    _, rental = access.locked(rental_id)
-    if rental.stands is State.BOOKED and clock.now() < rental.to_at:
+    """One hour before the start; a car that is unsafe then is not to be waited for."""
+    car, rental = access.locked(rental_id)
+    if rental.stands is not State.BOOKED or clock.now() >= rental.to_at:
+        return
+    if car.unsafe:
+        cancel.by_system(rental.id, "the car is unsafe")
+    else:
         facts.record(RentalAboutToStart(rental=rental.id))
 
 
@@ -63,24 +67,37 @@ def no_show(rental_id: str) -> None:
     if _could_not_start(car, rental):
         cancel.by_system(rental.id, "the car could not be taken")
         return
-    price = Price.from_dict(rental.price)
-    owed = owed_on_cancellation(terms.tariff(rental.terms), price, rental.from_at, rental.from_at, "driver")
-    rental.state, rental.over_at = lifecycle.after(rental.stands, Step.NO_SHOW, Role.CLOCK).value, clock.now()
+    back = _back_at(car, rental)
+    if back is not None and clock.now() < back + timedelta(minutes=rental.terms["no_show_min"]):
+        deadlines.at("no_show", rental.id, back + timedelta(minutes=rental.terms["no_show_min"]))
+        return
+    price, now = Price.from_dict(rental.price), clock.now()
+    owed = owed_on_cancellation(
+        terms.tariff(rental.terms), price, rental.from_at, max(now, rental.from_at), "driver"
+    )
+    rental.state, rental.over_at = lifecycle.after(rental.stands, Step.NO_SHOW, Role.CLOCK).value, now
     occupancy.vacate(rental.id)
     deadlines.drop(rental.id)
     facts.record(RentalNoShow(rental=rental.id, owed=owed.amount))
 
 
+def _back_at(car: Car, rental: Rental) -> datetime | None:
+    """When the car came back, where that was after the planned start: the time to come runs from then."""
+    held = custody.current(car.no)
+    return held.from_at if held is not None and held.from_at > rental.from_at else None
+
+
 def _could_not_start(car: Car, rental: Rental) -> bool:
-    """An unlock was asked, the car is not back, the box is unheard, the car unsafe, or the driver no longer let in."""
+    """An unlock was asked, or would have been refused: the car is not back or unsafe, its box unheard, the driver barred."""
     asked = (
         session.execute(select(Command.id).where(Command.rental_id == rental.id).limit(1)).first() is not None
     )
     heard = boxes.heard_within(boxes.live(car.id), settings().box_heard_within_min)
     driver = session.get(Person, rental.driver_id)
     barred = driver is None or driver.suspended_at is not None
-    member = cars_access.my_membership(car, rental.driver_id, rental.community_id) is not None
-    return asked or car.unsafe or not heard or custody.lent_to(car.no) is not None or barred or not member
+    member = circles.membership(rental.community_id, rental.driver_id) is not None
+    tried = asked or rental.kept_out_at is not None
+    return tried or car.unsafe or not heard or custody.lent_to(car.no) is not None or barred or not member
 
 
 @transactional
@@ -106,11 +123,13 @@ def late(rental_id: str) -> None:
 
 @transactional
 def settle(rental_id: str) -> None:
-    """Paid or free, and the window for charge requests closed."""
+    """Paid or free, the window for charge requests closed, and nobody says any longer that the car is with them."""
     _, rental = access.locked(rental_id)
     if rental.stands is not State.ENDED:
         return
-    if hold.standing(rental.id) not in PAID:
+    bound = cover.of(rental.id)
+    covered_on = bound is not None and bound.state in ("bound", "active")
+    if covered_on or hold.standing(rental.id) not in PAID:
         deadlines.at("settle", rental.id, clock.now() + SETTLE_AGAIN)
         return
     rental.state = lifecycle.after(rental.stands, Step.SETTLE, Role.CLOCK).value
@@ -129,6 +148,17 @@ def cancel_of_member(fact: MemberRemoved) -> None:
     ).all()
     for rental in sorted(rows):
         cancel.by_system(rental, "membership ended")
+
+
+@transactional
+def cancel_of_uninsured(fact: ConfirmationRefused) -> None:
+    """The insurer will not have this rental: it is cancelled at no cost, unless an earlier answer still covers it."""
+    _, rental = access.locked(fact.rental)
+    if rental.stands not in (State.REQUESTED, State.BOOKED):
+        return
+    asked = confirm.of(rental.id)
+    if asked is None or asked.confirmed_to_at is None or asked.confirmed_to_at < rental.to_at:
+        cancel.by_system(rental.id, "the insurer declined")
 
 
 @transactional

@@ -6,7 +6,14 @@ from app.billing import hold
 from app.cars import occupancy, terms
 from app.cars.models import Car
 from app.coverage import confirm, cover
-from app.facts import ExtensionAsked, ExtensionDeclined, PaymentFailed, PaymentHeld, RentalExtended
+from app.facts import (
+    ConfirmationRefused,
+    ExtensionAsked,
+    ExtensionDeclined,
+    PaymentFailed,
+    PaymentHeld,
+    RentalExtended,
+)
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z
 from app.kit.db import transactional
@@ -54,7 +61,7 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
     rental.extension = {"to": z(frozen.to_at), "quote": frozen.id, "state": "asked", "price": frozen.price}
     deadlines.at("extension", rental.id, min(now + ANSWER_WITHIN, rental.to_at))
-    if rental.terms["extension"] == "auto":
+    if rental.terms["extension"] == "auto" or not book.needs_approval(frozen):
         return rental, not _secure(car, rental, frozen)
     facts.record(ExtensionAsked(rental=rental.id, to=frozen.to_at))
     return rental, True
@@ -100,6 +107,14 @@ def on_failed(fact: PaymentFailed) -> None:
     """The money for a later end cannot be had: the rental ends as planned."""
     car, rental = access.locked(fact.rental)
     if _waits_for(rental, fact.payment):
+        _drop(car, rental)
+
+
+@transactional
+def on_refused(fact: ConfirmationRefused) -> None:
+    """The insurer will not have the longer rental: it ends as planned."""
+    car, rental = access.locked(fact.rental)
+    if rental.extension is not None and rental.stands in (State.BOOKED, *OUT):
         _drop(car, rental)
 
 

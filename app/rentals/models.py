@@ -84,6 +84,8 @@ class Rental(Model):
     still_has_until: Mapped[datetime | None]
     late_told_at: Mapped[datetime | None]
     over_at: Mapped[datetime | None]
+    kept_out_at: Mapped[datetime | None]
+    receipt_told_at: Mapped[datetime | None]
 
     @property
     def stands(self) -> State:

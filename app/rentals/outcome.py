@@ -36,7 +36,8 @@ from app.rentals.models import Command, Rental
 from app.rentals.readiness import Asked
 from carbox.box import Answer, AnswerKind, Evidence
 
-DRIVES_KM = 0.5
+TRY_AGAIN = timedelta(minutes=15)
+"""How long the slot stays the driver's after an unlock that surely failed."""
 
 
 @transactional
@@ -71,12 +72,39 @@ def apply_late(command_id: str, answer: Answer) -> None:
             open_doors(car, rental, command.id)
         elif _surely_not(answer) and commands.open_of(car.no) is None:
             _not_opened(car, rental, command, "not_done")
-    elif command.purpose == "lock" and _is_back(rental, box, answer):
+    elif command.purpose == "lock" and _is_back(rental, command, box, answer):
         lock_or_refuse(car, rental, command, is_open=False)
+    elif command.purpose in ("pause", "resume") and _surely_done(answer):
+        _late_pause(rental, command)
 
 
-def _is_back(rental: Rental, box: Box, answer: Answer) -> bool:
-    return rental.stands is State.LOCKING and answer.kind is AnswerKind.CONFIRMED and _shows_locked(box)
+def _is_back(rental: Rental, command: Command, box: Box, answer: Answer) -> bool:
+    """The box's own record of a lock that was lost. Whoever got back in since then has the car."""
+    asked = rental.stands is State.LOCKING or (
+        rental.stands is State.ACTIVE and rental.keys_stated is not None and not _reopened_since(command)
+    )
+    return asked and answer.kind is AnswerKind.CONFIRMED and _shows_locked(box)
+
+
+def _reopened_since(command: Command) -> bool:
+    """Whether a later unlock was done, or may have been."""
+    later = select(Command.id).where(
+        Command.rental_id == command.rental_id,
+        Command.kind == "unlock",
+        Command.id > command.id,
+        Command.state != "refused",
+    )
+    return session.execute(later.limit(1)).first() is not None
+
+
+def _late_pause(rental: Rental, command: Command) -> None:
+    """Paused or resumed after all, unless a later command says otherwise."""
+    later = select(Command.id).where(Command.rental_id == command.rental_id, Command.id > command.id)
+    if rental.stands is not State.ACTIVE or session.execute(later.limit(1)).first() is not None:
+        return
+    rental.paused = command.purpose == "pause"
+    told = RentalPaused if rental.paused else RentalResumed
+    facts.record(told(rental=rental.id, command=command.id))
 
 
 def _locked(command_id: str) -> tuple[Car, Rental | None, Command]:
@@ -194,6 +222,8 @@ def _not_opened(car: Car, rental: Rental, command: Command, why: str) -> None:
     rental.state = lifecycle.after(rental.stands, Step.NOT_OPENED, Role.BOX).value
     cover.void(rental.id, at, f"not opened: {why}")
     custody.void(car, rental.id, at)
+    missed = rental.from_at + timedelta(minutes=rental.terms["no_show_min"])
+    deadlines.at("no_show", rental.id, max(missed, at + TRY_AGAIN))
     facts.record(UnlockFailed(rental=rental.id, command=command.id, reason=why))
 
 
@@ -314,6 +344,14 @@ def _refused(rental: Rental, command: Command | None, reasons: str) -> None:
         run_meter(rental)
         rental.state = lifecycle.after(rental.stands, Step.LOCK_REFUSED, Role.BOX).value
         facts.record(LockRefused(rental=rental.id, command=command.id if command else None, reasons=reasons))
+
+
+def drives_on(rental: Rental) -> None:
+    """Use was seen after a lock without an answer: it is as if the lock had not been asked, whatever locks the car later."""
+    run_meter(rental)
+    if rental.stands is State.LOCKING:
+        rental.state = lifecycle.after(rental.stands, Step.LOCK_REFUSED, Role.SYSTEM).value
+    rental.keys_stated = rental.plugged_stated = None
 
 
 def run_meter(rental: Rental) -> None:

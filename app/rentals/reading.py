@@ -12,7 +12,6 @@ from app.rentals.lifecycle import State
 from app.rentals.models import OPEN, Command, Rental
 from carbox.box import BoxState
 
-DRIVES_KM = 0.5
 WATCHED = (State.UNLOCKING, State.LOCKING, State.ENDED)
 
 
@@ -36,7 +35,7 @@ def take(username: str, delta: BoxState) -> None:
 
 def _judge(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> None:
     if rental.meter_stopped_at is not None and rental.ended_at is None and _used(rental, fresh):
-        outcome.run_meter(rental)
+        outcome.drives_on(rental)
     elif rental.stands is State.UNLOCKING and (fresh.flag("locked") is False or fresh.open_doors):
         outcome.open_doors(car, rental, None)
     elif fresh.flag("locked") is not True or fresh.open_doors or optimistic:
@@ -51,7 +50,7 @@ def _judge(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> No
 def _used(rental: Rental, fresh: BoxState) -> bool:
     """Ignition, or more than half a kilometre since the lock that stopped the meter."""
     odometer, before = fresh.number("odometer_km"), rental.odometer_end
-    moved = odometer is not None and before is not None and odometer - before > DRIVES_KM
+    moved = odometer is not None and before is not None and odometer - before > ending.DRIVES_KM
     return fresh.flag("drivable") is True or moved
 
 

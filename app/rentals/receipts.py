@@ -6,8 +6,8 @@ from app.billing import hold
 from app.cars.models import Car
 from app.coverage import cover
 from app.facts import PaymentSucceeded, ReceiptReady, RentalEnded
-from app.kit import facts
-from app.kit.db import session
+from app.kit import clock, facts
+from app.kit.db import session, transactional
 from app.kit.errors import NotFound
 from app.people.models import Person
 from app.rentals import access
@@ -16,15 +16,24 @@ from app.rentals.lifecycle import State
 
 
 def on_ended(fact: RentalEnded) -> None:
-    """A free rental has its receipt at once."""
-    if fact.total is None:
-        facts.record(ReceiptReady(rental=fact.rental))
+    """Where nothing is to be paid the receipt is there at once."""
+    if not fact.total:
+        _tell(fact.rental)
 
 
 def on_paid(fact: PaymentSucceeded) -> None:
     """A priced one has it when the rent is paid."""
     if hold.standing(fact.rental) == "captured":
-        facts.record(ReceiptReady(rental=fact.rental))
+        _tell(fact.rental)
+
+
+@transactional
+def _tell(rental_id: str) -> None:
+    """Once, and only of a rental that took place: a cancellation's share has no receipt."""
+    _, rental = access.locked(rental_id)
+    if rental.stands in (State.ENDED, State.SETTLED) and rental.receipt_told_at is None:
+        rental.receipt_told_at = clock.now()
+        facts.record(ReceiptReady(rental=rental.id))
 
 
 def of(rental_id: str, person: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from app.kit import clock
 from app.kit.db import session
 from app.people.models import Person
 from app.rentals import access, lifecycle
+from app.rentals import close as closing
 from app.rentals.book import amount_to_hold
 from app.rentals.commands import last_of
 from app.rentals.lifecycle import FINAL, OUT, Role, State, Step
@@ -150,10 +151,13 @@ def _steps(found: Rental, role: Role, *, late: bool) -> dict[str, str]:
     for step in allowed:
         if step not in _PATHS or (step is Step.EXTEND and (late or clock.now() >= found.to_at)):
             continue
+        if step is Step.CLOSE and not closing.may_be_closed(found):
+            continue
         links[step.value] = f"/v1/rentals/{found.id}/{_PATHS[step]}"
     if role is Role.OWNER and found.extension is not None:
-        links["approve_extension"] = f"/v1/rentals/{found.id}/extension/approve"
+        if found.extension["state"] == "asked":
+            links["approve_extension"] = f"/v1/rentals/{found.id}/extension/approve"
         links["decline_extension"] = f"/v1/rentals/{found.id}/extension/decline"
-    if role is Role.DRIVER and found.stands in OUT:
+    if role is Role.DRIVER and (found.stands in OUT or closing.is_covered_on(found)):
         links["still_have_it"] = f"/v1/rentals/{found.id}/still-have-it"
     return links

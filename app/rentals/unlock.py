@@ -4,7 +4,7 @@ Rows are locked in this order: car, rental, then `FOR SHARE` membership, licence
 a revoke either waits for this or is seen by it. The cover is bound and committed before the command is sent.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 
@@ -20,11 +20,27 @@ from app.kit.auth import Caller
 from app.kit.db import session, transactional
 from app.kit.errors import CommandOpen, NotReady, RateLimited
 from app.rentals import access, commands, lifecycle, outcome, readiness
+from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Command, Rental
-from app.rentals.readiness import Asked
+from app.rentals.readiness import Asked, Condition
 
-AGAIN_WITHIN, AGAIN_AT_MOST = timedelta(minutes=5), 3
+AGAIN_WITHIN, AGAIN_AT_MOST, FIRST_AT_MOST = timedelta(minutes=5), 3, 6
+NOT_THEIRS = frozenset(
+    (
+        "car_back",
+        "membership",
+        "licence",
+        "payment",
+        "cover",
+        "command",
+        "box",
+        "capability",
+        "charge",
+        "safe",
+    )
+)
+"""Conditions that somebody else has to meet."""
 
 
 @transactional
@@ -45,7 +61,7 @@ def unlock(by: Caller, rental_id: str) -> Command:
     _require_phone(by)
     purpose = "unlock"
     if rental.stands is State.UNLOCKING:
-        _refuse_many(rental)
+        _refuse_many(rental, AGAIN_AT_MOST)
     else:
         purpose = "resume"
         outcome.run_meter(rental)
@@ -56,19 +72,30 @@ def unlock(by: Caller, rental_id: str) -> Command:
 
 
 def _first(car: Car, rental: Rental, by: Caller) -> Command:
+    _refuse_many(rental, FIRST_AT_MOST)
     now = clock.now()
     found = readiness.of(car, rental, "unlock", now, Asked(by.person, by.phone, lock=True))
     if any(one.code == "payment" and not one.met for one in found):
         hold.wake(rental.id)
+    _note_refusal(rental, found, now)
     readiness.require(found, keep=True)
     at = custody.next_instant(car)
     cover.bind(Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at), at)
     custody.take(car, holder="driver", person=rental.driver_id, rental=rental.id, at=at)
     occupancy.begin_early(rental.id, at)
+    box = boxes.find(car.id)
+    rental.odometer_start = ending.odometer(box)
     rental.state = lifecycle.after(rental.stands, Step.UNLOCK, Role.DRIVER).value
-    command = commands.create(car, boxes.find(car.id), "unlock", "unlock", by, rental)
+    command = commands.create(car, box, "unlock", "unlock", by, rental)
     facts.record(UnlockAsked(rental=rental.id, command=command.id))
     return command
+
+
+def _note_refusal(rental: Rental, found: list[Condition], now: datetime) -> None:
+    """Who came in time and was kept out by what is not theirs to mend is no no-show."""
+    unmet = {one.code for one in found if one.blocking and not one.met}
+    if "time" not in unmet and unmet & NOT_THEIRS:
+        rental.kept_out_at = now
 
 
 def _require_phone(by: Caller) -> None:
@@ -78,14 +105,14 @@ def _require_phone(by: Caller) -> None:
         raise NotReady("Use the phone that is registered to you.", conditions=[readiness.as_json(unmet)])
 
 
-def _refuse_many(rental: Rental) -> None:
+def _refuse_many(rental: Rental, at_most: int) -> None:
     since = clock.now() - AGAIN_WITHIN
     count = session.execute(
         select(func.count())
         .select_from(Command)
         .where(Command.rental_id == rental.id, Command.kind == "unlock", Command.made_at > since)
     ).scalar_one()
-    if count >= AGAIN_AT_MOST:
-        problem = RateLimited("Three tries in five minutes; wait a little, or call us.")
+    if count >= at_most:
+        problem = RateLimited(f"{at_most} tries in five minutes; wait a little, or call us.")
         problem.headers["Retry-After"] = str(int(AGAIN_WITHIN.total_seconds()))
         raise problem
