@@ -153,6 +153,19 @@ def balances(account: str, currency: str, subject: str | None = None) -> Money:
     return Money.from_dict({"amount": int(session.scalar(found) or 0), "currency": currency})
 
 
+def trial_balance() -> dict[str, dict[str, int]]:
+    """Currency -> account -> balance in minor units; every currency sums to zero."""
+    rows = session.execute(
+        select(Posting.currency, Posting.account, func.sum(Posting.amount))
+        .group_by(Posting.currency, Posting.account)
+        .order_by(Posting.currency, Posting.account)
+    )
+    found: dict[str, dict[str, int]] = {}
+    for currency, account, amount in rows:
+        found.setdefault(currency, {})[account] = int(amount)
+    return found
+
+
 def of_rental(rental: str) -> Sequence[tuple[LedgerEntry, Sequence[Posting]]]:
     """Every entry of a rental with its postings, oldest first."""
     entries = session.scalars(

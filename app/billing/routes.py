@@ -12,17 +12,23 @@ from app.billing import (
     hold,
     reconcile,
     schemas,
+    secured,
     shown,
     statement,
     webhook,
     work,
 )
+from app.billing.models import Payment
+from app.kit import prefer
 from app.kit.auth import Who, caller
+from app.kit.db import session
 from app.kit.errors import (
+    CardDeclined,
     CardNeeded,
     InUse,
     NotAllowed,
     NotFound,
+    PaymentActionRequired,
     SignatureInvalid,
     StepNotAllowed,
     Unavailable,
@@ -81,6 +87,17 @@ def remove_card(card: str) -> None:
     cards.remove(caller().person, card)
 
 
+def _after_retry(answer: Response) -> Response:
+    """Once the new attempt is committed: wait for the provider, where the caller likes to."""
+    payment, seconds = str(orjson.loads(answer.get_data())["id"]), prefer.wait_after()
+    row = session.get(Payment, payment)
+    if row is not None and seconds:
+        secured.wait(row.id, row.rental_id, seconds)
+        found = session.get_one(Payment, payment, populate_existing=True)
+        answer.set_data(orjson.dumps(schemas.Payment().dump(shown.payment(found, driver=True))))
+    return answer
+
+
 def _role(rental: str) -> str:
     for ask in MAY_SEE_RENTAL:
         return ask(rental, caller().person)
@@ -102,10 +119,13 @@ def list_payments(rental: str) -> dict[str, Any]:
     returns=schemas.Payment,
     status=202,
     key=True,
-    problems=(NotFound, NotAllowed, StepNotAllowed, CardNeeded),
+    asks=("Prefer",),
+    after=_after_retry,
+    problems=(NotFound, NotAllowed, StepNotAllowed, CardNeeded, CardDeclined, PaymentActionRequired),
 )
 def retry_payment(rental: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Tries a failed payment again, perhaps with another card."""
+    """Tries a failed payment again, perhaps with another card. With `Prefer: wait` the answer tells how it went."""
+    prefer.wait()
     if _role(rental) != "driver":
         raise NotAllowed("Only the driver pays.")
     rows = hold.all_of(rental)

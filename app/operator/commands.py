@@ -65,6 +65,13 @@ licence, rental, payment = (
 key, fact, car = _sub("keys", "Signing keys."), _sub("fact", "Facts."), _sub("car", "Cars.")
 
 
+@_command(operator, "ledger")
+@click.option("--rental", help="Its entries besides; else the balance alone.")
+def ledger_of(rental: str | None) -> Any:
+    """Who is owed what: the balance of every account, which sums to zero in each currency."""
+    return show.ledger(rental)
+
+
 @_command(person, "make-operator")
 @click.argument("email")
 @reason

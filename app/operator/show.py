@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select
 
+from app.billing import ledger as books
 from app.billing import shown
 from app.billing.models import Payment
 from app.cars.models import Car
@@ -19,6 +20,30 @@ from app.kit.jobs import FailedJob
 from app.people import licence
 from app.people.models import Clearance, Licence, Person
 from app.rentals.models import Rental
+
+
+def ledger(rental: str | None) -> dict[str, Any]:
+    """The trial balance, and the entries of a rental: minor units, debit above zero, credit below."""
+    entries = books.of_rental(rental) if rental else []
+    return {
+        "balance": books.trial_balance(),
+        "entries": [
+            {
+                "at": entry.at,
+                "kind": entry.kind,
+                "source": f"{entry.source_type} {entry.source_id}",
+                "postings": [
+                    {
+                        "account": one.account,
+                        "subject": one.subject,
+                        "amount": {"amount": one.amount, "currency": one.currency},
+                    }
+                    for one in postings
+                ],
+            }
+            for entry, postings in entries
+        ],
+    }
 
 
 def person(row: Person) -> dict[str, Any]:

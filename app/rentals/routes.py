@@ -1,28 +1,29 @@
 """HTTP of rentals: quote, book, the steps, readiness, commands, receipt."""
 
 import hashlib
-import re
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, current_app, g, request
 from sqlalchemy import or_, select
 
+from app.billing import hold, secured
 from app.cars import access as cars_access
 from app.cars.models import Car
 from app.cars.routes import found as found_car
 from app.communities.models import Membership
-from app.kit import clock
+from app.kit import clock, prefer
 from app.kit.auth import caller
 from app.kit.db import session
 from app.kit.errors import (
     Arrears,
     BoxRefused,
     BoxSilent,
+    CardDeclined,
     CardNeeded,
     CarLent,
     CarTaken,
     CommandOpen,
-    Malformed,
     NotAllowed,
     NotFound,
     NotInsurable,
@@ -30,6 +31,7 @@ from app.kit.errors import (
     OutsideRules,
     OutsideWindows,
     OwnCar,
+    PaymentActionRequired,
     QuoteExpired,
     SignatureInvalid,
     StepNotAllowed,
@@ -66,11 +68,28 @@ ONE = '/rentals/<pid("ren"):rental>'
 CAR = '/cars/<pid("car"):car>'
 STEP = (NotAllowed, StepNotAllowed)
 DOOR = (NotAllowed, StepNotAllowed, NotReady, CommandOpen, BoxRefused, BoxSilent, SignatureInvalid)
-_PREFER = re.compile(r"(?:^|[,;\s])wait=(\d{1,3})(?:$|[,;\s])")
 
 
 def _show(rental: Rental) -> dict[str, Any]:
     return represent.rental(rental, caller().person)
+
+
+def _after_booking(answer: Response) -> Response:
+    """Once booked or extended: wait for the hold, where there is one and the caller likes to; then show the rental anew."""
+    rental = answer.headers["Location"].rsplit("/", 1)[-1] if "Location" in answer.headers else None
+    seconds = prefer.wait_after()
+    if rental is None or not seconds:
+        return answer
+    payments = hold.all_of(rental)
+    if not payments:
+        return answer
+    secured.wait(payments[-1].id, rental, seconds)
+    found = access.may_see(rental, caller().person)
+    body = schemas.Rental().dump(_show(found))
+    answer.set_data(current_app.json.dumps(body))
+    if found.extension is None and answer.status_code == HTTPStatus.ACCEPTED:
+        answer.status_code = HTTPStatus.OK
+    return answer
 
 
 # -- quote and book --------------------------------------------------------------------------------------------------
@@ -105,6 +124,8 @@ def read_quote(quote_id: str) -> dict[str, Any]:
     returns=schemas.Rental,
     status=201,
     key=True,
+    asks=("Prefer",),
+    after=_after_booking,
     problems=(
         NotFound,
         QuoteExpired,
@@ -114,11 +135,16 @@ def read_quote(quote_id: str) -> dict[str, Any]:
         CarTaken,
         NotInsurable,
         CardNeeded,
+        CardDeclined,
+        PaymentActionRequired,
         Arrears,
     ),
 )
 def book_rental(body: dict[str, Any]) -> Answer:
-    """Turns a quote into a rental: requested where the owner approves first, else booked."""
+    """Turns a quote into a rental: requested where the owner approves first, else booked. With `Prefer: wait` the answer
+    tells how the hold went: card-declined and payment-action-required name the rental, which stays booked until `until`.
+    """
+    prefer.wait()
     made = book.book(caller().person, body)
     return created(_show(made), f"/rentals/{made.id}")
 
@@ -215,10 +241,24 @@ def cancel_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     returns=schemas.Rental,
     also=(202,),
     key=True,
-    problems=(*STEP, NotFound, QuoteExpired, OutsideWindows, CarTaken, NotInsurable),
+    asks=("Prefer",),
+    after=_after_booking,
+    problems=(
+        *STEP,
+        NotFound,
+        QuoteExpired,
+        OutsideWindows,
+        CarTaken,
+        NotInsurable,
+        CardDeclined,
+        PaymentActionRequired,
+    ),
 )
 def extend_rental(rental: str, body: dict[str, Any]) -> Answer:
-    """Asks for a later end with a quote for it; 202 while the owner is asked."""
+    """Asks for a later end with a quote for it; 202 while the owner is asked, or the difference is being held. With
+    `Prefer: wait` the answer tells how that went.
+    """
+    prefer.wait()
     row, asked = extend.extend(caller().person, rental, body["quote"])
     return Answer(_show(row), 202 if asked else 200, {"Location": f"/v1/rentals/{rental}"} if asked else {})
 
@@ -281,23 +321,13 @@ def still_have_it(rental: str) -> dict[str, Any]:
 # -- steps through the box -------------------------------------------------------------------------------------------
 
 
-def _prefer_wait() -> int:
-    """`Prefer: wait=N`, 0 to 20 seconds."""
-    found = _PREFER.search(request.headers.get("Prefer", ""))
-    if found is None:
-        return 0
-    if int(found[1]) > 20:
-        raise Malformed("Prefer: wait takes 0 to 20 seconds.")
-    return int(found[1])
-
-
 def _after_command(answer: Response) -> Response:
     """Once the command is committed: wait for it with no connection in hand, then answer as it stands."""
     command = g.get("command")
     if command is None:
         return answer
     place = answer.headers["Location"]
-    settled = commands.wait_settled(command, _prefer_wait())
+    settled = commands.wait_settled(command, prefer.wait_after())
     shown = commands.outcome_of(
         settled or session.get(Command, command, populate_existing=True), place, command
     )
@@ -315,7 +345,8 @@ def _begun(command: Command, place: str) -> Answer:
 
 
 def _require_signature() -> None:
-    """A phone that registered a key signs its door commands with it."""
+    """A phone that registered a key signs its door commands with it; what else their headers ask must be sound too."""
+    prefer.wait()
     if caller().phone is None:
         return
     phone = session.get(Phone, caller().phone)

@@ -1,10 +1,11 @@
+import json
 from typing import Any
 
 import pytest
 
 from app.demo_cast import Actor, until
 from app.supervisor import Supervisor
-from tests.flows.friends import PRICED, Friends
+from tests.flows.friends import PRICED, WAIT, Friends
 
 NO_MONEY, ASKS_ALWAYS = "4000000000009995", "4000002760003184"
 
@@ -76,13 +77,9 @@ def test_a_bank_that_asks_the_driver_is_answered_in_the_app(place: Supervisor) -
     friends = Friends(place, PRICED)
     friends.max.save_card(ASKS_ALWAYS)
     rental = friends.book(0, 3)
-    action = friends.payment(rental, "action_required")["action"]
     assert friends.max.pushed("payment_action_required", rental)
     assert friends.rental(rental, friends.olga)["payment"]["action"] is None
-    place.control(
-        "stripe", "POST", "payment_intents/confirm", client_secret=action["client_secret"], three_ds="ok"
-    )
-    assert friends.payment(rental, "held")
+    confirm(friends, rental)
 
 
 def test_it_is_captured_by_the_frozen_quote_although_the_price_changed(priced: Friends) -> None:
@@ -174,22 +171,71 @@ def test_a_failed_unlock_costs_nothing(priced: Friends) -> None:
 
 def test_who_owes_for_an_earlier_rental_books_no_other(place: Supervisor) -> None:
     friends = Friends(place, PRICED)
-    friends.max.save_card()
+    friends.max.save_card(ASKS_ALWAYS)
     rental = friends.book(0, 1)
+    confirm(friends, rental)
     friends.unlock(rental)
     friends.drive(300)
-    card = friends.max.get("/me/cards")["items"][0]["id"]
-    assert card
     friends.lock(rental)
-    until(lambda: friends.rental(rental)["payment"]["state"] == "captured", "the charges")
-    total = sum(one["captured"]["amount"] for one in friends.max.get(f"/rentals/{rental}/payments")["items"])
-    assert total == friends.rental(rental)["final_price"]["total"]["amount"]
+
+    def owed() -> Any:
+        rows = friends.max.get(f"/rentals/{rental}/payments")["items"]
+        return [one for one in rows if one["purpose"] == "extras" and one["state"] == "action_required"]
+
+    due = until(owed, "the bank's question")[0]["amount"]
+    refusal = friends.max.refused("POST", "/rentals", friends.booking(friends.quote(1, 2)), slug="arrears")
+    assert refusal["due"] == due
 
 
-def test_the_ledger_has_the_same_sum_on_both_sides(priced: Friends) -> None:
+def test_the_ledger_says_who_has_what_of_a_payment_and_sums_to_zero(priced: Friends) -> None:
     rental = driven(priced)
     taken = priced.payment(rental, "captured")["captured"]["amount"]
-    received = sum(one["amount_received"] for one in intents(priced, rental))
+    assert sum(one["amount_received"] for one in intents(priced, rental)) == taken
     earned = until(lambda: statement(priced.olga)["entries"], "the entry")[0]["amount"]["amount"]
-    assert taken == received
-    assert taken - earned >= 0
+    books = json.loads(priced.place.flask("operator", "ledger", "--rental", rental))
+    has = {
+        one["account"]: -one["amount"]["amount"] for entry in books["entries"] for one in entry["postings"]
+    }
+    assert has["owner_payable"] == earned
+    shares = ("owner_payable", "insurer_payable", "platform_revenue", "vat_payable")
+    assert sum(has[name] for name in shares) == taken
+    assert {currency: sum(each.values()) for currency, each in books["balance"].items()} == {"EUR": 0}
+
+
+def confirm(friends: Friends, rental: str) -> None:
+    """The driver confirms with his bank in the app."""
+    action = friends.payment(rental, "action_required")["action"]
+    secret = action["client_secret"]
+    friends.place.control("stripe", "POST", "payment_intents/confirm", client_secret=secret, three_ds="ok")
+    friends.payment(rental, "held")
+
+
+def test_a_card_declined_while_one_waits_is_said_and_the_booking_waits_for_another(
+    place: Supervisor,
+) -> None:
+    friends = Friends(place, PRICED, street=False)
+    friends.max.save_card(NO_MONEY)
+    body = friends.booking(friends.quote(0, 3))
+    refusal = friends.max.refused("POST", "/rentals", body, slug="card-declined", headers=WAIT)
+    rental, until_at = refusal["rental"], refusal["until"]
+    assert (friends.state(rental), until_at is not None) == ("booked", True)
+    again = f"/rentals/{rental}/payments/retry"
+    poor = friends.max.get("/me/cards")["items"][0]["id"]
+    friends.max.refused("POST", again, {"card": poor}, slug="card-declined", headers=WAIT)
+    paid = friends.max.post(again, {"card": friends.max.save_card()}, want=202, headers=WAIT)
+    assert paid["state"] == "held"
+
+
+def test_a_bank_that_asks_while_one_waits_is_answered_with_the_secret(place: Supervisor) -> None:
+    friends = Friends(place, PRICED, street=False)
+    friends.max.save_card(ASKS_ALWAYS)
+    body = friends.booking(friends.quote(0, 3))
+    refusal = friends.max.refused("POST", "/rentals", body, slug="payment-action-required", headers=WAIT)
+    secret = refusal["client_secret"]
+    place.control("stripe", "POST", "payment_intents/confirm", client_secret=secret, three_ds="ok")
+    assert friends.payment(refusal["rental"], "held")
+
+
+def test_a_booking_that_waits_is_answered_with_the_money_held(priced: Friends) -> None:
+    made = priced.max.post("/rentals", priced.booking(priced.quote(0, 3)), want=201, headers=WAIT)
+    assert made["payment"]["state"] == "held"

@@ -30,8 +30,23 @@ def test_an_extension_is_taken_at_once_where_the_terms_allow_it(place: Superviso
     friends.max.refused("POST", "/quotes", friends.span(3, 3.5), slug="car-taken")
 
 
-def test_an_extension_is_asked_and_the_owner_agrees(friends: Friends) -> None:
+def lent_after_asking(place: Supervisor, ends: float = 2) -> tuple[Friends, str]:
+    """Where the owner is asked about everything."""
+    friends = Friends(place, approval="always")
+    rental = friends.book(0, ends)
+    friends.olga.post(f"/rentals/{rental}/approve", want=200)
+    friends.unlock(rental)
+    return friends, rental
+
+
+def test_an_extension_needs_no_yes_where_a_booking_needs_none(friends: Friends) -> None:
     rental = friends.lent(0, 2)
+    quote = longer(friends, rental)
+    assert extend(friends, rental, quote, 200)["span"]["to"] == quote["to"]
+
+
+def test_an_extension_is_asked_and_the_owner_agrees(place: Supervisor) -> None:
+    friends, rental = lent_after_asking(place)
     quote = longer(friends, rental)
     shown = extend(friends, rental, quote, 202)
     assert (shown["extension"]["state"], shown["span"]["to"] < quote["to"]) == ("asked", True)
@@ -40,8 +55,8 @@ def test_an_extension_is_asked_and_the_owner_agrees(friends: Friends) -> None:
     assert done["span"]["to"] == quote["to"]
 
 
-def test_an_extension_is_asked_and_the_owner_declines(friends: Friends) -> None:
-    rental = friends.lent(0, 2)
+def test_an_extension_is_asked_and_the_owner_declines(place: Supervisor) -> None:
+    friends, rental = lent_after_asking(place)
     before = friends.rental(rental)["span"]
     extend(friends, rental, longer(friends, rental), 202)
     friends.olga.post(f"/rentals/{rental}/extension/decline", want=200)
@@ -51,8 +66,8 @@ def test_an_extension_is_asked_and_the_owner_declines(friends: Friends) -> None:
     friends.quote(3, 4)
 
 
-def test_an_extension_nobody_answers_lapses_at_the_planned_end(friends: Friends) -> None:
-    rental = friends.lent(0, 1)
+def test_an_extension_nobody_answers_lapses_at_the_planned_end(place: Supervisor) -> None:
+    friends, rental = lent_after_asking(place, 1)
     extend(friends, rental, longer(friends, rental), 202)
     friends.forward("61m")
     until(lambda: friends.rental(rental)["extension"] is None, "the extension to lapse")

@@ -210,6 +210,7 @@ def test_more_than_twenty_seconds_are_not_waited(friends: Friends) -> None:
     rental = friends.lent()
     headers = {"Prefer": "wait=21"}
     friends.max.refused("POST", f"/rentals/{rental}/pause", slug="malformed", headers=headers)
+    assert friends.commands("lock") == []
 
 
 def test_a_repeated_unlock_answers_the_same_command_and_opens_once(friends: Friends) -> None:
