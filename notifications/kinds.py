@@ -116,6 +116,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "payment_refunded.driver": _kind("car amount"),
         "receipt_ready": _kind("car link", channels=_MAIL),
         "box_offline.owner": _kind("car since"),
+        "box_offline.driver": _kind("car since"),
         "charge_low": _kind("car charge"),
         "unlock_unknown.driver": _kind("car", urgent=True, ttl=_NOW),
         "opened_late.driver": _kind("car at", urgent=True),

@@ -96,7 +96,10 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.InvitationAccepted: (Told(whom.inviters, "invitation_accepted"),),
     facts.InvitationDeclined: (Told(whom.inviters, "invitation_declined"),),
     facts.MemberRemoved: (Told(whom.person, "member_removed"),),
-    facts.BoxOffline: (Told(whom.owners, "box_offline.owner"),),
+    facts.BoxOffline: (
+        Told(whom.owners, "box_offline.owner"),
+        Told(whom.driver, "box_offline.driver"),
+    ),
     facts.ChargeLow: (Told(whom.holder, "charge_low"),),
     facts.RentalAsked: (Told(whom.owners, "rental_asked.owner"),),
     facts.RentalBooked: (

@@ -74,6 +74,9 @@ def _secure(car: Car, rental: Rental, frozen: Quote) -> bool:
         _take(car, rental, frozen)
         return True
     payment = hold.raise_amount(rental.id, difference)
+    if payment is None:  # nothing was held for the rental itself
+        _take(car, rental, frozen)
+        return True
     rental.extension = {**(rental.extension or {}), "state": "securing", "payment": payment}
     return False
 

@@ -124,6 +124,13 @@ def test_both_get_the_receipt_with_what_was_paid(priced: Friends) -> None:
     )
     assert sum(line["amount"]["amount"] for line in mine["lines"]) == 1800
     assert mine["charged_minutes"] == mine["covered_minutes"] >= 50
+    for who in (priced.max, priced.olga):
+
+        def ready(who: Actor = who) -> Any:
+            items = who.get("/me/messages")["items"]
+            return [one for one in items if one["kind"] == "receipt_ready" and one["rental"] == rental]
+
+        assert len(until(ready, "the message")) == 1
 
 
 @pytest.mark.parametrize(("step", "who"), [("decline", "olga"), ("withdraw", "max")])
