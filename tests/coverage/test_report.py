@@ -236,6 +236,19 @@ def test_what_an_insurer_will_not_confirm_is_not_bound(app: Flask, ines: Ines) -
     assert cover.reasons_against(trip) == ["driver_blocked", eligibility.NOT_CONFIRMED]
 
 
+def test_a_longer_rental_that_is_refused_leaves_what_was_confirmed(app: Flask, ines: Ines) -> None:
+    circle = factories.circle(mode="confirm_first", confirm_late_minutes=0)
+    trip, _ = asked(circle)
+    confirm.confirm_cover(trip.rental, 1)
+    longer = circle.trip(rental=trip.rental, from_at=trip.from_at, to_at=trip.to_at.replace(year=2035))
+    doing(confirm.ask, longer)
+    assert cover.reasons_against(trip) == []
+    ines.fails(InsurerRefused("too long", code="length"))
+    confirm.confirm_cover(trip.rental, 2)
+    assert cover.reasons_against(trip) == []
+    assert eligibility.NOT_CONFIRMED in cover.reasons_against(longer)
+
+
 def test_an_insurer_without_an_api_confirms_by_acknowledging(app: Flask) -> None:
     circle = factories.circle(mode="confirm_first")
     trip, cover_id = asked(circle)

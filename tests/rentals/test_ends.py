@@ -8,14 +8,28 @@ from sqlalchemy import select
 
 from app.cars import add, custody
 from app.communities import leave
-from app.coverage import cover
-from app.facts import PaymentSucceeded, ReceiptReady, RentalEnded
+from app.coverage import cover, master_policies
+from app.coverage.models import Confirmation
+from app.facts import ConfirmationRefused, PaymentSucceeded, ReceiptReady, RentalEnded
 from app.kit import clock
+from app.kit.clock import z
 from app.kit.db import session
 from app.kit.errors import NotReady
 from app.kit.facts import FactRow
 from app.people.models import Phone
-from app.rentals import cancel, close, expire, lock, outcome, pause, reading, receipts, represent, unlock
+from app.rentals import (
+    cancel,
+    close,
+    expire,
+    extend,
+    lock,
+    outcome,
+    pause,
+    reading,
+    receipts,
+    represent,
+    unlock,
+)
 from app.rentals.claim import Claim, claim
 from app.rentals.lifecycle import State
 from app.rentals.models import Command
@@ -254,6 +268,44 @@ def test_a_car_unsafe_an_hour_before_the_start_is_not_waited_for(scene: Scene) -
     expire.remind(scene.rental_id)
     session.expire_all()
     assert scene.rental.state == "cancelled"
+
+
+def refused(scene: Scene, *, confirmed_before: bool) -> None:
+    """The insurer has declined what it was asked for this rental."""
+    policy = master_policies.in_force(scene.car.country, clock.now())
+    assert policy is not None
+    session.add(
+        Confirmation(
+            rental_id=scene.rental_id,
+            version=1,
+            policy_id=policy.id,
+            driver_id=scene.max.id,
+            driver_ref="d",
+            car={},
+            from_at=scene.rental.from_at,
+            to_at=scene.rental.to_at,
+            state="refused",
+            asked_at=clock.now(),
+            confirmed_from_at=scene.rental.from_at if confirmed_before else None,
+            confirmed_to_at=scene.rental.to_at if confirmed_before else None,
+        )
+    )
+    session.commit()
+    fact = ConfirmationRefused(rental=scene.rental_id)
+    extend.on_refused(fact)
+    expire.cancel_of_uninsured(fact)
+    session.expire_all()
+
+
+def test_what_the_insurer_declines_is_cancelled_at_no_cost(scene: Scene) -> None:
+    refused(scene, confirmed_before=False)
+    assert scene.rental.state == "cancelled"
+
+
+def test_a_longer_end_that_the_insurer_declines_is_dropped_and_the_booking_stays(scene: Scene) -> None:
+    scene.rental.extension = {"to": z(AT), "quote": scene.rental.quote_id, "state": "asked", "price": {}}
+    refused(scene, confirmed_before=True)
+    assert (scene.rental.state, scene.rental.extension) == ("booked", None)
 
 
 # -- rights ----------------------------------------------------------------------------------------------------------
