@@ -59,14 +59,20 @@ _RECORD = text(
     " jsonb_build_object('seq', f.seq), now())::procrastinate_job_to_defer_v1]) from f)"
     " select f.seq, pg_notify('facts', '') from f, j"
 )
+_RECORD_ALONE = text(
+    "with f as (insert into facts (kind, data) values (:kind, cast(:data as jsonb)) returning seq)"
+    " select f.seq, pg_notify('facts', '') from f"
+)
 
 
 def record(fact: Fact) -> int:
-    """Write the fact and defer its reactions in the present transaction; returns its `seq`."""
+    """Write the fact and defer its reactions, where it has any, in the present transaction; returns its `seq`."""
     if not in_transaction():
         raise RuntimeError(f"{fact.kind} recorded outside a transaction")
     session.flush()
-    row = session.execute(_RECORD, {"kind": fact.kind, "data": dumps(fact)}).one()
+    followed = _TABLE.get(type(fact), ("unknown here",))
+    statement = _RECORD if followed else _RECORD_ALONE
+    row = session.execute(statement, {"kind": fact.kind, "data": dumps(fact)}).one()
     seq: int = row.seq
     return seq
 
