@@ -165,7 +165,11 @@ class BoxLink:
             release()
             try:
                 answer = self._door.send(
-                    wired, _as_box_command(kind, value), command_id=command_id, on_sent=use.sent
+                    wired,
+                    _as_box_command(kind, value),
+                    command_id=command_id,
+                    wait_s=self._settings.box_answer_within_s,
+                    on_sent=use.sent,
                 )
             except BadCommand:
                 answer, reason = None, "bad_command"

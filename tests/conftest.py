@@ -20,6 +20,11 @@ from app.supervisor import Supervisor
 from insurance.partners import partners_of
 
 ROOMY = (100_000, 60)
+IN_TESTS = {
+    **{f"GLOVEBOX_LIMIT_{name.upper()}": "100000/60" for name in Limits.__dataclass_fields__},
+    "GLOVEBOX_BOX_ANSWER_WITHIN_S": "5",
+}
+"""Settings of a whole place: no limit in the way of the stories, and a silent box is waited for a shorter time."""
 
 
 def settings_for(database_url: str) -> Settings:
@@ -68,8 +73,9 @@ def app(house: Flask) -> Iterator[Flask]:
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     """Everything, once per test process: PostgreSQL, Mosquitto, doubles, simulator, API, worker, boxlink."""
-    roomy = {f"GLOVEBOX_LIMIT_{name.upper()}": "100000/60" for name in Limits.__dataclass_fields__}
-    with Supervisor(tmp_path_factory.mktemp("place"), mode="test", api_workers=1, settings=roomy) as running:
+    with Supervisor(
+        tmp_path_factory.mktemp("place"), mode="test", api_workers=1, settings=IN_TESTS
+    ) as running:
         insure(running)
         yield running
 

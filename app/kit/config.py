@@ -68,6 +68,7 @@ class Settings:
     mail_from: str = "Glovebox <no-reply@localhost>"
     insurers: tuple[dict[str, Any], ...] = ()
     box_heard_within_min: int = 25
+    box_answer_within_s: int = 15
     metrics_token: str = ""
     double_clocks: tuple[str, ...] = ()
     apple_app_ids: tuple[str, ...] = ()
@@ -176,6 +177,7 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         mail_from=env.str("MAIL_FROM", "Glovebox <no-reply@localhost>"),
         insurers=tuple(_insurers(env.str("INSURERS", "[]"))),
         box_heard_within_min=env.int("BOX_HEARD_WITHIN_MIN", 25),
+        box_answer_within_s=env.int("BOX_ANSWER_WITHIN_S", 15),
         metrics_token=env.str("METRICS_TOKEN", ""),
         double_clocks=tuple(env.list("DOUBLE_CLOCKS", [])),
         apple_app_ids=tuple(env.list("APPLE_APP_IDS", [])),

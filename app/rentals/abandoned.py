@@ -11,18 +11,20 @@ from sqlalchemy import select
 from app.cars.models import Car
 from app.kit import clock
 from app.kit.db import release, session, transactional
+from app.kit.keys import settings
 from app.rentals import outcome
 from app.rentals.models import Command
 from carbox.box import Answer, AnswerKind
 
-GIVE_UP_AFTER = timedelta(seconds=25)
-"""Longer than a box's answer and the look at its effect may take: a boxlink that lives has settled it by then."""
+LOOKING = timedelta(seconds=10)
+"""Longer than the look at an answer's effect takes: a boxlink that lives has settled its command by then."""
 
 
 def settle() -> int:
     """End what has expired unclaimed, and what was claimed too long ago; returns how many."""
+    given_up = timedelta(seconds=settings().box_answer_within_s) + LOOKING
     unsent = _ids(Command.state == "created", Command.expires_at <= clock.now())
-    silent = _ids(Command.state == "sent", Command.claimed_at < clock.real_now() - GIVE_UP_AFTER)
+    silent = _ids(Command.state == "sent", Command.claimed_at < clock.real_now() - given_up)
     for command in unsent:
         not_sent(command, "unreachable")
     for command in silent:

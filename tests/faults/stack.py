@@ -17,10 +17,9 @@ import requests
 
 from app import sealer
 from app.demo_cast import Actor, until
-from app.kit.config import Limits
 from app.kit.db import db, release
 from app.supervisor import Supervisor
-from tests.conftest import insure
+from tests.conftest import IN_TESTS, insure
 from tests.flows.friends import Friends
 
 T = TypeVar("T")
@@ -36,8 +35,7 @@ class Stack(Supervisor):
 
     @classmethod
     def up(cls, folder: Path) -> "Stack":
-        roomy = {f"GLOVEBOX_LIMIT_{name.upper()}": "100000/60" for name in Limits.__dataclass_fields__}
-        made = cls(folder, mode="test", api_workers=1, settings=roomy)
+        made = cls(folder, mode="test", api_workers=1, settings=IN_TESTS)
         made.start()
         made.client = insure(made)
         return made

@@ -128,6 +128,7 @@ def test_both_read_the_same_timeline(friends: Friends) -> None:
         "rental_ended",
         "cover_closed",
     }
+    until(lambda: "receipt_ready" in told("max"), "the receipt")
     assert wanted <= set(told("max"))
     assert told("max") == told("olga")
 
