@@ -120,7 +120,12 @@ def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | No
 
 
 def needs_approval(frozen: Quote) -> bool:
-    """The community's rule; `by_fare` lets the free fare, given to those closest, book without asking."""
+    """The community's rule; `by_fare` lets the free fare, given to those closest, book without asking.
+
+    Who runs the car asks nobody: nobody else might be there to answer.
+    """
+    if cars_access.runs(session.get_one(Car, frozen.car_id), frozen.person_id):
+        return False
     community = session.get(Community, frozen.community_id)
     assert community is not None
     rule = community.rule("approval")
