@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.cars import add, custody
 from app.communities import leave
+from app.communities import make as communities
 from app.coverage import cover, master_policies
 from app.coverage.models import Confirmation
 from app.facts import ConfirmationRefused, PaymentSucceeded, ReceiptReady, RentalEnded
@@ -18,6 +19,7 @@ from app.kit.errors import NotReady
 from app.kit.facts import FactRow
 from app.people.models import Phone
 from app.rentals import (
+    book,
     cancel,
     close,
     expire,
@@ -32,7 +34,7 @@ from app.rentals import (
 )
 from app.rentals.claim import Claim, claim
 from app.rentals.lifecycle import State
-from app.rentals.models import Command
+from app.rentals.models import Command, Quote
 from carbox.box import Answer, AnswerKind, BoxState, Evidence, Reading
 from tests.coverage.factories import doing
 from tests.rentals.scene import Scene
@@ -307,6 +309,16 @@ def test_a_longer_end_that_the_insurer_declines_is_dropped_and_the_booking_stays
     refused(scene, confirmed_before=True)
     assert scene.rental.state == "booked"
     assert not scene.rental.extension
+
+
+def test_who_runs_the_car_asks_nobody(scene: Scene) -> None:
+    frozen = session.get_one(Quote, scene.rental.quote_id)
+    communities.change(scene.olga.id, scene.community.id, {"rules": {"approval": "always"}}, lambda _: None)
+    assert book.needs_approval(frozen)
+    leave.change(scene.olga.id, scene.community.id, scene.max.id, {"role": "manager"}, lambda _: None)
+    scene.car.owner_id, scene.car.community_id = None, scene.community.id
+    session.commit()
+    assert not book.needs_approval(session.get_one(Quote, scene.rental.quote_id))
 
 
 # -- rights ----------------------------------------------------------------------------------------------------------
