@@ -14,7 +14,7 @@ from app.demo import POLICY, SCOPES
 from app.doors import Doors
 from app.factory import create_app
 from app.kit.config import Limits, Mode, Settings
-from app.kit.db import db
+from app.kit.db import dispose
 from app.kit.embedded_postgres import EmbeddedPostgres
 from app.supervisor import Supervisor
 from insurance.partners import partners_of
@@ -54,8 +54,7 @@ def house(database: str) -> Iterator[Flask]:
         upgrade(str(Path(__file__).parent.parent / "migrations"))
     yield app
     with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+        dispose()
 
 
 @pytest.fixture

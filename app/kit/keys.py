@@ -27,7 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
 from app.kit.config import Settings
-from app.kit.db import Model, db, new_id, read, session, transactional
+from app.kit.db import Model, apart_engine, new_id, session, transactional
 
 RELOAD_S = 30
 
@@ -130,7 +130,9 @@ class KeyRing:
 
     def _load(self) -> None:
         with self._lock:
-            rows = read(select(SigningKey.__table__).order_by(SigningKey.made_at.desc()))
+            newest = select(SigningKey.__table__).order_by(SigningKey.made_at.desc())
+            with apart_engine().connect() as connection:
+                rows = connection.execute(newest).all()
             keys: dict[str, list[Key]] = {}
             for row in rows:
                 private = load_pem_private_key(unseal("signing", row.sealed), None)
@@ -148,7 +150,7 @@ def ring() -> KeyRing:
 
 def ensure_keys() -> None:
     """Make the first key of each purpose where there is none; on a connection of its own, so that all see it at once."""
-    with db.engine.begin() as connection:
+    with apart_engine().execution_options(isolation_level="READ COMMITTED").begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(7002)"))
         for purpose in Purpose:
             live = select(SigningKey.kid).where(

@@ -60,6 +60,7 @@ class Routes(Blueprint):
         asks: tuple[str, ...] = (),
         raw: bool = False,
         after: Callable[[Response], Response] | None = None,
+        guard: Callable[..., None] | None = None,
     ) -> Callable[[V], V]:
         """Register `view(**path, body=, query=)`.
 
@@ -67,7 +68,8 @@ class Routes(Blueprint):
         `etag`: a GET of one thing. `also`: other statuses of success. `secrets`: names shown once, null in a replay.
         `limit`: name of the settings' limit. `media`: what it can answer in, JSON when left out. `asks`: other headers
         it reads. `raw`: the view reads body and query itself. `after`: what follows once the transaction is
-        committed, on a replay too.
+        committed, on a replay too. `guard`: counts a try at a secret, given what the view is given, before any
+        transaction begins; a replay counts too.
         """
         rule = Rule(
             who, method, path, scope, fresh_password, key, match, etag, raw,
@@ -76,7 +78,7 @@ class Routes(Blueprint):
 
         def register(view: V) -> V:
             name = view.__name__
-            step: Any = _keyword(view, rule)
+            step: Any = _by_name(view, rule)
             step = _answer(step, returns, status, etag=etag)
             for success in (status, *also):
                 step = self._success(step, success, returns, rule, main=success == status)
@@ -84,6 +86,8 @@ class Routes(Blueprint):
                 step = _idempotent(step, rule, secrets)
             if after is not None:
                 step = _then(step, after)
+            if guard is not None:
+                step = _first(step, _by_name(guard, rule))
             step = _strict(step, rule, answers=returns is not None)
             if body is not None:
                 step = self.arguments(body, location="json")(step)
@@ -120,7 +124,7 @@ class Routes(Blueprint):
         return step
 
 
-def _keyword(view: Any, rule: Rule) -> Any:
+def _by_name(view: Any, rule: Rule) -> Any:
     """The parser hands values over by place, outermost first; ours go by name."""
 
     @functools.wraps(view)
@@ -190,6 +194,15 @@ def _idempotent(view: Any, rule: Rule, secrets: tuple[str, ...]) -> Any:
         if key is None:
             return view(*args, **kwargs)
         return idempotency.once(_scope(rule), key, lambda: view(*args, **kwargs), secrets)
+
+    return call
+
+
+def _first(view: Any, guard: Callable[..., None]) -> Any:
+    @functools.wraps(view)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        guard(*args, **kwargs)
+        return view(*args, **kwargs)
 
     return call
 

@@ -1,5 +1,6 @@
 """HTTP of people: accounts, sessions, phones, licences, conditions."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, current_app
@@ -33,6 +34,16 @@ def _guard(name: str, subject: str) -> None:
     allow_secret(name, subject, limits.secrets)
 
 
+def _per_email(name: str) -> Callable[..., None]:
+    """A limit on tries at one account, named by its address in the body."""
+    return lambda body: _guard(name, register.email_key(body["email"]))
+
+
+def _per_person(name: str) -> Callable[..., None]:
+    """A limit on tries of the signed-in person."""
+    return lambda **_: _guard(name, caller().person)
+
+
 @routes.add(
     "POST",
     "/people",
@@ -41,12 +52,12 @@ def _guard(name: str, subject: str) -> None:
     body=schemas.PersonIn,
     returns=schemas.Nothing,
     status=202,
+    guard=_per_email("register"),
 )
 def register_person(body: dict[str, Any]) -> Answer:
     """Makes an account and mails a code to confirm the address. Answers alike whether the address is known or
     not; a known one gets a notice instead.
     """
-    _guard("register", register.email_key(body["email"]))
     register.register(body)
     return Answer({}, 202)
 
@@ -59,12 +70,12 @@ def register_person(body: dict[str, Any]) -> Answer:
     body=schemas.EmailCodeAsked,
     returns=schemas.Nothing,
     status=202,
+    guard=_per_email("email-code"),
 )
 def ask_email_code(body: dict[str, Any]) -> Answer:
     """Mails a six-digit code, good for 15 minutes and five tries. Answers alike whether the address is known
     or not.
     """
-    _guard("email-code", register.email_key(body["email"]))
     register.send_code(body["email"], body["purpose"])
     return Answer({}, 202)
 
@@ -77,10 +88,10 @@ def ask_email_code(body: dict[str, Any]) -> Answer:
     body=schemas.EmailConfirm,
     status=204,
     problems=(CodeInvalid,),
+    guard=_per_email("confirm"),
 )
 def confirm_person(body: dict[str, Any]) -> None:
     """Confirms the address with the mailed code; only then can one sign in. Any failure is code-invalid."""
-    _guard("confirm", register.email_key(body["email"]))
     register.confirm(body["email"], body["code"])
 
 
@@ -94,12 +105,12 @@ def confirm_person(body: dict[str, Any]) -> None:
     status=201,
     problems=(CredentialsWrong, EmailUnconfirmed),
     secrets=("access_token", "refresh_token"),
+    guard=_per_email("sign-in"),
 )
 def sign_in_person(body: dict[str, Any]) -> Answer:
     """Opens a session on one installation and ends that installation's older one. A sign-in from a new
     installation is told to the person.
     """
-    _guard("sign-in", register.email_key(body["email"]))
     tokens = sign_in.sign_in(body["email"], body["password"], body["installation"], body.get("totp"))
     return created(tokens, f"/sessions/{tokens['session']}")
 
@@ -158,10 +169,10 @@ def sign_out() -> None:
     body=schemas.PasswordGiven,
     status=204,
     problems=(CredentialsWrong,),
+    guard=_per_person("password"),
 )
 def confirm_password(body: dict[str, Any]) -> None:
     """Opens ten minutes in which this session may do what asks for the password again."""
-    _guard("password", caller().person)
     sign_in.confirm_password(caller().person, caller().session, body["password"])
 
 
@@ -187,10 +198,10 @@ def change_password(body: dict[str, Any]) -> None:
     body=schemas.PasswordReset,
     status=204,
     problems=(CodeInvalid,),
+    guard=_per_email("reset"),
 )
 def reset_password(body: dict[str, Any]) -> None:
     """Sets a new password with a mailed code and ends all sessions."""
-    _guard("reset", register.email_key(body["email"]))
     password.reset(body["email"], body["code"], body["password"])
 
 
@@ -203,12 +214,12 @@ def reset_password(body: dict[str, Any]) -> None:
     status=202,
     fresh_password=True,
     problems=(PasswordNeeded,),
+    guard=_per_person("email-change"),
 )
 def change_email(body: dict[str, Any]) -> Answer:
     """Mails a code to the new address and a notice to the old one; the address changes when the code comes
     back.
     """
-    _guard("email-change", caller().person)
     password.ask_email_change(caller().person, body["email"])
     return Answer({}, 202)
 
@@ -220,10 +231,10 @@ def change_email(body: dict[str, Any]) -> Answer:
     body=schemas.CodeGiven,
     status=204,
     problems=(CodeInvalid,),
+    guard=_per_person("email-change-confirm"),
 )
 def confirm_email_change(body: dict[str, Any]) -> None:
     """Confirms the new address with its code."""
-    _guard("email-change-confirm", caller().person)
     password.confirm_email_change(caller().person, body["code"])
 
 
@@ -315,10 +326,10 @@ def remove_phone(phone_id: str) -> None:
     body=schemas.CodeGiven,
     status=204,
     problems=(CodeInvalid,),
+    guard=_per_person("phone-confirm"),
 )
 def confirm_phone(phone_id: str, body: dict[str, Any]) -> None:
     """Confirms a further phone with the code mailed to the account: from then on it may open doors."""
-    _guard("phone-confirm", caller().person)
     phones.confirm(caller().person, phone_id, body["code"])
 
 
