@@ -5,9 +5,9 @@ from sqlalchemy.exc import IntegrityError
 from app.facts import EmailChangeAsked, EmailCodeIssued, PasswordChanged, RegisteredAgain
 from app.kit import facts
 from app.kit.clock import real_now
-from app.kit.db import session, transactional
-from app.people import codes, sign_in
-from app.people.models import Person
+from app.kit.db import new_id, session, transactional
+from app.people import codes, later, sign_in
+from app.people.models import COD, Person
 from app.people.register import email_key, find_by_email, hash_password
 
 
@@ -38,23 +38,35 @@ def _reset(email: str, code: str, password: str) -> bool:
     if codes.redeem(person.id if person else None, "reset", code) is None:
         return False
     assert person is not None
-    person.email_confirmed_at = person.email_confirmed_at or real_now()
     _set(person.id, password)
     sign_in.end_all(person.id, but=None, reason="password reset")
     return True
 
 
-@transactional
 def ask_email_change(person_id: str, email: str) -> None:
+    """Take the wish for a new address; a worker finds out whether somebody has it."""
+    later.ask("change", person=person_id, email=email)
+
+
+def send_change_code(person_id: str, email: str) -> None:
+    """The same at once."""
+    _send_change_code(person_id, email, new_id(COD))
+
+
+@later.step("change")
+@transactional
+def _send_change_code(person: str, email: str, code: str) -> None:
     """Send a code to the new address and a notice to the old; an address in use answers alike."""
+    if codes.issued(code):
+        return
     taken = find_by_email(email)
     if taken is not None:
-        if taken.id != person_id:
+        if taken.id != person:
             facts.record(RegisteredAgain(person=taken.id))
         return
-    code = codes.issue(person_id, "change", email)
-    facts.record(EmailCodeIssued(person=person_id, code=code.id, purpose="change"))
-    facts.record(EmailChangeAsked(person=person_id, code=code.id))
+    codes.issue(person, "change", email, code=code)
+    facts.record(EmailCodeIssued(person=person, code=code, purpose="change"))
+    facts.record(EmailChangeAsked(person=person, code=code))
 
 
 def confirm_email_change(person_id: str, code: str) -> None:

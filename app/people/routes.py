@@ -58,7 +58,7 @@ def register_person(body: dict[str, Any]) -> Answer:
     """Makes an account and mails a code to confirm the address. Answers alike whether the address is known or
     not; a known one gets a notice instead.
     """
-    register.register(body)
+    register.ask(body)
     return Answer({}, 202)
 
 
@@ -76,7 +76,7 @@ def ask_email_code(body: dict[str, Any]) -> Answer:
     """Mails a six-digit code, good for 15 minutes and five tries. Answers alike whether the address is known
     or not.
     """
-    register.send_code(body["email"], body["purpose"])
+    register.ask_code(body["email"], body["purpose"])
     return Answer({}, 202)
 
 

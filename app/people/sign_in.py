@@ -1,7 +1,6 @@
 """Sign in, refresh, sign out: sessions per installation, refresh tokens that work once, with a grace for lost answers."""
 
 import hmac
-import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,11 +16,10 @@ from app.kit.clock import real_now
 from app.kit.db import bare, new_id, read, session, transactional
 from app.kit.errors import CredentialsWrong, EmailUnconfirmed, NotFound, SessionRevoked
 from app.kit.keys import b64, mac, unseal
-from app.people.models import Person, Phone, RefreshToken, Session
-from app.people.register import email_key, hash_password, password_matches
+from app.people.models import EmailCode, Person, Phone, RefreshToken, Session
+from app.people.register import UNUSABLE, email_key, password_matches
 
 REFRESH_FOR, GRACE = timedelta(days=60), timedelta(seconds=60)
-_DUMMY_HASH = hash_password(secrets.token_hex(16))
 
 STILL_DRIVES: list[Callable[[str], bool]] = []
 """Who knows that a person has a car out: a suspension waits for its lock. The factory fills it."""
@@ -63,8 +61,8 @@ def caller_of(claims: dict[str, Any]) -> Caller:
 
 def sign_in(email: str, password: str, installation: str, totp: str | None = None) -> dict[str, Any]:
     """Tokens for one installation; its older session ends. Raises CredentialsWrong, EmailUnconfirmed."""
-    person = _person_with(email_key(email))
-    right = password_matches(person.password_hash if person else _DUMMY_HASH, password)
+    person, stored = _person_with(email_key(email))
+    right = password_matches(stored, password)
     if person is None or not right or barred(person.id, person.suspended_at):
         raise CredentialsWrong
     if person.email_confirmed_at is None:
@@ -72,11 +70,22 @@ def sign_in(email: str, password: str, installation: str, totp: str | None = Non
     return _open(person.id, installation, totp)
 
 
-def _person_with(key: str) -> Person | None:
-    found: Person | None = session.scalars(
-        select(Person).where(Person.email_key == key, Person.erased_at.is_(None))
-    ).first()
-    return found
+def _person_with(key: str) -> tuple[Person | None, str]:
+    """Whose address it is and the hash to compare with: before the address is confirmed, the last registration's."""
+    registered = EmailCode.registration["password_hash"].astext
+    latest = (
+        select(registered)
+        .where(EmailCode.person_id == Person.id, EmailCode.registration.is_not(None))
+        .order_by(EmailCode.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = select(Person, latest).where(Person.email_key == key, Person.erased_at.is_(None))
+    row = session.execute(statement).first()
+    if row is None:
+        return None, UNUSABLE
+    person, waiting = row
+    return person, (waiting or UNUSABLE) if person.email_confirmed_at is None else person.password_hash
 
 
 @transactional
