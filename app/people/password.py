@@ -4,9 +4,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app.facts import EmailChangeAsked, EmailCodeIssued, PasswordChanged, RegisteredAgain
 from app.kit import facts
+from app.kit.auth import Caller
 from app.kit.clock import real_now
 from app.kit.db import new_id, session, transactional
-from app.people import codes, later, sign_in
+from app.people import codes, later, phones, sign_in
 from app.people.models import COD, Person
 from app.people.register import email_key, find_by_email, hash_password
 
@@ -43,9 +44,10 @@ def _reset(email: str, code: str, password: str) -> bool:
     return True
 
 
-def ask_email_change(person_id: str, email: str) -> None:
-    """Take the wish for a new address; a worker finds out whether somebody has it."""
-    later.ask("change", person=person_id, email=email)
+def ask_email_change(by: Caller, email: str) -> None:
+    """Take the wish for a new address; a worker finds out whether somebody has it. Raises NotAllowed."""
+    phones.require_confirmed(by)
+    later.ask("change", person=by.person, email=email)
 
 
 def send_change_code(person_id: str, email: str) -> None:
@@ -70,7 +72,7 @@ def _send_change_code(person: str, email: str, code: str) -> None:
 
 
 def confirm_email_change(person_id: str, code: str) -> None:
-    """Take the new address over. Raises CodeInvalid."""
+    """Take the new address over; codes that lie in the old mailbox are dead. Raises CodeInvalid."""
     if not _confirm_change(person_id, code):
         raise codes.invalid()
 
@@ -89,4 +91,5 @@ def _confirm_change(person_id: str, code: str) -> bool:
         session.refresh(person)
         return False
     person.email_confirmed_at = real_now()
+    codes.cancel(person_id, "reset", "phone")
     return True

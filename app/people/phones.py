@@ -8,13 +8,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.facts import PhoneAdded, PhoneRemoved
 from app.kit import facts, rights
+from app.kit.auth import Caller
 from app.kit.clock import real_now
 from app.kit.db import new_id, session, transactional
-from app.kit.errors import AlreadyExists, NotFound, SignatureInvalid, Validation
+from app.kit.errors import AlreadyExists, NotAllowed, NotFound, SignatureInvalid, Validation
 from app.people import codes, sign_in
 from app.people.models import Phone, Session
 
@@ -66,10 +67,28 @@ def _forget_revoked(person: str, installation: str) -> None:
 
 
 def of(person: str) -> list[Phone]:
-    rows = session.scalars(
-        select(Phone).where(Phone.person_id == person, Phone.revoked_at.is_(None)).order_by(Phone.id.desc())
-    )
-    return list(rows)
+    return list(session.scalars(live(person).order_by(Phone.id.desc())))
+
+
+def live(person: str) -> Select[Phone]:
+    """The phones of a person that were not removed."""
+    return select(Phone).where(Phone.person_id == person, Phone.revoked_at.is_(None))
+
+
+def require_confirmed(by: Caller) -> None:
+    """Once an account has had a confirmed phone, what takes it over is done on one. Raises NotAllowed.
+
+    A phone that was removed counts: else a stolen password would remove it first.
+    """
+    ever = select(Phone.id).where(Phone.person_id == by.person, Phone.confirmed_at.is_not(None)).limit(1)
+    if session.scalars(ever).first() is None:
+        return
+    own = session.get(Phone, by.phone) if by.phone else None
+    if own is None or own.confirmed_at is None or own.revoked_at is not None:
+        raise NotAllowed(
+            "Do this on a confirmed phone of yours. Register this one with POST /v1/me/phones and confirm it with the "
+            "code that is mailed to you."
+        )
 
 
 def find(person: str, phone: str) -> Phone:

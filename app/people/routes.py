@@ -13,16 +13,17 @@ from app.kit.errors import (
     CodeInvalid,
     CredentialsWrong,
     EmailUnconfirmed,
+    NotAllowed,
     NotFound,
     PasswordNeeded,
     SessionRevoked,
 )
 from app.kit.fields import Paging
-from app.kit.http import Answer, require_match
+from app.kit.http import Answer, Page, page, require_match
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes, created, patch_of
 from app.people import conditions, licence, password, phones, register, schemas, sign_in
-from app.people.models import Person
+from app.people.models import Person, Phone, Session
 
 routes = Routes("people", __name__, url_prefix="/v1", description="Accounts, sessions, phones, licences.")
 public = Routes("conditions", __name__, description="The texts people accept.")
@@ -133,21 +134,21 @@ def refresh_session(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @routes.add("GET", "/sessions", summary="One's open sessions", query=Paging, returns=schemas.SessionList)
-def list_sessions(query: dict[str, Any]) -> dict[str, Any]:
-    """The sessions that are open, this one marked."""
-    del query
+def list_sessions(query: dict[str, Any]) -> Page:
+    """The sessions that are open, this one marked; the installation is shown of this one alone."""
     me = caller()
-    items = [
+    found = page(sign_in.of(me.person), Session.id, **query)
+    found.items = [
         {
             "id": one.id,
-            "installation": one.installation,
+            "installation": one.installation if one.id == me.session else None,
             "made_at": one.made_at,
             "seen_at": one.seen_at,
             "current": one.id == me.session,
         }
-        for one in sign_in.of(me.person)
+        for one in found.items
     ]
-    return {"items": items, "next_cursor": None}
+    return found
 
 
 @routes.add("DELETE", '/sessions/<pid("ses"):session_id>', summary="End a session", status=204)
@@ -213,14 +214,14 @@ def reset_password(body: dict[str, Any]) -> None:
     returns=schemas.Nothing,
     status=202,
     fresh_password=True,
-    problems=(PasswordNeeded,),
+    problems=(PasswordNeeded, NotAllowed),
     guard=_per_person("email-change"),
 )
 def change_email(body: dict[str, Any]) -> Answer:
     """Mails a code to the new address and a notice to the old one; the address changes when the code comes
-    back.
+    back. An account that has had a confirmed phone does this on a confirmed phone.
     """
-    password.ask_email_change(caller().person, body["email"])
+    password.ask_email_change(caller(), body["email"])
     return Answer({}, 202)
 
 
@@ -266,37 +267,48 @@ def change_me(body: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def _phone(phone: Phone) -> dict[str, Any]:
+    """Whoever knows the installation of a confirmed phone signs in as that phone: it is shown to itself alone."""
+    shown = ("id", "platform", "push", "public_key", "language", "seen_at")
+    own = phone.installation == sign_in.installation_of(caller().session)
+    return {name: getattr(phone, name) for name in shown} | {
+        "installation": phone.installation if own else None,
+        "confirmed": phone.confirmed_at is not None,
+    }
+
+
 @routes.add(
     "POST",
     "/me/phones",
     summary="Register a phone",
-    body=schemas.Phone,
+    body=schemas.PhoneIn,
     returns=schemas.Phone,
     status=201,
     problems=(AlreadyExists,),
 )
 def add_phone(body: dict[str, Any]) -> Answer:
     """Registers the app on this device for pushes and for opening doors. A further phone must be confirmed
-    before it opens doors; the next refresh puts it into the token.
+    before it opens doors; the next refresh puts it into the token. `installation` is a secret of the device.
     """
     phone = phones.add(caller().person, body)
-    return created(phone, f"/me/phones/{phone.id}")
+    return created(_phone(phone), f"/me/phones/{phone.id}")
 
 
 @routes.add("GET", "/me/phones", summary="One's phones", query=Paging, returns=schemas.PhoneList)
-def list_phones(query: dict[str, Any]) -> dict[str, Any]:
-    """The phones of the account."""
-    del query
-    return {"items": phones.of(caller().person), "next_cursor": None}
+def list_phones(query: dict[str, Any]) -> Page:
+    """The phones of the account, newest first; the installation is shown of the phone that asks alone."""
+    found = page(phones.live(caller().person), Phone.id, **query)
+    found.items = [_phone(one) for one in found.items]
+    return found
 
 
 @routes.add("GET", '/me/phones/<pid("pho"):phone_id>', summary="One phone", returns=schemas.Phone, etag=True)
-def read_phone(phone_id: str) -> Any:
+def read_phone(phone_id: str) -> dict[str, Any]:
     """A phone, its push address and whether it may open doors."""
-    return phones.find(caller().person, phone_id)
+    return _phone(phones.find(caller().person, phone_id))
 
 
-_PATCH_PHONE = patch_of(schemas.Phone, "push", "language")
+_PATCH_PHONE = patch_of(schemas.PhoneIn, "push", "language")
 
 
 @routes.add(
@@ -307,10 +319,10 @@ _PATCH_PHONE = patch_of(schemas.Phone, "push", "language")
     returns=schemas.Phone,
     match=True,
 )
-def change_phone(phone_id: str, body: dict[str, Any]) -> Any:
+def change_phone(phone_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Changes where pushes go, or their language."""
-    require_match(schemas.Phone(), phones.find(caller().person, phone_id))
-    return phones.change(caller().person, phone_id, body)
+    require_match(schemas.Phone(), _phone(phones.find(caller().person, phone_id)))
+    return _phone(phones.change(caller().person, phone_id, body))
 
 
 @routes.add("DELETE", '/me/phones/<pid("pho"):phone_id>', summary="Remove a phone", status=204)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 
 from app.facts import SessionRevoked as SessionRevokedFact
 from app.facts import SignedIn
@@ -249,11 +249,11 @@ def confirm_password(person_id: str, session_id: str, password: str) -> None:
     opened.password_at = real_now()
 
 
-def of(person: str) -> list[Session]:
-    """The open sessions of a person, newest first."""
-    rows = session.scalars(
-        select(Session)
-        .where(Session.person_id == person, Session.revoked_at.is_(None))
-        .order_by(Session.id.desc())
-    )
-    return list(rows)
+def of(person: str) -> Select[Session]:
+    """The open sessions of a person."""
+    return select(Session).where(Session.person_id == person, Session.revoked_at.is_(None))
+
+
+def installation_of(session_id: str) -> str:
+    """The installation on which a session was opened: a secret of that device."""
+    return session.get_one(Session, session_id).installation
