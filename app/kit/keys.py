@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -30,6 +30,8 @@ from app.kit.config import Settings
 from app.kit.db import Model, apart_engine, new_id, session, transactional
 
 RELOAD_S = 30
+VERIFIES_FOR = timedelta(minutes=11)
+"""A retired key of people or partners: what it signed last, by a process that did not know yet, lives ten minutes."""
 
 
 class Purpose(StrEnum):
@@ -41,7 +43,7 @@ class Purpose(StrEnum):
 
 
 class SigningKey(Model):
-    """A P-256 key, its private part sealed with the settings' secret. Retired keys still verify, never sign."""
+    """A P-256 key, its private part sealed with the settings' secret. A retired one never signs, and verifies for a while."""
 
     __tablename__ = "signing_keys"
     kid: Mapped[str] = mapped_column(primary_key=True)
@@ -59,6 +61,12 @@ class Key:
     private: ec.EllipticCurvePrivateKey
     public: ec.EllipticCurvePublicKey
     retired_at: datetime | None
+
+    def verifies(self, purpose: Purpose, at: datetime) -> bool:
+        """Certificates are shown for years; of a token nothing is left once it has expired."""
+        if self.retired_at is None or purpose is Purpose.CERTIFICATES:
+            return True
+        return at - self.retired_at <= VERIFIES_FOR
 
     @property
     def private_pem(self) -> bytes:
@@ -115,7 +123,7 @@ class KeyRing:
         if found is None and time.monotonic() - self._read_at > 1:
             self._load()
             found = next((key for key in self._keys.get(purpose, []) if key.kid == kid), None)
-        return found
+        return found if found is not None and found.verifies(purpose, real_now()) else None
 
     def all(self, purpose: Purpose) -> list[Key]:
         return list(self._of(purpose))
@@ -173,7 +181,7 @@ def _made(purpose: Purpose) -> dict[str, Any]:
 
 @transactional
 def rotate(purpose: Purpose) -> str:
-    """Retire the signing key of a purpose and make the next; what the old one signed still verifies."""
+    """Retire the signing key of a purpose and make the next; what the old one signed verifies as long as it may live."""
     session.execute(text("select pg_advisory_xact_lock(7002)"))
     session.execute(
         text("update signing_keys set retired_at = :now where purpose = :purpose and retired_at is null"),
