@@ -29,7 +29,7 @@ def settings_for(database_url: str) -> Settings:
         listen_database_url=database_url,
         secret_key=b"k" * 32,
         public_url="http://glovebox.test",
-        limits=Limits(ROOMY, ROOMY, ROOMY, ROOMY, ROOMY, ROOMY, ROOMY),
+        limits=Limits(**dict.fromkeys(Limits.__dataclass_fields__, ROOMY)),
     )
 
 

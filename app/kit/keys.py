@@ -43,7 +43,7 @@ class Purpose(StrEnum):
 
 
 class SigningKey(Model):
-    """A P-256 key, its private part sealed with the settings' secret. A retired one never signs, and verifies for a while."""
+    """A P-256 key, its private part sealed with the settings' secret. A retired one never signs."""
 
     __tablename__ = "signing_keys"
     kid: Mapped[str] = mapped_column(primary_key=True)

@@ -12,7 +12,7 @@ from werkzeug.routing import BaseConverter
 from app.kit import auth, described, idempotency, rate_limits
 from app.kit.auth import Who
 from app.kit.described import ProblemSchema, Rule
-from app.kit.errors import Problem, Unauthenticated
+from app.kit.errors import Problem
 from app.kit.fields import Many, OneOf, Strict, Text
 from app.kit.http import JSON, Answer, Page, etag_of
 from app.kit.strict import StrictParser, refuse_body, refuse_query, require_acceptable
@@ -235,7 +235,7 @@ def _admit(view: Any, rule: Rule, limit: str) -> Any:
         house = current_app.extensions["glovebox"]
         try:
             subject = _subject(rule, house.loaders)
-        except Unauthenticated:
+        except Problem:
             if limit != "none":
                 rate_limits.allow("address", rate_limits.address(), house.settings.limits.address)
             raise

@@ -45,6 +45,14 @@ def _per_person(name: str) -> Callable[..., None]:
     return lambda **_: _guard(name, caller().person)
 
 
+def _per_refresh_token(body: dict[str, Any]) -> None:
+    """A limit per account and address; an app that is used all day on several phones stays far below it."""
+    limits = current_app.extensions["glovebox"].settings.limits
+    allow_secret("refresh-address", address(), limits.refresh_address)
+    account = sign_in.account_of(body["refresh_token"])
+    allow_secret("refresh", f"{account} {address()}" if account == "unknown" else account, limits.refresh)
+
+
 @routes.add(
     "POST",
     "/people",
@@ -124,6 +132,7 @@ def sign_in_person(body: dict[str, Any]) -> Answer:
     body=schemas.RefreshBody,
     returns=schemas.Tokens,
     problems=(SessionRevoked,),
+    guard=_per_refresh_token,
     secrets=("access_token", "refresh_token"),
 )
 def refresh_session(body: dict[str, Any]) -> dict[str, Any]:

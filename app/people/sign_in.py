@@ -160,6 +160,20 @@ def spell(token_id: str) -> str:
     return f"{token_id}.{b64(mac('refresh', token_id))}"
 
 
+_OWNER = text(
+    "select s.person_id from refresh_tokens t join sessions s on s.id = t.session_id where t.id = :token"
+)
+
+
+def account_of(given: str) -> str:
+    """Whose account a refresh token is of, for counting tries before it is judged; forged ones are all one."""
+    token_id, _, _ = given.partition(".")
+    if not hmac.compare_digest(spell(token_id).encode(), given.encode()):
+        return "unknown"
+    rows = read(_OWNER, {"token": bare(token_id, "tok")})
+    return f"per_{rows[0].person_id.hex}" if rows else "unknown"
+
+
 def refresh(given: str) -> dict[str, Any]:
     """The next tokens; a reuse outside the grace ends the session. Raises SessionRevoked."""
     answer = _refresh(given)

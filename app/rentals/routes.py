@@ -363,7 +363,6 @@ def read_readiness(rental: str, query: dict[str, Any]) -> dict[str, Any]:
     key=True,
     also=(202,),
     asks=("Prefer", "Phone-Signature"),
-    limit="none",
     problems=(*DOOR, NotFound),
     after=_after_command,
 )
@@ -383,7 +382,6 @@ def unlock_rental(rental: str) -> Answer:
     key=True,
     also=(202,),
     asks=("Prefer", "Phone-Signature"),
-    limit="none",
     problems=(*DOOR, NotFound),
     after=_after_command,
 )
@@ -437,7 +435,6 @@ def read_rental_command(rental: str, command: str) -> dict[str, Any]:
     status=202,
     also=(200,),
     asks=("Prefer", "Phone-Signature"),
-    limit="none",
     after=_after_command,
     problems=(
         NotAllowed,
