@@ -12,7 +12,7 @@ from werkzeug.routing import BaseConverter
 from app.kit import auth, described, idempotency, rate_limits
 from app.kit.auth import Who
 from app.kit.described import ProblemSchema, Rule
-from app.kit.errors import Problem
+from app.kit.errors import NotAllowed, Problem
 from app.kit.fields import Many, OneOf, Strict, Text
 from app.kit.http import JSON, Answer, Page, etag_of
 from app.kit.strict import StrictParser, refuse_body, refuse_query, require_acceptable
@@ -61,6 +61,7 @@ class Routes(Blueprint):
         raw: bool = False,
         after: Callable[[Response], Response] | None = None,
         guard: Callable[..., None] | None = None,
+        while_suspended: bool = False,
     ) -> Callable[[V], V]:
         """Register `view(**path, body=, query=)`.
 
@@ -69,11 +70,12 @@ class Routes(Blueprint):
         `limit`: name of the settings' limit. `media`: what it can answer in, JSON when left out. `asks`: other headers
         it reads. `raw`: the view reads body and query itself. `after`: what follows once the transaction is
         committed, on a replay too. `guard`: counts a try at a secret, given what the view is given, before any
-        transaction begins; a replay counts too.
+        transaction begins; a replay counts too. `while_suspended`: a suspended person whose car is out may do this.
         """
         rule = Rule(
             who, method, path, scope, fresh_password, key, match, etag, raw,
             has_body=body is not None, has_query=query is not None, media=media, asks=asks,
+            while_suspended=while_suspended,
         )  # fmt: skip
 
         def register(view: V) -> V:
@@ -241,11 +243,21 @@ def _admit(view: Any, rule: Rule, limit: str) -> Any:
             raise
         if limit != "none":
             rate_limits.allow(limit, subject, getattr(house.settings.limits, limit))
+        if rule.who in (Who.PERSON, Who.OPERATOR):
+            _refuse_suspended(rule)
         if rule.fresh_password:
             auth.require_password()
         return view(*args, **kwargs)
 
     return call
+
+
+def _refuse_suspended(rule: Rule) -> None:
+    """The one place that says what a suspended person may still do."""
+    if auth.caller().suspended and not rule.open_to_suspended:
+        raise NotAllowed(
+            "Your account is suspended: lock the car to end your rental, nothing else is possible."
+        )
 
 
 def _subject(rule: Rule, loaders: auth.Loaders) -> str:

@@ -160,13 +160,15 @@ def list_sessions(query: dict[str, Any]) -> Page:
     return found
 
 
-@routes.add("DELETE", '/sessions/<pid("ses"):session_id>', summary="End a session", status=204)
+@routes.add(
+    "DELETE", '/sessions/<pid("ses"):session_id>', summary="End a session", status=204, while_suspended=True
+)
 def end_session(session_id: str) -> None:
     """Ends one session: its tokens are dead before the answer."""
     sign_in.sign_out(caller().person, session_id)
 
 
-@routes.add("DELETE", "/sessions/current", summary="Sign out", status=204)
+@routes.add("DELETE", "/sessions/current", summary="Sign out", status=204, while_suspended=True)
 def sign_out() -> None:
     """Ends this session: its tokens are dead before the answer."""
     sign_in.sign_out(caller().person, caller().session)

@@ -55,7 +55,14 @@ def caller_of(claims: dict[str, Any]) -> Caller:
     if barred(claims["sub"], row.suspended_at):
         raise SessionRevoked("Sign in again.")
     return Caller(
-        claims["sub"], claims["sid"], phone, row.language, row.time_zone, row.operator, row.password_at
+        claims["sub"],
+        claims["sid"],
+        phone,
+        row.language,
+        row.time_zone,
+        row.operator,
+        row.password_at,
+        suspended=row.suspended_at is not None,
     )
 
 
