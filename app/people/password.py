@@ -14,7 +14,7 @@ from app.people.register import email_key, find_by_email, hash_password
 
 @transactional
 def change(person_id: str, session_id: str, password: str) -> None:
-    """Set a new password; every other session ends."""
+    """Set a new password; every other session ends, every open code dies, the person is told."""
     _set(person_id, password)
     sign_in.end_all(person_id, but=session_id, reason="password changed")
 
@@ -23,12 +23,15 @@ def _set(person_id: str, password: str) -> None:
     person = session.get(Person, person_id, with_for_update=True)
     assert person is not None
     person.password_hash = hash_password(password)
-    codes.cancel(person_id, "reset")
+    codes.cancel(person_id, "reset", "confirm", "change", "phone")
     facts.record(PasswordChanged(person=person_id))
 
 
 def reset(email: str, code: str, password: str) -> None:
-    """Set a new password by the mailed code; every session ends. Raises CodeInvalid."""
+    """Set a new password by the mailed code; every session ends, and phones without a key are confirmed anew.
+
+    Raises CodeInvalid.
+    """
     if not _reset(email, code, password):
         raise codes.invalid()
 
@@ -40,6 +43,7 @@ def _reset(email: str, code: str, password: str) -> bool:
         return False
     assert person is not None
     _set(person.id, password)
+    phones.doubt(person.id)
     sign_in.end_all(person.id, but=None, reason="password reset")
     return True
 

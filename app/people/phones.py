@@ -125,6 +125,14 @@ def _confirm(person: str, phone: str, code: str) -> bool:
 
 
 @transactional
+def doubt(person: str) -> None:
+    """Phones that prove themselves by no key are to be confirmed again: the next sign-in on one mails a code."""
+    rights.revoke(person)
+    for phone in session.scalars(live(person).where(Phone.public_key.is_(None)).with_for_update()):
+        phone.confirmed_at = None
+
+
+@transactional
 def remove(person: str, phone: str) -> None:
     """Revoke a phone; its session ends with it, dead before this returns."""
     rights.revoke(person)

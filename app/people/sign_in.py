@@ -8,14 +8,15 @@ from typing import Any
 import pyotp
 from sqlalchemy import Select, select, text
 
+from app.facts import EmailCodeIssued, SignedIn
 from app.facts import SessionRevoked as SessionRevokedFact
-from app.facts import SignedIn
 from app.kit import auth, facts, rights
 from app.kit.auth import ACCESS_FOR, Caller
 from app.kit.clock import real_now
 from app.kit.db import bare, new_id, read, session, transactional
 from app.kit.errors import CredentialsWrong, EmailUnconfirmed, NotFound, SessionRevoked
 from app.kit.keys import b64, mac, unseal
+from app.people import codes
 from app.people.models import EmailCode, Person, Phone, RefreshToken, Session
 from app.people.register import UNUSABLE, email_key, password_matches
 
@@ -120,6 +121,7 @@ def _open(person_id: str, installation: str, totp: str | None) -> dict[str, Any]
     session.add(opened)
     session.flush()
     facts.record(SignedIn(person=person_id, session=opened.id, new_installation=not known))
+    _mail_phone_code(opened)
     return _tokens(opened, _new_refresh(opened))
 
 
@@ -146,16 +148,29 @@ def _new_refresh(opened: Session) -> RefreshToken:
     return token
 
 
-def _tokens(opened: Session, refresh: RefreshToken) -> dict[str, Any]:
-    phone = session.scalars(
-        select(Phone.id).where(
+def _phone_of(opened: Session) -> Phone | None:
+    phone: Phone | None = session.scalars(
+        select(Phone).where(
             Phone.person_id == opened.person_id,
             Phone.installation == opened.installation,
             Phone.revoked_at.is_(None),
         )
     ).first()
+    return phone
+
+
+def _mail_phone_code(opened: Session) -> None:
+    """Who signs in on a phone that is yet to be confirmed, or is to be again, gets a code for it."""
+    phone = _phone_of(opened)
+    if phone is not None and phone.confirmed_at is None:
+        code = codes.issue(opened.person_id, "phone", phone.id)
+        facts.record(EmailCodeIssued(person=opened.person_id, code=code.id, purpose="phone"))
+
+
+def _tokens(opened: Session, refresh: RefreshToken) -> dict[str, Any]:
+    phone = _phone_of(opened)
     return {
-        "access_token": auth.person_token(opened.person_id, opened.id, phone),
+        "access_token": auth.person_token(opened.person_id, opened.id, phone.id if phone else None),
         "refresh_token": spell(refresh.id),
         "expires_in": int(ACCESS_FOR.total_seconds()),
         "session": opened.id,
