@@ -20,16 +20,19 @@ from app.people import codes, sign_in
 from app.people.models import Phone, Session
 
 SIGNED_WITHIN_S = 60
+AT_MOST = 20
 
 
 @transactional
 def add(person: str, body: dict[str, Any]) -> Phone:
-    """Register a phone. Raises AlreadyExists for an installation that is registered, Validation for a bad key."""
+    """Register a phone. Raises AlreadyExists for an installation that is registered, Validation, NotAllowed beyond 20."""
     if body.get("public_key"):
         public_key(body["public_key"])
     others = of(person)
     if any(one.installation == body["installation"] for one in others):
         raise AlreadyExists("This installation is registered; PATCH it instead.")
+    if len(others) >= AT_MOST:
+        raise NotAllowed(f"An account has at most {AT_MOST} phones; remove one that is no longer used.")
     first = not _ever_had_one(person)
     _forget_revoked(person, body["installation"])
     now = real_now()

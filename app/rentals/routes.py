@@ -500,10 +500,11 @@ def read_receipt(rental: str) -> dict[str, Any]:
     "GET",
     ONE + "/alternatives",
     summary="Other cars for the same span",
+    query=Paging,
     returns=schemas.Alternatives,
     problems=(NotAllowed,),
 )
-def list_alternatives(rental: str) -> dict[str, Any]:
+def list_alternatives(rental: str, query: dict[str, Any]) -> Page:
     """Other cars free for the same span, for when this one fails."""
-    rows, row = alternatives.of(rental, caller().person)
-    return {"items": [found_car(one, {}, (row.from_at, row.to_at)) for one in rows]}
+    rows, row, following = alternatives.of(rental, caller().person, **query)
+    return Page([found_car(one, {}, (row.from_at, row.to_at)) for one in rows], following)
