@@ -15,10 +15,13 @@ from app.kit import clock
 from app.kit.db import release, session, transactional
 from app.kit.leader import lead
 from app.messages import deliver, digest
+from app.people import tidy
 from app.rentals import abandoned, close, expire, extend
 
 log = structlog.get_logger(__name__)
 LEADER, BATCH, WORST_WAIT_S = 7006, 100, 300
+TIDY_EVERY = 3600
+"""Rounds of a second or so."""
 Step = Callable[[str], None]
 TABLE: Mapping[str, Step] = {
     "offer": windows.refresh,
@@ -100,8 +103,11 @@ def run(app: Flask, stop: threading.Event) -> None:
         while work_off() == BATCH and not stop.is_set():
             pass
         abandoned.settle()
-        if next(rounds) % 10 == 0:
+        number = next(rounds)
+        if number % 10 == 0:
             sweep()
+        if number % TIDY_EVERY == 0:
+            tidy.tidy()
 
     with app.app_context():
         lead(LEADER, "deadlines", 1.0, stop, work)

@@ -40,7 +40,6 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.PersonRegistered: "the code by e-mail is a fact of its own",
     facts.EmailConfirmed: _THEIR_OWN_DOING,
     facts.SessionRevoked: "its tokens are dead before the answer; an unknown sign-in is told by SignedIn",
-    facts.PasswordChanged: "the other sessions end in the same transaction",
     facts.PhoneRemoved: "its session and grants end in the same transaction",
     facts.LicenceRecorded: "readiness asks for a clearance; what becomes of it is told by the facts of licences",
     facts.ConditionsAccepted: _THEIR_OWN_DOING,

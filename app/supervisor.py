@@ -23,7 +23,7 @@ from flask.testing import FlaskCliRunner
 from app.doors import Doors
 from app.factory import create_app
 from app.kit.config import from_environment
-from app.kit.db import db
+from app.kit.db import dispose
 from app.kit.embedded_postgres import EmbeddedPostgres, free_port
 from carbox.broker_accounts import password_hash
 from carbox.local_broker import LocalBroker
@@ -336,7 +336,7 @@ class Supervisor:
         self.parts.clear()
         if self._app is not None:
             with self._app.app_context():
-                db.engine.dispose()
+                dispose()
         if self._broker is not None:
             self._broker.stop()
         if self._postgres is not None:

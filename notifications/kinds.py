@@ -132,6 +132,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "cover_refused.owner": _kind("driver car from"),
         "cover_refused.driver": _kind("car from", urgent=True),
         "new_sign_in": _kind("phone at", channels=_BOTH, urgent=True),
+        "password_changed": _kind("at", channels=_BOTH, urgent=True),
         "phone_confirm": _kind("phone at"),
         "email_confirm": _kind("code minutes", channels=_MAIL, urgent=True),
         "password_reset": _kind("code minutes", channels=_MAIL, urgent=True),

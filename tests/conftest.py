@@ -14,7 +14,7 @@ from app.demo import POLICY, SCOPES
 from app.doors import Doors
 from app.factory import create_app
 from app.kit.config import Limits, Mode, Settings
-from app.kit.db import db
+from app.kit.db import dispose
 from app.kit.embedded_postgres import EmbeddedPostgres
 from app.supervisor import Supervisor
 from insurance.partners import partners_of
@@ -34,7 +34,7 @@ def settings_for(database_url: str) -> Settings:
         listen_database_url=database_url,
         secret_key=b"k" * 32,
         public_url="http://glovebox.test",
-        limits=Limits(ROOMY, ROOMY, ROOMY, ROOMY, ROOMY, ROOMY, ROOMY),
+        limits=Limits(**dict.fromkeys(Limits.__dataclass_fields__, ROOMY)),
     )
 
 
@@ -59,8 +59,7 @@ def house(database: str) -> Iterator[Flask]:
         upgrade(str(Path(__file__).parent.parent / "migrations"))
     yield app
     with app.app_context():
-        db.session.remove()
-        db.engine.dispose()
+        dispose()
 
 
 @pytest.fixture

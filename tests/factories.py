@@ -5,13 +5,15 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
+from sqlalchemy import select
+
 from app.cars import add, terms, windows
 from app.cars.models import Car
 from app.communities import accept, invite, make
 from app.communities.models import Community
 from app.kit.db import session
-from app.people import licence, register
-from app.people.models import Person
+from app.people import codes, licence, register
+from app.people.models import EmailCode, Person
 
 _numbers = itertools.count(int(datetime.now(UTC).timestamp()) % 100_000)  # noqa: TID251
 FREE: dict[str, Any] = {}
@@ -40,9 +42,11 @@ def person(name: str = "Olga Owner", **values: Any) -> Person:
     register.register(body)
     found = register.find_by_email(email)
     assert found is not None
-    found.email_confirmed_at = datetime(2026, 1, 1, tzinfo=UTC)
-    session.commit()
-    return found
+    mailed = session.scalars(select(EmailCode.id).where(EmailCode.person_id == found.id)).one()
+    register.confirm(email, codes.digits(mailed))
+    confirmed = register.find_by_email(email)
+    assert confirmed is not None
+    return confirmed
 
 
 def car(owner: Person, **values: Any) -> Car:

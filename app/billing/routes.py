@@ -33,7 +33,8 @@ from app.kit.errors import (
     StepNotAllowed,
     Unavailable,
 )
-from app.kit.http import Answer
+from app.kit.fields import Paging
+from app.kit.http import Answer, Page, page_of_rows
 from app.kit.routes import Routes, created
 
 JOBS = (work, fees, webhook, reconcile, cards)
@@ -75,10 +76,12 @@ def add_card() -> Answer:
     return created({"id": row.id, "client_secret": None}, f"/me/cards/{row.id}")
 
 
-@routes.add("GET", "/me/cards", summary="My cards", returns=schemas.CardList)
-def list_cards() -> dict[str, Any]:
+@routes.add("GET", "/me/cards", summary="My cards", query=Paging, returns=schemas.CardList)
+def list_cards(query: dict[str, Any]) -> Page:
     """One's saved cards, newest first."""
-    return {"items": [cards.shown(row) for row in cards.mine(caller().person)]}
+    found = page_of_rows(cards.mine(caller().person), "crd", **query)
+    found.items = [cards.shown(row) for row in found.items]
+    return found
 
 
 @routes.add("DELETE", '/me/cards/<pid("crd"):card>', summary="Forget a card", status=204, problems=(InUse,))
@@ -104,11 +107,13 @@ def _role(rental: str) -> str:
     raise NotFound
 
 
-@routes.add("GET", RENTAL, summary="The payments of a rental", returns=schemas.PaymentList)
-def list_payments(rental: str) -> dict[str, Any]:
+@routes.add("GET", RENTAL, summary="The payments of a rental", query=Paging, returns=schemas.PaymentList)
+def list_payments(rental: str, query: dict[str, Any]) -> Page:
     """The payments of a rental, oldest first; what the app must confirm is shown to the driver alone."""
     driver = _role(rental) == "driver"
-    return {"items": [shown.payment(row, driver=driver) for row in hold.all_of(rental)]}
+    found = page_of_rows(hold.all_of(rental), "pay", oldest_first=True, **query)
+    found.items = [shown.payment(row, driver=driver) for row in found.items]
+    return found
 
 
 @routes.add(

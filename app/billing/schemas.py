@@ -25,6 +25,7 @@ class CardList(Strict):
     """A person's cards, newest first."""
 
     items = Many(fields.Nested(Card), 100, required=True)
+    next_cursor = Text(200, allow_none=True, required=True)
 
 
 class CardBegun(Strict):
@@ -59,6 +60,7 @@ class PaymentList(Strict):
     """The payments of a rental, oldest first."""
 
     items = Many(fields.Nested(Payment), 100, required=True)
+    next_cursor = Text(200, allow_none=True, required=True)
 
 
 class PaymentRetry(Strict):

@@ -292,7 +292,7 @@ def revoke_invitation(invitation: str) -> None:
     invite.revoke(caller().person, invitation)
 
 
-def _guard() -> None:
+def _guard(**_: str) -> None:
     limits = current_app.extensions["glovebox"].settings.limits
     allow_secret("preview", address(), limits.preview)
 
@@ -302,12 +302,12 @@ def _guard() -> None:
     "/invitations/<string(minlength=1,maxlength=64):code>",
     who=Who.ALL,
     summary="Preview an invitation",
+    guard=_guard,
     returns=schemas.Preview,
     problems=(InvitationGone,),
 )
 def preview_invitation(code: str) -> dict[str, Any]:
     """Shows whoever holds the code who invites, and to what."""
-    _guard()
     return invite.preview(code)
 
 
@@ -315,12 +315,12 @@ def preview_invitation(code: str) -> dict[str, Any]:
     "POST",
     "/invitations/<string(minlength=1,maxlength=64):code>/accept",
     summary="Accept an invitation",
+    guard=_guard,
     returns=schemas.Membership,
     problems=(InvitationGone, AlreadyExists),
 )
 def accept_invitation(code: str) -> dict[str, Any]:
     """Makes the membership. A spent, revoked or expired invitation is invitation-gone, with the reason."""
-    _guard()
     return _membership(accepting.accept(caller().person, code))
 
 
@@ -328,10 +328,10 @@ def accept_invitation(code: str) -> dict[str, Any]:
     "POST",
     "/invitations/<string(minlength=1,maxlength=64):code>/decline",
     summary="Decline an invitation",
+    guard=_guard,
     status=204,
     problems=(InvitationGone,),
 )
 def decline_invitation(code: str) -> None:
     """Turns the invitation down; who invited is told."""
-    _guard()
     accepting.decline(caller().person, code)

@@ -6,6 +6,8 @@ from app.coverage import coverage_at, insurer_reads, lookup, pre_check, report
 from app.coverage import partner_schemas as schemas
 from app.kit.auth import Who, partner
 from app.kit.errors import NotFound, ScopeMissing
+from app.kit.keys import settings
+from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes
 
 routes = Routes("insurer", __name__, url_prefix="/v1/insurer", description="What insurers ask.")
@@ -149,6 +151,13 @@ def ask_eligibility(body: dict[str, Any]) -> dict[str, Any]:
     return pre_check.pre_check(partner().insurer, body)
 
 
+def _guard(**_: Any) -> None:
+    """Plates could be guessed at: counted for all processes, per client and per address."""
+    most = settings().limits.lookup
+    allow_secret("lookup-address", address(), most)
+    allow_secret("lookup", partner().client, most)
+
+
 @routes.add(
     "GET",
     "/lookup",
@@ -157,7 +166,7 @@ def ask_eligibility(body: dict[str, Any]) -> dict[str, Any]:
     summary="Is this plate covered",
     query=schemas.LookupQuery,
     returns=schemas.LookupAnswer,
-    limit="lookup",
+    guard=_guard,
     problems=(ScopeMissing,),
 )
 def look_up_plate(query: dict[str, Any]) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def _keep_up(place: Supervisor, stage: Stage, console: Console) -> None:
     )
     for one in (stage.olga, stage.max, stage.charlie):
         table.add_row(one.name, f"{one.email} / {PASSWORD}")
+    table.add_row("Charlie's phone", stage.charlie.installation)
     console.print(table)
     plain = _plain_phone(place, stage)
     console.print(

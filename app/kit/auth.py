@@ -44,6 +44,8 @@ class Caller:
     time_zone: str
     operator: bool
     password_at: datetime | None
+    suspended: bool = False
+    """Still here because a car is out: may do what ends that rental."""
 
 
 @dataclass(frozen=True, slots=True)

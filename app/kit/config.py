@@ -30,6 +30,8 @@ class Limits:
     address: tuple[int, int] = (60, 60)
     secrets: tuple[int, int] = (5, 900)
     secrets_address: tuple[int, int] = (50, 900)
+    refresh: tuple[int, int] = (60, 900)
+    refresh_address: tuple[int, int] = (600, 900)
     preview: tuple[int, int] = (20, 3600)
     partner: tuple[int, int] = (6000, 60)
     lookup: tuple[int, int] = (60, 60)

@@ -10,18 +10,21 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
+from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
     Date,
     DateTime,
     Dialect,
+    Engine,
     Executable,
     Integer,
     MetaData,
     Row,
     Text,
     Uuid,
+    create_engine,
     event,
     text,
 )
@@ -201,6 +204,8 @@ def constraint(error: DBAPIError) -> str | None:
 
 def read(statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
     """A hot read: one statement in autocommit, outside the session. Never inside a transaction."""
+    if in_transaction():
+        raise RuntimeError("read inside a transaction: it would want a second connection of the same pool")
     with autocommit_engine().connect() as connection:
         rows: Sequence[Row[Any]] = connection.execute(statement, parameters or {}).all()
         return rows
@@ -208,6 +213,32 @@ def read(statement: Executable, parameters: dict[str, Any] | None = None) -> Seq
 
 def autocommit_engine() -> Any:
     return db.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def apart_engine() -> Engine:
+    """A few connections for what must go on while requests hold all of the pool's: signing keys, limits on secrets."""
+    found: Engine | None = current_app.extensions.get("glovebox-apart")
+    if found is None:
+        found = create_engine(
+            db.engine.url,
+            isolation_level="AUTOCOMMIT",
+            pool_size=2,
+            max_overflow=2,
+            pool_recycle=600,
+            hide_parameters=True,
+            connect_args={"application_name": "glovebox"},
+        )
+        current_app.extensions["glovebox-apart"] = found
+    return found
+
+
+def dispose() -> None:
+    """Close every connection of this process's pools."""
+    session.remove()
+    db.engine.dispose()
+    apart: Engine | None = current_app.extensions.pop("glovebox-apart", None)
+    if apart is not None:
+        apart.dispose()
 
 
 def notify(channel: str, payload: str) -> None:

@@ -65,6 +65,12 @@ class Rule:
     has_query: bool = False
     media: tuple[str, ...] = (JSON,)
     asks: tuple[str, ...] = ()
+    while_suspended: bool = False
+
+    @property
+    def open_to_suspended(self) -> bool:
+        """Reading, and what ends a rental that is out; nothing of an operator's."""
+        return self.who is not Who.OPERATOR and (self.method == "GET" or self.while_suspended)
 
     @property
     def writes(self) -> bool:
@@ -151,7 +157,8 @@ def refusals(rule: Rule, named: tuple[type[Problem], ...]) -> dict[int, list[typ
         found.append(IdempotencyKeyMissing)
     if rule.who in (Who.PERSON, Who.OPERATOR, Who.PARTNER):
         found.append(Unauthenticated)
-    found += [NotAllowed] if rule.who is Who.OPERATOR else []
+    acts = rule.who in (Who.PERSON, Who.OPERATOR) and not rule.open_to_suspended
+    found += [NotAllowed] if acts else []
     found += [ScopeMissing] if rule.who is Who.PARTNER else []
     found += [PasswordNeeded] if rule.fresh_password else []
     found += [NotFound] if "<" in rule.path else []

@@ -199,6 +199,10 @@ class Unavailable(Problem):
     status, slug, title = 503, "unavailable", "Not available for the moment"
     temporary = True
 
+    def __init__(self, detail: str | None = None, **members: Any) -> None:
+        super().__init__(detail, **members)
+        self.headers["Retry-After"] = "5"
+
 
 class BoxSilent(Problem):
     status, slug, title = 504, "box-silent", "The box did not answer"

@@ -180,6 +180,17 @@ def page(statement: Select[Any], key: ColumnElement[Any] | Any, *, limit: int, c
     return Page(items, to_cursor(getattr(items[-1], str(key.key))) if more else None)
 
 
+def page_of_rows(
+    rows: Sequence[Any], prefix: str, *, limit: int, cursor: str | None, oldest_first: bool = False
+) -> Page:
+    """One page of a short list that is in hand, in its order."""
+    if cursor:
+        place = uncursor(cursor, prefix)
+        rows = [row for row in rows if (row.id > place if oldest_first else row.id < place)]
+    items = rows[:limit]
+    return Page(items, to_cursor(items[-1].id) if len(rows) > limit else None)
+
+
 def _prefix(key: Any) -> str:
     """Ids of which kind a column holds; none for other columns."""
     found: str = getattr(key.type, "prefix", "")

@@ -1,6 +1,7 @@
 """Idempotency keys: an answer that had an effect is stored with the effect and replayed; a refusal is judged anew."""
 
 import hashlib
+import hmac
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -15,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.kit.clock import real_now
 from app.kit.db import Model, session, transactional
 from app.kit.errors import IdempotencyBusy, IdempotencyKeyMissing, IdempotencyKeyReused, Malformed
+from app.kit.keys import derived
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -48,8 +50,8 @@ def given_key(*, required: bool) -> str | None:
 
 
 def fingerprint() -> bytes:
-    """Method, route with its query, and body of this request."""
-    whole = hashlib.sha256()
+    """Method, route with its query, and body of this request; keyed, since a body may hold a password to guess at."""
+    whole = hmac.new(derived("idempotency"), digestmod=hashlib.sha256)
     route = (request.method.encode(), request.path.encode(), request.query_string)
     for part in (*route, request.get_data(cache=True)):
         whole.update(hashlib.sha256(part).digest())

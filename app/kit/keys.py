@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -27,9 +27,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
 from app.kit.config import Settings
-from app.kit.db import Model, db, new_id, read, session, transactional
+from app.kit.db import Model, apart_engine, new_id, session, transactional
 
 RELOAD_S = 30
+VERIFIES_FOR = timedelta(minutes=11)
+"""A retired key of people or partners: what it signed last, by a process that did not know yet, lives ten minutes."""
 
 
 class Purpose(StrEnum):
@@ -41,7 +43,7 @@ class Purpose(StrEnum):
 
 
 class SigningKey(Model):
-    """A P-256 key, its private part sealed with the settings' secret. Retired keys still verify, never sign."""
+    """A P-256 key, its private part sealed with the settings' secret. A retired one never signs."""
 
     __tablename__ = "signing_keys"
     kid: Mapped[str] = mapped_column(primary_key=True)
@@ -59,6 +61,12 @@ class Key:
     private: ec.EllipticCurvePrivateKey
     public: ec.EllipticCurvePublicKey
     retired_at: datetime | None
+
+    def verifies(self, purpose: Purpose, at: datetime) -> bool:
+        """Certificates are shown for years; of a token nothing is left once it has expired."""
+        if self.retired_at is None or purpose is Purpose.CERTIFICATES:
+            return True
+        return at - self.retired_at <= VERIFIES_FOR
 
     @property
     def private_pem(self) -> bytes:
@@ -115,7 +123,7 @@ class KeyRing:
         if found is None and time.monotonic() - self._read_at > 1:
             self._load()
             found = next((key for key in self._keys.get(purpose, []) if key.kid == kid), None)
-        return found
+        return found if found is not None and found.verifies(purpose, real_now()) else None
 
     def all(self, purpose: Purpose) -> list[Key]:
         return list(self._of(purpose))
@@ -130,7 +138,9 @@ class KeyRing:
 
     def _load(self) -> None:
         with self._lock:
-            rows = read(select(SigningKey.__table__).order_by(SigningKey.made_at.desc()))
+            newest = select(SigningKey.__table__).order_by(SigningKey.made_at.desc())
+            with apart_engine().connect() as connection:
+                rows = connection.execute(newest).all()
             keys: dict[str, list[Key]] = {}
             for row in rows:
                 private = load_pem_private_key(unseal("signing", row.sealed), None)
@@ -148,7 +158,7 @@ def ring() -> KeyRing:
 
 def ensure_keys() -> None:
     """Make the first key of each purpose where there is none; on a connection of its own, so that all see it at once."""
-    with db.engine.begin() as connection:
+    with apart_engine().execution_options(isolation_level="READ COMMITTED").begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(7002)"))
         for purpose in Purpose:
             live = select(SigningKey.kid).where(
@@ -171,7 +181,7 @@ def _made(purpose: Purpose) -> dict[str, Any]:
 
 @transactional
 def rotate(purpose: Purpose) -> str:
-    """Retire the signing key of a purpose and make the next; what the old one signed still verifies."""
+    """Retire the signing key of a purpose and make the next; what the old one signed verifies as long as it may live."""
     session.execute(text("select pg_advisory_xact_lock(7002)"))
     session.execute(
         text("update signing_keys set retired_at = :now where purpose = :purpose and retired_at is null"),

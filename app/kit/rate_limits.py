@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Model, autocommit_engine
+from app.kit.db import Model, apart_engine, in_transaction
 from app.kit.errors import RateLimited
 
 _limiter = FixedWindowRateLimiter(MemoryStorage())
@@ -50,10 +50,12 @@ _COUNT = text(
 
 def allow_secret(name: str, subject: str, limit: tuple[int, int]) -> None:
     """Count one try at a secret for all processes, in a transaction of its own, before it is judged."""
+    if in_transaction():
+        raise RuntimeError(f"the limit {name} is counted before the transaction begins")
     most, seconds = limit
     now = real_now()
     start = datetime.fromtimestamp(now.timestamp() // seconds * seconds, now.tzinfo)
-    with autocommit_engine().connect() as connection:
+    with apart_engine().connect() as connection:
         used = connection.execute(
             _COUNT, {"name": name, "subject": subject[:300], "start": start}
         ).scalar_one()

@@ -12,7 +12,7 @@ from werkzeug.routing import BaseConverter
 from app.kit import auth, described, idempotency, rate_limits
 from app.kit.auth import Who
 from app.kit.described import ProblemSchema, Rule
-from app.kit.errors import Problem, Unauthenticated
+from app.kit.errors import NotAllowed, Problem
 from app.kit.fields import Many, OneOf, Strict, Text
 from app.kit.http import JSON, Answer, Page, etag_of
 from app.kit.strict import StrictParser, refuse_body, refuse_query, require_acceptable
@@ -60,6 +60,8 @@ class Routes(Blueprint):
         asks: tuple[str, ...] = (),
         raw: bool = False,
         after: Callable[[Response], Response] | None = None,
+        guard: Callable[..., None] | None = None,
+        while_suspended: bool = False,
     ) -> Callable[[V], V]:
         """Register `view(**path, body=, query=)`.
 
@@ -67,16 +69,18 @@ class Routes(Blueprint):
         `etag`: a GET of one thing. `also`: other statuses of success. `secrets`: names shown once, null in a replay.
         `limit`: name of the settings' limit. `media`: what it can answer in, JSON when left out. `asks`: other headers
         it reads. `raw`: the view reads body and query itself. `after`: what follows once the transaction is
-        committed, on a replay too.
+        committed, on a replay too. `guard`: counts a try at a secret, given what the view is given, before any
+        transaction begins; a replay counts too. `while_suspended`: a suspended person whose car is out may do this.
         """
         rule = Rule(
             who, method, path, scope, fresh_password, key, match, etag, raw,
             has_body=body is not None, has_query=query is not None, media=media, asks=asks,
+            while_suspended=while_suspended,
         )  # fmt: skip
 
         def register(view: V) -> V:
             name = view.__name__
-            step: Any = _keyword(view, rule)
+            step: Any = _by_name(view, rule)
             step = _answer(step, returns, status, etag=etag)
             for success in (status, *also):
                 step = self._success(step, success, returns, rule, main=success == status)
@@ -84,6 +88,8 @@ class Routes(Blueprint):
                 step = _idempotent(step, rule, secrets)
             if after is not None:
                 step = _then(step, after)
+            if guard is not None:
+                step = _first(step, _by_name(guard, rule))
             step = _strict(step, rule, answers=returns is not None)
             if body is not None:
                 step = self.arguments(body, location="json")(step)
@@ -120,7 +126,7 @@ class Routes(Blueprint):
         return step
 
 
-def _keyword(view: Any, rule: Rule) -> Any:
+def _by_name(view: Any, rule: Rule) -> Any:
     """The parser hands values over by place, outermost first; ours go by name."""
 
     @functools.wraps(view)
@@ -194,6 +200,15 @@ def _idempotent(view: Any, rule: Rule, secrets: tuple[str, ...]) -> Any:
     return call
 
 
+def _first(view: Any, guard: Callable[..., None]) -> Any:
+    @functools.wraps(view)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        guard(*args, **kwargs)
+        return view(*args, **kwargs)
+
+    return call
+
+
 def _then(view: Any, after: Callable[[Response], Response]) -> Any:
     @functools.wraps(view)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -222,17 +237,27 @@ def _admit(view: Any, rule: Rule, limit: str) -> Any:
         house = current_app.extensions["glovebox"]
         try:
             subject = _subject(rule, house.loaders)
-        except Unauthenticated:
+        except Problem:
             if limit != "none":
                 rate_limits.allow("address", rate_limits.address(), house.settings.limits.address)
             raise
         if limit != "none":
             rate_limits.allow(limit, subject, getattr(house.settings.limits, limit))
+        if rule.who in (Who.PERSON, Who.OPERATOR):
+            _refuse_suspended(rule)
         if rule.fresh_password:
             auth.require_password()
         return view(*args, **kwargs)
 
     return call
+
+
+def _refuse_suspended(rule: Rule) -> None:
+    """The one place that says what a suspended person may still do."""
+    if auth.caller().suspended and not rule.open_to_suspended:
+        raise NotAllowed(
+            "Your account is suspended: lock the car to end your rental, nothing else is possible."
+        )
 
 
 def _subject(rule: Rule, loaders: auth.Loaders) -> str:

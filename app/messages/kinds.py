@@ -19,6 +19,7 @@ SECRET: Final = frozenset(name for name, kind in KINDS.items() if "code" in kind
 ALWAYS: Final = SECRET | {
     "invited",
     "new_sign_in",
+    "password_changed",
     "phone_confirm",
     "email_change_notice",
     "account_exists_notice",

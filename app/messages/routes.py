@@ -24,6 +24,7 @@ def list_messages(query: dict[str, Any]) -> Page:
     "POST",
     '/me/messages/<pid("msg"):message>/read',
     summary="Mark a message as read",
+    while_suspended=True,
     status=204,
     problems=(NotFound,),
 )

@@ -83,9 +83,11 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.person, "email_confirm", _is("purpose", "confirm")),
         Told(whom.person, "password_reset", _is("purpose", "reset")),
         Told(whom.person, "email_change", _is("purpose", "change")),
+        Told(whom.person, "phone_code", _is("purpose", "phone")),
     ),
     facts.EmailChangeAsked: (Told(whom.person, "email_change_notice"),),
     facts.SignedIn: (Told(whom.person, "new_sign_in", _is_news),),
+    facts.PasswordChanged: (Told(whom.person, "password_changed"),),
     facts.PhoneAdded: (
         Told(whom.person, "phone_code", _has("code")),
         Told(whom.person, "phone_confirm", _has_no("code")),

@@ -66,13 +66,17 @@ class RefreshToken(Model):
 
 
 class EmailCode(Model):
-    """A code sent by e-mail: six digits that are an HMAC of the row's id; five tries, fifteen minutes."""
+    """A code sent by e-mail: six digits that are an HMAC of the row's id; five tries, fifteen minutes.
+
+    `registration`: what the account becomes when this code confirms its address.
+    """
 
     __tablename__ = "email_codes"
     id: Mapped[str] = mapped_column(PublicId(COD), primary_key=True, default=lambda: new_id(COD))
     person_id: Mapped[str] = mapped_column(PublicId(PER), ForeignKey("people.id"), index=True)
     purpose: Mapped[str]
     subject: Mapped[str | None]
+    registration: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     made_at: Mapped[datetime]
     tries: Mapped[int] = mapped_column(default=0)
     used_at: Mapped[datetime | None]

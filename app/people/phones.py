@@ -8,27 +8,31 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.facts import PhoneAdded, PhoneRemoved
 from app.kit import facts, rights
+from app.kit.auth import Caller
 from app.kit.clock import real_now
 from app.kit.db import new_id, session, transactional
-from app.kit.errors import AlreadyExists, NotFound, SignatureInvalid, Validation
+from app.kit.errors import AlreadyExists, NotAllowed, NotFound, SignatureInvalid, Validation
 from app.people import codes, sign_in
 from app.people.models import Phone, Session
 
 SIGNED_WITHIN_S = 60
+AT_MOST = 20
 
 
 @transactional
 def add(person: str, body: dict[str, Any]) -> Phone:
-    """Register a phone. Raises AlreadyExists for an installation that is registered, Validation for a bad key."""
+    """Register a phone. Raises AlreadyExists for an installation that is registered, Validation, NotAllowed beyond 20."""
     if body.get("public_key"):
         public_key(body["public_key"])
     others = of(person)
     if any(one.installation == body["installation"] for one in others):
         raise AlreadyExists("This installation is registered; PATCH it instead.")
+    if len(others) >= AT_MOST:
+        raise NotAllowed(f"An account has at most {AT_MOST} phones; remove one that is no longer used.")
     first = not _ever_had_one(person)
     _forget_revoked(person, body["installation"])
     now = real_now()
@@ -66,10 +70,28 @@ def _forget_revoked(person: str, installation: str) -> None:
 
 
 def of(person: str) -> list[Phone]:
-    rows = session.scalars(
-        select(Phone).where(Phone.person_id == person, Phone.revoked_at.is_(None)).order_by(Phone.id.desc())
-    )
-    return list(rows)
+    return list(session.scalars(live(person).order_by(Phone.id.desc())))
+
+
+def live(person: str) -> Select[Phone]:
+    """The phones of a person that were not removed."""
+    return select(Phone).where(Phone.person_id == person, Phone.revoked_at.is_(None))
+
+
+def require_confirmed(by: Caller) -> None:
+    """Once an account has had a confirmed phone, what takes it over is done on one. Raises NotAllowed.
+
+    A phone that was removed counts: else a stolen password would remove it first.
+    """
+    ever = select(Phone.id).where(Phone.person_id == by.person, Phone.confirmed_at.is_not(None)).limit(1)
+    if session.scalars(ever).first() is None:
+        return
+    own = session.get(Phone, by.phone) if by.phone else None
+    if own is None or own.confirmed_at is None or own.revoked_at is not None:
+        raise NotAllowed(
+            "Do this on a confirmed phone of yours. Register this one with POST /v1/me/phones and confirm it with the "
+            "code that is mailed to you."
+        )
 
 
 def find(person: str, phone: str) -> Phone:
@@ -103,6 +125,14 @@ def _confirm(person: str, phone: str, code: str) -> bool:
         return False
     found.confirmed_at = real_now()
     return True
+
+
+@transactional
+def doubt(person: str) -> None:
+    """Phones that prove themselves by no key are to be confirmed again: the next sign-in on one mails a code."""
+    rights.revoke(person)
+    for phone in session.scalars(live(person).where(Phone.public_key.is_(None)).with_for_update()):
+        phone.confirmed_at = None
 
 
 @transactional

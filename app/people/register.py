@@ -1,7 +1,9 @@
 """Register and confirm the e-mail address; a known address and an unknown one answer alike."""
 
+import secrets
 import unicodedata
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -12,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from app.facts import EmailCodeIssued, EmailConfirmed, PersonRegistered, RegisteredAgain
 from app.kit import facts
 from app.kit.clock import real_now
-from app.kit.db import session, transactional
-from app.people import codes
-from app.people.models import Person
+from app.kit.db import new_id, session, transactional
+from app.people import codes, later
+from app.people.models import COD, EmailCode, Person
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 ZONE_OF = {
@@ -48,6 +50,10 @@ def password_matches(stored: str, given: str) -> bool:
         return False
 
 
+UNUSABLE = hash_password(secrets.token_hex(16))
+"""Of a password that nobody knows: to compare with where there is none takes as long."""
+
+
 def find_by_email(email: str) -> Person | None:
     found: Person | None = session.scalars(
         select(Person).where(Person.email_key == email_key(email), Person.erased_at.is_(None))
@@ -55,61 +61,107 @@ def find_by_email(email: str) -> Person | None:
     return found
 
 
+def ask(body: dict[str, Any]) -> None:
+    """Take a registration; a worker finds out whether the address is known."""
+    later.ask("register", registration=_registration(body))
+
+
 def register(body: dict[str, Any]) -> None:
-    """Make the account and mail a code; where the address has one already, tell its owner instead."""
-    hashed = hash_password(body["password"])
-    try:
-        _make(body, hashed)
-    except IntegrityError:
-        _tell_owner(body["email"])
+    """The same at once."""
+    _register(_registration(body), new_id(COD))
 
 
+def _registration(body: dict[str, Any]) -> dict[str, Any]:
+    """What the account will be once its address is confirmed; the password is hashed before anything is written."""
+    born = body.get("birth_date")
+    return {
+        "name": body["name"],
+        "email": body["email"],
+        "password_hash": hash_password(body["password"]),
+        "language": body["language"],
+        "country": body["country"],
+        "time_zone": body.get("time_zone") or ZONE_OF[body["country"]],
+        "birth_date": born.isoformat() if born else None,
+        "address": body.get("address"),
+    }
+
+
+@later.step("register")
 @transactional
-def _make(body: dict[str, Any], hashed: str) -> Person:
-    person = Person(
-        name=body["name"],
-        email=body["email"],
-        email_key=email_key(body["email"]),
-        password_hash=hashed,
-        language=body["language"],
-        country=body["country"],
-        time_zone=body.get("time_zone") or ZONE_OF[body["country"]],
-        birth_date=body.get("birth_date"),
-        address=body.get("address"),
-        made_at=real_now(),
-    )
-    with session.begin_nested():
-        session.add(person)
+def _register(registration: dict[str, Any], code: str) -> None:
+    """Mail a code to which the registration belongs; where the address is confirmed already, tell its owner instead."""
+    if codes.issued(code):
+        return
+    person = find_by_email(registration["email"]) or _make(registration)
+    if person is None:
+        return
+    session.refresh(person, with_for_update=True)
+    if person.email_confirmed_at is not None:
+        facts.record(RegisteredAgain(person=person.id))
+        return
+    person.language = registration["language"]
+    codes.issue(person.id, "confirm", code=code, registration=registration)
+    facts.record(EmailCodeIssued(person=person.id, code=code, purpose="confirm"))
+
+
+def _make(registration: dict[str, Any]) -> Person | None:
+    """A row that holds the address, and nobody's password until a mailed code comes back."""
+    values = {**_account(registration), "password_hash": UNUSABLE}
+    person = Person(**values, email_key=email_key(registration["email"]), made_at=real_now())
+    try:
+        with session.begin_nested():
+            session.add(person)
+    except IntegrityError:
+        return find_by_email(registration["email"])
     facts.record(PersonRegistered(person=person.id))
-    code = codes.issue(person.id, "confirm")
-    facts.record(EmailCodeIssued(person=person.id, code=code.id, purpose="confirm"))
     return person
 
 
-@transactional
-def _tell_owner(email: str) -> None:
-    person = find_by_email(email)
-    if person is None:
-        return
-    if person.email_confirmed_at is None:
-        code = codes.issue(person.id, "confirm")
-        facts.record(EmailCodeIssued(person=person.id, code=code.id, purpose="confirm"))
-    else:
-        facts.record(RegisteredAgain(person=person.id))
+def _account(registration: dict[str, Any]) -> dict[str, Any]:
+    born = registration["birth_date"]
+    return {**registration, "birth_date": date.fromisoformat(born) if born else None}
 
 
-@transactional
+def ask_code(email: str, purpose: str) -> None:
+    """Take a wish for a code (confirm or reset); a worker finds out whether the address is known."""
+    later.ask("code", email=email, purpose=purpose)
+
+
 def send_code(email: str, purpose: str) -> None:
-    """Mail a new code (confirm or reset); nothing happens for an address we do not know."""
+    """The same at once."""
+    _send_code(email, purpose, new_id(COD))
+
+
+@later.step("code")
+@transactional
+def _send_code(email: str, purpose: str, code: str) -> None:
+    """Mail a new code; nothing happens for an address we do not know, or that has nothing to confirm or reset."""
     person = find_by_email(email)
-    if person is None or (purpose == "confirm" and person.email_confirmed_at is not None):
+    if person is None or codes.issued(code) or (purpose == "confirm") != (person.email_confirmed_at is None):
         return
-    code = codes.issue(person.id, purpose)
-    facts.record(EmailCodeIssued(person=person.id, code=code.id, purpose=purpose))
+    registration = None
+    if purpose == "confirm":
+        earlier = _last_registration(person.id)
+        if earlier is None:
+            return
+        registration, earlier.registration, earlier.used_at = earlier.registration, None, real_now()
+    codes.issue(person.id, purpose, code=code, registration=registration)
+    facts.record(EmailCodeIssued(person=person.id, code=code, purpose=purpose))
+
+
+def _last_registration(person: str) -> EmailCode | None:
+    found: EmailCode | None = session.scalars(
+        select(EmailCode)
+        .where(EmailCode.person_id == person, EmailCode.registration.is_not(None))
+        .order_by(EmailCode.id.desc())
+        .limit(1)
+        .with_for_update()
+    ).first()
+    return found
 
 
 def confirm(email: str, code: str) -> None:
-    """Confirm the address with its code. Raises CodeInvalid."""
+    """Confirm the address with its code: the account is what that code's registration said. Raises CodeInvalid."""
     if not _confirm(email, code):
         raise codes.invalid()
 
@@ -117,10 +169,16 @@ def confirm(email: str, code: str) -> None:
 @transactional
 def _confirm(email: str, code: str) -> bool:
     person = find_by_email(email)
-    if codes.redeem(person.id if person else None, "confirm", code) is None:
+    row = codes.redeem(person.id if person else None, "confirm", code)
+    if person is None or row is None or row.registration is None:
         return False
-    assert person is not None
-    person.email_confirmed_at = real_now()
+    session.refresh(person, with_for_update=True)
+    if person.email_confirmed_at is not None:
+        return False
+    for name, value in _account(row.registration).items():
+        setattr(person, name, value)
+    person.email_confirmed_at, row.registration = real_now(), None
+    codes.cancel(person.id, "confirm")
     facts.record(EmailConfirmed(person=person.id))
     return True
 

@@ -1,5 +1,6 @@
 """HTTP of people: accounts, sessions, phones, licences, conditions."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, current_app
@@ -12,16 +13,17 @@ from app.kit.errors import (
     CodeInvalid,
     CredentialsWrong,
     EmailUnconfirmed,
+    NotAllowed,
     NotFound,
     PasswordNeeded,
     SessionRevoked,
 )
 from app.kit.fields import Paging
-from app.kit.http import Answer, require_match
+from app.kit.http import Answer, Page, page, require_match
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes, created, patch_of
 from app.people import conditions, licence, password, phones, register, schemas, sign_in
-from app.people.models import Person
+from app.people.models import Person, Phone, Session
 
 routes = Routes("people", __name__, url_prefix="/v1", description="Accounts, sessions, phones, licences.")
 public = Routes("conditions", __name__, description="The texts people accept.")
@@ -33,6 +35,24 @@ def _guard(name: str, subject: str) -> None:
     allow_secret(name, subject, limits.secrets)
 
 
+def _per_email(name: str) -> Callable[..., None]:
+    """A limit on tries at one account, named by its address in the body."""
+    return lambda body: _guard(name, register.email_key(body["email"]))
+
+
+def _per_person(name: str) -> Callable[..., None]:
+    """A limit on tries of the signed-in person."""
+    return lambda **_: _guard(name, caller().person)
+
+
+def _per_refresh_token(body: dict[str, Any]) -> None:
+    """A limit per account and address; an app that is used all day on several phones stays far below it."""
+    limits = current_app.extensions["glovebox"].settings.limits
+    allow_secret("refresh-address", address(), limits.refresh_address)
+    account = sign_in.account_of(body["refresh_token"])
+    allow_secret("refresh", f"{account} {address()}" if account == "unknown" else account, limits.refresh)
+
+
 @routes.add(
     "POST",
     "/people",
@@ -41,13 +61,13 @@ def _guard(name: str, subject: str) -> None:
     body=schemas.PersonIn,
     returns=schemas.Nothing,
     status=202,
+    guard=_per_email("register"),
 )
 def register_person(body: dict[str, Any]) -> Answer:
     """Makes an account and mails a code to confirm the address. Answers alike whether the address is known or
     not; a known one gets a notice instead.
     """
-    _guard("register", register.email_key(body["email"]))
-    register.register(body)
+    register.ask(body)
     return Answer({}, 202)
 
 
@@ -59,13 +79,13 @@ def register_person(body: dict[str, Any]) -> Answer:
     body=schemas.EmailCodeAsked,
     returns=schemas.Nothing,
     status=202,
+    guard=_per_email("email-code"),
 )
 def ask_email_code(body: dict[str, Any]) -> Answer:
     """Mails a six-digit code, good for 15 minutes and five tries. Answers alike whether the address is known
     or not.
     """
-    _guard("email-code", register.email_key(body["email"]))
-    register.send_code(body["email"], body["purpose"])
+    register.ask_code(body["email"], body["purpose"])
     return Answer({}, 202)
 
 
@@ -77,10 +97,10 @@ def ask_email_code(body: dict[str, Any]) -> Answer:
     body=schemas.EmailConfirm,
     status=204,
     problems=(CodeInvalid,),
+    guard=_per_email("confirm"),
 )
 def confirm_person(body: dict[str, Any]) -> None:
     """Confirms the address with the mailed code; only then can one sign in. Any failure is code-invalid."""
-    _guard("confirm", register.email_key(body["email"]))
     register.confirm(body["email"], body["code"])
 
 
@@ -94,12 +114,12 @@ def confirm_person(body: dict[str, Any]) -> None:
     status=201,
     problems=(CredentialsWrong, EmailUnconfirmed),
     secrets=("access_token", "refresh_token"),
+    guard=_per_email("sign-in"),
 )
 def sign_in_person(body: dict[str, Any]) -> Answer:
     """Opens a session on one installation and ends that installation's older one. A sign-in from a new
     installation is told to the person.
     """
-    _guard("sign-in", register.email_key(body["email"]))
     tokens = sign_in.sign_in(body["email"], body["password"], body["installation"], body.get("totp"))
     return created(tokens, f"/sessions/{tokens['session']}")
 
@@ -112,6 +132,7 @@ def sign_in_person(body: dict[str, Any]) -> Answer:
     body=schemas.RefreshBody,
     returns=schemas.Tokens,
     problems=(SessionRevoked,),
+    guard=_per_refresh_token,
     secrets=("access_token", "refresh_token"),
 )
 def refresh_session(body: dict[str, Any]) -> dict[str, Any]:
@@ -122,30 +143,32 @@ def refresh_session(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @routes.add("GET", "/sessions", summary="One's open sessions", query=Paging, returns=schemas.SessionList)
-def list_sessions(query: dict[str, Any]) -> dict[str, Any]:
-    """The sessions that are open, this one marked."""
-    del query
+def list_sessions(query: dict[str, Any]) -> Page:
+    """The sessions that are open, this one marked; the installation is shown of this one alone."""
     me = caller()
-    items = [
+    found = page(sign_in.of(me.person), Session.id, **query)
+    found.items = [
         {
             "id": one.id,
-            "installation": one.installation,
+            "installation": one.installation if one.id == me.session else None,
             "made_at": one.made_at,
             "seen_at": one.seen_at,
             "current": one.id == me.session,
         }
-        for one in sign_in.of(me.person)
+        for one in found.items
     ]
-    return {"items": items, "next_cursor": None}
+    return found
 
 
-@routes.add("DELETE", '/sessions/<pid("ses"):session_id>', summary="End a session", status=204)
+@routes.add(
+    "DELETE", '/sessions/<pid("ses"):session_id>', summary="End a session", status=204, while_suspended=True
+)
 def end_session(session_id: str) -> None:
     """Ends one session: its tokens are dead before the answer."""
     sign_in.sign_out(caller().person, session_id)
 
 
-@routes.add("DELETE", "/sessions/current", summary="Sign out", status=204)
+@routes.add("DELETE", "/sessions/current", summary="Sign out", status=204, while_suspended=True)
 def sign_out() -> None:
     """Ends this session: its tokens are dead before the answer."""
     sign_in.sign_out(caller().person, caller().session)
@@ -158,10 +181,10 @@ def sign_out() -> None:
     body=schemas.PasswordGiven,
     status=204,
     problems=(CredentialsWrong,),
+    guard=_per_person("password"),
 )
 def confirm_password(body: dict[str, Any]) -> None:
     """Opens ten minutes in which this session may do what asks for the password again."""
-    _guard("password", caller().person)
     sign_in.confirm_password(caller().person, caller().session, body["password"])
 
 
@@ -187,10 +210,10 @@ def change_password(body: dict[str, Any]) -> None:
     body=schemas.PasswordReset,
     status=204,
     problems=(CodeInvalid,),
+    guard=_per_email("reset"),
 )
 def reset_password(body: dict[str, Any]) -> None:
     """Sets a new password with a mailed code and ends all sessions."""
-    _guard("reset", register.email_key(body["email"]))
     password.reset(body["email"], body["code"], body["password"])
 
 
@@ -202,14 +225,14 @@ def reset_password(body: dict[str, Any]) -> None:
     returns=schemas.Nothing,
     status=202,
     fresh_password=True,
-    problems=(PasswordNeeded,),
+    problems=(PasswordNeeded, NotAllowed),
+    guard=_per_person("email-change"),
 )
 def change_email(body: dict[str, Any]) -> Answer:
     """Mails a code to the new address and a notice to the old one; the address changes when the code comes
-    back.
+    back. An account that has had a confirmed phone does this on a confirmed phone.
     """
-    _guard("email-change", caller().person)
-    password.ask_email_change(caller().person, body["email"])
+    password.ask_email_change(caller(), body["email"])
     return Answer({}, 202)
 
 
@@ -220,10 +243,10 @@ def change_email(body: dict[str, Any]) -> Answer:
     body=schemas.CodeGiven,
     status=204,
     problems=(CodeInvalid,),
+    guard=_per_person("email-change-confirm"),
 )
 def confirm_email_change(body: dict[str, Any]) -> None:
     """Confirms the new address with its code."""
-    _guard("email-change-confirm", caller().person)
     password.confirm_email_change(caller().person, body["code"])
 
 
@@ -255,37 +278,48 @@ def change_me(body: dict[str, Any]) -> dict[str, Any]:
     )
 
 
+def _phone(phone: Phone) -> dict[str, Any]:
+    """Whoever knows the installation of a confirmed phone signs in as that phone: it is shown to itself alone."""
+    shown = ("id", "platform", "push", "public_key", "language", "seen_at")
+    own = phone.installation == sign_in.installation_of(caller().session)
+    return {name: getattr(phone, name) for name in shown} | {
+        "installation": phone.installation if own else None,
+        "confirmed": phone.confirmed_at is not None,
+    }
+
+
 @routes.add(
     "POST",
     "/me/phones",
     summary="Register a phone",
-    body=schemas.Phone,
+    body=schemas.PhoneIn,
     returns=schemas.Phone,
     status=201,
     problems=(AlreadyExists,),
 )
 def add_phone(body: dict[str, Any]) -> Answer:
     """Registers the app on this device for pushes and for opening doors. A further phone must be confirmed
-    before it opens doors; the next refresh puts it into the token.
+    before it opens doors; the next refresh puts it into the token. `installation` is a secret of the device.
     """
     phone = phones.add(caller().person, body)
-    return created(phone, f"/me/phones/{phone.id}")
+    return created(_phone(phone), f"/me/phones/{phone.id}")
 
 
 @routes.add("GET", "/me/phones", summary="One's phones", query=Paging, returns=schemas.PhoneList)
-def list_phones(query: dict[str, Any]) -> dict[str, Any]:
-    """The phones of the account."""
-    del query
-    return {"items": phones.of(caller().person), "next_cursor": None}
+def list_phones(query: dict[str, Any]) -> Page:
+    """The phones of the account, newest first; the installation is shown of the phone that asks alone."""
+    found = page(phones.live(caller().person), Phone.id, **query)
+    found.items = [_phone(one) for one in found.items]
+    return found
 
 
 @routes.add("GET", '/me/phones/<pid("pho"):phone_id>', summary="One phone", returns=schemas.Phone, etag=True)
-def read_phone(phone_id: str) -> Any:
+def read_phone(phone_id: str) -> dict[str, Any]:
     """A phone, its push address and whether it may open doors."""
-    return phones.find(caller().person, phone_id)
+    return _phone(phones.find(caller().person, phone_id))
 
 
-_PATCH_PHONE = patch_of(schemas.Phone, "push", "language")
+_PATCH_PHONE = patch_of(schemas.PhoneIn, "push", "language")
 
 
 @routes.add(
@@ -296,10 +330,10 @@ _PATCH_PHONE = patch_of(schemas.Phone, "push", "language")
     returns=schemas.Phone,
     match=True,
 )
-def change_phone(phone_id: str, body: dict[str, Any]) -> Any:
+def change_phone(phone_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Changes where pushes go, or their language."""
-    require_match(schemas.Phone(), phones.find(caller().person, phone_id))
-    return phones.change(caller().person, phone_id, body)
+    require_match(schemas.Phone(), _phone(phones.find(caller().person, phone_id)))
+    return _phone(phones.change(caller().person, phone_id, body))
 
 
 @routes.add("DELETE", '/me/phones/<pid("pho"):phone_id>', summary="Remove a phone", status=204)
@@ -315,10 +349,10 @@ def remove_phone(phone_id: str) -> None:
     body=schemas.CodeGiven,
     status=204,
     problems=(CodeInvalid,),
+    guard=_per_person("phone-confirm"),
 )
 def confirm_phone(phone_id: str, body: dict[str, Any]) -> None:
     """Confirms a further phone with the code mailed to the account: from then on it may open doors."""
-    _guard("phone-confirm", caller().person)
     phones.confirm(caller().person, phone_id, body["code"])
 
 

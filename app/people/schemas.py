@@ -120,7 +120,7 @@ class Session(Strict):
     """A sign-in on one installation."""
 
     id = PublicIdField("ses")
-    installation = Text(36)
+    installation = installation(allow_none=True)
     made_at = Instant()
     seen_at = Instant()
     current = Flag()
@@ -174,17 +174,23 @@ class PushAddress(Strict):
     keys = fields.Nested(PushKeys)
 
 
-class Phone(Strict):
-    """An installed app on one device."""
+class PhoneIn(Strict):
+    """The app on this device, as it registers."""
 
-    id = PublicIdField("pho", dump_only=True)
     installation = installation(required=True)
     platform = OneOf(("ios", "android", "web"), required=True)
     push = fields.Nested(PushAddress, allow_none=True)
     public_key = Text(400, pattern=r"^[A-Za-z0-9_-]+$", allow_none=True)
     language = language(allow_none=True)
-    confirmed = fields.Function(lambda phone: phone.confirmed_at is not None, metadata={"type": "boolean"})
-    seen_at = Instant(dump_only=True)
+
+
+class Phone(PhoneIn):
+    """An installed app on one device; its installation is shown to itself alone."""
+
+    id = PublicIdField("pho")
+    installation = installation(allow_none=True)
+    confirmed = Flag()
+    seen_at = Instant()
 
 
 class PhoneList(Strict):

@@ -1,27 +1,26 @@
 """Sign in, refresh, sign out: sessions per installation, refresh tokens that work once, with a grace for lost answers."""
 
 import hmac
-import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 
+from app.facts import EmailCodeIssued, SignedIn
 from app.facts import SessionRevoked as SessionRevokedFact
-from app.facts import SignedIn
 from app.kit import auth, facts, rights
 from app.kit.auth import ACCESS_FOR, Caller
 from app.kit.clock import real_now
 from app.kit.db import bare, new_id, read, session, transactional
 from app.kit.errors import CredentialsWrong, EmailUnconfirmed, NotFound, SessionRevoked
 from app.kit.keys import b64, mac, unseal
-from app.people.models import Person, Phone, RefreshToken, Session
-from app.people.register import email_key, hash_password, password_matches
+from app.people import codes
+from app.people.models import EmailCode, Person, Phone, RefreshToken, Session
+from app.people.register import UNUSABLE, email_key, password_matches
 
 REFRESH_FOR, GRACE = timedelta(days=60), timedelta(seconds=60)
-_DUMMY_HASH = hash_password(secrets.token_hex(16))
 
 STILL_DRIVES: list[Callable[[str], bool]] = []
 """Who knows that a person has a car out: a suspension waits for its lock. The factory fills it."""
@@ -57,14 +56,21 @@ def caller_of(claims: dict[str, Any]) -> Caller:
     if barred(claims["sub"], row.suspended_at):
         raise SessionRevoked("Sign in again.")
     return Caller(
-        claims["sub"], claims["sid"], phone, row.language, row.time_zone, row.operator, row.password_at
+        claims["sub"],
+        claims["sid"],
+        phone,
+        row.language,
+        row.time_zone,
+        row.operator,
+        row.password_at,
+        suspended=row.suspended_at is not None,
     )
 
 
 def sign_in(email: str, password: str, installation: str, totp: str | None = None) -> dict[str, Any]:
     """Tokens for one installation; its older session ends. Raises CredentialsWrong, EmailUnconfirmed."""
-    person = _person_with(email_key(email))
-    right = password_matches(person.password_hash if person else _DUMMY_HASH, password)
+    person, stored = _person_with(email_key(email))
+    right = password_matches(stored, password)
     if person is None or not right or barred(person.id, person.suspended_at):
         raise CredentialsWrong
     if person.email_confirmed_at is None:
@@ -72,11 +78,22 @@ def sign_in(email: str, password: str, installation: str, totp: str | None = Non
     return _open(person.id, installation, totp)
 
 
-def _person_with(key: str) -> Person | None:
-    found: Person | None = session.scalars(
-        select(Person).where(Person.email_key == key, Person.erased_at.is_(None))
-    ).first()
-    return found
+def _person_with(key: str) -> tuple[Person | None, str]:
+    """Whose address it is and the hash to compare with: before the address is confirmed, the last registration's."""
+    registered = EmailCode.registration["password_hash"].astext
+    latest = (
+        select(registered)
+        .where(EmailCode.person_id == Person.id, EmailCode.registration.is_not(None))
+        .order_by(EmailCode.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = select(Person, latest).where(Person.email_key == key, Person.erased_at.is_(None))
+    row = session.execute(statement).first()
+    if row is None:
+        return None, UNUSABLE
+    person, waiting = row
+    return person, (waiting or UNUSABLE) if person.email_confirmed_at is None else person.password_hash
 
 
 @transactional
@@ -104,6 +121,7 @@ def _open(person_id: str, installation: str, totp: str | None) -> dict[str, Any]
     session.add(opened)
     session.flush()
     facts.record(SignedIn(person=person_id, session=opened.id, new_installation=not known))
+    _mail_phone_code(opened)
     return _tokens(opened, _new_refresh(opened))
 
 
@@ -130,16 +148,29 @@ def _new_refresh(opened: Session) -> RefreshToken:
     return token
 
 
-def _tokens(opened: Session, refresh: RefreshToken) -> dict[str, Any]:
-    phone = session.scalars(
-        select(Phone.id).where(
+def _phone_of(opened: Session) -> Phone | None:
+    phone: Phone | None = session.scalars(
+        select(Phone).where(
             Phone.person_id == opened.person_id,
             Phone.installation == opened.installation,
             Phone.revoked_at.is_(None),
         )
     ).first()
+    return phone
+
+
+def _mail_phone_code(opened: Session) -> None:
+    """Who signs in on a phone that is yet to be confirmed, or is to be again, gets a code for it."""
+    phone = _phone_of(opened)
+    if phone is not None and phone.confirmed_at is None:
+        code = codes.issue(opened.person_id, "phone", phone.id)
+        facts.record(EmailCodeIssued(person=opened.person_id, code=code.id, purpose="phone"))
+
+
+def _tokens(opened: Session, refresh: RefreshToken) -> dict[str, Any]:
+    phone = _phone_of(opened)
     return {
-        "access_token": auth.person_token(opened.person_id, opened.id, phone),
+        "access_token": auth.person_token(opened.person_id, opened.id, phone.id if phone else None),
         "refresh_token": spell(refresh.id),
         "expires_in": int(ACCESS_FOR.total_seconds()),
         "session": opened.id,
@@ -149,6 +180,20 @@ def _tokens(opened: Session, refresh: RefreshToken) -> dict[str, Any]:
 def spell(token_id: str) -> str:
     """A refresh token: the row's id and its HMAC, so that it can be told again and is stored nowhere."""
     return f"{token_id}.{b64(mac('refresh', token_id))}"
+
+
+_OWNER = text(
+    "select s.person_id from refresh_tokens t join sessions s on s.id = t.session_id where t.id = :token"
+)
+
+
+def account_of(given: str) -> str:
+    """Whose account a refresh token is of, for counting tries before it is judged; forged ones are all one."""
+    token_id, _, _ = given.partition(".")
+    if not hmac.compare_digest(spell(token_id).encode(), given.encode()):
+        return "unknown"
+    rows = read(_OWNER, {"token": bare(token_id, "tok")})
+    return f"per_{rows[0].person_id.hex}" if rows else "unknown"
 
 
 def refresh(given: str) -> dict[str, Any]:
@@ -240,11 +285,11 @@ def confirm_password(person_id: str, session_id: str, password: str) -> None:
     opened.password_at = real_now()
 
 
-def of(person: str) -> list[Session]:
-    """The open sessions of a person, newest first."""
-    rows = session.scalars(
-        select(Session)
-        .where(Session.person_id == person, Session.revoked_at.is_(None))
-        .order_by(Session.id.desc())
-    )
-    return list(rows)
+def of(person: str) -> Select[Session]:
+    """The open sessions of a person."""
+    return select(Session).where(Session.person_id == person, Session.revoked_at.is_(None))
+
+
+def installation_of(session_id: str) -> str:
+    """The installation on which a session was opened: a secret of that device."""
+    return session.get_one(Session, session_id).installation

@@ -310,6 +310,7 @@ def close_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     "POST",
     ONE + "/still-have-it",
     summary="The car is still with me",
+    while_suspended=True,
     returns=schemas.Rental,
     problems=(*STEP, NotFound),
 )
@@ -390,11 +391,11 @@ def read_readiness(rental: str, query: dict[str, Any]) -> dict[str, Any]:
     "POST",
     ONE + "/unlock",
     summary="Open the car",
+    while_suspended=True,
     returns=schemas.Command,
     key=True,
     also=(202,),
     asks=("Prefer", "Phone-Signature"),
-    limit="none",
     problems=(*DOOR, NotFound),
     after=_after_command,
 )
@@ -410,11 +411,11 @@ def unlock_rental(rental: str) -> Answer:
     "POST",
     ONE + "/pause",
     summary="Lock without ending",
+    while_suspended=True,
     returns=schemas.Command,
     key=True,
     also=(202,),
     asks=("Prefer", "Phone-Signature"),
-    limit="none",
     problems=(*DOOR, NotFound),
     after=_after_command,
 )
@@ -428,6 +429,7 @@ def pause_rental(rental: str) -> Answer:
     "POST",
     ONE + "/lock",
     summary="Lock and end the rental",
+    while_suspended=True,
     body=schemas.LockIn,
     returns=schemas.Command,
     key=True,
@@ -468,7 +470,6 @@ def read_rental_command(rental: str, command: str) -> dict[str, Any]:
     status=202,
     also=(200,),
     asks=("Prefer", "Phone-Signature"),
-    limit="none",
     after=_after_command,
     problems=(
         NotAllowed,
@@ -530,10 +531,11 @@ def read_receipt(rental: str) -> dict[str, Any]:
     "GET",
     ONE + "/alternatives",
     summary="Other cars for the same span",
+    query=Paging,
     returns=schemas.Alternatives,
     problems=(NotAllowed,),
 )
-def list_alternatives(rental: str) -> dict[str, Any]:
+def list_alternatives(rental: str, query: dict[str, Any]) -> Page:
     """Other cars free for the same span, for when this one fails."""
-    rows, row = alternatives.of(rental, caller().person)
-    return {"items": [found_car(one, {}, (row.from_at, row.to_at)) for one in rows]}
+    rows, row, following = alternatives.of(rental, caller().person, **query)
+    return Page([found_car(one, {}, (row.from_at, row.to_at)) for one in rows], following)

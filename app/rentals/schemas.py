@@ -302,4 +302,5 @@ class Receipt(Strict):
 class Alternatives(Strict):
     """Other cars, free for the rental's span."""
 
-    items = Many(fields.Nested(FoundCar), 20)
+    items = Many(fields.Nested(FoundCar), 100)
+    next_cursor = Text(200, allow_none=True)

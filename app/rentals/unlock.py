@@ -18,7 +18,7 @@ from app.facts import UnlockAsked
 from app.kit import clock, facts
 from app.kit.auth import Caller
 from app.kit.db import session, transactional
-from app.kit.errors import CommandOpen, NotReady, RateLimited
+from app.kit.errors import CommandOpen, NotAllowed, NotReady, RateLimited
 from app.rentals import access, commands, lifecycle, outcome, readiness
 from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
@@ -51,6 +51,8 @@ def unlock(by: Caller, rental_id: str) -> Command:
     """
     car, rental, role = access.locked_as(rental_id, by.person, Role.DRIVER, Role.OWNER)
     following = lifecycle.after(rental.stands, Step.UNLOCK, role)
+    if by.suspended and rental.stands in (State.BOOKED, State.UNLOCKING):
+        raise NotAllowed("Your account is suspended: no rental begins.")
     if rental.stands is State.BOOKED:
         return _first(car, rental, by)
     open_command = commands.open_of(car.no)

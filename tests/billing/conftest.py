@@ -8,7 +8,7 @@ from flask import Flask
 from app.billing import hold, routes
 from app.doors import Doors
 from app.factory import create_app
-from app.kit.db import db
+from app.kit.db import db, dispose
 from insurance.partners import partners_of
 from payments.double.running import RunningDouble
 from payments.stripe_gateway import StripeGateway
@@ -37,8 +37,7 @@ def bank(house: Flask, database: str, double: RunningDouble) -> Iterator[Flask]:
         api.register_blueprint(routes.webhooks)
     yield made
     with made.app_context():
-        db.session.remove()
-        db.engine.dispose()
+        dispose()
     gateway.close()
 
 

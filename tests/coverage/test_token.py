@@ -1,7 +1,9 @@
 import base64
+import json
 import uuid
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import jwt
 import pytest
@@ -109,6 +111,32 @@ def test_a_refusal_is_the_rfcs_own_json(
         assert answer.headers["WWW-Authenticate"].startswith("Basic")
 
 
+@pytest.mark.parametrize(
+    "odd", ["\x00", "cli_\x00", "\ud800", "cli_" + "G" * 32, "", "x" * 5000, 7, None, ["cli"]]
+)
+def test_what_cannot_be_a_client_is_not_the_client_it_says(http: Any, odd: Any) -> None:
+    claims = json.dumps({"sub": odd}).encode()
+    unsigned = ".".join(
+        base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in (b'{"alg":"ES256"}', claims, b"x")
+    )
+    by_assertion = post(http, {**GRANT, "client_assertion_type": ASSERTION, "client_assertion": unsigned})
+    assert (by_assertion.status_code, by_assertion.json["error"]) == (401, "invalid_client")
+    if isinstance(odd, str) and odd.isascii():
+        assert post(http, GRANT, Authorization=basic(quote(odd), "secret")).status_code == 401
+        if odd:
+            assert post(http, {**GRANT, "client_id": odd, "client_secret": "x"}).status_code == 401
+
+
+def test_a_token_of_endless_brackets_is_refused(http: Any) -> None:
+    deep = base64.urlsafe_b64encode(b"[" * 5000).rstrip(b"=").decode()
+    header = base64.urlsafe_b64encode(b'{"alg":"ES256","typ":"partner+jwt"}').rstrip(b"=").decode()
+    for token in (f"{header}.{deep}.eHh4", f"{deep}.{deep}.eHh4"):
+        form = {**GRANT, "client_assertion_type": ASSERTION, "client_assertion": token}
+        assert post(http, form).status_code == 401
+        for path in ("/v1/me", "/v1/insurer/exposure"):
+            assert http.get(path, headers={"Authorization": f"Bearer {token}"}).status_code == 401
+
+
 def test_two_proofs_at_once_are_refused(http: Any, made: tuple[Client, str]) -> None:
     form = {**GRANT, "client_id": made[0].id, "client_secret": made[1]}
     answer = post(http, form, Authorization=basic(*(made[0].id, made[1])))
@@ -135,6 +163,9 @@ def test_a_signed_assertion_buys_one_token_once(http: Any, keyed: Client, signer
         {"exp": real_now() + timedelta(hours=2)},
         {"iss": "cli_somebody"},
         {"jti": ""},
+        {"jti": "a\x00b"},
+        {"jti": "\ud800"},
+        {"exp": 10**30},
     ],
 )
 def test_an_assertion_that_is_not_for_us_now_is_refused(

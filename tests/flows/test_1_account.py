@@ -56,6 +56,7 @@ def test_the_code_comes_in_the_language_of_who_registers(newcomer: Actor) -> Non
 
 
 def test_nobody_signs_in_before_the_address_is_confirmed(newcomer: Actor) -> None:
+    newcomer.code()
     body = {"email": newcomer.email, "password": PASSWORD, "installation": newcomer.installation}
     newcomer.refused("POST", "/sessions", body, slug="email-unconfirmed")
 

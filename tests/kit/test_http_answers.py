@@ -236,3 +236,10 @@ def test_an_invitation_page_shows_no_markup_of_its_caller(client: FlaskClient) -
 def test_a_name_of_another_language_is_answered_in_it(ask: Ask) -> None:
     answer = ask("GET", "/v1/cars/car_" + "0" * 32, headers={"Accept-Language": "fr"})
     assert answer.get_json()["title"] != ask("GET", "/v1/cars/car_" + "0" * 32).get_json()["title"]
+
+
+def test_what_is_unavailable_says_when_to_ask_again(ask: Ask) -> None:
+    """Without a payments door no card can be saved."""
+    answer = ask("POST", "/v1/me/cards", headers={"Idempotency-Key": uuid.uuid4().hex})
+    assert (answer.status_code, slug(answer)) == (503, "unavailable")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60

@@ -1,10 +1,13 @@
 """Idempotency keys: an answer that had an effect is replayed, a refusal is judged anew, a secret shows once."""
 
+import hashlib
+import json
 import threading
 import uuid
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from app.kit.db import db
@@ -109,6 +112,25 @@ def test_no_secret_lies_in_the_store(house: Flask, ask: Ask) -> None:
         )
     assert stored
     assert not any(code in one for one in stored)
+
+
+def test_a_stored_fingerprint_does_not_let_a_password_be_guessed(house: Flask, client: FlaskClient) -> None:
+    """Without the settings' key nobody can compute it from a guessed body."""
+    same = key()
+    body = json.dumps({"email": f"{uuid.uuid4().hex}@example.org", "purpose": "reset"}).encode()
+    assert (
+        client.post("/v1/email-codes", data=body, content_type="application/json", headers=same).status_code
+        == 202
+    )
+    parts = (b"POST", b"/v1/email-codes", b"", body)
+    guessed = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+    with house.app_context(), db.engine.connect() as connection:
+        stored = connection.execute(
+            text("select fingerprint from idempotency_keys where key = :key"),
+            {"key": same["Idempotency-Key"]},
+        ).scalar_one()
+    assert len(stored) == 32
+    assert bytes(stored) != guessed
 
 
 def test_while_the_first_is_still_running_the_second_is_409(house: Flask, olga: Signed, ask: Ask) -> None:

@@ -10,7 +10,7 @@ from app import reactions
 from app.doors import Doors
 from app.factory import create_app
 from app.kit import facts
-from app.kit.db import db
+from app.kit.db import dispose
 from app.kit.keys import ensure_keys
 from app.messages.routes import routes
 from app.messages.tell import REACTIONS
@@ -34,8 +34,7 @@ def theatre(house: Flask, database: str, doors: Doors) -> Iterator[Flask]:
         ensure_keys()
     yield made
     with made.app_context():
-        db.session.remove()
-        db.engine.dispose()
+        dispose()
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ def code_in(letter: dict[str, str]) -> str:
 def test_a_new_address_gets_the_code_and_the_old_one_the_notice(app: Flask, letters: Letters) -> None:
     person = factories.person("Max Member")
     old, new = person.email, f"new.{uuid.uuid4().hex}@example.org"
-    password.ask_email_change(person.id, new)
+    password.send_change_code(person.id, new)
     stage.react_to_waiting("EmailCodeIssued", person.id)
     stage.react_to_waiting("EmailChangeAsked", person.id)
     stage.work()
@@ -283,7 +283,7 @@ def test_a_new_address_gets_the_code_and_the_old_one_the_notice(app: Flask, lett
 def test_the_old_address_hears_of_the_change_even_after_it(app: Flask, letters: Letters) -> None:
     person = factories.person("Max Member")
     old, new = person.email, f"new.{uuid.uuid4().hex}@example.org"
-    password.ask_email_change(person.id, new)
+    password.send_change_code(person.id, new)
     stage.react_to_waiting("EmailChangeAsked", person.id)
     _move(person.id, new)
     stage.work()
