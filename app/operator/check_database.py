@@ -156,10 +156,15 @@ def _sealing() -> Iterator[Finding]:
         yield ok("sealing", f"{lag:.1f} s behind")
 
 
+_LISTENS = text(
+    "select 1 from pg_stat_activity where query = 'listen commands' and datname = current_database() limit 1"
+)
+
+
 def _boxlink() -> Iterator[Finding]:
     """Whether it listens, is alive, and what it says of the broker."""
     start = "Start it: flask --app wsgi boxlink"
-    if not read(text("select 1 from pg_stat_activity where query = 'listen commands' limit 1")):
+    if not read(_LISTENS):
         yield warning("boxlink", "does not listen: no car can be opened", start)
         return
     sign = heartbeat.signs().get("boxlink")
