@@ -55,8 +55,8 @@ def measure(
     _until_sealed(place, console)
     rows = [_told(console, found) for found in rows_db.rows(place.application(), seeded)]
     over_http = [_told(console, one(seeded)) for one in rows_http.ROWS]
-    apart = rows_http.taken_apart(seeded)
     _drained(place, console)
+    apart = rows_http.taken_apart(seeded)
     unlock, unlock_apart = rows_http.unlock(place, seeded)
     rows += [over_http[0], _told(console, unlock), *over_http[1:]]
     return rows, [*apart, unlock_apart]
