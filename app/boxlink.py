@@ -17,7 +17,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from app.cars import box as boxes
 from app.cars import readings
 from app.cars.models import Box
-from app.kit import rights
+from app.kit import heartbeat, rights
 from app.kit.config import Settings
 from app.kit.db import release, session
 from app.kit.listen import connect, notices
@@ -114,7 +114,7 @@ class BoxLink:
 
     def _take_commands(self) -> None:
         """As their notices come; each second also those whose notice was lost, and those nobody works on any longer."""
-        swept = 0.0
+        swept = beaten = 0.0
         for notice in notices(self._settings.listen_database_url, "commands", SWEEP_S, self._stop):
             if notice:
                 self._submit(notice)
@@ -124,6 +124,9 @@ class BoxLink:
             self._in_context(abandoned.settle)
             for command in self._in_context(_waiting) or ():
                 self._submit(command)
+            if swept - beaten > heartbeat.EVERY_S:
+                self._in_context(heartbeat.beat, "boxlink", heartbeat.FINE if self._door.up else "down")
+                beaten = swept
 
     def _submit(self, command: str) -> None:
         with self._guard:

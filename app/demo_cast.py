@@ -20,7 +20,7 @@ from app.supervisor import Supervisor
 T = TypeVar("T")
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of people who exist for a minute
 WITHIN_S = 15.0
-FIRST_LOOK_AGAIN_S, LAST_LOOK_AGAIN_S = 0.03, 0.2
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.03, 0.25
 
 
 class Refused(AssertionError):
@@ -28,8 +28,8 @@ class Refused(AssertionError):
 
 
 def until(look: Callable[[], T | None], what: str, within_s: float = WITHIN_S) -> T:
-    """Look until there is something. Raises TimeoutError that says what was awaited."""
-    deadline, pause = time.monotonic() + within_s, FIRST_LOOK_AGAIN_S
+    """Look until there is something, less often the longer it takes. Raises TimeoutError that says what was awaited."""
+    deadline, pause = time.monotonic() + within_s, FIRST_PAUSE_S
     while True:
         found = look()
         if found:
@@ -37,7 +37,7 @@ def until(look: Callable[[], T | None], what: str, within_s: float = WITHIN_S) -
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {within_s:.0f} s for {what}")
         time.sleep(pause)
-        pause = min(pause * 1.5, LAST_LOOK_AGAIN_S)
+        pause = min(pause * 1.3, LAST_PAUSE_S)
 
 
 def b64(raw: bytes) -> str:

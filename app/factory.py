@@ -19,7 +19,7 @@ from app.communities import routes as communities
 from app.coverage import partner_routes, partners
 from app.coverage import routes as coverage
 from app.doors import Doors
-from app.kit import auth, facts, http, metrics, open_routes
+from app.kit import auth, facts, http, metrics, open_routes, ready
 from app.kit.auth import Loaders
 from app.kit.config import Settings
 from app.kit.db import db
@@ -28,6 +28,7 @@ from app.kit.listen import Waiting
 from app.kit.openapi import OPENAPI, Contract
 from app.kit.routes import PidConverter, Routes
 from app.messages import routes as messages
+from app.operator import check_outside
 from app.operator import routes as operators
 from app.people import routes as people
 from app.people import sign_in
@@ -116,6 +117,7 @@ def _wire() -> None:
     boxes.OPEN_COMMANDS[:] = [commands.open_needs_box]
     billing.MAY_SEE_RENTAL[:] = [_rental_role]
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]
+    ready.OUTSIDE[:] = [check_outside.seen]
 
 
 def _rental_role(rental: str, person: str) -> str:

@@ -81,9 +81,12 @@ class Supervisor:
         worker: bool = True,
         settings: dict[str, str] | None = None,
         entry: str = "wsgi:app",
+        database_url: str | None = None,
     ) -> None:
+        """`database_url`: a database to stand on; None means that of the environment, empty or none a server of its own."""
         self.folder, self._mode, self._api_workers, self._with_worker = folder, mode, api_workers, worker
         self._extra, self._entry = settings or {}, entry
+        self._given = os.environ.get("DATABASE_URL", "") if database_url is None else database_url
         self.parts: dict[str, Part] = {}
         self._postgres: EmbeddedPostgres | None = None
         self._broker: LocalBroker | None = None
@@ -109,7 +112,7 @@ class Supervisor:
 
     def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.database_url = os.environ.get("DATABASE_URL") or self._start_postgres()
+        self.database_url = self._given or self._start_postgres()
         mqtt_password = secrets.token_urlsafe(24)
         mqtt_port = self._start_broker(mqtt_password)
         api_port = free_port()

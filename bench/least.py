@@ -1,4 +1,4 @@
-"""The least Flask view that answers coverage: the same select by raw psycopg, no auth, no validation; on the same server."""
+"""The app that is measured, and on the same server the least Flask view that answers coverage: raw psycopg, no auth."""
 
 import threading
 from typing import Any
@@ -9,6 +9,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from app.coverage.coverage_at import _BY_PLATE, _QUERY
 from app.kit.listen import conninfo
+from bench.spans import Spans
 from wsgi import app as glovebox
 
 _NAMES = ("country", "plate", "at", "insurer", "position")
@@ -31,4 +32,4 @@ def coverage() -> Response:
     return jsonify({"covered": "yes" if row and row[-2] else "no", "data": row[6] if row else None})
 
 
-app = DispatcherMiddleware(glovebox, {"/least": least})
+app = Spans(DispatcherMiddleware(glovebox, {"/least": least}))

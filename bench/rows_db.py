@@ -5,7 +5,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -16,9 +16,9 @@ from app.cars import find, occupancy
 from app.coverage import coverage_at, sealed
 from app.kit.db import bare, db, session, transactional, uuid7
 from bench.load import quantile
+from bench.scale import Scale
 from bench.seed import Seeded
 
-ROUNDS, SLICE_S = 6, 1.0
 INSURER = "ins"
 Row = dict[str, Any]
 
@@ -37,12 +37,14 @@ def _row(name: str, ours: list[float], limit: list[float]) -> Row:
     }
 
 
-def _turns(ours: Callable[[], None], limit: Callable[[], None]) -> tuple[list[float], list[float]]:
+def _turns(
+    scale: Scale, ours: Callable[[], None], limit: Callable[[], None]
+) -> tuple[list[float], list[float]]:
     """A second of ours, a second of theirs, and again: noise hits both."""
     times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(ROUNDS):
+    for _ in range(scale.rounds):
         for which, call in enumerate((ours, limit)):
-            ends = time.perf_counter() + SLICE_S
+            ends = time.perf_counter() + scale.slice_s
             while (began := time.perf_counter()) < ends:
                 call()
                 times[which].append(time.perf_counter() - began)
@@ -59,8 +61,8 @@ def rows(app: Flask, seeded: Seeded) -> list[Row]:
 
 
 def _booking(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
-    """Lock the car, take the slot and its buffer, commit: through our occupancy, and the same statements by hand."""
-    start = datetime.now(UTC) + timedelta(days=390)
+    """Take a slot: our occupancy with its buffer and refusals, beside the least that is right: lock the car, insert, commit."""
+    start = seeded.now + timedelta(days=390)
     counter = iter(range(10**9))
 
     @transactional
@@ -79,27 +81,18 @@ def _booking(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
         n = next(raw_counter)
         car_id, no, _ = seeded.cars[n % len(seeded.cars)]
         at = start + timedelta(days=400, minutes=30 * (n // len(seeded.cars)))
-        ref, ends = f"ren_{uuid7().hex}", at + timedelta(minutes=20)
-        insert = "insert into occupancy (car_no, kind, ref, from_at, to_at) values (%s::int, %s, %s, %s, %s)"
         with raw.transaction():
-            raw.execute("select * from cars where id = %s for update", (bare(car_id, "car"),))
-            with raw.transaction():
-                raw.execute(insert, (no, "rental", ref, at, ends))
-            raw.execute("delete from occupancy where ref = %s and kind = 'buffer'", (ref,))
+            raw.execute("select no from cars where id = %s for update", (bare(car_id, "car"),))
             raw.execute(
-                "select min(from_at) from occupancy where car_no = %s::int and kind = 'block' and from_at >= %s",
-                (no, ends),
+                "insert into occupancy (car_no, kind, ref, from_at, to_at) values (%s::int, 'rental', %s, %s, %s)",
+                (no, f"ren_{uuid7().hex}", at, at + timedelta(minutes=20)),
             )
-            with raw.transaction():
-                raw.execute(insert, (no, "buffer", ref, ends, ends + timedelta(minutes=5)))
 
-    return _row("booking", *_turns(take, by_hand))
+    return _row("booking", *_turns(seeded.scale, take, by_hand))
 
 
-def _span() -> tuple[datetime, datetime]:
-    begins = datetime.now(UTC).replace(microsecond=0) + timedelta(
-        days=random.randint(1, 60), hours=random.randint(0, 23)
-    )
+def _span(seeded: Seeded) -> tuple[datetime, datetime]:
+    begins = seeded.now + timedelta(days=random.randint(1, 60), hours=random.randint(0, 23))
     return begins, begins + timedelta(hours=3)
 
 
@@ -123,20 +116,21 @@ def _search(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
     }
 
     def ours() -> None:
-        a, b = _span()
+        a, b = _span(seeded)
         find.find(person, {"limit": 50, "free_from": a, "free_to": b})
 
     def by_hand() -> None:
-        a, b = _span()
+        a, b = _span(seeded)
         raw.execute(statement, {**values, "free_from": a, "free_to": b}).fetchall()
 
-    return _row("search", *_turns(ours, by_hand))
+    return _row("search", *_turns(seeded.scale, ours, by_hand))
 
 
 def coverage_values(seeded: Seeded) -> dict[str, Any]:
     """Some car at some instant of the past."""
     _, _, plate = random.choice(seeded.cars)
-    at = seeded.past - timedelta(minutes=random.randint(1, 40_000))
+    back = 180 * seeded.scale.rentals // len(seeded.cars)
+    at = seeded.past - timedelta(minutes=random.randint(1, back))
     return {"country": "FR", "plate": plate, "at": at}
 
 
@@ -155,4 +149,4 @@ def _coverage(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
     def by_hand() -> None:
         raw.execute(statement, {**coverage_values(seeded), "insurer": insurer, "position": head}).fetchall()
 
-    return _row("coverage", *_turns(ours, by_hand))
+    return _row("coverage", *_turns(seeded.scale, ours, by_hand))

@@ -14,13 +14,13 @@ from app.supervisor import Supervisor
 from bench.load import Call, Measured, quantile, run
 from bench.rows_db import Row, coverage_values
 from bench.seed import Seeded
+from bench.where import Spent, spent
 from carbox.box import Box, BoxAddress, Command, CommandKind, DoorWiring, KeySensor
 from carbox.mqtt_link import BrokerAddress
 from carbox.ovms import OvmsBoxes
 
-SECONDS = 10.0
 AIMS = {"booking_http": 150.0, "availability_http": 330.0, "list_http": 150.0}
-UNLOCKS = 60
+TURNS = 4
 
 
 def _against_aim(name: str, found: Measured) -> Row:
@@ -46,64 +46,64 @@ def _json(token: str, **more: str) -> dict[str, str]:
     }
 
 
-def booking(place: Supervisor, seeded: Seeded) -> Row:
-    """POST /v1/rentals: each a quote of its own for a slot of its own, priced, with a card."""
+def _booking(seeded: Seeded, quotes: list[tuple[str, int]]) -> list[Call]:
     calls = []
-    for quote_id, who in seeded.quotes:
-        body = json.dumps({"quote": quote_id}).encode()
-        calls.append(
-            Call(
-                "POST",
-                "/v1/rentals",
-                _json(seeded.members[who][1], **{"Idempotency-Key": secrets.token_urlsafe(12)}),
-                body,
-            )
-        )
-    return _against_aim("booking_http", run(place.url, calls, seconds=SECONDS))
+    for quote_id, who in quotes:
+        headers = _json(seeded.members[who][1], **{"Idempotency-Key": secrets.token_urlsafe(12)})
+        calls.append(Call("POST", "/v1/rentals", headers, json.dumps({"quote": quote_id}).encode()))
+    return calls
 
 
-def availability(place: Supervisor, seeded: Seeded) -> Row:
+def booking(seeded: Seeded) -> Row:
+    """POST /v1/rentals: each a quote of its own for a slot of its own, priced, with a card."""
+    calls = _booking(seeded, seeded.quotes[: -seeded.scale.looks])
+    return _against_aim("booking_http", run(seeded.url, calls, seconds=seeded.scale.seconds))
+
+
+def availability(seeded: Seeded) -> Row:
     """GET a car's calendar of two weeks."""
-    now = datetime.now(UTC)
-    query = f"from={quote(inst(now))}&to={quote(inst(now + timedelta(days=14)))}"
-    calls = [
-        Call(
-            "GET",
-            f"/v1/cars/{seeded.cars[n % len(seeded.cars)][0]}/calendar?{query}",
-            _json(seeded.members[n % 100][1]),
-        )
-        for n in range(20_000)
-    ]
-    return _against_aim("availability_http", run(place.url, calls, seconds=SECONDS))
+    query = f"from={quote(inst(seeded.now))}&to={quote(inst(seeded.now + timedelta(days=14)))}"
+    calls = []
+    for n in range(seeded.scale.calls):
+        car, token = seeded.cars[n % len(seeded.cars)][0], seeded.members[n % len(seeded.members)][1]
+        calls.append(Call("GET", f"/v1/cars/{car}/calendar?{query}", _json(token)))
+    return _against_aim("availability_http", run(seeded.url, calls, seconds=seeded.scale.seconds))
 
 
-def listing(place: Supervisor, seeded: Seeded) -> Row:
+def listing(seeded: Seeded) -> Row:
     """GET 100 of 200 cars free for a span, with totals."""
     calls = []
-    for n in range(8000):
-        a = datetime.now(UTC).replace(microsecond=0, second=0) + timedelta(days=20 + n % 50, hours=n % 24)
+    for n in range(seeded.scale.calls):
+        a = seeded.now + timedelta(days=20 + n % 50, hours=n % 24)
         query = f"free_from={quote(inst(a))}&free_to={quote(inst(a + timedelta(hours=5)))}&limit=100"
-        calls.append(Call("GET", f"/v1/cars?{query}", _json(seeded.members[n % 100][1])))
-    return _against_aim("list_http", run(place.url, calls, seconds=SECONDS))
+        calls.append(Call("GET", f"/v1/cars?{query}", _json(seeded.members[n % len(seeded.members)][1])))
+    return _against_aim("list_http", run(seeded.url, calls, seconds=seeded.scale.seconds))
 
 
-def coverage(place: Supervisor, seeded: Seeded) -> Row:
-    """The insurer's question over HTTP, beside the least view on the same server, in turns."""
+def _coverage(seeded: Seeded, count: int) -> tuple[list[Call], list[Call]]:
+    """The insurer's question, and the same of the least view."""
     insurer = str(bare(seeded.insurer, "ins"))
     ours, least = [], []
-    for _ in range(30_000):
+    for _ in range(count):
         values = coverage_values(seeded)
         query = f"plate={values['plate']}&country=FR&at={quote(inst(values['at']))}"
         ours.append(Call("GET", f"/v1/insurer/coverage?{query}", _json(seeded.insurer_token)))
         least.append(Call("GET", f"/least/coverage?{query}&insurer={insurer}&position=10000000", {}))
+    return ours, least
+
+
+def coverage(seeded: Seeded) -> Row:
+    """The insurer's question over HTTP, beside the least view on the same server, in turns."""
+    ours, least = _coverage(seeded, seeded.scale.calls)
+    each, seconds = seeded.scale.calls // TURNS, seeded.scale.seconds / TURNS
     mine, theirs = [], []
-    for turn in range(4):
-        part = slice(turn * 7000, (turn + 1) * 7000)
-        mine.append(run(place.url, ours[part], seconds=SECONDS / 4))
-        theirs.append(run(place.url, least[part], seconds=SECONDS / 4))
+    for turn in range(TURNS):
+        part = slice(turn * each, (turn + 1) * each)
+        mine.append(run(seeded.url, ours[part], seconds=seconds))
+        theirs.append(run(seeded.url, least[part], seconds=seconds))
     if any(one.failed for one in (*mine, *theirs)):
         raise RuntimeError("coverage_http: requests failed")
-    rate, limit = sum(m.rate for m in mine) / 4, sum(t.rate for t in theirs) / 4
+    rate, limit = sum(m.rate for m in mine) / TURNS, sum(t.rate for t in theirs) / TURNS
     return {
         "name": "coverage_http",
         "ours": round(rate, 1),
@@ -115,8 +115,20 @@ def coverage(place: Supervisor, seeded: Seeded) -> Row:
     }
 
 
-def unlock(place: Supervisor) -> Row:
-    """Pause and resume a rental over HTTP, beside the bare MQTT exchange with the same box; the difference is ours."""
+def taken_apart(seeded: Seeded) -> list[Spent]:
+    """A booking and an insurer's question, each by where its time goes."""
+    looks = seeded.scale.looks
+    return [
+        spent("booking_http", seeded.url, _booking(seeded, seeded.quotes[-looks:])),
+        spent("coverage_http", seeded.url, _coverage(seeded, looks)[0]),
+    ]
+
+
+def unlock(place: Supervisor, seeded: Seeded) -> tuple[Row, Spent]:
+    """Pause and resume a rental over HTTP, beside the bare MQTT exchange with the same box; the difference is ours.
+
+    Then the same again, taken apart.
+    """
     olga, max_ = Actor(place, "Olga Owner").register(), Actor(place, "Max Member").register()
     car = olga.add_car()
     street = olga.pair_box(car)
@@ -135,13 +147,15 @@ def unlock(place: Supervisor) -> Row:
     )["id"]
     until(lambda: max_.get(f"/rentals/{rental}/readiness", step="unlock")["ready"] or None, "readiness")
     max_.post(f"/rentals/{rental}/unlock", headers={"Prefer": "wait=15"})
-    over_http = _timed_http(place.url, rental, max_.access)
-    bare_mqtt = _timed_mqtt(place, street.username, olga, car)
+    over_http = _timed_http(seeded.url, _doors(rental, max_.access, seeded.scale.unlocks))
+    doors = _doors(rental, max_.access, max(1, seeded.scale.looks // 4))
+    apart = spent("unlock", seeded.url, doors, _opens)
+    bare_mqtt = _timed_mqtt(place, street.username, seeded.scale.unlocks)
     p50, p99 = (
         quantile(over_http, 0.5) - quantile(bare_mqtt, 0.5),
         quantile(over_http, 0.99) - quantile(bare_mqtt, 0.5),
     )
-    return {
+    row = {
         "name": "unlock",
         "ours": round(quantile(over_http, 0.5) * 1000, 2),
         "limit": round(quantile(bare_mqtt, 0.5) * 1000, 2),
@@ -150,31 +164,45 @@ def unlock(place: Supervisor) -> Row:
         "p50_ms": round(p50 * 1000, 2),
         "p99_ms": round(p99 * 1000, 2),
     }
+    return row, apart
 
 
-def _timed_http(url: str, rental: str, token: str) -> list[float]:
+def _doors(rental: str, token: str, unlocks: int) -> list[Call]:
     """Door commands one after the other: pause, resume, pause ..."""
+    return [
+        Call(
+            "POST",
+            f"/v1/rentals/{rental}/{step}",
+            _json(token, **{"Idempotency-Key": secrets.token_urlsafe(12), "Prefer": "wait=15"}),
+        )
+        for _ in range(unlocks)
+        for step in ("pause", "unlock")
+    ]
+
+
+def _opens(call: Call) -> bool:
+    return call.path.endswith("/unlock")
+
+
+def _timed_http(url: str, calls: list[Call]) -> list[float]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     times = []
-    for n in range(UNLOCKS * 2):
-        step = "pause" if n % 2 == 0 else "unlock"
-        headers = _json(token, **{"Idempotency-Key": secrets.token_urlsafe(12), "Prefer": "wait=15"})
+    for call in calls:
         began = time.perf_counter()
-        connection.request("POST", f"/v1/rentals/{rental}/{step}", None, headers)
+        connection.request(call.method, call.path, None, call.headers)
         answer = connection.getresponse()
         body = answer.read()
         if answer.status != 200:
             raise RuntimeError(f"unlock: {answer.status} {body[:300]!r}")
-        if step == "unlock":
+        if _opens(call):
             times.append(time.perf_counter() - began)
     connection.close()
     return times
 
 
-def _timed_mqtt(place: Supervisor, username: str, olga: Actor, car: str) -> list[float]:
+def _timed_mqtt(place: Supervisor, username: str, unlocks: int) -> list[float]:
     """The same commands by the driver alone: sign of life, publish, answer, evidence. boxlink is stopped meanwhile."""
-    del olga, car
     place.parts["boxlink"].stop()
     environment = place.environment
     vehicle = place.control("simulator", "GET", "state")
@@ -193,7 +221,7 @@ def _timed_mqtt(place: Supervisor, username: str, olga: Actor, car: str) -> list
     times = []
     try:
         until(lambda: door.alive(box) or None, "the box")
-        for n in range(UNLOCKS * 2):
+        for n in range(unlocks * 2):
             began = time.perf_counter()
             door.send(box, Command(kinds[n % 2]), command_id=secrets.token_hex(8))
             if kinds[n % 2] is CommandKind.UNLOCK:
@@ -204,4 +232,4 @@ def _timed_mqtt(place: Supervisor, username: str, olga: Actor, car: str) -> list
     return times
 
 
-ROWS: tuple[Callable[[Supervisor, Seeded], Row], ...] = (coverage, availability, listing, booking)
+ROWS: tuple[Callable[[Seeded], Row], ...] = (coverage, availability, listing, booking)

@@ -1,4 +1,4 @@
-"""The place that is measured: one owner, 100 members, 200 cars on terms, 50,000 past rentals with their covers and facts."""
+"""The place that is measured: an owner, members, cars on terms, past rentals with their covers and facts, quotes."""
 
 import json
 import uuid
@@ -14,9 +14,9 @@ from app.kit import auth
 from app.kit.db import new_id, uuid7
 from app.kit.listen import conninfo
 from app.supervisor import Supervisor
+from bench.scale import FULL, Scale
 from payments.pricing import Fare, estimate
 
-CARS, MEMBERS, RENTALS, SLOTS = 200, 100, 50_000, 6000
 TERMS: dict[str, Any] = {
     **terms.DEFAULTS,
     "currency": "EUR",
@@ -50,8 +50,11 @@ DATA: dict[str, Any] = {
 
 @dataclass(slots=True)
 class Seeded:
-    """What the measurements use."""
+    """What the measurements use; `url` is the server they ask."""
 
+    url: str
+    scale: Scale
+    now: datetime
     dsn: str
     owner: str
     owner_token: str
@@ -64,27 +67,18 @@ class Seeded:
     past: datetime
 
 
-def seed(place: Supervisor) -> Seeded:
-    """Write it with SQL: through the API it would take an hour."""
+def seed(place: Supervisor, scale: Scale = FULL, url: str = "") -> Seeded:
+    """Write it with SQL: through the API it would take an hour. `url`: the server to measure, when not the place's own."""
     dsn = conninfo(place.database_url)
-    reason = ("--reason", "bench")
-    insurer = json.loads(place.flask("operator", "insurer", "add", "Exemple Assurances", *reason))["insurer"]
-    file = place.folder / "policy.json"
-    file.write_text(json.dumps({**POLICY, "number": "FR-BENCH"}), "utf-8")
-    policy = json.loads(place.flask("operator", "policy", "add", insurer, str(file), *reason))["policy"]
-    place.flask("operator", "policy", "activate", policy, *reason)
-    client = json.loads(
-        place.flask(
-            "operator", "insurer", "client", insurer, "--label", "bench", "--scope", "coverage:read", *reason
-        )
-    )
-    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    insurer, policy, client = _insurer(place, dsn)
+    now = datetime.fromisoformat(place.flask("clock", "show").strip())
+    now = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     with psycopg.connect(dsn, autocommit=False) as db:
-        people = _people(db, now)
+        people = _people(db, scale.members, now)
         community = _community(db, people, now)
-        cars = _cars(db, people[0], community, now)
-        past = _past(db, people, community, cars, insurer, policy, now)
-        quotes = _quotes(db, people[1:], community, cars, now)
+        cars = _cars(db, scale.cars, people[0], community, now)
+        past = _past(db, scale.rentals, people, community, cars, insurer, policy, now)
+        quotes = _quotes(db, scale.slots, people[1:], community, cars, now)
         db.commit()
     with psycopg.connect(dsn, autocommit=True) as db:
         db.execute("vacuum analyze")
@@ -94,6 +88,9 @@ def seed(place: Supervisor) -> Seeded:
             for p, s in people
         ]
     return Seeded(
+        url or place.url,
+        scale,
+        now,
         dsn,
         tokens[0][0],
         tokens[0][1],
@@ -107,6 +104,22 @@ def seed(place: Supervisor) -> Seeded:
     )
 
 
+def _insurer(place: Supervisor, dsn: str) -> tuple[str, str, dict[str, Any]]:
+    """An insurer with a policy and a client; the policy is put in force where none is."""
+    reason = ("--reason", "bench")
+    insurer = json.loads(place.flask("operator", "insurer", "add", "Bench Assurances", *reason))["insurer"]
+    file = place.folder / "policy.json"
+    file.write_text(json.dumps({**POLICY, "number": "FR-BENCH"}), "utf-8")
+    policy = json.loads(place.flask("operator", "policy", "add", insurer, str(file), *reason))["policy"]
+    with psycopg.connect(dsn) as db:
+        known = db.execute("select 1 from policies_in_force where country = 'FR' and to_at > business_now()")
+        if known.fetchone() is None:
+            place.flask("operator", "policy", "activate", policy, *reason)
+    scope = ("--scope", "coverage:read")
+    made = place.flask("operator", "insurer", "client", insurer, "--label", "bench", *scope, *reason)
+    return insurer, policy, json.loads(made)
+
+
 def _partner_token(place: Supervisor, client: dict[str, Any], insurer: str) -> str:
     with place.application().app_context():
         return auth.partner_token(
@@ -114,8 +127,8 @@ def _partner_token(place: Supervisor, client: dict[str, Any], insurer: str) -> s
         )
 
 
-def _people(db: psycopg.Connection[Any], now: datetime) -> list[tuple[uuid.UUID, uuid.UUID]]:
-    made = [(uuid7(), uuid7()) for _ in range(MEMBERS + 1)]
+def _people(db: psycopg.Connection[Any], members: int, now: datetime) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    made = [(uuid7(), uuid7()) for _ in range(members + 1)]
     with db.cursor() as cursor:
         cursor.executemany(
             "insert into people (id, name, email, email_key, email_confirmed_at, password_hash, language, country, time_zone,"
@@ -171,11 +184,15 @@ def _community(
 
 
 def _cars(
-    db: psycopg.Connection[Any], owner: tuple[uuid.UUID, uuid.UUID], community: uuid.UUID, now: datetime
+    db: psycopg.Connection[Any],
+    count: int,
+    owner: tuple[uuid.UUID, uuid.UUID],
+    community: uuid.UUID,
+    now: datetime,
 ) -> list[tuple[uuid.UUID, int, str]]:
     cars = []
     whole = f"{{[{(now - timedelta(days=2)).isoformat()},{(now + timedelta(days=400)).isoformat()})}}"
-    for n in range(CARS):
+    for n in range(count):
         car, plate = uuid7(), f"BE{n:05d}"
         no = db.execute(
             "insert into cars (id, owner_id, plate, vin, make, model, powertrain, seats, country, time_zone, home_lat, home_lon,"
@@ -216,6 +233,7 @@ def _cars(
 
 def _past(
     db: psycopg.Connection[Any],
+    count: int,
     people: list[tuple[uuid.UUID, uuid.UUID]],
     community: uuid.UUID,
     cars: list[tuple[uuid.UUID, int, str]],
@@ -224,7 +242,7 @@ def _past(
     now: datetime,
 ) -> datetime:
     """Rentals of two hours, one every three, going back from two days ago; each with cover, versions and facts."""
-    each, first = RENTALS // CARS, now - timedelta(days=2)
+    each, first = count // len(cars), now - timedelta(days=2)
     price = estimate(
         terms.tariff(TERMS), Fare.PRICED, first, first + timedelta(hours=2), _zone(), None
     ).to_dict()
@@ -245,7 +263,7 @@ def _past(
         for n, (car, no, _) in enumerate(cars):
             for k in range(each):
                 a = first - timedelta(hours=3 * (k + 1))
-                driver = people[1 + (n + k) % MEMBERS][0]
+                driver = people[1 + (n + k) % (len(people) - 1)][0]
                 copy.write_row((uuid7(), uuid7(), uuid7(), car, no, driver, a, a + timedelta(hours=2)))
     db.execute(
         "insert into quotes (id, person_id, car_id, community_id, from_at, to_at, fare, terms_version, terms, price, conditions,"
@@ -287,6 +305,7 @@ def _zone() -> Any:
 
 def _quotes(
     db: psycopg.Connection[Any],
+    count: int,
     members: list[tuple[uuid.UUID, uuid.UUID]],
     community: uuid.UUID,
     cars: list[tuple[uuid.UUID, int, str]],
@@ -294,9 +313,9 @@ def _quotes(
 ) -> list[tuple[str, int]]:
     """Quotes for distinct slots from the day after tomorrow on; the number is the member's who holds it."""
     made, rows = [], []
-    for n in range(SLOTS):
-        car, _, _ = cars[n % CARS]
-        a = now + timedelta(days=2, hours=3 * (n // CARS))
+    for n in range(count):
+        car, _, _ = cars[n % len(cars)]
+        a = now + timedelta(days=2, hours=3 * (n // len(cars)))
         price = estimate(terms.tariff(TERMS), Fare.PRICED, a, a + timedelta(hours=2), _zone(), None).to_dict()
         who, quote = n % len(members), uuid7()
         rows.append(

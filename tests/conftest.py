@@ -1,14 +1,18 @@
-"""What tests stand on: a real PostgreSQL of this test process, the app on it, people and cars to play with."""
+"""What tests stand on: a real PostgreSQL, a database of this test process, the app on it, people and cars to play with."""
 
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
+from psycopg.sql import SQL, Identifier
+from sqlalchemy.engine import make_url
 
 from app.demo import POLICY, SCOPES
 from app.doors import Doors
@@ -16,6 +20,7 @@ from app.factory import create_app
 from app.kit.config import Limits, Mode, Settings
 from app.kit.db import dispose
 from app.kit.embedded_postgres import EmbeddedPostgres
+from app.kit.listen import conninfo
 from app.supervisor import Supervisor
 from insurance.partners import partners_of
 
@@ -38,9 +43,35 @@ def settings_for(database_url: str) -> Settings:
     )
 
 
+@contextmanager
+def own_database(what: str) -> Iterator[str]:
+    """A database of this test process on the server of DATABASE_URL, gone afterwards; empty when there is no such server."""
+    given = os.environ.get("DATABASE_URL", "")
+    if not given:
+        yield ""
+        return
+    url = make_url(given)
+    name = f"{url.database}_{what}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    drop = SQL("drop database if exists {} with (force)").format(Identifier(name))
+    make = SQL("create database {} template template0 encoding 'UTF8'").format(Identifier(name))
+    with psycopg.connect(conninfo(given), autocommit=True) as server:
+        server.execute(drop)
+        server.execute(make)
+    own = url.set(drivername="postgresql+psycopg", database=name)
+    try:
+        yield own.render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(conninfo(given), autocommit=True) as server:
+            server.execute(drop)
+
+
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One cluster per test process, migrated."""
+    """One cluster per test process, or one database of it on the server of DATABASE_URL."""
+    with own_database("rows") as given:
+        if given:
+            yield given
+            return
     folder: Path = tmp_path_factory.mktemp("postgres")
     os.chmod(folder, 0o755)  # noqa: PTH101, S103
     server = EmbeddedPostgres(folder)
@@ -72,9 +103,11 @@ def app(house: Flask) -> Iterator[Flask]:
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
     """Everything, once per test process: PostgreSQL, Mosquitto, doubles, simulator, API, worker, boxlink."""
-    with Supervisor(
-        tmp_path_factory.mktemp("place"), mode="test", api_workers=1, settings=IN_TESTS
-    ) as running:
+    folder = tmp_path_factory.mktemp("place")
+    with (
+        own_database("place") as given,
+        Supervisor(folder, mode="test", api_workers=1, settings=IN_TESTS, database_url=given) as running,
+    ):
         insure(running)
         yield running
 

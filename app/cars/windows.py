@@ -5,13 +5,12 @@ A wall time that does not exist that day moves forward by the gap; one that exis
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrule, rruleset, rrulestr
 from sqlalchemy import select, text
 
 from app.cars import access
@@ -25,6 +24,7 @@ HORIZON, BEHIND, REFRESH = timedelta(days=400), timedelta(days=2), timedelta(day
 LONGEST = timedelta(days=366)
 _PARTS = re.compile(r"(FREQ|BYDAY|INTERVAL|UNTIL)=([A-Z0-9,]+)")
 _DAYS = re.compile(r"(MO|TU|WE|TH|FR|SA|SU)(,(MO|TU|WE|TH|FR|SA|SU)){0,6}")
+_WEEK = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,16 @@ def check_rrule(rule: str) -> str | None:
     if "UNTIL" in parts and not re.fullmatch(r"\d{8}(T\d{6})?", parts["UNTIL"]):
         return "UNTIL is a local date such as 20270331."
     try:
-        rrulestr(rule, dtstart=datetime(2027, 1, 1))  # noqa: DTZ001 - wall time
+        _until(parts)
     except ValueError:
-        return "Not a rule that can be read."
+        return "UNTIL is no date that exists."
     return None
 
 
-def whole_until(rule: str) -> str:
-    """A bare date in UNTIL means that whole day, as people read it."""
-    return re.sub(r"UNTIL=(\d{8})(?!T)", r"UNTIL=\1T235959", rule)
+def _until(parts: dict[str, str]) -> datetime:
+    """The last wall time at which a repetition may begin; a bare date means that whole day, as people read it."""
+    written = parts.get("UNTIL", "99991231")
+    return datetime.fromisoformat(written if "T" in written else f"{written}T235959")
 
 
 def spans(rule: Rule, zone: ZoneInfo, start: datetime, end: datetime) -> list[Span]:
@@ -80,23 +81,26 @@ def instant(local: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _occurrences(rule: Rule, zone: ZoneInfo, start: datetime, end: datetime) -> Iterable[datetime]:
-    if rule.rrule is None and not rule.rdates:
-        return [rule.from_local]
-    dates = rruleset()
-    if rule.rrule is None:
-        dates.rdate(rule.from_local)
-    else:
-        repeated = rrulestr(whole_until(rule.rrule), dtstart=rule.from_local)
-        assert isinstance(repeated, rrule)
-        dates.rrule(repeated)
+    """The wall times at which the rule begins: those of its repetition between two instants, and its single dates."""
+    first, last = start.astimezone(zone).date(), end.astimezone(zone).date()
+    dates = {rule.from_local.date()} if rule.rrule is None else set(_repeated(rule, rule.rrule, first, last))
     time = rule.from_local.time()
-    for one in rule.rdates:
-        dates.rdate(datetime.combine(one, time))
-    for one in rule.exdates:
-        dates.exdate(datetime.combine(one, time))
-    local = (start.astimezone(zone).replace(tzinfo=None), end.astimezone(zone).replace(tzinfo=None))
-    between: Sequence[datetime] = dates.between(*local, inc=True)
-    return between
+    return [datetime.combine(one, time) for one in sorted((dates | set(rule.rdates)) - set(rule.exdates))]
+
+
+def _repeated(rule: Rule, rrule: str, first: date, last: date) -> Iterator[date]:
+    """The days of an RRULE from first to last. A day is looked at by itself: a rule that never comes true ends too."""
+    parts = dict(part.partition("=")[::2] for part in rrule.split(";"))
+    begins, every, until = rule.from_local.date(), int(parts.get("INTERVAL", "1")), _until(parts)
+    weekly = parts["FREQ"] == "WEEKLY"
+    days = parts.get("BYDAY") or (_WEEK[begins.weekday()] if weekly else ",".join(_WEEK))
+    since = begins - timedelta(days=begins.weekday()) if weekly else begins
+    length = 7 if weekly else 1
+    for number in range(max(first, begins).toordinal(), last.toordinal() + 1):
+        day = date.fromordinal(number)
+        due = (day - since).days // length % every == 0 and _WEEK[day.weekday()] in days
+        if due and datetime.combine(day, rule.from_local.time()) <= until:
+            yield day
 
 
 def union(found: Iterable[Span]) -> list[Span]:

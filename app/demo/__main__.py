@@ -11,7 +11,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from app.demo import after, before
+from app.demo import after, before, late, refused
 from app.demo.stage import Stage, Telling
 from app.demo_cast import Actor, hours, until
 from app.kit.config import from_environment
@@ -26,11 +26,16 @@ CHAPTERS = (
     before.offer,
     before.free_loan,
     before.get_ready,
+    refused.times,
+    refused.card,
     after.book,
     after.drive,
     after.wrong_turns,
     after.settle,
+    late.door,
+    late.too_late,
     after.insurer,
+    late.silence,
 )
 
 

@@ -1,12 +1,14 @@
 """The rental: booked, driven, with its wrong turns, settled, and seen by the insurer."""
 
 import json
+import time
 from typing import Any
 
 import requests
 from joserfc import jws
 from joserfc.jwk import KeySet
 
+from app.demo import SCOPES
 from app.demo.stage import Stage, slug
 from app.demo_cast import hours, until
 
@@ -113,14 +115,7 @@ def settle(on: Stage) -> None:
 
 def insurer(on: Stage) -> None:
     on.told.chapter("Ines, the insurer")
-    form = {
-        "grant_type": "client_credentials",
-        "client_id": on.ines["client_id"],
-        "client_secret": on.ines["client_secret"],
-    }
-    token = requests.post(f"{on.place.url}/oauth/token", data=form, timeout=10).json()["access_token"]
-    ask = requests.Session()
-    ask.headers["Authorization"] = f"Bearer {token}"
+    ask = _desk(on, on.ines)
     base = f"{on.place.url}/v1/insurer"
     span = on.max.get(f"/rentals/{on.rental['id']}")["actual"]
     query = {"plate": on.plate, "country": "FR", "at": span["from"]}
@@ -130,6 +125,8 @@ def insurer(on: Stage) -> None:
         f"asks whether {on.plate} was covered at the unlock",
         f"{seen['covered']}, {seen['cover']['id']}, as of position {seen.get('position')}",
     )
+    other = _desk(on, _another(on)).get(f"{base}/covers/{seen['cover']['id']}", timeout=10)
+    on.told.step("another", "insurer asks for that cover", slug(other.json()))
     after = ask.get(f"{base}/coverage", params={**query, "at": span["to"]}, timeout=10).json()
     on.told.step("Ines", "asks for the instant of the lock", f"{after['covered']} (half-open spans)")
     changes, cursor = [], None
@@ -149,6 +146,25 @@ def insurer(on: Stage) -> None:
         "was told of each version over its own API",
         f"{len(told)} reports of {seen['cover']['id'][:16]}…",
     )
+
+
+def _desk(on: Stage, client: dict[str, Any]) -> requests.Session:
+    """A session signed in as a client of an insurer."""
+    form = {
+        "grant_type": "client_credentials",
+        **{name: client[name] for name in ("client_id", "client_secret")},
+    }
+    token = requests.post(f"{on.place.url}/oauth/token", data=form, timeout=10).json()["access_token"]
+    made = requests.Session()
+    made.headers["Authorization"] = f"Bearer {token}"
+    return made
+
+
+def _another(on: Stage) -> dict[str, Any]:
+    """A client of an insurer that has nothing to do with this car."""
+    made = on.operator("insurer", "add", f"Andere Versicherung {time.time_ns()}")["insurer"]
+    client: dict[str, Any] = on.operator("insurer", "client", made, "--label", "desk", "--scope", SCOPES[0])
+    return client
 
 
 def _verified(on: Stage, token: Any) -> str:

@@ -41,6 +41,14 @@ def slug(document: Any) -> str:
     return f"{document['status']} {document['type'].removeprefix('/problems/')}: {document.get('detail', '')}"
 
 
+def unmet(document: Any) -> str:
+    """The conditions of a refusal that are not met, by name, and what to do about the first."""
+    missing = [one for one in document["conditions"] if not one["met"]]
+    return (
+        f"{document['status']} not-ready: {', '.join(one['code'] for one in missing)}. {missing[0]['remedy']}"
+    )
+
+
 class Stage:
     """Olga, Max and Charlie on a place, and where their story stands."""
 
@@ -57,18 +65,39 @@ class Stage:
     def operator(self, *arguments: str) -> Any:
         return json.loads(self.place.flask("operator", *arguments, "--reason", "the demo"))
 
-    def payment(self, state: str) -> Any:
-        rows = self.max.get(f"/rentals/{self.rental['id']}/payments")["items"]
+    def payment(self, state: str, rental: str | None = None) -> Any:
+        rows = self.max.get(f"/rentals/{rental or self.rental['id']}/payments")["items"]
         return next((row for row in rows if row["state"] == state), None)
+
+    def state(self) -> str:
+        return str(self.max.get(f"/rentals/{self.rental['id']}")["state"])
+
+    def forward(self, span: str) -> None:
+        """Business time moves on; the box says something, so that it counts as heard."""
+        self.place.flask("clock", "forward", span)
+        self.wake()
+
+    def wake(self) -> None:
+        """The box reports: the keys leave the glove box and come back."""
+        path = f"/cars/{self.car}/state"
+        before = self.olga.get(path)["last_heard_at"]
+        self.street.do("keys", in_glove_box=False)
+        self.street.do("keys", in_glove_box=True)
+
+        def heard() -> bool:
+            seen = self.olga.get(path)
+            return seen["last_heard_at"] != before and seen["keys_in_glove_box"]["value"] is True
+
+        until(heard, "a word from the box")
 
     def span(self, begins: timedelta, ends: timedelta) -> dict[str, Any]:
         now = self.max.now()
         return {"car": self.car, "from": inst(now + begins), "to": inst(now + ends)}
 
-    def book(self, begins: timedelta, ends: timedelta) -> Any:
+    def book(self, begins: timedelta, ends: timedelta, **more: str) -> Any:
         quote = self.max.post("/quotes", self.span(begins, ends), want=201)
         accept = [one["version"] for one in quote["conditions"]]
-        rental = self.max.post("/rentals", {"quote": quote["id"], "accept": accept}, want=201)
+        rental = self.max.post("/rentals", {"quote": quote["id"], "accept": accept, **more}, want=201)
         self.olga.pushed("rental_asked")
         return self.olga.post(f"/rentals/{rental['id']}/approve")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
+from app.kit import heartbeat
 from app.kit.db import release
 from app.kit.keys import settings
 from app.kit.listen import connect, notices
@@ -36,10 +37,13 @@ def _while_leading(
     with connect(url) as mine:
         if mine.execute("select pg_try_advisory_lock(%s)", (lock,)).fetchone() != (True,):
             return
-        looked = time.monotonic()
+        looked, beaten = time.monotonic(), 0.0
         for _notice in notices(url, channel, every_s, stop):
             if time.monotonic() - looked > STILL_LEADER_S:
                 mine.execute("select 1")
-                looked = time.monotonic()
+                looked, beaten = time.monotonic(), 0.0
             work()
             release()
+            if time.monotonic() - beaten > heartbeat.EVERY_S:
+                heartbeat.beat(channel)
+                beaten = time.monotonic()

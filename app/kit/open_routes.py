@@ -2,22 +2,14 @@
 
 import html
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from flask import Blueprint, Response, current_app, render_template_string
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.kit import i18n, metrics
-from app.kit.db import read
+from app.kit import i18n, ready
 from app.kit.errors import BY_SLUG, NotFound
 
 routes = Blueprint("open", __name__)
-ROOT = Path(__file__).parent.parent.parent
-LAGS_FINE_S = 5.0
 
 
 @routes.get("/healthz")
@@ -27,48 +19,15 @@ def healthz() -> dict[str, str]:
 
 
 @routes.get("/readyz")
-def readyz() -> tuple[dict[str, Any], int]:
+def readyz() -> ready.Answer:
     """Database and migrations decide; the rest is shown as degraded."""
-    try:
-        at = read(text("select version_num from alembic_version"))
-    except SQLAlchemyError:
-        return {"status": "unavailable", "checks": {"database": "down"}}, 503
-    wanted = head()
-    if not at or at[0][0] != wanted:
-        return {"status": "unavailable", "checks": {"database": "ok", "migrations": f"want {wanted}"}}, 503
-    checks = {"database": "ok", "migrations": "ok", **degraded()}
-    state = "ok" if set(checks.values()) == {"ok"} else "degraded"
-    return {"status": state, "checks": checks}, 200
-
-
-def degraded() -> dict[str, str]:
-    """What is slow or shut, without being a reason to send nobody here."""
-    lags, doors = metrics.lags(), current_app.extensions["glovebox"].doors
-    checks = {
-        "sealing": "ok" if lags["sealing_lag"] < LAGS_FINE_S else f"{lags['sealing_lag']:.0f} s behind",
-        "queue": "ok" if lags["queue_lag"] < LAGS_FINE_S else f"{lags['queue_lag']:.0f} s behind",
-        "failed_jobs": "ok" if not lags["failed"] else f"{lags['failed']:.0f} to look at",
-        "deadlines": "ok" if not lags["overdue"] else f"{lags['overdue']:.0f} overdue",
-    }
-    for name in ("payments", "push", "mail"):
-        checks[name] = "ok" if getattr(doors, name) is not None else "not set up"
-    return checks
-
-
-def head() -> str:
-    """The newest migration of this code."""
-    config = Config()
-    config.set_main_option("script_location", str(ROOT / "migrations"))
-    config.set_main_option("path_separator", "os")
-    found = ScriptDirectory.from_config(config).get_current_head()
-    assert found is not None
-    return found
+    return ready.answer()
 
 
 @routes.get("/openapi.yaml")
 def openapi_yaml() -> Response:
     """The contract."""
-    return current_app.response_class((ROOT / "openapi.yaml").read_bytes(), mimetype="application/yaml")
+    return current_app.response_class((ready.ROOT / "openapi.yaml").read_bytes(), mimetype="application/yaml")
 
 
 _DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -10,11 +10,12 @@ from sqlalchemy.engine import make_url
 
 from app.cars.models import Car
 from app.coverage import master_policies
-from app.kit import clock, metrics
+from app.kit import clock, heartbeat, metrics, ready
 from app.kit.config import Settings
 from app.kit.db import read, release, session
 from app.kit.listen import conninfo
-from app.kit.open_routes import LAGS_FINE_S, head
+from app.kit.ready import LAGS_FINE_S, head
+from app.operator import check_outside
 from app.operator.finding import Check, Finding, ok, run, warning, wrong
 from app.people import conditions
 from app.people.models import Person
@@ -38,6 +39,7 @@ def of(house: Settings) -> list[Finding]:
         _queue,
         _sealing,
         _boxlink,
+        _outside,
         _operators,
         _conditions,
         _policies,
@@ -154,13 +156,34 @@ def _sealing() -> Iterator[Finding]:
         yield ok("sealing", f"{lag:.1f} s behind")
 
 
+_LISTENS = text(
+    "select 1 from pg_stat_activity where query = 'listen commands' and datname = current_database() limit 1"
+)
+
+
 def _boxlink() -> Iterator[Finding]:
-    if read(text("select 1 from pg_stat_activity where query = 'listen commands' limit 1")):
-        yield ok("boxlink", "listens")
+    """Whether it listens, is alive, and what it says of the broker."""
+    start = "Start it: flask --app wsgi boxlink"
+    if not read(_LISTENS):
+        yield warning("boxlink", "does not listen: no car can be opened", start)
+        return
+    sign = heartbeat.signs().get("boxlink")
+    silent = heartbeat.missing(sign, "it")
+    if silent:
+        yield warning("boxlink", f"listens, but {silent}", f"See its log. {start}")
+    elif broken := ready.broker(sign):
+        yield warning("boxlink", f"listens; broker: {broken}", "See the broker below.")
     else:
-        yield warning(
-            "boxlink", "does not listen: no car can be opened", "Start it: flask --app wsgi boxlink"
-        )
+        yield ok("boxlink", "listens, and is at the broker")
+
+
+def _outside() -> Iterator[Finding]:
+    """How the doors have gone lately; those that are not set up are told of with the settings."""
+    for name, words in check_outside.seen().items():
+        if words == heartbeat.FINE:
+            yield ok(f"{name} lately", "nothing waits or failed")
+        elif words != check_outside.NOT_SET_UP:
+            yield warning(f"{name} lately", words, "See the worker's log.")
 
 
 def _operators() -> Iterator[Finding]:

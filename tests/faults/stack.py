@@ -29,13 +29,13 @@ long_run = pytest.mark.skipif(not LONG, reason="a part of the long run: make fau
 
 
 class Stack(Supervisor):
-    """The supervisor's parts, killed with -9 and started again on the same ports."""
+    """The supervisor's parts, killed with -9 and started again on the same ports; the database server is its own."""
 
     client: dict[str, Any]
 
     @classmethod
     def up(cls, folder: Path) -> "Stack":
-        made = cls(folder, mode="test", api_workers=1, settings=IN_TESTS)
+        made = cls(folder, mode="test", api_workers=1, settings=IN_TESTS, database_url="")
         made.start()
         made.client = insure(made)
         return made

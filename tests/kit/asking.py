@@ -27,9 +27,9 @@ def signed_in(house: Flask, name: str) -> Signed:
         return session_of(factories.person(name))
 
 
-def session_of(person: Any) -> Signed:
+def session_of(person: Any, totp: str | None = None) -> Signed:
     """A fresh session of somebody who exists; inside an application context."""
-    tokens = sign_in.sign_in(person.email, "correct horse battery", str(uuid.uuid4()), None)
+    tokens = sign_in.sign_in(person.email, "correct horse battery", str(uuid.uuid4()), totp)
     return Signed(person.id, {"Authorization": f"Bearer {tokens['access_token']}"})
 
 

@@ -1,0 +1,80 @@
+"""Every row of `make bench` can be measured; how fast it is, is for a quiet machine to say."""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import requests
+from rich.console import Console
+
+from app.demo_cast import until
+from app.kit.embedded_postgres import free_port
+from app.supervisor import ROOT, Supervisor
+from bench import where
+from bench.__main__ import ABOUT, measure
+from bench.scale import SMALL
+from bench.seed import seed
+
+pytestmark = pytest.mark.xdist_group("place")
+KEYS = {"name", "ours", "limit", "ratio", "unit", "p50_ms", "p99_ms"}
+NAMES = [
+    "booking",
+    "search",
+    "coverage",
+    "coverage_http",
+    "unlock",
+    "availability_http",
+    "list_http",
+    "booking_http",
+]
+
+
+@pytest.fixture
+def measured(place: Supervisor) -> Iterator[str]:
+    """A second API of the place: the one that has the least view and takes requests apart."""
+    port = free_port()
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port)]
+    command += ["--blocking-threads", "16", "--no-access-log", "--log-level", "warning", "bench.least:app"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GLOVEBOX_")}
+    environment = {**clean, "PYTHONPATH": str(ROOT), **place.environment}
+    with (place.folder / "bench.log").open("ab") as log:
+        api = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    until(lambda: _answers(url), "the measured API", 30)
+    yield url
+    api.terminate()
+    api.wait(15)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/healthz", timeout=2).ok
+    except requests.RequestException:
+        return False
+
+
+def test_every_row_is_measured_and_three_are_taken_apart(place: Supervisor, measured: str) -> None:
+    told = Console(file=io.StringIO(), width=200)
+    rows, apart = measure(place, seed(place, SMALL, measured), told)
+    assert [row["name"] for row in rows] == NAMES
+    assert set(NAMES) == set(ABOUT)
+    for row in rows:
+        assert set(row) == KEYS
+        assert row["ours"] > 0
+        assert row["limit"] > 0
+        assert row["ratio"] > 0
+        assert row["unit"] in ("1/s", "ms")
+        assert None not in row.values()
+    assert [one.name for one in apart] == ["booking_http", "coverage_http", "unlock"]
+    for one in apart:
+        assert abs(sum(one.shares.values()) - 1) < 0.01
+        assert one.shares["database"] > 0
+    assert {one.name: one.shares["box"] > 0 for one in apart} == {
+        "booking_http": False,
+        "coverage_http": False,
+        "unlock": True,
+    }
+    told.print(where.table(apart))
