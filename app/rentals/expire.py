@@ -48,11 +48,11 @@ def lapse(rental_id: str) -> None:
 
 @transactional
 def remind(rental_id: str) -> None:
-    """One hour before the start; a car that is unsafe then is not to be waited for."""
+    """One hour before the start; a car that is unsafe then is not waited for. Once it has begun the door says so."""
     car, rental = access.locked(rental_id)
     if rental.stands is not State.BOOKED or clock.now() >= rental.to_at:
         return
-    if car.unsafe:
+    if car.unsafe and clock.now() < rental.from_at:
         cancel.by_system(rental.id, "the car is unsafe")
     else:
         facts.record(RentalAboutToStart(rental=rental.id))

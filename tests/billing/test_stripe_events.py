@@ -10,7 +10,7 @@ from app.doors import Doors
 from app.factory import create_app
 from app.kit import clock, deadlines
 from app.kit.clock import real_now
-from app.kit.db import db, session, transactional
+from app.kit.db import dispose, session, transactional
 from app.kit.errors import Unavailable
 from insurance.partners import partners_of
 from payments.double.running import RunningDouble
@@ -87,8 +87,7 @@ def test_without_a_secret_the_endpoint_does_not_exist(house: Flask, database: st
     )
     assert closed.test_client().post("/webhooks/stripe", data=b"{}").status_code == 404
     with closed.app_context():
-        db.session.remove()
-        db.engine.dispose()
+        dispose()
     gateway.close()
 
 

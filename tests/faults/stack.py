@@ -17,7 +17,7 @@ import requests
 
 from app import sealer
 from app.demo_cast import Actor, until
-from app.kit.db import db, release
+from app.kit.db import dispose, release
 from app.supervisor import Supervisor
 from tests.conftest import IN_TESTS, insure
 from tests.flows.friends import Friends
@@ -90,7 +90,7 @@ class Stack(Supervisor):
     def _forget_connections(self) -> None:
         """Those of the commands that run in this process."""
         with self._runner().app.app_context():
-            db.engine.dispose()
+            dispose()
 
     def restart_database(self) -> None:
         server = self._postgres

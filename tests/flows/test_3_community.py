@@ -12,7 +12,7 @@ from app.communities.models import Invitation
 from app.demo_cast import Actor, hours, inst, until
 from app.doors import Doors
 from app.factory import create_app
-from app.kit.db import db, session
+from app.kit.db import dispose, session
 from app.supervisor import Supervisor
 from insurance.partners import partners_of
 from tests import factories
@@ -190,7 +190,7 @@ def test_guessing_codes_is_limited_by_address(database: str, house: Flask) -> No
     answers = [made.test_client().get(guess, **from_one) for _ in range(4)]
     elsewhere = made.test_client().get(guess, environ_overrides={"REMOTE_ADDR": "203.0.113.8"})
     with made.app_context():
-        db.engine.dispose()
+        dispose()
     assert [one.status_code for one in (*answers, elsewhere)] == [404, 404, 404, 429, 404]
     assert int(answers[3].headers["Retry-After"]) > 0
     assert answers[3].json is not None
