@@ -120,6 +120,14 @@ class CommunityMade(Fact):
 
 
 @dataclass(frozen=True)
+class CommunityEnded(Fact):
+    """Its memberships end in the same transaction, each a fact of its own."""
+
+    community: str
+    by: str
+
+
+@dataclass(frozen=True)
 class Invited(Fact):
     invitation: str
     community: str

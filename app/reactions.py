@@ -5,12 +5,14 @@ from typing import Any
 
 from app import facts
 from app.billing import capture
+from app.cars import add
 from app.coverage import report
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
 from app.rentals import expire, extend, receipts
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
+    facts.CommunityEnded: (add.end_shares,),
     facts.MemberRemoved: (expire.cancel_of_member,),
     facts.UnlockFailed: (expire.cancel_of_former_member,),
     facts.RentalEnded: (capture.on_ended, receipts.on_ended),

@@ -39,12 +39,14 @@ def communities(car: Car) -> list[str]:
     return [*([car.community_id] if car.community_id else []), *shared]
 
 
-def my_membership(car: Car, person: str, community: str | None = None) -> Membership | None:
-    """A live membership through which the person sees the car."""
+def my_membership(
+    car: Car, person: str, community: str | None = None, *, share_lock: bool = False
+) -> Membership | None:
+    """A live membership through which the person sees the car; `share_lock` keeps it until the transaction ends."""
     for one in communities(car):
         if community is not None and one != community:
             continue
-        mine = circles.membership(one, person)
+        mine = circles.membership(one, person, share_lock=share_lock)
         if mine is not None and not mine.blocked:
             return mine
     return None

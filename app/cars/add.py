@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.cars import access, custody, windows
 from app.cars.models import Box, Car, CarShare, Plate
 from app.communities import access as circles
-from app.facts import CarAdded, CarChanged, CarRemoved
+from app.facts import CarAdded, CarChanged, CarRemoved, CommunityEnded
 from app.kit import clock, facts
 from app.kit.db import constraint, new_id, session, transactional
 from app.kit.errors import AlreadyExists, InUse, NotAllowed, NotFound, Validation
@@ -49,6 +49,8 @@ def _add(person: str, body: dict[str, Any]) -> Car:
     community = body.get("community")
     if community:
         circles.may_run(community, person)
+        if circles.membership(community, person, share_lock=True) is None:
+            raise NotFound
     _check(body, body["country"])
     now = clock.now()
     car = Car(
@@ -174,7 +176,7 @@ def remove(person: str, car_id: str) -> None:
 def share(person: str, car_id: str, community: str) -> CarShare:
     """Share a car with a community one is in. Raises NotFound, NotAllowed."""
     car = access.may_run(car_id, person, lock=True)
-    mine = circles.membership(community, person)
+    mine = circles.membership(community, person, share_lock=True)
     if mine is None:
         raise NotFound
     if mine.role == "driver":
@@ -195,3 +197,19 @@ def unshare(person: str, car_id: str, community: str) -> None:
     if row is None or row.ended_at is not None:
         raise NotFound
     row.ended_at = clock.now()
+
+
+def owned_by(community: str) -> list[str]:
+    """The cars a community owns, for who would end it."""
+    rows = session.scalars(select(Car.id).where(Car.community_id == community, Car.removed_at.is_(None)))
+    return [f"car {one}" for one in rows]
+
+
+@transactional
+def end_shares(fact: CommunityEnded) -> None:
+    """A community ended: no car is shared with it any longer."""
+    session.execute(
+        update(CarShare)
+        .where(CarShare.community_id == fact.community, CarShare.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )

@@ -19,7 +19,7 @@ def _locked(code: str, person: str) -> Invitation:
     ).first()
     if found is None:
         raise NotFound
-    community = session.get(Community, found.community_id)
+    community = session.get(Community, found.community_id, with_for_update={"read": True})
     state = state_of(found, clock.now())
     if state != "open" or community is None or community.ended_at is not None:
         raise gone(state)

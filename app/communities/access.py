@@ -10,13 +10,25 @@ ROLES = ("driver", "manager", "owner")
 
 
 def membership(community: str, person: str, *, share_lock: bool = False) -> Membership | None:
-    """The live membership of a person, blocked or not."""
-    statement = select(Membership).where(
-        Membership.community_id == community, Membership.person_id == person, Membership.ended_at.is_(None)
+    """The live membership of a person, blocked or not; in a community that has ended nobody has one.
+
+    `share_lock` keeps it as it is until the transaction ends: who would end or change it waits.
+    """
+    statement = (
+        select(Membership)
+        .join(Community, Community.id == Membership.community_id)
+        .where(
+            Membership.community_id == community,
+            Membership.person_id == person,
+            Membership.ended_at.is_(None),
+            Community.ended_at.is_(None),
+        )
     )
-    found: Membership | None = session.scalars(
-        statement.with_for_update(read=True) if share_lock else statement
-    ).first()
+    if share_lock:
+        statement = statement.with_for_update(read=True, of=Membership).execution_options(
+            populate_existing=True
+        )
+    found: Membership | None = session.scalars(statement).first()
     return found
 
 

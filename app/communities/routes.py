@@ -97,7 +97,9 @@ def change_community(community: str, body: dict[str, Any]) -> dict[str, Any]:
     problems=(NotAllowed, InUse),
 )
 def end_community(community: str) -> None:
-    """Ends the community, once no rental in it is open."""
+    """Ends the community and every membership in it; future rentals are cancelled at no cost, an active one runs
+    to its lock. A car that the community owns is taken out first.
+    """
     make.end(caller().person, community)
 
 
