@@ -31,7 +31,7 @@ def currency_of(country: str) -> str:
 
 
 def add(person: str, body: dict[str, Any]) -> Car:
-    """A new car of a person or of a community they run. Raises AlreadyExists for a plate that is in use."""
+    """A new car of a person or of a community they run. Raises AlreadyExists for a plate or vehicle number in use."""
     try:
         return _add(person, body)
     except IntegrityError as error:
@@ -41,6 +41,8 @@ def add(person: str, body: dict[str, Any]) -> Car:
 def _known(error: IntegrityError) -> Exception:
     if constraint(error) == "plates_one_car_at_once":
         return AlreadyExists("A car with this plate is registered already.")
+    if constraint(error) == "cars_vin_once_key":
+        return AlreadyExists("A car with this vehicle number is registered already.")
     return error
 
 
