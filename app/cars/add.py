@@ -181,7 +181,7 @@ def share(person: str, car_id: str, community: str) -> CarShare:
     mine = circles.membership(community, person, share_lock=True)
     if mine is None:
         raise NotFound
-    if mine.role == "driver":
+    if not circles.runs(mine):
         raise NotAllowed("Only owners and managers of the community bring a car into it.")
     row = session.get(CarShare, (car.id, community)) or CarShare(car_id=car.id, community_id=community)
     if row.shared_at is None or row.ended_at is not None:

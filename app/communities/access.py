@@ -7,6 +7,8 @@ from app.kit.db import session
 from app.kit.errors import NotAllowed, NotFound
 
 ROLES = ("driver", "manager", "owner")
+FARES = ("free", "at_cost", "priced")
+"""From the best to the dearest."""
 
 
 def membership(community: str, person: str, *, share_lock: bool = False) -> Membership | None:
@@ -32,6 +34,17 @@ def membership(community: str, person: str, *, share_lock: bool = False) -> Memb
     return found
 
 
+def last_membership(community: str, person: str) -> Membership | None:
+    """The newest membership of a person, live or ended."""
+    found: Membership | None = session.scalars(
+        select(Membership)
+        .where(Membership.community_id == community, Membership.person_id == person)
+        .order_by(Membership.id.desc())
+        .limit(1)
+    ).first()
+    return found
+
+
 def may_see(community: str, person: str) -> tuple[Community, Membership]:
     """A member may see the community; for others it does not exist."""
     found = session.get(Community, community)
@@ -53,13 +66,17 @@ def runs(mine: Membership) -> bool:
     return mine.role in ("owner", "manager") and not mine.blocked
 
 
-def may_invite(community: str, person: str, role: str) -> tuple[Community, Membership]:
-    """As the community's rule says, and never a role above one's own."""
+def may_invite(
+    community: str, person: str, role: str = "driver", fare: str = "priced"
+) -> tuple[Community, Membership]:
+    """As the community's rule says, never a role above one's own; only who runs it gives a better fare than theirs."""
     found, mine = may_see(community, person)
     if mine.blocked or ROLES.index(mine.role) < ROLES.index(found.rule("may_invite")):
         raise NotAllowed("The rules of this community do not let you invite.")
     if ROLES.index(role) > ROLES.index(mine.role):
         raise NotAllowed("One cannot give a role above one's own.", role=mine.role)
+    if not runs(mine) and FARES.index(fare) < FARES.index(mine.fare):
+        raise NotAllowed("One cannot give a better fare than one's own.", fare=mine.fare)
     return found, mine
 
 
