@@ -192,6 +192,29 @@ class CarRemoved(Fact):
 
 
 @dataclass(frozen=True)
+class CarBarred(Fact):
+    """An operator has found the car unsafe: nobody unlocks it."""
+
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CarUnbarred(Fact):
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CustodyLookedUp(Fact):
+    """The owner looked who held the car at `instant`, and it was the driver of this rental."""
+
+    rental: str
+    by: str
+    instant: datetime
+
+
+@dataclass(frozen=True)
 class BoxPaired(Fact):
     car: str
     box: str

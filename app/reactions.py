@@ -45,8 +45,6 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.PhoneRemoved: "its session and grants end in the same transaction",
     facts.LicenceRecorded: "readiness asks for a clearance; what becomes of it is told by the facts of licences",
     facts.ConditionsAccepted: _THEIR_OWN_DOING,
-    facts.PersonSuspended: _READ_WHERE_ASKED,
-    facts.PersonRestored: _READ_WHERE_ASKED,
     facts.CommunityMade: _THEIR_OWN_DOING,
     facts.InvitationRevoked: "who was invited finds out only on trying; the revoked link says so",
     facts.MembershipChanged: _READ_WHERE_ASKED,

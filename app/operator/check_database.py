@@ -139,7 +139,11 @@ def _queue() -> Iterator[Finding]:
     else:
         yield ok("queue", f"{lags['waiting']:.0f} jobs wait")
     if lags["failed"]:
-        yield warning("failed jobs", f"{lags['failed']:.0f} to look at", "GET /v1/operator/jobs lists them.")
+        yield warning(
+            "failed jobs",
+            f"{lags['failed']:.0f} to look at",
+            "flask --app wsgi operator job list, then retry or dismiss.",
+        )
     if lags["overdue"]:
         yield warning("deadlines", f"{lags['overdue']:.0f} are more than 10 s late", WORKER)
 
