@@ -112,6 +112,7 @@ def _wire() -> None:
     communities_make.IN_USE[:] = [cars_add.owned_by]
     cars_add.OPEN_RENTALS[:] = [rentals_access.open_of_car]
     cars_access.REVEALED_TO[:] = [represent.revealed_to]
+    cars_access.REVEALED_FROM[:] = [represent.revealed_from]
     sign_in.STILL_DRIVES[:] = [rentals_access.drives]
     boxes.OPEN_COMMANDS[:] = [commands.open_needs_box]
     billing.MAY_SEE_RENTAL[:] = [_rental_role]

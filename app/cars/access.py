@@ -1,6 +1,7 @@
 """Who may see a car, who runs it, who may book it: the one place that answers it."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -80,6 +81,9 @@ def runners(car: Car) -> list[str]:
 
 REVEALED_TO: list[Callable[[str, str], bool]] = []
 """Who knows whether a driver may see plate, VIN and exact place now; the factory fills it."""
+
+REVEALED_FROM: list[Callable[[str, str], datetime | None]] = []
+"""Who knows from when on; None where nothing is booked."""
 
 
 def revealed(car: Car, person: str) -> bool:

@@ -286,5 +286,5 @@ def represent(box: Box) -> dict[str, Any]:
         "config": {**box.config, **({"pin": "****"} if box.pin_sealed else {})},
         "state": "heard" if box.last_heard_at else "provisioned",
         "last_heard_at": box.last_heard_at,
-        "capabilities": [{"name": name, **value} for name, value in sorted(box.capabilities.items())],
+        "capabilities": dict(sorted(box.capabilities.items())),
     }

@@ -515,5 +515,5 @@ def read_place(car: str) -> dict[str, Any]:
     problems=(NotAllowed,),
 )
 def read_custody(car: str, query: dict[str, Any]) -> dict[str, Any]:
-    """Who held the car at an instant."""
+    """Who held the car at an instant. A driver who held it is told."""
     return look.holder(caller().person, car, query["at"])

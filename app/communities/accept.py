@@ -14,12 +14,12 @@ from app.people.register import email_key
 
 
 def _locked(code: str, person: str) -> Invitation:
-    found = session.scalars(
-        select(Invitation).where(Invitation.code_hash == hashed(code)).with_for_update()
-    ).first()
+    """The community first, which who blocks, removes or ends holds too; then the invitation."""
+    found = session.scalars(select(Invitation).where(Invitation.code_hash == hashed(code))).first()
     if found is None:
         raise NotFound
     community = session.get(Community, found.community_id, with_for_update={"read": True})
+    session.refresh(found, with_for_update=True)
     state = state_of(found, clock.now())
     if state != "open" or community is None or community.ended_at is not None:
         raise gone(state)
