@@ -1,4 +1,4 @@
-"""a vehicle number is in use once; a box that is to replace another waits until the broker knows it"""
+"""a vehicle number is in use once; nobody is in an ended community; a box that replaces another waits for the broker"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,6 +21,10 @@ def upgrade() -> None:
         )
     op.create_index(
         "cars_vin_once_key", "cars", ["vin"], unique=True, postgresql_where=sa.text("removed_at is null")
+    )
+    op.execute(
+        "update memberships m set ended_at = c.ended_at from communities c"
+        " where c.id = m.community_id and m.ended_at is null and c.ended_at is not null"
     )
     op.add_column("boxes", sa.Column("replaces_id", sa.Uuid(), nullable=True))
     op.drop_index("boxes_one_live_key", "boxes")
