@@ -11,6 +11,7 @@ from app.doors import Doors
 from app.factory import create_app
 from app.kit.config import BadSettingsError, Settings, from_environment
 from app.kit.logs import configure
+from app.kit.playground import refuse_played
 from insurance.partners import partners_of
 from notifications.push import Push, PushMessage
 from notifications.smtp_mail import SmtpMail, SmtpServer
@@ -64,6 +65,8 @@ def make() -> Flask:
     """The app; at the command line, where it cannot be made, one that can say why."""
     try:
         house = from_environment()
+        if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
+            refuse_played(house)
         return create_app(house, real_doors(house))
     except (BadSettingsError, ValueError) as error:
         if os.environ.get("FLASK_RUN_FROM_CLI") != "true":

@@ -11,8 +11,8 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from app.doctor import doctor
-from app.kit import clock, openapi
-from app.kit.config import Settings
+from app.kit import clock, openapi, playground
+from app.kit.config import BadSettingsError, Settings
 from app.kit.logs import configure
 from app.operator.commands import operator
 
@@ -31,6 +31,13 @@ def _app() -> Flask:
 def _settings() -> Settings:
     found: Settings = current_app.extensions["glovebox"].settings
     return found
+
+
+def _refuse_played() -> None:
+    try:
+        playground.refuse_played(_settings())
+    except BadSettingsError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @click.command("openapi")
@@ -58,6 +65,7 @@ def run_worker(concurrency: int) -> None:
     from app import worker
 
     configure("worker")
+    _refuse_played()
     worker.run(_app(), concurrency=concurrency)
 
 
@@ -70,6 +78,7 @@ def run_boxlink() -> None:
     from carbox.ovms import OvmsBoxes
 
     configure("boxlink")
+    _refuse_played()
     house = _settings()
     broker = BrokerAddress(
         house.mqtt_host,

@@ -127,6 +127,13 @@ class Actor:
         assert self.last is not None
         return self.call("PATCH", path, body, headers={"If-Match": self.last.headers["ETag"]})
 
+    def clear_licence(self, community: str, member: str) -> Any:
+        """Clear a member's licence as it is now."""
+        path = f"/communities/{community}/members/{member}/licence"
+        self.get(path)
+        assert self.last is not None
+        return self.post(f"{path}/clear", headers={"If-Match": self.last.headers["ETag"]})
+
     def refused(self, method: str, path: str, body: Any = None, *, slug: str, **options: Any) -> Any:
         """The request must be refused with this problem; returns the document."""
         document = self.call(method, path, body, want=tuple(range(400, 505)), **options)

@@ -110,9 +110,10 @@ BLUEPRINTS: tuple[Routes, ...] = (
 
 def _wire() -> None:
     """What a lower package must ask of a higher one."""
-    communities_make.IN_USE[:] = [rentals_access.open_of_community]
+    communities_make.IN_USE[:] = [cars_add.owned_by]
     cars_add.OPEN_RENTALS[:] = [rentals_access.open_of_car]
     cars_access.REVEALED_TO[:] = [represent.revealed_to]
+    cars_access.REVEALED_FROM[:] = [represent.revealed_from]
     sign_in.STILL_DRIVES[:] = [rentals_access.drives]
     boxes.OPEN_COMMANDS[:] = [commands.open_needs_box]
     billing.MAY_SEE_RENTAL[:] = [_rental_role]

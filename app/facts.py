@@ -120,6 +120,14 @@ class CommunityMade(Fact):
 
 
 @dataclass(frozen=True)
+class CommunityEnded(Fact):
+    """Its memberships end in the same transaction, each a fact of its own."""
+
+    community: str
+    by: str
+
+
+@dataclass(frozen=True)
 class Invited(Fact):
     invitation: str
     community: str
@@ -181,6 +189,29 @@ class CarChanged(Fact):
 class CarRemoved(Fact):
     car: str
     by: str
+
+
+@dataclass(frozen=True)
+class CarBarred(Fact):
+    """An operator has found the car unsafe: nobody unlocks it."""
+
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CarUnbarred(Fact):
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CustodyLookedUp(Fact):
+    """The owner looked who held the car at `instant`, and it was the driver of this rental."""
+
+    rental: str
+    by: str
+    instant: datetime
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from typing import Any
 
 from app import facts
 from app.billing import capture
+from app.cars import add
 from app.coverage import report
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
 from app.rentals import expire, extend, receipts
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
+    facts.CommunityEnded: (add.end_shares,),
     facts.MemberRemoved: (expire.cancel_of_member,),
     facts.UnlockFailed: (expire.cancel_of_former_member,),
     facts.RentalEnded: (capture.on_ended, receipts.on_ended),
@@ -43,8 +45,6 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.PhoneRemoved: "its session and grants end in the same transaction",
     facts.LicenceRecorded: "readiness asks for a clearance; what becomes of it is told by the facts of licences",
     facts.ConditionsAccepted: _THEIR_OWN_DOING,
-    facts.PersonSuspended: _READ_WHERE_ASKED,
-    facts.PersonRestored: _READ_WHERE_ASKED,
     facts.CommunityMade: _THEIR_OWN_DOING,
     facts.InvitationRevoked: "who was invited finds out only on trying; the revoked link says so",
     facts.MembershipChanged: _READ_WHERE_ASKED,

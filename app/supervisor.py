@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import secrets
+import select
 import shutil
 import signal
 import subprocess
@@ -16,12 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import psycopg
 import requests
 from flask import Flask
 from flask.testing import FlaskCliRunner
 
 from app.doors import Doors
 from app.factory import create_app
+from app.kit import playground
 from app.kit.config import from_environment
 from app.kit.db import dispose
 from app.kit.embedded_postgres import EmbeddedPostgres, free_port
@@ -82,11 +85,13 @@ class Supervisor:
         settings: dict[str, str] | None = None,
         entry: str = "wsgi:app",
         database_url: str | None = None,
+        ready_within_s: float = READY_WITHIN_S,
     ) -> None:
         """`database_url`: a database to stand on; None means that of the environment, empty or none a server of its own."""
         self.folder, self._mode, self._api_workers, self._with_worker = folder, mode, api_workers, worker
         self._extra, self._entry = settings or {}, entry
         self._given = os.environ.get("DATABASE_URL", "") if database_url is None else database_url
+        self._ready_within_s = ready_within_s
         self.parts: dict[str, Part] = {}
         self._postgres: EmbeddedPostgres | None = None
         self._broker: LocalBroker | None = None
@@ -112,7 +117,7 @@ class Supervisor:
 
     def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.database_url = self._given or self._start_postgres()
+        self.database_url = self._given_database() or self._start_postgres()
         mqtt_password = secrets.token_urlsafe(24)
         mqtt_port = self._start_broker(mqtt_password)
         api_port = free_port()
@@ -159,10 +164,24 @@ class Supervisor:
             ],
         )
         for name in DOUBLES:
-            self._await_ready(name)
+            self.await_ready(name)
         self.environment = self._settings(mqtt_port, mqtt_password, webhook_secret)
         self.flask("db", "upgrade", "--directory", str(ROOT / "migrations"))
+        playground.mark(self.database_url)
         self._start_ours(api_port)
+
+    def _given_database(self) -> str | None:
+        """The database to stand on, if one is named and may be played with. Raises PartFailedError."""
+        url = self._given
+        if not url:
+            return None
+        try:
+            real = playground.is_real(url)
+        except psycopg.Error as error:
+            raise PartFailedError(f"DATABASE_URL cannot be reached: {error}") from error
+        if real:
+            raise PartFailedError(playground.NOT_TO_PLAY_WITH)
+        return url
 
     def _start_postgres(self) -> str:
         self._postgres = EmbeddedPostgres(self.folder)
@@ -304,16 +323,22 @@ class Supervisor:
         self.parts[name] = Part(name, process, log)
         return self.parts[name]
 
-    def _await_ready(self, name: str) -> None:
+    def await_ready(self, name: str) -> None:
+        """Until a double has said where it listens. Raises PartFailedError for one that ends or says nothing."""
         part = self.parts[name]
         assert part.process.stdout is not None
+        heard, _, _ = select.select([part.process.stdout], [], [], self._ready_within_s)
+        if not heard:
+            raise PartFailedError(
+                f"{name} said nothing within {self._ready_within_s:.0f} s:\n{part.end_of_log()}"
+            )
         line = part.process.stdout.readline()
         if not line:
             raise PartFailedError(f"{name} did not start:\n{part.end_of_log()}")
         part.ready = json.loads(line)
 
     def _await_http(self) -> None:
-        deadline = time.monotonic() + READY_WITHIN_S
+        deadline = time.monotonic() + self._ready_within_s
         while True:
             for part in self.parts.values():
                 if part.process.poll() is not None:

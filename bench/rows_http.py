@@ -139,7 +139,7 @@ def unlock(place: Supervisor, seeded: Seeded) -> tuple[Row, Spent]:
     max_.post(f"/invitations/{code}/accept")
     olga.offer(car, community)
     max_.record_licence()
-    olga.post(f"/communities/{community}/members/{max_.id}/licence/clear")
+    olga.clear_licence(community, max_.id)
     now = max_.now()
     made = max_.post("/quotes", {"car": car, "from": inst(now), "to": inst(now + hours(5))})
     rental = max_.post(

@@ -1,6 +1,7 @@
 """Who may see a car, who runs it, who may book it: the one place that answers it."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -39,12 +40,14 @@ def communities(car: Car) -> list[str]:
     return [*([car.community_id] if car.community_id else []), *shared]
 
 
-def my_membership(car: Car, person: str, community: str | None = None) -> Membership | None:
-    """A live membership through which the person sees the car."""
+def my_membership(
+    car: Car, person: str, community: str | None = None, *, share_lock: bool = False
+) -> Membership | None:
+    """A live membership through which the person sees the car; `share_lock` keeps it until the transaction ends."""
     for one in communities(car):
         if community is not None and one != community:
             continue
-        mine = circles.membership(one, person)
+        mine = circles.membership(one, person, share_lock=share_lock)
         if mine is not None and not mine.blocked:
             return mine
     return None
@@ -78,6 +81,9 @@ def runners(car: Car) -> list[str]:
 
 REVEALED_TO: list[Callable[[str, str], bool]] = []
 """Who knows whether a driver may see plate, VIN and exact place now; the factory fills it."""
+
+REVEALED_FROM: list[Callable[[str, str], datetime | None]] = []
+"""Who knows from when on; None where nothing is booked."""
 
 
 def revealed(car: Car, person: str) -> bool:

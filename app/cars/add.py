@@ -5,13 +5,13 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.cars import access, custody, windows
 from app.cars.models import Box, Car, CarShare, Plate
 from app.communities import access as circles
-from app.facts import CarAdded, CarChanged, CarRemoved
+from app.facts import CarAdded, CarChanged, CarRemoved, CommunityEnded
 from app.kit import clock, facts
 from app.kit.db import constraint, new_id, session, transactional
 from app.kit.errors import AlreadyExists, InUse, NotAllowed, NotFound, Validation
@@ -31,7 +31,7 @@ def currency_of(country: str) -> str:
 
 
 def add(person: str, body: dict[str, Any]) -> Car:
-    """A new car of a person or of a community they run. Raises AlreadyExists for a plate that is in use."""
+    """A new car of a person or of a community they run. Raises AlreadyExists for a plate or vehicle number in use."""
     try:
         return _add(person, body)
     except IntegrityError as error:
@@ -41,6 +41,8 @@ def add(person: str, body: dict[str, Any]) -> Car:
 def _known(error: IntegrityError) -> Exception:
     if constraint(error) == "plates_one_car_at_once":
         return AlreadyExists("A car with this plate is registered already.")
+    if constraint(error) == "cars_vin_once_key":
+        return AlreadyExists("A car with this vehicle number is registered already.")
     return error
 
 
@@ -49,6 +51,8 @@ def _add(person: str, body: dict[str, Any]) -> Car:
     community = body.get("community")
     if community:
         circles.may_run(community, person)
+        if circles.membership(community, person, share_lock=True) is None:
+            raise NotFound
     _check(body, body["country"])
     now = clock.now()
     car = Car(
@@ -174,10 +178,10 @@ def remove(person: str, car_id: str) -> None:
 def share(person: str, car_id: str, community: str) -> CarShare:
     """Share a car with a community one is in. Raises NotFound, NotAllowed."""
     car = access.may_run(car_id, person, lock=True)
-    mine = circles.membership(community, person)
+    mine = circles.membership(community, person, share_lock=True)
     if mine is None:
         raise NotFound
-    if mine.role == "driver":
+    if not circles.runs(mine):
         raise NotAllowed("Only owners and managers of the community bring a car into it.")
     row = session.get(CarShare, (car.id, community)) or CarShare(car_id=car.id, community_id=community)
     if row.shared_at is None or row.ended_at is not None:
@@ -195,3 +199,19 @@ def unshare(person: str, car_id: str, community: str) -> None:
     if row is None or row.ended_at is not None:
         raise NotFound
     row.ended_at = clock.now()
+
+
+def owned_by(community: str) -> list[str]:
+    """The cars a community owns, for who would end it."""
+    rows = session.scalars(select(Car.id).where(Car.community_id == community, Car.removed_at.is_(None)))
+    return [f"car {one}" for one in rows]
+
+
+@transactional
+def end_shares(fact: CommunityEnded) -> None:
+    """A community ended: no car is shared with it any longer."""
+    session.execute(
+        update(CarShare)
+        .where(CarShare.community_id == fact.community, CarShare.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from app.cars import access
 from app.cars.models import Box, Car
 from app.facts import BoxPaired, BoxRemoved
-from app.kit import clock, facts
+from app.kit import clock, facts, idempotency
 from app.kit.db import new_id, notify, session, transactional
-from app.kit.errors import InUse, NotFound, Unavailable, Validation
+from app.kit.errors import IdempotencyBusy, InUse, NotFound, Unavailable, Validation
 from app.kit.keys import seal, settings, unseal
 from carbox.box import BadCommand, BoxAddress, Command, CommandKind, DoorHow, DoorWiring, KeySensor, Pulse
 from carbox.box import Box as Wired
@@ -27,13 +27,19 @@ OPEN_COMMANDS: list[Callable[[str], list[str]]] = []
 
 
 @transactional
-def put(person: str, car_id: str, body: dict[str, Any]) -> tuple[Box, str]:
-    """Pair a box (a second PUT replaces it). Returns the row and its password, shown once. Raises InUse."""
+def put(
+    person: str, car_id: str, body: dict[str, Any], check: Callable[[Box], None] | None = None
+) -> tuple[Box, str]:
+    """Pair a box; returns the row and its password, shown once. Raises InUse, and what `check` of the old box does.
+
+    A box that the car has already stays in service until the broker knows the new one.
+    """
     car = access.may_run(car_id, person, lock=True)
-    _refuse_in_use(car)
     old = live(car.id)
-    if old is not None:
-        _cut(old)
+    if old is not None and check is not None:
+        check(old)
+    _refuse_in_use(car)
+    _drop_pending(car.id)
     config = body.get("config") or {}
     made_id = new_id("box")
     password = new_password()
@@ -51,6 +57,7 @@ def put(person: str, car_id: str, body: dict[str, Any]) -> tuple[Box, str]:
         state={},
         capabilities={},
         made_at=clock.now(),
+        replaces_id=old.id if old is not None else None,
     )
     _refuse_unusable(wiring(box))
     session.add(box)
@@ -79,7 +86,17 @@ def remove(person: str, car_id: str) -> None:
     car = access.may_run(car_id, person, lock=True)
     box = find(car.id)
     _refuse_in_use(car)
+    _drop_pending(car.id)
     _cut(box)
+
+
+def _drop_pending(car: str) -> None:
+    """A box that was to replace another and whose account the broker never took."""
+    pending = session.scalars(
+        select(Box).where(Box.car_id == car, Box.removed_at.is_(None), Box.replaces_id.is_not(None))
+    ).first()
+    if pending is not None:
+        _cut(pending)
 
 
 def _cut(box: Box) -> None:
@@ -89,42 +106,63 @@ def _cut(box: Box) -> None:
     notify("boxes", box.id)
 
 
+def _used_by(car: Car) -> list[str]:
+    return [what for ask in OPEN_COMMANDS for what in ask(car.id)]
+
+
 def _refuse_in_use(car: Car) -> None:
-    used_by = [what for ask in OPEN_COMMANDS for what in ask(car.id)]
+    used_by = _used_by(car)
     if used_by:
         raise InUse("The car is lent, or a command to its box is open.", by=used_by)
 
 
-def wait_loaded(box: str, old_hash: str | None) -> None:
-    """Until boxlink has loaded the account into the broker, at most 20 s; else all is as before: Unavailable."""
+def wait_loaded(box: str, old_hash: str | None, scope: str) -> None:
+    """Until boxlink has loaded the account into the broker, at most 20 s; else all is as before: Unavailable.
+
+    `scope` is whose Idempotency-Key it was asked under: the answer kept for it is forgotten too.
+    """
     waiting = current_app.extensions["glovebox"].commands
-
-    def loaded() -> bool:
-        found = session.execute(select(Box.loaded_at).where(Box.id == box)).scalar_one_or_none()
-        session.rollback()
-        return found is not None
-
-    if not waiting.until(box, loaded, LOADED_WITHIN_S):
-        _undo(box, old_hash)
+    waiting.until(box, lambda: not _waits(box), LOADED_WITHIN_S)
+    if not _stands(box, old_hash, scope):
         raise Unavailable("The broker did not take the account in time; nothing was kept. Try again.")
 
 
+def _waits(box: str) -> bool:
+    """Neither loaded nor dropped."""
+    found = session.execute(
+        select(Box.id).where(Box.id == box, Box.loaded_at.is_(None), Box.removed_at.is_(None))
+    ).first()
+    session.rollback()
+    return found is not None
+
+
+def refuse_while_waiting(box: str) -> None:
+    """A repeat of a request whose outcome is still open has no answer yet. Raises IdempotencyBusy."""
+    if _waits(box):
+        raise IdempotencyBusy("The same request is still running; ask again in a moment.")
+
+
 @transactional
-def _undo(box: str, old_hash: str | None) -> None:
-    """A new box is dropped, a rotated one keeps the password it had."""
+def _stands(box: str, old_hash: str | None, scope: str) -> bool:
+    """Whether the account is loaded. If not, a new box is dropped, and a rotated one keeps the password it had."""
     found = session.get(Box, box, with_for_update=True)
-    if found is None or found.loaded_at is not None:
-        return
+    if found is not None and found.loaded_at is not None and found.removed_at is None:
+        return True
+    idempotency.forget(scope)
+    if found is None or found.removed_at is not None:
+        return False
     if old_hash is None:
         _cut(found)
     else:
         found.password_hash = old_hash
         notify("boxes", found.id)
+    return False
 
 
 def live(car: str) -> Box | None:
+    """The box in service."""
     found: Box | None = session.scalars(
-        select(Box).where(Box.car_id == car, Box.removed_at.is_(None))
+        select(Box).where(Box.car_id == car, Box.removed_at.is_(None), Box.replaces_id.is_(None))
     ).first()
     return found
 
@@ -211,16 +249,32 @@ def accounts() -> dict[str, str]:
     return {row.username: row.password_hash for row in rows}
 
 
-@transactional
 def mark_loaded(hashes: dict[str, str]) -> None:
     """The broker took these accounts; whoever waits for one is woken."""
-    rows = session.scalars(
-        select(Box).where(Box.removed_at.is_(None), Box.loaded_at.is_(None)).with_for_update()
-    )
-    for box in rows:
-        if hashes.get(box.username) == box.password_hash:
-            box.loaded_at = clock.real_now()
-            notify("command_settled", box.id)
+    rows = session.execute(
+        select(Box.id, Box.car_id).where(Box.removed_at.is_(None), Box.loaded_at.is_(None))
+    ).all()
+    for box, car in rows:
+        _mark_loaded(box, car, hashes)
+
+
+@transactional
+def _mark_loaded(box_id: str, car_id: str, hashes: dict[str, str]) -> None:
+    """Now, and not before, the box that it replaces is cut; not under a rental that has begun meanwhile."""
+    car = session.get_one(Car, car_id, with_for_update=True)
+    box = session.get_one(Box, box_id, with_for_update=True)
+    if box.removed_at is not None or hashes.get(box.username) != box.password_hash:
+        return
+    notify("command_settled", box.id)
+    if box.replaces_id is not None:
+        if _used_by(car):
+            _cut(box)
+            return
+        old = live(car.id)
+        if old is not None:
+            _cut(old)
+        box.replaces_id = None
+    box.loaded_at = clock.real_now()
 
 
 def represent(box: Box) -> dict[str, Any]:
@@ -232,5 +286,5 @@ def represent(box: Box) -> dict[str, Any]:
         "config": {**box.config, **({"pin": "****"} if box.pin_sealed else {})},
         "state": "heard" if box.last_heard_at else "provisioned",
         "last_heard_at": box.last_heard_at,
-        "capabilities": [{"name": name, **value} for name, value in sorted(box.capabilities.items())],
+        "capabilities": dict(sorted(box.capabilities.items())),
     }

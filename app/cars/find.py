@@ -41,7 +41,7 @@ with mine as materialized (
   and (cast(:powertrain as text) is null or c.powertrain = :powertrain)
   and (cast(:fare as text) is null or seen.fare = :fare)
   and (cast(:range_km as int) is null or :range_km <= (select cast(b.state->'range_km'->>'value' as float) from boxes b
-    where b.car_id = c.id and b.removed_at is null))
+    where b.car_id = c.id and b.removed_at is null and b.replaces_id is null))
 """
 _FREE = """
   and not c.unsafe
@@ -56,7 +56,7 @@ _SHOWN = """
 select p.*, t.version as terms_version, t.data as terms, b.id as box_id from picked p
 left join lateral (select version, data from terms where terms.car_id = p.id and terms.community_id = p.through
   order by version desc limit 1) t on true
-left join boxes b on b.car_id = p.id and b.removed_at is null
+left join boxes b on b.car_id = p.id and b.removed_at is null and b.replaces_id is null
 order by p.id desc
 """
 

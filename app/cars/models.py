@@ -26,7 +26,10 @@ class Car(Model):
     """The vehicle. `no` is the short number that the occupancy constraint and the hot queries use."""
 
     __tablename__ = "cars"
-    __table_args__ = (CheckConstraint("num_nonnulls(owner_id, community_id) = 1", name="one_holder"),)
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(owner_id, community_id) = 1", name="one_holder"),
+        Index("cars_vin_once_key", "vin", unique=True, postgresql_where=text("removed_at is null")),
+    )
     id: Mapped[str] = mapped_column(PublicId(CAR), primary_key=True, default=lambda: new_id(CAR))
     no: Mapped[int] = mapped_column(Identity(always=True), unique=True)
     owner_id: Mapped[str | None] = mapped_column(PublicId("per"), ForeignKey("people.id"), index=True)
@@ -190,11 +193,25 @@ class Custody(Model):
 
 
 class Box(Model):
-    """The connected car box: its account at the broker, its wiring, and when it was last heard."""
+    """The connected car box: its account at the broker, its wiring, and when it was last heard.
+
+    `replaces_id` is set while it waits for the broker to know it: until then the box it replaces is the car's.
+    """
 
     __tablename__ = "boxes"
     __table_args__ = (
-        Index("boxes_one_live_key", "car_id", unique=True, postgresql_where=text("removed_at is null")),
+        Index(
+            "boxes_one_live_key",
+            "car_id",
+            unique=True,
+            postgresql_where=text("removed_at is null and replaces_id is null"),
+        ),
+        Index(
+            "boxes_one_pending_key",
+            "car_id",
+            unique=True,
+            postgresql_where=text("removed_at is null and replaces_id is not null"),
+        ),
     )
     id: Mapped[str] = mapped_column(PublicId(BOX), primary_key=True, default=lambda: new_id(BOX))
     car_id: Mapped[str] = mapped_column(PublicId(CAR), ForeignKey("cars.id"))
@@ -213,5 +230,6 @@ class Box(Model):
     capabilities: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     told_charge_low: Mapped[bool] = mapped_column(default=False)
     told_offline: Mapped[bool] = mapped_column(default=False)
+    replaces_id: Mapped[str | None] = mapped_column(PublicId(BOX))
     made_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]

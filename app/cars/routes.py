@@ -15,6 +15,8 @@ from app.kit.errors import (
     NotAllowed,
     NotFound,
     PlaceHidden,
+    PreconditionFailed,
+    PreconditionRequired,
     Unavailable,
     Validation,
 )
@@ -415,9 +417,12 @@ def read_calendar(car: str, query: dict[str, Any]) -> dict[str, Any]:
 
 
 def _after_box(answer: Response) -> Response:
-    """Once the row is committed: wait until the broker knows the account."""
-    if g.get("new_box"):
-        box.wait_loaded(*g.new_box)
+    """Once the row is committed: wait until the broker knows the account. A repeat has no answer before that."""
+    new_box: tuple[str, str | None] | None = g.pop("new_box", None)
+    if new_box is not None:
+        box.wait_loaded(*new_box, caller().person)
+    elif answer.headers.get("Idempotent-Replayed"):
+        box.refuse_while_waiting(answer.get_json()["id"])
     return answer
 
 
@@ -427,15 +432,19 @@ def _after_box(answer: Response) -> Response:
     summary="Pair a box",
     body=schemas.Box,
     returns=schemas.Box,
-    problems=(NotAllowed, InUse, Unavailable, NotFound),
+    problems=(NotAllowed, InUse, Unavailable, NotFound, PreconditionFailed, PreconditionRequired),
     secrets=("credentials",),
+    asks=("If-Match",),
     after=_after_box,
 )
 def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
     """Pairs a box with the car. Waits up to 20 s until the broker knows the account; its password is shown
-    this once. An older box is cut off.
+    this once. Replacing a box needs `If-Match` with the ETag of the last GET; the older one is cut off when the
+    broker knows the new one, and stays in service if it does not.
     """
-    row, password = box.put(caller().person, car, body)
+    row, password = box.put(
+        caller().person, car, body, lambda old: require_match(schemas.Box(), box.represent(old))
+    )
     g.new_box = (row.id, None)
     return {**box.represent(row), "credentials": box.credentials(row, password)}
 
@@ -506,5 +515,5 @@ def read_place(car: str) -> dict[str, Any]:
     problems=(NotAllowed,),
 )
 def read_custody(car: str, query: dict[str, Any]) -> dict[str, Any]:
-    """Who held the car at an instant."""
+    """Who held the car at an instant. A driver who held it is told."""
     return look.holder(caller().person, car, query["at"])

@@ -222,7 +222,6 @@ class BoxConfig(Strict):
 class Capability(Strict):
     """What was seen to work, when, and how well proved."""
 
-    name = Text(40)
     seen_at = Instant()
     evidence = OneOf(("strong", "weak", "none"))
 
@@ -247,7 +246,9 @@ class Box(Strict):
     config = fields.Nested(BoxConfig)
     state = OneOf(("provisioned", "heard"), dump_only=True)
     last_heard_at = Instant(dump_only=True, allow_none=True)
-    capabilities = Many(fields.Nested(Capability), 20, dump_only=True)
+    capabilities = fields.Dict(
+        keys=Text(40), values=fields.Nested(Capability), dump_only=True, metadata={"maxProperties": 20}
+    )
     credentials = fields.Nested(Credentials, dump_only=True, allow_none=True)
 
 

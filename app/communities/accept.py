@@ -8,18 +8,18 @@ from app.communities.models import Community, Invitation, Membership
 from app.facts import InvitationAccepted, InvitationDeclined
 from app.kit import clock, facts
 from app.kit.db import new_id, session, transactional
-from app.kit.errors import AlreadyExists, NotFound
+from app.kit.errors import AlreadyExists, NotAllowed, NotFound
 from app.people.models import Person
 from app.people.register import email_key
 
 
 def _locked(code: str, person: str) -> Invitation:
-    found = session.scalars(
-        select(Invitation).where(Invitation.code_hash == hashed(code)).with_for_update()
-    ).first()
+    """The community first, which who blocks, removes or ends holds too; then the invitation."""
+    found = session.scalars(select(Invitation).where(Invitation.code_hash == hashed(code))).first()
     if found is None:
         raise NotFound
-    community = session.get(Community, found.community_id)
+    community = session.get(Community, found.community_id, with_for_update={"read": True})
+    session.refresh(found, with_for_update=True)
     state = state_of(found, clock.now())
     if state != "open" or community is None or community.ended_at is not None:
         raise gone(state)
@@ -32,10 +32,13 @@ def _locked(code: str, person: str) -> Invitation:
 
 @transactional
 def accept(person: str, code: str) -> Membership:
-    """Become a member. Raises NotFound, InvitationGone, AlreadyExists."""
+    """Become a member. Raises NotFound, InvitationGone, AlreadyExists, NotAllowed for who was blocked there."""
     found = _locked(code, person)
-    if access.membership(found.community_id, person) is not None:
+    before = access.last_membership(found.community_id, person)
+    if before is not None and before.ended_at is None:
         raise AlreadyExists("You are a member of this community.")
+    if before is not None and before.blocked:
+        raise NotAllowed("You were blocked in this community; who runs it must lift that first.")
     found.used += 1
     made = Membership(
         id=new_id("mem"),

@@ -7,15 +7,40 @@ from app.kit.db import session
 from app.kit.errors import NotAllowed, NotFound
 
 ROLES = ("driver", "manager", "owner")
+FARES = ("free", "at_cost", "priced")
+"""From the best to the dearest."""
 
 
 def membership(community: str, person: str, *, share_lock: bool = False) -> Membership | None:
-    """The live membership of a person, blocked or not."""
-    statement = select(Membership).where(
-        Membership.community_id == community, Membership.person_id == person, Membership.ended_at.is_(None)
+    """The live membership of a person, blocked or not; in a community that has ended nobody has one.
+
+    `share_lock` keeps it as it is until the transaction ends: who would end or change it waits.
+    """
+    statement = (
+        select(Membership)
+        .join(Community, Community.id == Membership.community_id)
+        .where(
+            Membership.community_id == community,
+            Membership.person_id == person,
+            Membership.ended_at.is_(None),
+            Community.ended_at.is_(None),
+        )
     )
+    if share_lock:
+        statement = statement.with_for_update(read=True, of=Membership).execution_options(
+            populate_existing=True
+        )
+    found: Membership | None = session.scalars(statement).first()
+    return found
+
+
+def last_membership(community: str, person: str) -> Membership | None:
+    """The newest membership of a person, live or ended."""
     found: Membership | None = session.scalars(
-        statement.with_for_update(read=True) if share_lock else statement
+        select(Membership)
+        .where(Membership.community_id == community, Membership.person_id == person)
+        .order_by(Membership.id.desc())
+        .limit(1)
     ).first()
     return found
 
@@ -41,13 +66,17 @@ def runs(mine: Membership) -> bool:
     return mine.role in ("owner", "manager") and not mine.blocked
 
 
-def may_invite(community: str, person: str, role: str) -> tuple[Community, Membership]:
-    """As the community's rule says, and never a role above one's own."""
+def may_invite(
+    community: str, person: str, role: str = "driver", fare: str = "priced"
+) -> tuple[Community, Membership]:
+    """As the community's rule says, never a role above one's own; only who runs it gives a better fare than theirs."""
     found, mine = may_see(community, person)
     if mine.blocked or ROLES.index(mine.role) < ROLES.index(found.rule("may_invite")):
         raise NotAllowed("The rules of this community do not let you invite.")
     if ROLES.index(role) > ROLES.index(mine.role):
         raise NotAllowed("One cannot give a role above one's own.", role=mine.role)
+    if not runs(mine) and FARES.index(fare) < FARES.index(mine.fare):
+        raise NotAllowed("One cannot give a better fare than one's own.", fare=mine.fare)
     return found, mine
 
 

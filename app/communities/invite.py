@@ -34,8 +34,8 @@ def hashed(code: str) -> bytes:
 @transactional
 def invite(person: str, community: str, body: dict[str, Any]) -> Invitation:
     """A new invitation. Raises NotFound, NotAllowed, Validation for a time that cannot be."""
-    role = body.get("role", "driver")
-    access.may_invite(community, person, role)
+    role, fare = body.get("role", "driver"), body.get("fare", "priced")
+    access.may_invite(community, person, role, fare)
     now = clock.now()
     expires = body.get("expires_at") or now + LIVES
     if not now < expires <= now + AT_MOST:
@@ -50,7 +50,7 @@ def invite(person: str, community: str, body: dict[str, Any]) -> Invitation:
         email=body.get("email"),
         label=body.get("label"),
         role=role,
-        fare=body.get("fare", "priced"),
+        fare=fare,
         uses=body.get("uses", 1),
         used=0,
         invited_by=person,
@@ -86,6 +86,26 @@ def revoke(person: str, invitation_id: str) -> None:
     if found.revoked_at is None:
         found.revoked_at = clock.now()
         facts.record(InvitationRevoked(invitation=found.id, by=person))
+
+
+def revoke_of(community: str, person: str, *, by: str) -> None:
+    """Inside a transaction: what this person has invited to and nobody has used up yet is dead when it commits."""
+    now = clock.now()
+    rows = session.scalars(
+        select(Invitation)
+        .where(
+            Invitation.community_id == community,
+            Invitation.invited_by == person,
+            Invitation.revoked_at.is_(None),
+            Invitation.expires_at > now,
+        )
+        .order_by(Invitation.id)
+        .with_for_update()
+    ).all()
+    for one in rows:
+        if state_of(one, now) == "open":
+            one.revoked_at = now
+            facts.record(InvitationRevoked(invitation=one.id, by=by))
 
 
 def preview(code: str) -> dict[str, Any]:

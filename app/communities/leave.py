@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from app.communities import access
+from app.communities import access, invite
 from app.communities.access import ROLES
 from app.communities.models import Membership
 from app.facts import MemberRemoved, MembershipChanged
@@ -29,15 +29,30 @@ def _theirs(community: str, person: str) -> Membership:
     return found
 
 
-def _refuse_last_owner(community: str) -> None:
+def shown(community: str, person: str, mine: Membership) -> Membership:
+    """The membership of a person as another member sees it: also the last one of who left while blocked, to who
+    runs the community. Raises NotFound.
+    """
+    found = access.last_membership(community, person)
+    if found is None or (found.ended_at is not None and not (found.blocked and access.runs(mine))):
+        raise NotFound
+    return found
+
+
+def _refuse_last_owner(community: str, but: str) -> None:
+    """Somebody else owns it, and is not blocked. Raises LastOwner."""
     owners = session.execute(
         select(func.count())
         .select_from(Membership)
         .where(
-            Membership.community_id == community, Membership.role == "owner", Membership.ended_at.is_(None)
+            Membership.community_id == community,
+            Membership.role == "owner",
+            Membership.person_id != but,
+            Membership.blocked.is_(False),
+            Membership.ended_at.is_(None),
         )
     ).scalar_one()
-    if owners <= 1:
+    if owners == 0:
         raise LastOwner("Make somebody else an owner first.")
 
 
@@ -54,8 +69,9 @@ def leave(by: str, community: str, person: str) -> None:
     if by != person and (not access.runs(mine) or ROLES.index(theirs.role) > ROLES.index(mine.role)):
         raise NotAllowed("Only who runs the community may remove a member, and none above oneself.")
     if theirs.role == "owner":
-        _refuse_last_owner(community)
+        _refuse_last_owner(community, person)
     theirs.ended_at = clock.now()
+    invite.revoke_of(community, person, by=by)
     facts.record(MemberRemoved(community=community, person=person, by=by))
 
 
@@ -63,17 +79,25 @@ def leave(by: str, community: str, person: str) -> None:
 def change(
     by: str, community: str, person: str, body: dict[str, Any], check: Callable[[Membership], None]
 ) -> Membership:
-    """Change role, fare, label or block: what that takes away is dead when this returns. Raises NotAllowed, LastOwner."""
+    """Change role, fare, label or block: what that takes away is dead when this returns. Raises NotAllowed, LastOwner.
+
+    Of who left while blocked only the block can be lifted: then they may be invited again.
+    """
     found, mine = access.may_run(community, by)
     rights.revoke(person)
     session.refresh(found, with_for_update=True)
-    theirs = _theirs(community, person)
+    left = shown(community, person, mine)
+    if left.ended_at is not None and body != {"blocked": False}:
+        raise NotAllowed("They are not in the community; only their block can be lifted.")
+    theirs = left if left.ended_at is not None else _theirs(community, person)
     check(theirs)
     wanted = body.get("role", theirs.role)
     if max(ROLES.index(theirs.role), ROLES.index(wanted)) > ROLES.index(mine.role):
         raise NotAllowed("One cannot give or take a role above one's own.")
     if theirs.role == "owner" and (wanted != "owner" or body.get("blocked")):
-        _refuse_last_owner(community)
+        _refuse_last_owner(community, person)
+    if body.get("blocked") or ROLES.index(wanted) < ROLES.index(theirs.role):
+        invite.revoke_of(community, person, by=by)
     for name, value in body.items():
         setattr(theirs, name, value)
     facts.record(MembershipChanged(community=community, person=person, by=by))

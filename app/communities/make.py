@@ -1,12 +1,14 @@
 """Make, change and end a community."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from sqlalchemy import select
 
 from app.communities import access
 from app.communities.models import RULES, Community, Membership
-from app.facts import CommunityMade
-from app.kit import clock, facts
+from app.facts import CommunityEnded, CommunityMade, MemberRemoved
+from app.kit import clock, facts, rights
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import InUse
 
@@ -59,10 +61,34 @@ def change(
 
 @transactional
 def end(person: str, community: str) -> None:
-    """End a community in which nothing is open. Raises InUse."""
+    """End a community and every membership in it. Raises NotFound, NotAllowed, InUse while it owns a car.
+
+    Future rentals are cancelled as those of a removed member are; an active one runs to its lock.
+    A booking under way holds the membership it books by: it is waited for, and then cancelled like the others.
+    """
     found, _ = access.may_run(community, person)
+    for who in sorted(row.person_id for row in _members(community)):
+        rights.revoke(who)
     session.refresh(found, with_for_update=True)
+    members = _members(community, lock=True)
     used_by = [what for ask in IN_USE for what in ask(community)]
     if used_by:
-        raise InUse("Rentals of this community are still open.", by=used_by)
-    found.ended_at = clock.now()
+        raise InUse("Take the community's own cars out first.", by=used_by)
+    found.ended_at = clock.again()
+    for one in members:
+        one.ended_at = found.ended_at
+        facts.record(MemberRemoved(community=community, person=one.person_id, by=person))
+    facts.record(CommunityEnded(community=community, by=person))
+
+
+def _members(community: str, *, lock: bool = False) -> Sequence[Membership]:
+    """Every live membership, in one order."""
+    statement = (
+        select(Membership)
+        .where(Membership.community_id == community, Membership.ended_at.is_(None))
+        .order_by(Membership.id)
+    )
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    rows: Sequence[Membership] = session.scalars(statement).all()
+    return rows

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from app.communities import accept as accepting
 from app.communities import access, invite, leave, make, schemas
+from app.communities import clear_licence as clearing
 from app.communities.models import RULES, Community, Invitation, Membership
 from app.kit import clock
 from app.kit.auth import Who, caller
@@ -18,6 +19,7 @@ from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes, created, patch_of
 from app.people import licence
 from app.people.models import Person
+from app.people.register import email_key
 
 routes = Routes(
     "communities", __name__, url_prefix="/v1", description="Circles of people, invitations, members."
@@ -97,7 +99,9 @@ def change_community(community: str, body: dict[str, Any]) -> dict[str, Any]:
     problems=(NotAllowed, InUse),
 )
 def end_community(community: str) -> None:
-    """Ends the community, once no rental in it is open."""
+    """Ends the community and every membership in it; future rentals are cancelled at no cost, an active one runs
+    to its lock. A car that the community owns is taken out first.
+    """
     make.end(caller().person, community)
 
 
@@ -137,12 +141,9 @@ def list_members(community: str, query: dict[str, Any]) -> Page:
     etag=True,
 )
 def read_member(community: str, person: str) -> dict[str, Any]:
-    """One member's role, fare and label."""
-    access.may_see(community, caller().person)
-    found = access.membership(community, person)
-    if found is None:
-        raise NotFound
-    return _membership(found)
+    """One member's role, fare and label; to who runs the community also of somebody who left while blocked."""
+    _, mine = access.may_see(community, caller().person)
+    return _membership(leave.shown(community, person, mine))
 
 
 _PATCH_MEMBER = patch_of(schemas.Membership, "role", "fare", "label", "blocked")
@@ -158,7 +159,9 @@ _PATCH_MEMBER = patch_of(schemas.Membership, "role", "fare", "label", "blocked")
     problems=(NotAllowed, LastOwner),
 )
 def change_member(community: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Changes role, fare, label or block. The last owner stays owner."""
+    """Changes role, fare, label or block. The last owner stays owner. A block outlasts leaving: lifting it lets the
+    person be invited again.
+    """
     return _membership(
         leave.change(
             caller().person,
@@ -187,19 +190,18 @@ def remove_member(community: str, person: str) -> None:
     '/communities/<pid("com"):community>/members/<pid("per"):person>/licence/clear',
     summary="Clear a member's licence for this community",
     returns=schemas.Cleared,
+    match=True,
     problems=(NotAllowed,),
 )
 def clear_licence(community: str, person: str) -> dict[str, Any]:
-    """Says that the licence was seen and is good, for this community, until the next recheck."""
-    found, _ = access.may_run(community, caller().person)
-    if access.membership(community, person) is None:
-        raise NotFound
-    licence.clear(
+    """Says that the licence was seen and is good, for this community, until the next recheck. The ETag is that of the
+    licence as it was seen. Nobody clears their own.
+    """
+    clearing.clear_licence(
+        caller().person,
+        community,
         person,
-        by=caller().person,
-        level="owner",
-        community=community,
-        recheck_months=found.rule("recheck_months"),
+        lambda: require_match(schemas.Cleared(), _cleared(person, community)),
     )
     return _cleared(person, community)
 
@@ -209,6 +211,7 @@ def clear_licence(community: str, person: str) -> dict[str, Any]:
     '/communities/<pid("com"):community>/members/<pid("per"):person>/licence',
     summary="A member's licence: class, country, expiry",
     returns=schemas.Cleared,
+    etag=True,
     problems=(NotAllowed,),
 )
 def read_member_licence(community: str, person: str) -> dict[str, Any]:
@@ -225,9 +228,17 @@ def _cleared(person: str, community: str) -> dict[str, Any]:
         "country": held.country,
         "classes": held.classes,
         "expires_on": held.expires_on,
+        "recorded_at": held.recorded_at,
         "state": stands.state,
         "recheck_on": stands.recheck_on,
     }
+
+
+def _spare_the_mail(email: str) -> None:
+    """Mails to strangers are few: by each person, and to each address."""
+    limits = current_app.extensions["glovebox"].settings.limits
+    allow_secret("invitations", caller().person, limits.invitations)
+    allow_secret("invited", email_key(email), limits.invited)
 
 
 def _invitation(row: Invitation, *, code: bool = False) -> dict[str, Any]:
@@ -257,8 +268,11 @@ def _invitation(row: Invitation, *, code: bool = False) -> dict[str, Any]:
 )
 def make_invitation(community: str, body: dict[str, Any]) -> Answer:
     """Makes a link and a code, shown this once, that make a membership. Nobody invites to a role above their
-    own.
+    own, and only who runs the community to a fare better than their own. How many are mailed by one person, and to
+    one address, is limited by the day.
     """
+    if body.get("email"):
+        _spare_the_mail(body["email"])
     made = invite.invite(caller().person, community, body)
     return created(_invitation(made, code=True), f"/communities/{community}/invitations")
 
@@ -272,9 +286,15 @@ def make_invitation(community: str, body: dict[str, Any]) -> Answer:
     problems=(NotAllowed,),
 )
 def list_invitations(community: str, query: dict[str, Any]) -> Page:
-    """Invitations with their state; the codes are not shown again."""
-    access.may_run(community, caller().person)
-    found = page(select(Invitation).where(Invitation.community_id == community), Invitation.id, **query)
+    """Invitations with their state; the codes are not shown again. Who may invite but does not run the community
+    sees their own.
+    """
+    _, mine = access.may_see(community, caller().person)
+    statement = select(Invitation).where(Invitation.community_id == community)
+    if not access.runs(mine):
+        access.may_invite(community, caller().person)
+        statement = statement.where(Invitation.invited_by == caller().person)
+    found = page(statement, Invitation.id, **query)
     found.items = [_invitation(one) for one in found.items]
     return found
 
@@ -317,7 +337,7 @@ def preview_invitation(code: str) -> dict[str, Any]:
     summary="Accept an invitation",
     guard=_guard,
     returns=schemas.Membership,
-    problems=(InvitationGone, AlreadyExists),
+    problems=(InvitationGone, AlreadyExists, NotAllowed),
 )
 def accept_invitation(code: str) -> dict[str, Any]:
     """Makes the membership. A spent, revoked or expired invitation is invitation-gone, with the reason."""

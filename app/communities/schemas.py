@@ -86,5 +86,6 @@ class Cleared(Strict):
     country = Text(2)
     classes = Many(Text(3), 9)
     expires_on = Day()
+    recorded_at = Instant()
     state = OneOf(("pending", "cleared", "refused", "expired"))
     recheck_on = Day(allow_none=True)

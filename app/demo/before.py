@@ -87,7 +87,7 @@ def offer(on: Stage) -> None:
 def free_loan(on: Stage) -> None:
     on.told.chapter("A free loan")
     on.max.record_licence()
-    cleared = on.olga.post(f"/communities/{on.community}/members/{on.max.id}/licence/clear")
+    cleared = on.olga.clear_licence(on.community, on.max.id)
     on.told.step(
         "Max",
         "records his licence; Olga clears it",

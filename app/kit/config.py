@@ -35,6 +35,8 @@ class Limits:
     preview: tuple[int, int] = (20, 3600)
     partner: tuple[int, int] = (6000, 60)
     lookup: tuple[int, int] = (60, 60)
+    invitations: tuple[int, int] = (30, 86400)
+    invited: tuple[int, int] = (5, 86400)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "The ETag of the last GET.", minLength=1, maxLength=100, pattern=r'^(\*|"[0-9a-f]{32}")$'
     ),
     "If-None-Match": _text("The ETag one has; 304 when it still stands.", maxLength=100, pattern=r"^[ -~]*$"),
+    "Reason": _text(
+        "Why, kept in the audit log; percent-encoded UTF-8.", minLength=1, maxLength=1500, pattern=r"^[ -~]+$"
+    ),
     "Prefer": _text(
         "`wait=N`: wait up to N seconds (0 to 20) for the box before answering 202.",
         maxLength=40,
@@ -122,6 +125,7 @@ _EXAMPLES: dict[str, str] = {
     "Idempotency-Key": "0f8fad5b-d9cb-469f-a165-70867728950e",
     "If-Match": '"5f2b1d0a9c8e7f6a5b4c3d2e1f0a9b8c"',
     "If-None-Match": '"5f2b1d0a9c8e7f6a5b4c3d2e1f0a9b8c"',
+    "Reason": "contract%20ended",
     "Prefer": "wait=10",
     "Phone-Signature": "1804064400.MEUCIQDx0Hn2Vw3b5aJ8m1pQ4rS7tU0vW3xY6zA9bC2dE5fG8A",
 }

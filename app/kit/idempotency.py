@@ -58,6 +58,14 @@ def fingerprint() -> bytes:
     return whole.digest()
 
 
+def forget(scope: str) -> None:
+    """In the transaction that takes an effect back: the answer stored for this request's key goes with it."""
+    key = given_key(required=False)
+    stored = session.get(StoredAnswer, (scope, key)) if key else None
+    if stored is not None:
+        session.delete(stored)
+
+
 _LOCK = text("select pg_try_advisory_xact_lock(hashtextextended(:name, 7003))")
 
 

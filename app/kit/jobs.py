@@ -144,6 +144,18 @@ def keep_failed(job_id: int, name: str, args: dict[str, Any], error: str) -> Non
     )
 
 
+@transactional
+def again(failed: FailedJob) -> None:
+    """Put a job that failed for good back into the queue, with its lock; one the queue has lost is deferred anew."""
+    known = session.execute(_FAILED, {"id": failed.job_id}).first()
+    if known is None:
+        defer(failed.task, **failed.args)
+    else:
+        session.execute(_AGAIN, {"id": failed.job_id})
+    session.delete(failed)
+
+
+_FAILED = text("select 1 from procrastinate_jobs where id = :id and status = 'failed' for update")
 _GONE = text(
     "select j.id from procrastinate_jobs j left join procrastinate_workers w on w.id = j.worker_id"
     " where j.status = 'doing' and (w.id is null or w.last_heartbeat < now() - :silent)"

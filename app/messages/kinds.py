@@ -23,6 +23,8 @@ ALWAYS: Final = SECRET | {
     "phone_confirm",
     "email_change_notice",
     "account_exists_notice",
+    "person_suspended",
+    "person_restored",
     "conditions_changed",
 }
 """Told by every channel of the kind, whatever the person prefers: they are about the account itself."""

@@ -28,7 +28,7 @@ _DRIVER: tuple[type[Fact], ...] = (
     facts.ExtensionAsked,
     facts.StillHasCar,
 )
-_OWNER: tuple[type[Fact], ...] = (facts.RentalDeclined, facts.ExtensionDeclined)
+_OWNER: tuple[type[Fact], ...] = (facts.RentalDeclined, facts.ExtensionDeclined, facts.CustodyLookedUp)
 _BOX: tuple[type[Fact], ...] = (
     facts.UnlockFailed,
     facts.RentalStarted,

@@ -1,9 +1,10 @@
 """What operators do: the product's own use cases, each with a reason, written into the audit log as a fact."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pyotp
+from sqlalchemy import CursorResult, text
 from sqlalchemy.exc import IntegrityError
 
 from app.billing import hold
@@ -11,14 +12,15 @@ from app.billing.models import Payment
 from app.cars.models import Car
 from app.coverage import master_policies, partners
 from app.coverage.models import Client, InsurerRow, Policy
-from app.facts import OperatorActed, PersonRestored, PersonSuspended
-from app.kit import clock, facts, keys, rights
+from app.facts import CarBarred, CarUnbarred, OperatorActed, PersonRestored, PersonSuspended
+from app.kit import clock, facts, jobs, keys, rights
 from app.kit.db import session, transactional
-from app.kit.errors import AlreadyExists, InUse, NotFound, Validation
+from app.kit.errors import AlreadyExists, InUse, NotFound, StepNotAllowed, Validation
+from app.kit.jobs import FailedJob
 from app.kit.keys import Purpose
 from app.people import licence, register, sign_in
 from app.people.models import Person
-from app.rentals import close
+from app.rentals import close, commands
 from app.rentals.models import Rental
 
 COMMAND_LINE = "command line"
@@ -43,6 +45,61 @@ def make_operator(email: str, *, by: str, reason: str) -> str:
     sign_in.end_all(person.id, but=None, reason="became an operator")
     _audit(by, "operator add", person.id, reason)
     return secret
+
+
+@transactional
+def remove_operator(email: str, *, by: str, reason: str) -> str:
+    """Make an operator a person like others; every session ends with it. Returns their id. Raises NotFound."""
+    person = register.find_by_email(email)
+    if person is None or not person.operator:
+        raise NotFound("No operator has this address.")
+    person.operator, person.totp_sealed, person.totp_last_step = False, None, None
+    sign_in.end_all(person.id, but=None, reason="no longer an operator")
+    _audit(by, "operator remove", person.id, reason)
+    return person.id
+
+
+@transactional
+def look(subjects: list[str], *, by: str, at: str) -> None:
+    """Names, addresses and licences were shown: who looked at whose is kept as what they change is."""
+    for subject in subjects:
+        _audit(by, f"look at {at}", subject, "reading")
+
+
+@transactional
+def retry_job(job: int, *, by: str, reason: str) -> FailedJob:
+    """Run a job that failed for good once more, as it was. Raises NotFound."""
+    found = _failed(job)
+    jobs.again(found)
+    _audit(by, "job retry", f"{found.task} {job}", reason)
+    return found
+
+
+@transactional
+def dismiss_job(job: int, *, by: str, reason: str) -> FailedJob:
+    """Somebody has looked: the job stays undone, and no alarm is about it any longer. Raises NotFound."""
+    found = _failed(job)
+    session.delete(found)
+    _audit(by, "job dismiss", f"{found.task} {job}", reason)
+    return found
+
+
+def _failed(job: int) -> FailedJob:
+    found: FailedJob | None = session.get(FailedJob, job, with_for_update=True)
+    if found is None:
+        raise NotFound("No failed job has this number.")
+    return found
+
+
+_RESTAMP = text("update facts set xid = pg_current_xact_id() where position is null")
+
+
+@transactional
+def restamp_facts(*, by: str, reason: str) -> int:
+    """After a logical restore: facts without a position carry numbers of the old cluster, and get one of this. How many."""
+    count = cast("CursorResult[Any]", session.execute(_RESTAMP)).rowcount
+    _audit(by, "facts restamp", str(count), reason)
+    return count
 
 
 @transactional
@@ -95,7 +152,14 @@ def find_client(insurer: str, client: str) -> Client:
 
 @transactional
 def rotate_client(client: str, *, by: str, reason: str) -> str:
-    """A new secret; the old one is dead when this returns. Raises NotFound."""
+    """A new secret; the old one is dead when this returns. Raises NotFound, StepNotAllowed for one that has keys alone."""
+    found = session.get(Client, client)
+    if found is not None and found.public_keys and found.secret_hash is None:
+        raise StepNotAllowed(
+            "This client proves itself by keys of its own. Add one with its new keys, then remove this one.",
+            state="keys",
+            steps=["add", "remove"],
+        )
     secret = partners.rotate_client(client)
     _audit(by, "client rotate", client, reason)
     return secret
@@ -197,11 +261,19 @@ def restore(person: str, *, by: str, reason: str) -> None:
 
 @transactional
 def set_safe(car: str, *, safe: bool, by: str, reason: str) -> None:
-    """Bar a car from unlocking, or let it again. Raises NotFound."""
+    """Bar a car from unlocking, or let it again; an unlock reaches its box before this returns, or never. Raises NotFound.
+
+    With the car locked no new command can come; who asked for the open one has a right in use, which is waited for.
+    """
     found = session.get(Car, car, with_for_update=True)
     if found is None:
         raise NotFound
-    found.unsafe = not safe
+    command = None if safe else commands.open_of(found.no)
+    if command is not None:
+        rights.revoke(command.asked_by)
+    if found.unsafe is safe:
+        found.unsafe = not safe
+        facts.record(CarUnbarred(car=car, by=by) if safe else CarBarred(car=car, by=by))
     _audit(by, "car safe" if safe else "car unsafe", car, reason)
 
 

@@ -63,6 +63,7 @@ licence, rental, payment = (
     _sub("payment", "Payments."),
 )
 key, fact, car = _sub("keys", "Signing keys."), _sub("fact", "Facts."), _sub("car", "Cars.")
+job = _sub("job", "Jobs that failed for good.")
 
 
 @_command(operator, "ledger")
@@ -96,6 +97,36 @@ def person_restore(person_id: str, reason: str) -> dict[str, Any]:
     """Lift a suspension."""
     act.restore(person_id, by=BY, reason=reason)
     return {"person": person_id, "state": "restored"}
+
+
+@_command(person, "remove-operator")
+@click.argument("email")
+@reason
+def person_remove_operator(email: str, reason: str) -> dict[str, Any]:
+    """Make an operator a person like others; their sessions end."""
+    return {"person": act.remove_operator(email, by=BY, reason=reason), "operator": False}
+
+
+@_command(job, "list")
+def job_list() -> list[dict[str, Any]]:
+    """The newest fifty jobs that failed for good."""
+    return list(show.jobs({"limit": 50, "cursor": None}).items)
+
+
+@_command(job, "retry")
+@click.argument("job_id", type=int)
+@reason
+def job_retry(job_id: int, reason: str) -> dict[str, Any]:
+    """Run a failed job once more."""
+    return {"job": job_id, "task": act.retry_job(job_id, by=BY, reason=reason).task, "state": "waiting"}
+
+
+@_command(job, "dismiss")
+@click.argument("job_id", type=int)
+@reason
+def job_dismiss(job_id: int, reason: str) -> dict[str, Any]:
+    """Leave a failed job undone."""
+    return {"job": job_id, "task": act.dismiss_job(job_id, by=BY, reason=reason).task, "state": "dismissed"}
 
 
 @_command(insurer, "add")
@@ -201,6 +232,13 @@ def car_safe(car_id: str, *, unsafe: bool, reason: str) -> dict[str, Any]:
     """Let a car be unlocked again, or bar it with --unsafe."""
     act.set_safe(car_id, safe=not unsafe, by=BY, reason=reason)
     return {"car": car_id, "unsafe": unsafe}
+
+
+@_command(fact, "restamp")
+@reason
+def fact_restamp(reason: str) -> dict[str, Any]:
+    """After pg_restore, before any process starts: facts not sealed yet get numbers of this cluster."""
+    return {"facts": act.restamp_facts(by=BY, reason=reason)}
 
 
 @_command(fact, "show")

@@ -1,6 +1,9 @@
 """HTTP of operators: what runs the place. Changes need a fresh password and a reason, and are kept in the audit log."""
 
 from typing import Any
+from urllib.parse import unquote
+
+from flask import request
 
 from app.kit.auth import Who, caller
 from app.kit.errors import (
@@ -11,6 +14,7 @@ from app.kit.errors import (
     NotFound,
     PasswordNeeded,
     StepNotAllowed,
+    Validation,
 )
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page
@@ -25,6 +29,7 @@ CLIENT = INSURER + '/clients/<pid("cli"):client>'
 POLICY = '/master-policies/<pid("pol"):policy>'
 CHANGE: dict[str, Any] = {"who": Who.OPERATOR, "fresh_password": True}
 REFUSED = (NotAllowed, PasswordNeeded, NotFound)
+REASON_AT_MOST = 500
 
 
 def _why(given: dict[str, Any]) -> dict[str, str]:
@@ -32,23 +37,42 @@ def _why(given: dict[str, Any]) -> dict[str, str]:
     return {"by": caller().person, "reason": given["reason"]}
 
 
+def _reason() -> dict[str, str]:
+    """Why, of a DELETE, which has no body; in a header, since a path with its query ends up in the logs of proxies."""
+    given = " ".join(unquote(request.headers.get("Reason", "")).split())
+    if not 1 <= len(given) <= REASON_AT_MOST or not given.isprintable():
+        detail = f"Say why in the header Reason: 1 to {REASON_AT_MOST} characters, percent-encoded."
+        raise Validation(errors=[{"parameter": "Reason", "code": "required", "detail": detail}])
+    return {"reason": given}
+
+
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
 def _read(path: str, summary: str, query: Any, returns: Any) -> Any:
     return routes.add(
-        "GET", path, who=Who.OPERATOR, summary=summary, query=query, returns=returns, problems=(NotAllowed,)
+        "GET",
+        path,
+        summary=summary,
+        query=query,
+        returns=returns,
+        problems=(NotAllowed, PasswordNeeded),
+        **CHANGE,
     )
 
 
 @_read("/people", "The account with an address", schemas.PeopleQuery, schemas.OperatorPeople)
 def find_people(query: dict[str, Any]) -> dict[str, Any]:
-    return {"items": [show.person(row) for row in act.find_people(query["email"])]}
+    found = [show.person(row) for row in act.find_people(query["email"])]
+    act.look([one["id"] for one in found], by=caller().person, at="person")
+    return {"items": found}
 
 
 @_read("/licences", "Licences to check", Paging, schemas.OperatorLicencePage)
 def list_licences(query: dict[str, Any]) -> Page:
-    return show.licences(query)
+    found = show.licences(query)
+    act.look([one["person"] for one in found.items], by=caller().person, at="licence")
+    return found
 
 
 @_read("/payments", "Payments", schemas.PaymentsQuery, schemas.OperatorPaymentPage)
@@ -149,6 +173,16 @@ def close_rental_as_operator(rental: str, body: dict[str, Any]) -> dict[str, Any
     return show.rental(act.close_rental(rental, **_why(body)))
 
 
+@_change("/jobs/<int:job>/retry", "Run a failed job once more", schemas.OperatorReason, schemas.Job)
+def retry_job(job: int, body: dict[str, Any]) -> dict[str, Any]:
+    return show.job(act.retry_job(min(job, 2**62), **_why(body)))
+
+
+@_change("/jobs/<int:job>/dismiss", "A failed job stays undone", schemas.OperatorReason, schemas.Job)
+def dismiss_job(job: int, body: dict[str, Any]) -> dict[str, Any]:
+    return show.job(act.dismiss_job(min(job, 2**62), **_why(body)))
+
+
 @_change("/keys/rotate", "The next signing key of a purpose", schemas.Rotate, schemas.Rotated)
 def rotate_keys(body: dict[str, Any]) -> dict[str, Any]:
     return {"purpose": body["purpose"], "kid": act.rotate_keys(body["purpose"], **_why(body))}
@@ -181,13 +215,14 @@ def add_insurer(body: dict[str, Any]) -> Answer:
     "DELETE",
     INSURER,
     summary="Remove an insurer nothing was bound with",
-    query=schemas.OperatorReason,
+    asks=("Reason",),
     status=204,
     problems=(*REFUSED, InUse),
     **CHANGE,
 )
-def remove_insurer(insurer: str, query: dict[str, Any]) -> None:
-    act.remove_insurer(insurer, **_why(query))
+def remove_insurer(insurer: str) -> None:
+    """Needs `Reason`."""
+    act.remove_insurer(insurer, **_why(_reason()))
 
 
 @_read(INSURER + "/clients", "Clients of an insurer", Paging, schemas.PartnerClientPage)
@@ -220,7 +255,7 @@ def add_client(insurer: str, body: dict[str, Any]) -> Answer:
     body=schemas.OperatorReason,
     returns=schemas.PartnerClient,
     secrets=("client_secret",),
-    problems=REFUSED,
+    problems=(*REFUSED, StepNotAllowed),
     **CHANGE,
 )
 def rotate_client(insurer: str, client: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -233,14 +268,15 @@ def rotate_client(insurer: str, client: str, body: dict[str, Any]) -> dict[str, 
     "DELETE",
     CLIENT,
     summary="Remove a client and its tokens",
-    query=schemas.OperatorReason,
+    asks=("Reason",),
     status=204,
     problems=REFUSED,
     **CHANGE,
 )
-def remove_client(insurer: str, client: str, query: dict[str, Any]) -> None:
+def remove_client(insurer: str, client: str) -> None:
+    """Needs `Reason`."""
     act.find_client(insurer, client)
-    act.remove_client(client, **_why(query))
+    act.remove_client(client, **_why(_reason()))
 
 
 @routes.add(
@@ -260,11 +296,11 @@ def put_master_policy(policy: str, body: dict[str, Any]) -> dict[str, Any]:
 @routes.add(
     "GET",
     POLICY,
-    who=Who.OPERATOR,
     summary="A master policy",
     returns=schemas.MasterPolicy,
     etag=True,
-    problems=(NotAllowed, NotFound),
+    problems=REFUSED,
+    **CHANGE,
 )
 def read_master_policy(policy: str) -> dict[str, Any]:
     return show.policy(policy)

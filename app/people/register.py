@@ -15,8 +15,9 @@ from app.facts import EmailCodeIssued, EmailConfirmed, PersonRegistered, Registe
 from app.kit import facts
 from app.kit.clock import real_now
 from app.kit.db import new_id, session, transactional
+from app.kit.errors import Validation
 from app.people import codes, later
-from app.people.models import COD, EmailCode, Person
+from app.people.models import COD, EmailCode, Licence, Person
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 ZONE_OF = {
@@ -185,10 +186,16 @@ def _confirm(email: str, code: str) -> bool:
 
 @transactional
 def change(person_id: str, body: dict[str, Any], check: Callable[[Person], None]) -> Person:
-    """Change one's account; `check` sees the row as it stands, locked."""
+    """Change one's account; `check` sees the row as it stands, locked. Raises Validation for a birth date that the
+    recorded licence contradicts.
+    """
     person = session.get(Person, person_id, with_for_update=True)
     assert person is not None
     check(person)
+    held = session.get(Licence, person_id) if "birth_date" in body else None
+    if held is not None and body["birth_date"] != held.birth_date:
+        detail = "Your licence says otherwise; record the licence anew."
+        raise Validation(errors=[{"pointer": "/birth_date", "code": "invalid", "detail": detail}])
     for name, value in body.items():
         setattr(person, name, value)
     return person

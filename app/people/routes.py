@@ -265,7 +265,7 @@ def read_me() -> dict[str, Any]:
     return _me(person)
 
 
-_PATCH_ME = patch_of(schemas.Person, "name", "language", "country", "time_zone", "address")
+_PATCH_ME = patch_of(schemas.Person, "name", "language", "country", "time_zone", "birth_date", "address")
 
 
 @routes.add(

@@ -76,11 +76,3 @@ def open_of_car(car_id: str, community: str | None) -> list[str]:
     if community is not None:
         statement = statement.where(Rental.community_id == community)
     return [f"rental {one}" for one in session.scalars(statement)]
-
-
-def open_of_community(community: str) -> list[str]:
-    live = [State.REQUESTED, State.BOOKED, *OUT]
-    statement = select(Rental.id).where(
-        Rental.community_id == community, Rental.state.in_([state.value for state in live])
-    )
-    return [f"rental {one}" for one in session.scalars(statement)]

@@ -38,7 +38,7 @@ def book(person: str, body: dict[str, Any]) -> Rental:
     if frozen.expires_at <= now or frozen.rental_id is not None or _used(frozen):
         raise QuoteExpired("Ask for a new quote.")
     car = cars_access.of(frozen.car_id, lock=True)
-    mine = cars_access.my_membership(car, person, frozen.community_id)
+    mine = cars_access.my_membership(car, person, frozen.community_id, share_lock=True)
     if mine is None:
         raise NotFound
     quotes.check_rules(car, frozen.community_id, (frozen.from_at, frozen.to_at), person, now, frozen.terms)

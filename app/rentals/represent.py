@@ -1,9 +1,9 @@
 """A rental as its reader may see it: the state, what is derived from it, and exactly the steps this caller may take now."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.billing import hold, shown
 from app.cars import find
@@ -104,6 +104,16 @@ def revealed_to(car: str, person: str) -> bool:
         )
     )
     return any(_revealed(row, Role.DRIVER) for row in rows)
+
+
+def revealed_from(car: str, person: str) -> datetime | None:
+    """From when on the next rental that the person has booked of this car shows its place."""
+    begin: datetime | None = session.execute(
+        select(func.min(Rental.from_at)).where(
+            Rental.car_id == car, Rental.driver_id == person, Rental.state == State.BOOKED.value
+        )
+    ).scalar_one()
+    return begin - REVEALED_BEFORE if begin is not None else None
 
 
 def _place(car: Car, found: Rental, role: Role) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Friends:
 
     def clear(self, member: Actor) -> None:
         member.record_licence()
-        self.olga.post(f"/communities/{self.community}/members/{member.id}/licence/clear")
+        self.olga.clear_licence(self.community, member.id)
 
     def offer(self, terms: dict[str, Any]) -> None:
         self.olga.offer(self.car, self.community, terms)

@@ -149,7 +149,7 @@ def test_a_driver_has_one_car_at_a_time(friends: Friends) -> None:
     friends.lent(0, 1)
     other = Friends(friends.place)
     other.let_in(friends.max)
-    other.olga.post(f"/communities/{other.community}/members/{friends.max.id}/licence/clear")
+    other.olga.clear_licence(other.community, friends.max.id)
     rental = other.book(who=friends.max)
     assert other.unmet(rental, who=friends.max) == ["other_rental"]
 

@@ -85,6 +85,7 @@ RENTAL_FACTS = [
     ),
     Row(facts.PaymentReleased, "payment_released.driver", None, {"payment": "pay_" + "0" * 32}),
     Row(facts.ReceiptReady, "receipt_ready", "receipt_ready", {}),
+    Row(facts.CustodyLookedUp, "custody_looked_up.driver", None, {"by": "olga", "instant": START}),
 ]
 
 
@@ -148,6 +149,14 @@ def test_the_same_fact_twice_is_two_pieces_of_news(app: Flask) -> None:
     stage.happen(facts.BoxOffline(car=cast.car.id, rental=None))
     stage.happen(facts.BoxOffline(car=cast.car.id, rental=None))
     assert stage.told(cast.olga) == ["box_offline.owner"] * 2
+
+
+def test_a_barred_car_is_told_to_its_owner(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.CarBarred(car=cast.car.id, by="op"))
+    stage.happen(facts.CarUnbarred(car=cast.car.id, by="op"))
+    assert stage.told(cast.olga) == ["car_barred.owner", "car_unbarred.owner"]
+    assert stage.told(cast.max) == []
 
 
 def test_low_charge_is_told_to_whoever_holds_the_car(app: Flask) -> None:
@@ -241,6 +250,8 @@ def test_a_removed_member_is_told(app: Flask) -> None:
             lambda person: facts.LicenceCleared(person=person, community=None, by="op"),
             "licence_cleared.driver",
         ),
+        (lambda person: facts.PersonSuspended(person=person, by="op", reason="r"), "person_suspended"),
+        (lambda person: facts.PersonRestored(person=person, by="op", reason="r"), "person_restored"),
     ],
 )
 def test_news_of_the_account_reaches_its_holder(app: Flask, make: Any, kind: str) -> None:

@@ -86,7 +86,7 @@ def test_unsigned_calls_are_401(app: Flask) -> None:
     assert app.test_client().get("/v1/operator/jobs").status_code == 401
 
 
-def test_a_change_needs_a_password_given_within_ten_minutes(op: Desk) -> None:
+def test_reading_and_changing_need_a_password_given_within_ten_minutes(op: Desk) -> None:
     session.execute(
         text("update sessions set password_at = now() - interval '11 min' where person_id = :p"),
         {"p": uuid.UUID(op.person.id.removeprefix("per_"))},
@@ -94,7 +94,7 @@ def test_a_change_needs_a_password_given_within_ten_minutes(op: Desk) -> None:
     session.commit()
     answer = op.call("POST", "/keys/rotate", {"purpose": "partners", **WHY})
     assert (answer.status_code, slug(answer)) == (403, "password-needed")
-    assert op.call("GET", "/jobs").status_code == 200
+    assert slug(op.call("GET", "/jobs")) == "password-needed"
     named = {"Authorization": f"Bearer {op.token}"}
     given = op.http.post(
         "/v1/sessions/current/confirm", json={"password": "correct horse battery"}, headers=named
@@ -103,7 +103,7 @@ def test_a_change_needs_a_password_given_within_ten_minutes(op: Desk) -> None:
     assert op.call("POST", "/keys/rotate", {"purpose": "partners", **WHY}).status_code == 200
 
 
-def test_every_change_is_for_operators_with_a_fresh_password(op: Desk) -> None:
+def test_every_route_is_for_operators_with_a_fresh_password(op: Desk) -> None:
     rules = {
         rule.rule: RULES[rule.endpoint]
         for rule in op.http.application.url_map.iter_rules()
@@ -111,7 +111,7 @@ def test_every_change_is_for_operators_with_a_fresh_password(op: Desk) -> None:
     }
     assert len(rules) > 15
     for rule in op.http.application.url_map.iter_rules():
-        if rule.rule.startswith("/v1/operator") and (rule.methods or set()) & {"POST", "PUT", "DELETE"}:
+        if rule.rule.startswith("/v1/operator"):
             assert RULES[rule.endpoint].fresh_password, rule
 
 
@@ -136,8 +136,8 @@ def test_a_recorded_licence_waits_until_an_operator_clears_it(op: Desk) -> None:
     shown = op.call("POST", f"/licences/{person}/clear", WHY).json
     assert shown is not None
     assert (shown["state"], shown["number"]) == ("cleared", "***567")
-    assert person not in {one["person"] for one in op.get("/licences?limit=100")["items"]}
     assert op.acts()[0] == (op.person.id, "licence clear", person, WHY["reason"])
+    assert person not in {one["person"] for one in op.get("/licences?limit=100")["items"]}
 
 
 def test_a_refused_licence_is_refused_and_its_holder_is_told(op: Desk) -> None:
@@ -251,6 +251,70 @@ def test_a_cursor_of_ones_own_making_is_422(op: Desk, path: str) -> None:
     assert op.call("GET", f"{path}?cursor=bm9wZQ").status_code == 422
 
 
+def test_who_looked_at_whose_name_and_licence_is_in_the_log(op: Desk) -> None:
+    person = recorded()
+    op.get("/licences?limit=100")
+    assert (op.person.id, "look at licence", person, "reading") in op.acts()
+    op.get(f"/people?email={op.person.email}")
+    assert op.acts()[0][1:3] == ("look at person", op.person.id)
+    op.get("/people?email=nobody.at.all@example.org")
+    assert op.acts()[0][1:3] == ("look at person", op.person.id)
+
+
+def failed_job() -> int:
+    """A job that the queue has given up."""
+    number: int = session.execute(
+        text(
+            "insert into procrastinate_jobs (queue_name, task_name, lock, args, status)"
+            " values ('facts', 'react', 'one by one', '{\"seq\": 1}', 'failed') returning id"
+        )
+    ).scalar_one()
+    session.commit()
+    keep_failed(number, "react", {"seq": 1}, "Boom()")
+    return number
+
+
+def state_of(job: int) -> str:
+    found: str = session.execute(
+        text("select status::text from procrastinate_jobs where id = :id"), {"id": job}
+    ).scalar_one()
+    session.rollback()
+    return found
+
+
+def listed(op: Desk, job: int) -> bool:
+    return job in [one["id"] for one in op.get("/jobs?limit=100")["items"]]
+
+
+def test_a_failed_job_is_run_once_more(op: Desk) -> None:
+    job = failed_job()
+    answer = op.call("POST", f"/jobs/{job}/retry", WHY)
+    assert (answer.status_code, answer.json["id"]) == (200, job)  # type: ignore[index]
+    assert state_of(job) == "todo"
+    assert not listed(op, job)
+    assert op.acts()[0] == (op.person.id, "job retry", f"react {job}", WHY["reason"])
+    assert op.call("POST", f"/jobs/{job}/retry", WHY).status_code == 404
+
+
+def test_a_failed_job_that_the_queue_has_lost_is_deferred_anew(op: Desk) -> None:
+    lost, delivery = 10**9 + uuid.uuid4().int % 10**6, f"dlv_{uuid.uuid4().hex}"
+    keep_failed(lost, "deliver", {"delivery": delivery}, "Boom()")
+    assert op.call("POST", f"/jobs/{lost}/retry", WHY).status_code == 200
+    waiting = session.execute(
+        text("select count(*) from procrastinate_jobs where args ->> 'delivery' = :d and status = 'todo'"),
+        {"d": delivery},
+    ).scalar_one()
+    assert waiting == 1
+
+
+def test_a_failed_job_is_dismissed(op: Desk) -> None:
+    job = failed_job()
+    assert op.call("POST", f"/jobs/{job}/dismiss", WHY).status_code == 200
+    assert (state_of(job), listed(op, job)) == ("failed", False)
+    assert op.acts()[0][1] == "job dismiss"
+    assert op.call("POST", f"/jobs/{9 * 10**30}/dismiss", WHY).status_code == 404
+
+
 # -- insurers --------------------------------------------------------------------------------------------------------
 
 
@@ -280,9 +344,27 @@ def test_a_client_gets_its_secret_once_rotates_it_and_is_removed(op: Desk) -> No
     assert token(op.http, made, made["client_secret"]).status_code == 401
     assert token(op.http, made, rotated["client_secret"]).status_code == 200
     assert [one["client_secret"] for one in op.get(path)["items"]] == [None]
-    assert op.call("DELETE", f"{path}/{made['id']}?reason=over").status_code == 204
+    assert op.call("DELETE", f"{path}/{made['id']}", Reason="over").status_code == 204
     assert token(op.http, made, rotated["client_secret"]).status_code == 401
     assert op.get(path)["items"] == []
+
+
+KEY_OF_THEIRS = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+}
+
+
+def test_a_client_with_keys_of_its_own_is_given_no_secret(op: Desk) -> None:
+    body = {"label": "claims", "scopes": ["coverage:read"], "public_keys": [KEY_OF_THEIRS], **WHY}
+    path = f"/insurers/{insurer(op)}/clients"
+    made = op.call("POST", path, body).json
+    assert made is not None
+    assert (made["has_keys"], made["client_secret"]) == (True, None)
+    answer = op.call("POST", f"{path}/{made['id']}/rotate", WHY)
+    assert (answer.status_code, slug(answer)) == (409, "step-not-allowed")
 
 
 def test_a_client_of_another_insurer_is_404(op: Desk) -> None:
@@ -291,17 +373,19 @@ def test_a_client_of_another_insurer_is_404(op: Desk) -> None:
     made = op.call("POST", f"/insurers/{mine}/clients", body).json
     assert made is not None
     assert op.call("POST", f"/insurers/{other}/clients/{made['id']}/rotate", WHY).status_code == 404
-    assert op.call("DELETE", f"/insurers/{other}/clients/{made['id']}?reason=x").status_code == 404
+    assert op.call("DELETE", f"/insurers/{other}/clients/{made['id']}", Reason="x").status_code == 404
 
 
 def test_an_insurer_goes_only_while_nothing_was_made_for_it(op: Desk) -> None:
     unused, used = insurer(op), insurer(op)
     op.call("POST", f"/insurers/{used}/clients", {"label": "x", "scopes": ["coverage:read"], **WHY})
-    assert op.call("DELETE", f"/insurers/{unused}?reason=a+mistake").status_code == 204
-    assert op.call("DELETE", f"/insurers/{unused}?reason=again").status_code == 404
-    kept = op.call("DELETE", f"/insurers/{used}?reason=a+mistake")
+    assert op.call("DELETE", f"/insurers/{unused}", Reason="caf%C3%A9: a mistake").status_code == 204
+    assert op.call("DELETE", f"/insurers/{unused}", Reason="again").status_code == 404
+    kept = op.call("DELETE", f"/insurers/{used}", Reason="a mistake")
     assert (kept.status_code, slug(kept)) == (409, "in-use")
     assert op.call("DELETE", f"/insurers/{used}").status_code == 422
+    assert op.call("DELETE", f"/insurers/{used}?reason=in+the+path").status_code == 422
+    assert op.acts()[0][1:] == ("insurer remove", unused, "café: a mistake")
 
 
 def test_the_name_of_an_insurer_is_taken_once(op: Desk) -> None:
