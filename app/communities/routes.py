@@ -11,7 +11,7 @@ from app.communities import clear_licence as clearing
 from app.communities.models import RULES, Community, Invitation, Membership
 from app.kit import clock
 from app.kit.auth import Who, caller
-from app.kit.db import bare, session
+from app.kit.db import bare, release, session
 from app.kit.errors import AlreadyExists, InUse, InvitationGone, LastOwner, NotAllowed, NotFound
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page, require_match
@@ -234,11 +234,15 @@ def _cleared(person: str, community: str) -> dict[str, Any]:
     }
 
 
-def _spare_the_mail(email: str) -> None:
-    """Mails to strangers are few: by each person, and to each address."""
+def _spare_the_mail(community: str, body: dict[str, Any]) -> None:
+    """Mails to strangers are few: by each person, and to each address. Who may not invite uses up nobody's share."""
+    if not body.get("email"):
+        return
+    access.may_invite(community, caller().person)
+    release()
     limits = current_app.extensions["glovebox"].settings.limits
     allow_secret("invitations", caller().person, limits.invitations)
-    allow_secret("invited", email_key(email), limits.invited)
+    allow_secret("invited", email_key(body["email"]), limits.invited)
 
 
 def _invitation(row: Invitation, *, code: bool = False) -> dict[str, Any]:
@@ -260,6 +264,7 @@ def _invitation(row: Invitation, *, code: bool = False) -> dict[str, Any]:
     "POST",
     '/communities/<pid("com"):community>/invitations',
     summary="Invite",
+    guard=_spare_the_mail,
     body=schemas.Invitation,
     returns=schemas.Invitation,
     status=201,
@@ -271,8 +276,6 @@ def make_invitation(community: str, body: dict[str, Any]) -> Answer:
     own, and only who runs the community to a fare better than their own. How many are mailed by one person, and to
     one address, is limited by the day.
     """
-    if body.get("email"):
-        _spare_the_mail(body["email"])
     made = invite.invite(caller().person, community, body)
     return created(_invitation(made, code=True), f"/communities/{community}/invitations")
 

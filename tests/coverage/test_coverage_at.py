@@ -185,6 +185,8 @@ def test_the_coverage_query_uses_its_indexes_alone(app: Flask, statement: object
     with db.engine.connect() as connection:
         connection.execute(text("set local enable_seqscan = off"))
         connection.execute(text("set local enable_bitmapscan = off"))
+        connection.execute(text("set local enable_sort = off"))
+        connection.execute(text("set local enable_incremental_sort = off"))
         rows = connection.execute(text(f"explain {statement}"), values).scalars().all()
     plan = "\n".join(rows)
     assert "Seq Scan" not in plan, plan
