@@ -14,7 +14,7 @@ from flask import Flask
 from app.cars import access as cars_access
 from app.cars import find, occupancy
 from app.coverage import coverage_at, sealed
-from app.kit.db import bare, db, session, transactional, uuid7
+from app.kit.db import bare, dispose, session, transactional, uuid7
 from bench.load import quantile
 from bench.scale import Scale
 from bench.seed import Seeded
@@ -55,8 +55,7 @@ def rows(app: Flask, seeded: Seeded) -> list[Row]:
     """booking, search and coverage."""
     with app.app_context(), psycopg.connect(seeded.dsn, autocommit=True) as raw:
         found = [_booking(raw, seeded), _search(raw, seeded), _coverage(raw, seeded)]
-        session.remove()
-        db.engine.dispose()
+        dispose()
     return found
 
 

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from app.kit.db import db
+from app.kit.db import dispose
 from tests.cars.street import impatient
 from tests.communities.circle import Voice, voice
 
@@ -19,5 +19,4 @@ def slow_broker(house: Flask) -> Iterator[Flask]:
     made = impatient(house)
     yield made
     with made.app_context():
-        db.session.remove()
-        db.engine.dispose()
+        dispose()

@@ -8,7 +8,7 @@ from flask import Flask
 
 from app.doors import Doors
 from app.factory import create_app
-from app.kit.db import db
+from app.kit.db import dispose
 from insurance.partners import partners_of
 from tests import factories
 from tests.communities.circle import Circle, voice
@@ -152,8 +152,7 @@ def strict(house: Flask) -> Any:
     made = create_app(dataclasses.replace(settings, limits=limits), doors)
     yield made
     with made.app_context():
-        db.session.remove()
-        db.engine.dispose()
+        dispose()
 
 
 def test_one_person_mails_so_many_invitations_a_day(circle: Circle, strict: Flask) -> None:
