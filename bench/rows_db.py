@@ -14,7 +14,7 @@ from flask import Flask
 from app.cars import access as cars_access
 from app.cars import find, occupancy
 from app.coverage import coverage_at, sealed
-from app.kit.db import bare, dispose, session, transactional, uuid7
+from app.kit.db import bare, dispose, transactional, uuid7
 from bench.load import quantile
 from bench.scale import Scale
 from bench.seed import Seeded
