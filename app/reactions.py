@@ -13,7 +13,7 @@ from app.rentals import expire, extend, receipts
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CommunityEnded: (add.end_shares,),
-    facts.MemberRemoved: (expire.cancel_of_member,),
+    facts.MemberRemoved: (expire.cancel_of_member, add.end_shares_of_leaver),
     facts.UnlockFailed: (expire.cancel_of_former_member,),
     facts.RentalEnded: (capture.on_ended, receipts.on_ended),
     facts.RentalCancelled: (capture.on_cancelled,),

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from app.cars import access, custody, windows
 from app.cars.models import Box, Car, CarShare, Plate
 from app.communities import access as circles
-from app.facts import CarAdded, CarChanged, CarRemoved, CommunityEnded
+from app.facts import CarAdded, CarChanged, CarRemoved, CommunityEnded, MemberRemoved
 from app.kit import clock, facts
 from app.kit.db import constraint, new_id, session, transactional
 from app.kit.errors import AlreadyExists, InUse, NotAllowed, NotFound, Validation
@@ -208,6 +208,18 @@ def owned_by(community: str) -> list[str]:
 
 
 @transactional
+def end_shares_of_leaver(fact: MemberRemoved) -> None:
+    """Who is no longer in a community lends no car of theirs there; what is booked stays, as after any end of sharing."""
+    mine = select(Car.id).where(Car.owner_id == fact.person)
+    session.execute(
+        update(CarShare)
+        .where(
+            CarShare.community_id == fact.community, CarShare.ended_at.is_(None), CarShare.car_id.in_(mine)
+        )
+        .values(ended_at=clock.now())
+    )
+
+
 def end_shares(fact: CommunityEnded) -> None:
     """A community ended: no car is shared with it any longer."""
     session.execute(

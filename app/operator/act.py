@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from app.billing import hold
 from app.billing.models import Payment
 from app.cars.models import Car
-from app.coverage import master_policies, partners
+from app.coverage import blocks, master_policies, partners
 from app.coverage.models import Client, InsurerRow, Policy
 from app.facts import CarBarred, CarUnbarred, OperatorActed, PersonRestored, PersonSuspended
 from app.kit import clock, facts, jobs, keys, rights
@@ -257,6 +257,13 @@ def restore(person: str, *, by: str, reason: str) -> None:
         found.suspended_at = None
         facts.record(PersonRestored(person=person, by=by, reason=reason))
         _audit(by, "person restore", person, reason)
+
+
+@transactional
+def lift_block(insurer: str, person: str, *, by: str, reason: str) -> None:
+    """The insurer will have the driver again. Raises NotFound where no block is in force."""
+    blocks.lift(insurer, person)
+    _audit(by, "block lift", person, reason)
 
 
 @transactional

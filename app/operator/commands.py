@@ -224,6 +224,16 @@ def keys_rotate(purpose: str, reason: str) -> dict[str, Any]:
     return {"purpose": purpose, "kid": act.rotate_keys(purpose, by=BY, reason=reason)}
 
 
+@_command(insurer, "lift-block")
+@click.argument("insurer_id")
+@click.argument("person_id")
+@reason
+def insurer_lift_block(insurer_id: str, person_id: str, reason: str) -> dict[str, Any]:
+    """An insurer that refused a driver will have them again."""
+    act.lift_block(insurer_id, person_id, by=BY, reason=reason)
+    return {"insurer": insurer_id, "person": person_id}
+
+
 @_command(car, "safe")
 @click.argument("car_id")
 @click.option("--unsafe", is_flag=True, help="Bar it from unlocking.")

@@ -248,6 +248,17 @@ def add_client(insurer: str, body: dict[str, Any]) -> Answer:
     return created(show.client(made, secret), f"/operator/insurers/{insurer}/clients/{made.id}")
 
 
+@_change(
+    INSURER + '/blocks/<pid("per"):person>/lift',
+    "An insurer will have a driver again",
+    schemas.OperatorReason,
+    schemas.BlockLifted,
+)
+def lift_block(insurer: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
+    act.lift_block(insurer, person, **_why(body))
+    return {"insurer": insurer, "person": person}
+
+
 @routes.add(
     "POST",
     CLIENT + "/rotate",

@@ -187,6 +187,13 @@ class Rotated(Strict):
     kid = Text(80)
 
 
+class BlockLifted(Strict):
+    """Who drives again under whose policies."""
+
+    insurer = PublicIdField("ins", required=True)
+    person = PublicIdField("per", required=True)
+
+
 class InsurerIn(OperatorReason):
     """An insurer."""
 

@@ -53,6 +53,7 @@ class Friends:
         street: bool = True,
         car: dict[str, Any] | None = None,
         people: tuple[Actor, Actor] | None = None,
+        box: dict[str, Any] | None = None,
     ) -> None:
         self.place = place
         self.olga, self.max = people or two(place, languages)
@@ -63,7 +64,7 @@ class Friends:
         self.invitation = self.let_in(self.max)
         self.offer(terms or {})
         if street:
-            self.street = self.olga.pair_box(self.car)
+            self.street = self.olga.pair_box(self.car, **(box or {}))
         else:
             self.olga.put(f"/cars/{self.car}/box", SILENT_BOX)
         self.clear(self.max)

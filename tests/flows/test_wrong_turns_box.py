@@ -192,9 +192,8 @@ def test_without_the_keys_in_the_glove_box_the_car_is_not_locked(friends: Friend
 
 
 def test_without_a_sensor_the_drivers_word_counts(place: Supervisor) -> None:
-    friends = Friends(place, street=False)
     config = {"how": "native", "pin": "4711"}
-    friends.street = friends.olga.pair_box(friends.car, key_sensor=False, config=config)
+    friends = Friends(place, box={"key_sensor": False, "config": config})
     rental = friends.lent()
     assert refused_lock(friends, rental, keys_in_glove_box=False) == ["keys"]
     assert friends.lock(rental)["state"] == "confirmed"

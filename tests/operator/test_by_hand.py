@@ -9,7 +9,8 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.cars.models import Car
-from app.kit import rights
+from app.coverage import blocks, master_policies
+from app.kit import clock, rights
 from app.kit.db import session
 from app.operator import act
 from app.people.models import Person
@@ -17,6 +18,7 @@ from app.rentals.claim import Claim, claim
 from app.rentals.models import Command
 from app.sealer import seal
 from tests import factories
+from tests.coverage.factories import doing
 from tests.operator.operators_desk import Desk
 from tests.rentals.scene import make
 
@@ -109,3 +111,13 @@ def test_an_unlock_of_a_barred_car_is_never_published(app: Flask) -> None:
     session.expire_all()
     assert session.get_one(Command, command).state == "created"
     assert session.get_one(Car, scene.car_id).unsafe
+
+
+def test_a_driver_whom_an_insurer_refused_is_let_in_again(app: Flask) -> None:
+    scene = make()
+    policy = master_policies.in_force(scene.car.country, clock.now())
+    assert policy is not None
+    doing(blocks.block, policy.insurer_id, scene.max.id, "cov_" + "0" * 32, "sanctions")
+    run(app, "insurer", "lift-block", policy.insurer_id, scene.max.id, *WHY)
+    session.expire_all()
+    assert not blocks.blocked(policy.insurer_id, scene.max.id)

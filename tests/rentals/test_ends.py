@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import select
 
 from app.cars import add, custody
+from app.cars.models import CarShare
 from app.communities import leave
 from app.communities import make as communities
 from app.coverage import cover, master_policies
 from app.coverage.models import Confirmation
-from app.facts import ConfirmationRefused, PaymentSucceeded, ReceiptReady, RentalEnded
+from app.facts import ConfirmationRefused, MemberRemoved, PaymentSucceeded, ReceiptReady, RentalEnded
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
@@ -353,3 +354,12 @@ def test_the_share_of_a_cancellation_has_no_receipt(scene: Scene) -> None:
     cancel.cancel(scene.max.id, scene.rental_id, "rain")
     receipts.on_paid(PaymentSucceeded(payment="pay_1", rental=scene.rental_id, amount=100, currency="EUR"))
     assert recorded(ReceiptReady, scene.rental_id) == 0
+
+
+def test_a_car_is_no_longer_lent_where_its_owner_has_left(scene: Scene) -> None:
+    add.end_shares_of_leaver(
+        MemberRemoved(community=scene.community.id, person=scene.olga.id, by=scene.olga.id)
+    )
+    session.commit()
+    assert session.get_one(CarShare, (scene.car_id, scene.community.id)).ended_at is not None
+    assert scene.rental.state == "booked"
