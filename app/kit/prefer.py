@@ -12,8 +12,7 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])")
 
 def wait() -> int:
     """Seconds, 0 where nothing is preferred. Raises Malformed above 20: call it before anything has happened."""
-    found = _WAIT.search(request.headers.get("Prefer", ""))
-    seconds = int(found[1]) if found else 0
+    seconds = _asked()
     if seconds > MOST_S:
         raise Malformed(f"Prefer: wait takes 0 to {MOST_S} seconds.")
     return seconds
@@ -21,5 +20,9 @@ def wait() -> int:
 
 def wait_after() -> int:
     """The same once something has happened, where a refusal would be a lie: never more than 20."""
+    return min(_asked(), MOST_S)
+
+
+def _asked() -> int:
     found = _WAIT.search(request.headers.get("Prefer", ""))
-    return min(int(found[1]), MOST_S) if found else 0
+    return int(found[1]) if found else 0
