@@ -24,7 +24,7 @@ from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.keys import settings
 from app.people.models import Person
-from app.rentals import access, cancel, lifecycle
+from app.rentals import access, cancel, close, lifecycle
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Rental
 from payments.pricing import Price, owed_on_cancellation
@@ -127,9 +127,7 @@ def settle(rental_id: str) -> None:
     _, rental = access.locked(rental_id)
     if rental.stands is not State.ENDED:
         return
-    bound = cover.of(rental.id)
-    covered_on = bound is not None and bound.state in ("bound", "active")
-    if covered_on or hold.standing(rental.id) not in PAID:
+    if close.is_covered_on(rental) or hold.standing(rental.id) not in PAID:
         deadlines.at("settle", rental.id, clock.now() + SETTLE_AGAIN)
         return
     rental.state = lifecycle.after(rental.stands, Step.SETTLE, Role.CLOCK).value

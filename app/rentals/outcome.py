@@ -202,8 +202,13 @@ def _earlier(command: Command) -> int:
 
 
 def open_doors(car: Car, rental: Rental, command: str | None) -> None:
-    at = clock.now()
     rental.state = lifecycle.after(rental.stands, Step.OPENED, Role.BOX).value
+    _begin(car, rental, command)
+
+
+def _begin(car: Car, rental: Rental, command: str | None) -> None:
+    """The driver is in: the cover is active, and the meter has a beginning."""
+    at = clock.now()
     rental.started_at = rental.started_at or at
     box = boxes.live(car.id)
     odometer = readings.value(box, "odometer_km")
@@ -346,11 +351,13 @@ def _refused(rental: Rental, command: Command | None, reasons: str) -> None:
         facts.record(LockRefused(rental=rental.id, command=command.id if command else None, reasons=reasons))
 
 
-def drives_on(rental: Rental) -> None:
+def drives_on(car: Car, rental: Rental) -> None:
     """Use was seen after a lock without an answer: it is as if the lock had not been asked, whatever locks the car later."""
     run_meter(rental)
     if rental.stands is State.LOCKING:
         rental.state = lifecycle.after(rental.stands, Step.LOCK_REFUSED, Role.SYSTEM).value
+    if rental.started_at is None:
+        _begin(car, rental, None)
     rental.keys_stated = rental.plugged_stated = None
 
 

@@ -35,7 +35,7 @@ def take(username: str, delta: BoxState) -> None:
 
 def _judge(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> None:
     if rental.meter_stopped_at is not None and rental.ended_at is None and _used(rental, fresh):
-        outcome.drives_on(rental)
+        outcome.drives_on(car, rental)
     elif rental.stands is State.UNLOCKING and (fresh.flag("locked") is False or fresh.open_doors):
         outcome.open_doors(car, rental, None)
     elif fresh.flag("locked") is not True or fresh.open_doors or optimistic:

@@ -130,6 +130,17 @@ def test_use_after_a_silent_lock_makes_it_active_and_a_later_locked_car_ends_not
     assert bound.state == "active"
 
 
+def test_use_begins_a_rental_whose_doors_nobody_saw_open(scene: Scene) -> None:
+    outcome.apply(scene.unlock().id, SILENT)
+    outcome.apply(locks(scene).id, SILENT)
+    reading.take(scene.box.username, says(drivable=True))
+    session.expire_all()
+    bound = cover.of(scene.rental_id)
+    assert bound is not None
+    assert (scene.rental.state, bound.state) == ("active", "active")
+    assert scene.rental.started_at is not None
+
+
 def test_a_lost_lock_that_was_done_after_all_ends_the_rental_from_active(scene: Scene) -> None:
     out(scene)
     lost = locks(scene).id
