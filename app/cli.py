@@ -1,5 +1,6 @@
 """Commands: `flask --app wsgi ...`."""
 
+import os
 import re
 import signal
 from datetime import timedelta
@@ -59,11 +60,15 @@ def write_openapi(path: str, *, check: bool) -> None:
 
 @click.command("worker")
 @click.option("--concurrency", default=6, show_default=True, help="Jobs at once.")
+@click.option(
+    "--nice", default=10, show_default=True, help="Gives way by so much to requests on the same machine."
+)
 @with_appcontext
-def run_worker(concurrency: int) -> None:
+def run_worker(concurrency: int, nice: int) -> None:
     """Run jobs, seal facts, work off deadlines."""
     from app import worker
 
+    os.nice(nice)
     configure("worker")
     _refuse_played()
     worker.run(_app(), concurrency=concurrency)

@@ -22,7 +22,7 @@ from app.doors import Doors
 from app.kit import auth, facts, http, metrics, open_routes, ready
 from app.kit.auth import Loaders
 from app.kit.config import Settings
-from app.kit.db import db
+from app.kit.db import db, end_reading
 from app.kit.keys import KeyRing
 from app.kit.listen import Waiting
 from app.kit.openapi import OPENAPI, Contract
@@ -46,6 +46,10 @@ class House:
     keys: KeyRing
     loaders: Loaders
     commands: Waiting
+
+
+def _end_reading(_: BaseException | None) -> None:
+    end_reading()
 
 
 def create_app(settings: Settings, doors: Doors) -> Flask:
@@ -72,6 +76,7 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
     )
     app.url_map.converters["pid"] = PidConverter
     db.init_app(app)
+    app.teardown_appcontext(_end_reading)
     Migrate(app, db, compare_type=True)
     http.install(app)
     auth.install(app)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.billing.models import Payment, PaymentCommand
 from app.kit import clock
-from app.kit.db import bare, in_transaction, new_id, notify, session
+from app.kit.db import bare, in_transaction, new_id, notify, release, session
 from app.kit.errors import Unavailable
 from app.kit.jobs import defer, hurry
 from payments.gateway import Payments
@@ -24,7 +24,7 @@ def door() -> Payments:
     """The payment provider. Never inside a transaction."""
     if in_transaction():
         raise RuntimeError("the payment provider was asked inside a transaction")
-    session.remove()
+    release()
     return provider()
 
 

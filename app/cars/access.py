@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.cars.models import Car, CarShare
 from app.communities import access as circles
 from app.communities.models import Membership
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import PublicId, session
 from app.kit.errors import NotAllowed, NotFound
 
 
@@ -40,17 +40,31 @@ def communities(car: Car) -> list[str]:
     return [*([car.community_id] if car.community_id else []), *shared]
 
 
+_OWNING = Membership.community_id == bindparam("owning", type_=PublicId("com"))
+_SHARED = select(CarShare.community_id).where(
+    CarShare.car_id == bindparam("car", type_=PublicId("car")), CarShare.ended_at.is_(None)
+)
+_ASKED = bindparam("community", type_=PublicId("com"))
+_THROUGH = {
+    share_lock: circles.memberships(share_lock=share_lock)
+    .where(
+        Membership.community_id.in_(_SHARED) | _OWNING,
+        Membership.blocked.is_(False),
+        (Membership.community_id == _ASKED) | _ASKED.is_(None),
+    )
+    .order_by(_OWNING.desc().nulls_last(), Membership.id)
+    .limit(1)
+    for share_lock in (False, True)
+}
+
+
 def my_membership(
     car: Car, person: str, community: str | None = None, *, share_lock: bool = False
 ) -> Membership | None:
     """A live membership through which the person sees the car; `share_lock` keeps it until the transaction ends."""
-    for one in communities(car):
-        if community is not None and one != community:
-            continue
-        mine = circles.membership(one, person, share_lock=share_lock)
-        if mine is not None and not mine.blocked:
-            return mine
-    return None
+    values = {"person": person, "car": car.id, "owning": car.community_id, "community": community}
+    found: Membership | None = session.scalars(_THROUGH[share_lock], values).first()
+    return found
 
 
 def may_run(car: str, person: str, *, lock: bool = False) -> Car:

@@ -12,7 +12,7 @@ from app.cars import access
 from app.cars.models import Box, Car
 from app.facts import BoxPaired, BoxRemoved
 from app.kit import clock, facts, idempotency
-from app.kit.db import new_id, notify, session, transactional
+from app.kit.db import end_reading, new_id, notify, session, transactional
 from app.kit.errors import IdempotencyBusy, InUse, NotFound, Unavailable, Validation
 from app.kit.keys import seal, settings, unseal
 from carbox.box import BadCommand, BoxAddress, Command, CommandKind, DoorHow, DoorWiring, KeySensor, Pulse
@@ -132,7 +132,7 @@ def _waits(box: str) -> bool:
     found = session.execute(
         select(Box.id).where(Box.id == box, Box.loaded_at.is_(None), Box.removed_at.is_(None))
     ).first()
-    session.rollback()
+    end_reading()
     return found is not None
 
 

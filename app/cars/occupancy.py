@@ -16,6 +16,16 @@ NEARBY = timedelta(days=2)
 _INSERT = text(
     "insert into occupancy (car_no, kind, ref, from_at, to_at) values (cast(:car as int), :kind, :ref, :from_at, :to_at)"
 )
+_INSERT_RENTAL = text(
+    "with rental as (insert into occupancy (car_no, kind, ref, from_at, to_at)"
+    " values (cast(:car as int), 'rental', :ref, :from_at, :to_at) on conflict do nothing returning ref),"
+    " ends as (select least(cast(:to_at as timestamptz) + cast(:buffer as interval), (select min(from_at) from occupancy"
+    " where car_no = cast(:car as int) and kind = 'block' and from_at >= :to_at)) as until),"
+    " buffer as (insert into occupancy (car_no, kind, ref, from_at, to_at)"
+    " select cast(:car as int), 'buffer', ref, :to_at, until from rental, ends where until > :to_at"
+    " on conflict do nothing returning ref)"
+    " select exists(select from rental) and (until <= :to_at or exists(select from buffer)) from ends"
+)
 _NEXT = text(
     "select min(from_at) from occupancy where car_no = cast(:car as int) and from_at >= :at and ref <> :ref"
 )
@@ -55,9 +65,13 @@ def occupy(car: Car, kind: str, ref: str, from_at: datetime, to_at: datetime) ->
 
 
 def occupy_rental(car: Car, rental: str, from_at: datetime, to_at: datetime, buffer: timedelta) -> None:
-    """Take the span and, behind it, the buffer for the next driver; a buffer ends where a block begins."""
-    occupy(car, "rental", rental, from_at, to_at)
-    _set_buffer(car, rental, to_at, buffer)
+    """Take the span of a new rental and, behind it, the buffer for the next driver; a buffer ends where a block begins.
+
+    Raises CarTaken: the caller's transaction must not go on then.
+    """
+    values = {"car": car.no, "ref": rental, "from_at": from_at, "to_at": to_at, "buffer": buffer}
+    if not session.execute(_INSERT_RENTAL, values).scalar_one():
+        raise taken(car, from_at, to_at, rental)
 
 
 def _set_buffer(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:

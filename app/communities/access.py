@@ -1,9 +1,9 @@
 """Who may what in a community: the one place that answers it. What one may not know of is NotFound."""
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 
 from app.communities.models import Community, Membership
-from app.kit.db import session
+from app.kit.db import PublicId, session
 from app.kit.errors import NotAllowed, NotFound
 
 ROLES = ("driver", "manager", "owner")
@@ -11,26 +11,32 @@ FARES = ("free", "at_cost", "priced")
 """From the best to the dearest."""
 
 
+_LIVE = (
+    select(Membership, Community)
+    .join(Community, Community.id == Membership.community_id)
+    .where(
+        Membership.person_id == bindparam("person", type_=PublicId("per")),
+        Membership.ended_at.is_(None),
+        Community.ended_at.is_(None),
+    )
+)
+_LIVE_SHARED = _LIVE.with_for_update(read=True, of=Membership).execution_options(populate_existing=True)
+_HERE = Membership.community_id == bindparam("community", type_=PublicId("com"))
+_ONE, _ONE_SHARED = _LIVE.where(_HERE), _LIVE_SHARED.where(_HERE)
+
+
+def memberships(*, share_lock: bool) -> Select[Membership, Community]:
+    """The live memberships of the person given as parameter `person`, blocked or not, each with its community."""
+    return _LIVE_SHARED if share_lock else _LIVE
+
+
 def membership(community: str, person: str, *, share_lock: bool = False) -> Membership | None:
     """The live membership of a person, blocked or not; in a community that has ended nobody has one.
 
     `share_lock` keeps it as it is until the transaction ends: who would end or change it waits.
     """
-    statement = (
-        select(Membership)
-        .join(Community, Community.id == Membership.community_id)
-        .where(
-            Membership.community_id == community,
-            Membership.person_id == person,
-            Membership.ended_at.is_(None),
-            Community.ended_at.is_(None),
-        )
-    )
-    if share_lock:
-        statement = statement.with_for_update(read=True, of=Membership).execution_options(
-            populate_existing=True
-        )
-    found: Membership | None = session.scalars(statement).first()
+    statement = _ONE_SHARED if share_lock else _ONE
+    found: Membership | None = session.scalars(statement, {"person": person, "community": community}).first()
     return found
 
 

@@ -8,11 +8,6 @@ from app.kit.db import session, transactional
 from app.kit.errors import NotFound
 
 
-def blocked(insurer: str, person: str) -> bool:
-    row = session.get(DriverBlock, (insurer, person))
-    return row is not None and row.lifted_at is None
-
-
 def block(insurer: str, person: str, cover: str, reason: str) -> None:
     """Joins the caller's transaction; a second refusal renews the first."""
     row = session.get(DriverBlock, (insurer, person)) or DriverBlock(insurer_id=insurer, person_id=person)

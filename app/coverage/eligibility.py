@@ -4,15 +4,15 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import cast
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, exists, select, text
 
 from app.cars import box
 from app.cars.models import Car
-from app.coverage import blocks, confirm, master_policies
-from app.coverage.models import Policy
+from app.coverage import confirm, master_policies
+from app.coverage.models import DriverBlock, Policy
 from app.coverage.trip import Trip
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import PublicId, session
 from app.people import conditions, licence
 from app.people.models import Person
 from insurance.eligibility import (
@@ -25,6 +25,14 @@ from insurance.eligibility import (
 from insurance.master_policy import Clearance, MasterPolicy
 from insurance.period import Span
 
+_DRIVER = select(
+    Person,
+    exists().where(
+        DriverBlock.insurer_id == bindparam("insurer", type_=PublicId("ins")),
+        DriverBlock.person_id == Person.id,
+        DriverBlock.lifted_at.is_(None),
+    ),
+).where(Person.id == bindparam("person", type_=PublicId("per")))
 MARGIN = 50
 """So many binds may be under way at once before the count of unacknowledged covers is taken in turn."""
 _LICENCE = frozenset(
@@ -82,7 +90,8 @@ def delegation_against(policy: Policy, *, exact: bool = False) -> list[str]:
 
 
 def _driver(policy: Policy, person_id: str, standing: licence.Standing) -> DriverFacts:
-    person = session.get(Person, person_id)
+    known = session.execute(_DRIVER, {"person": person_id, "insurer": policy.insurer_id}).first()
+    person, blocked = known or (None, False)
     held = standing.licence
     facts = DriverFacts(
         birth_date=person.birth_date if person else None,
@@ -91,7 +100,7 @@ def _driver(policy: Policy, person_id: str, standing: licence.Standing) -> Drive
         licence_expires_on=date.min,
         cleared_by=cast("Clearance | None", standing.level),
         accepted=frozenset(conditions.accepted(person_id)),
-        blocked=blocks.blocked(policy.insurer_id, person_id),
+        blocked=blocked,
     )
     if held is None:
         return facts

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.coverage.models import POL, Cover, InsurerRow, Policy, PolicyInForce
 from app.facts import MasterPolicyActivated
 from app.kit import clock, facts
-from app.kit.db import new_id, session, transactional
+from app.kit.db import in_transaction, new_id, session, transactional
 from app.kit.errors import AlreadyExists, NotFound, Validation
 from app.people import conditions
 from insurance.master_policy import MasterPolicy, PolicyInvalid
@@ -121,7 +121,16 @@ def retire(policy_id: str, *, at: datetime | None = None) -> None:
 
 
 def in_force(country: str, at: datetime, *, share_lock: bool = False) -> Policy | None:
-    """The policy under which a cover beginning at `at` is bound in a country."""
+    """The policy under which a cover beginning at `at` is bound in a country; looked up once in a transaction."""
+    known: dict[tuple[str, datetime], Policy | None] = (
+        session.info.setdefault("policies", {}) if in_transaction() else {}
+    )
+    if share_lock or (country, at) not in known:
+        known[country, at] = _look_up(country, at, share_lock=share_lock)
+    return known[country, at]
+
+
+def _look_up(country: str, at: datetime, *, share_lock: bool) -> Policy | None:
     statement = (
         select(Policy)
         .join(PolicyInForce, PolicyInForce.policy_id == Policy.id)

@@ -167,9 +167,26 @@ def _hold(present: Session, row: object) -> None:
 
 def _forget() -> None:
     """A transaction begins with nothing known of an earlier one."""
-    session.expunge_all()
-    session.rollback()
+    end_reading()
     session.info.clear()
+
+
+def end_reading() -> None:
+    """Forget what was read outside a transaction, and any change made to it.
+
+    By a commit of nothing: psycopg drops all prepared statements of a connection at every rollback.
+    """
+    if not session.registry.has():
+        return
+    present = session()
+    present.expunge_all()
+    if not present.is_active:
+        present.rollback()
+    elif present.in_transaction():
+        try:
+            present.commit()
+        except DBAPIError:
+            present.rollback()
 
 
 def _once(work: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -248,4 +265,5 @@ def notify(channel: str, payload: str) -> None:
 
 def release() -> None:
     """Give the connection back before waiting for something."""
+    end_reading()
     session.remove()

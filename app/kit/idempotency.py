@@ -9,12 +9,13 @@ from typing import Any
 
 import orjson
 from flask import Response, current_app, g, request
-from sqlalchemy import LargeBinary, text
+from sqlalchemy import Boolean, LargeBinary, bindparam, func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Model, session, transactional
+from app.kit.db import Model, constraint, session, transactional
 from app.kit.errors import IdempotencyBusy, IdempotencyKeyMissing, IdempotencyKeyReused, Malformed
 from app.kit.keys import derived
 
@@ -66,17 +67,36 @@ def forget(scope: str) -> None:
         session.delete(stored)
 
 
-_LOCK = text("select pg_try_advisory_xact_lock(hashtextextended(:name, 7003))")
+_LOCKED = func.pg_try_advisory_xact_lock(
+    func.hashtextextended(bindparam("name"), literal_column("7003")), type_=Boolean()
+).label("locked")
+_LOCK = select(_LOCKED, StoredAnswer).select_from(
+    select(literal_column("1"))
+    .subquery()
+    .outerjoin(
+        StoredAnswer, (StoredAnswer.scope == bindparam("scope")) & (StoredAnswer.key == bindparam("key"))
+    )
+)
+
+
+def once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str, ...]) -> Response:
+    """Run the view once for (scope, key), its answer stored in the view's own transaction."""
+    try:
+        return _once(scope, key, view, secrets)
+    except IntegrityError as error:
+        if constraint(error) != f"{StoredAnswer.__tablename__}_pkey":
+            raise
+        # The other committed between our look and our lock; nothing of ours has happened, and its answer is there now.
+        return _once(scope, key, view, secrets)
 
 
 @transactional
-def once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str, ...]) -> Response:
-    """Run the view once for (scope, key), its answer stored in the view's own transaction."""
-    if not session.execute(_LOCK, {"name": f"{scope}/{key}"}).scalar_one():
+def _once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str, ...]) -> Response:
+    row = session.execute(_LOCK, {"name": f"{scope}/{key}", "scope": scope, "key": key}).one()
+    if not row.locked:
         raise IdempotencyBusy("The same request is still running; ask again in a moment.")
-    stored = session.get(StoredAnswer, (scope, key))
-    if stored is not None:
-        return _replay(stored)
+    if row.StoredAnswer is not None:
+        return _replay(row.StoredAnswer)
     answer = view()
     if answer.status_code < 300:
         _store(scope, key, answer, secrets)

@@ -3,16 +3,17 @@
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.facts import ConditionsAccepted
 from app.kit import clock, facts
-from app.kit.db import session, transactional
+from app.kit.db import in_transaction, session, transactional
 from app.kit.errors import NotFound, Validation
 from app.people.models import Acceptance
 
 _TEXTS = Path(__file__).parent / "conditions_texts"
 RENTAL = "rental-2026-1"
+_ACCEPTED = select(Acceptance.version).where(Acceptance.person_id == bindparam("person"))
 
 
 @cache
@@ -41,8 +42,13 @@ def accept(person: str, given: list[str]) -> set[str]:
     for version in sorted(set(given) - held):
         session.add(Acceptance(person_id=person, version=version, accepted_at=clock.now()))
         facts.record(ConditionsAccepted(person=person, version=version))
-    return held | set(given)
+    held.update(given)
+    return held
 
 
 def accepted(person: str) -> set[str]:
-    return set(session.scalars(select(Acceptance.version).where(Acceptance.person_id == person)))
+    """What the person has accepted; read once in a transaction."""
+    known: dict[str, set[str]] = session.info.setdefault("accepted", {}) if in_transaction() else {}
+    if person not in known:
+        known[person] = set(session.scalars(_ACCEPTED, {"person": person}))
+    return known[person]

@@ -5,16 +5,39 @@ from datetime import date, datetime
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import or_, select
+from sqlalchemy import Date, and_, bindparam, or_, select
 
 from app.facts import LicenceCleared, LicenceRecorded, LicenceRefused
 from app.kit import clock, facts
-from app.kit.db import new_id, session, transactional
+from app.kit.db import PublicId, new_id, session, transactional
 from app.kit.errors import NotFound, Validation
 from app.kit.keys import seal
 from app.people.models import Clearance, Licence, Person
 
 LEVELS = ("owner", "operator", "provider")
+_STANDING = (
+    select(Licence, Clearance)
+    .outerjoin(
+        Clearance,
+        and_(
+            Clearance.person_id == Licence.person_id,
+            Clearance.withdrawn_at.is_(None),
+            Clearance.recheck_on >= bindparam("day", type_=Date()),
+            or_(
+                Clearance.community_id.is_(None),
+                Clearance.community_id == bindparam("community", type_=PublicId("com")),
+            ),
+        ),
+    )
+    .where(Licence.person_id == bindparam("person", type_=PublicId("per")))
+)
+"""A licence with every clearance that counts on a day in a community."""
+_LOCKED = (
+    select(Licence)
+    .where(Licence.person_id == bindparam("person", type_=PublicId("per")))
+    .with_for_update(read=True)
+    .execution_options(populate_existing=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +105,24 @@ def of(person: str) -> Licence:
 
 def standing(person: str, community: str | None, at: datetime, *, share_lock: bool = False) -> Standing:
     """pending, cleared, refused or expired at an instant, and by whom it was cleared."""
-    statement = select(Licence).where(Licence.person_id == person)
-    licence = session.scalars(statement.with_for_update(read=True) if share_lock else statement).first()
-    if licence is None:
+    if share_lock:
+        session.scalars(_LOCKED, {"person": person})
+    rows = session.execute(_STANDING, {"person": person, "community": community, "day": at.date()}).all()
+    if not rows:
         return Standing("missing", None, None, None)
+    licence: Licence = rows[0][0]
     if licence.refused_at is not None:
         return Standing("refused", None, None, licence)
     if licence.expires_on < at.date():
         return Standing("expired", None, None, licence)
-    clearance = _best(person, community, at)
+    clearance = max(
+        (row[1] for row in rows if row[1] is not None),
+        key=lambda one: (LEVELS.index(one.level), one.recheck_on),
+        default=None,
+    )
     if clearance is None:
         return Standing("pending", None, None, licence)
     return Standing("cleared", clearance.level, clearance.recheck_on, licence)
-
-
-def _best(person: str, community: str | None, at: datetime) -> Clearance | None:
-    rows = session.scalars(
-        select(Clearance).where(
-            Clearance.person_id == person,
-            Clearance.withdrawn_at.is_(None),
-            Clearance.recheck_on >= at.date(),
-            or_(Clearance.community_id.is_(None), Clearance.community_id == community),
-        )
-    ).all()
-    return max(rows, key=lambda row: (LEVELS.index(row.level), row.recheck_on), default=None)
 
 
 @transactional

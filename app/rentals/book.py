@@ -34,10 +34,10 @@ def book(person: str, body: dict[str, Any]) -> Rental:
     Raises what a quote raises, and QuoteExpired, Arrears, CardNeeded, NotInsurable, CarTaken.
     """
     frozen = quotes.find(person, body["quote"])
+    car = cars_access.of(frozen.car_id, lock=True)
     now = clock.now()
     if frozen.expires_at <= now or frozen.rental_id is not None or _used(frozen):
         raise QuoteExpired("Ask for a new quote.")
-    car = cars_access.of(frozen.car_id, lock=True)
     mine = cars_access.my_membership(car, person, frozen.community_id, share_lock=True)
     if mine is None:
         raise NotFound

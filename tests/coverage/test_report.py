@@ -151,7 +151,7 @@ def test_a_refusal_leaves_the_cover_and_blocks_the_driver(app: Flask, ines: Ines
     assert recorded("CoverRefused", bound.id) == 1
     doing(cover.close, trip.rental, clock.now(), evidence="box")
     assert cover.reasons_against(circle.trip()) == ["driver_blocked"]
-    assert blocks.blocked(circle.policy.insurer_id, circle.max.id)
+    assert blocks.of(circle.max.id)
 
 
 def test_a_mismatch_is_for_a_person_to_look_at(app: Flask, ines: Ines) -> None:

@@ -120,4 +120,4 @@ def test_a_driver_whom_an_insurer_refused_is_let_in_again(app: Flask) -> None:
     doing(blocks.block, policy.insurer_id, scene.max.id, "cov_" + "0" * 32, "sanctions")
     run(app, "insurer", "lift-block", policy.insurer_id, scene.max.id, *WHY)
     session.expire_all()
-    assert not blocks.blocked(policy.insurer_id, scene.max.id)
+    assert not blocks.of(scene.max.id)
