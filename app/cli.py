@@ -1,6 +1,5 @@
 """Commands: `flask --app wsgi ...`."""
 
-import os
 import re
 import signal
 from datetime import timedelta
@@ -15,6 +14,7 @@ from app.doctor import doctor
 from app.kit import clock, openapi, playground
 from app.kit.config import BadSettingsError, Settings
 from app.kit.logs import configure
+from app.kit.priority import give_way
 from app.operator.commands import operator
 
 
@@ -68,7 +68,7 @@ def run_worker(concurrency: int, nice: int) -> None:
     """Run jobs, seal facts, work off deadlines."""
     from app import worker
 
-    os.nice(nice)
+    give_way(nice)
     configure("worker")
     _refuse_played()
     worker.run(_app(), concurrency=concurrency)

@@ -3,14 +3,16 @@
 import hashlib
 import json
 import threading
+import time
 import uuid
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from app.kit.db import db
+from app.kit.idempotency import StoredAnswer
 from tests.kit.asking import Ask, Signed, signed_in, slug
 
 CIRCLE = {"name": "Friends", "kind": "circle"}
@@ -143,6 +145,31 @@ def test_while_the_first_is_still_running_the_second_is_409(house: Flask, olga: 
         answer = ask("POST", "/v1/communities", json=CIRCLE, headers=same)
         assert (answer.status_code, slug(answer)) == (409, "idempotency-busy")
     assert ask("POST", "/v1/communities", json=CIRCLE, headers=same).status_code == 201
+
+
+def test_an_answer_stored_between_the_look_and_the_lock_is_replayed(
+    house: Flask, olga: Signed, ask: Ask
+) -> None:
+    same, answers = key(), []
+    ask("POST", "/v1/communities", json=CIRCLE, headers=same)
+    second = threading.Thread(
+        target=lambda: answers.append(ask("POST", "/v1/communities", json=CIRCLE, headers=same))
+    )
+    with house.app_context(), db.engine.connect() as first:
+        row = first.execute(
+            text("delete from idempotency_keys where key = :key returning *"),
+            {"key": same["Idempotency-Key"]},
+        ).one()
+        first.commit()
+        first.execute(insert(StoredAnswer).values(row._asdict()))
+        second.start()
+        waits = text("select exists(select 1 from pg_locks where not granted and pid <> pg_backend_pid())")
+        while not first.execute(waits).scalar_one():
+            time.sleep(0.005)
+        first.commit()
+    second.join()
+    assert (answers[0].status_code, answers[0].headers.get("Idempotent-Replayed")) == (201, "true")
+    assert len(ask("GET", "/v1/communities").get_json()["items"]) == 1
 
 
 def test_ten_at_once_with_one_key_make_one_thing(house: Flask, signed: dict[str, str], ask: Ask) -> None:
