@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import facts
@@ -13,7 +13,7 @@ from app.billing.models import Card, Customer, Payment, PaymentCommand
 from app.billing.states import TAKEN, State
 from app.kit import clock
 from app.kit.clock import real_now
-from app.kit.db import bare, new_id, session, transactional
+from app.kit.db import PublicId, bare, new_id, session, transactional
 from app.kit.errors import InUse, NotFound, Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job
@@ -24,14 +24,18 @@ from payments.gateway import PaymentsRefused, PaymentsUnavailable, SetupState
 PENDING, SAVED, FAILED = "pending", "saved", "failed"
 SETUP_LIVES = timedelta(hours=24)
 ASK_EVERY = timedelta(seconds=2)
+_MINE = (
+    select(Card)
+    .where(Card.person_id == bindparam("person", type_=PublicId("per")), Card.removed_at.is_(None))
+    .order_by(Card.id.desc())
+)
 
 
 def usable(person: str, card: str | None) -> str | None:
     """Our id of a card that can be charged: the one named, else the person's latest; None where there is none."""
-    found = select(Card).where(Card.person_id == person, Card.removed_at.is_(None)).order_by(Card.id.desc())
+    rows = session.scalars(_MINE, {"person": person}).all()
     if card is not None:
-        found = found.where(Card.id == card)
-    rows = session.scalars(found).all()
+        rows = [row for row in rows if row.id == card]
     now = clock.now()
     for row in rows:
         if row.state == SAVED and not _expired(row, now):

@@ -3,19 +3,34 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app import facts
 from app.billing import advance, cards, commands
 from app.billing.models import Payment
 from app.billing.states import NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
 from app.kit import clock, deadlines
-from app.kit.db import new_id, session, transactional
+from app.kit.db import PublicId, new_id, session, transactional
 from app.kit.errors import CardNeeded, NotFound, StepNotAllowed, Unavailable
 from app.kit.facts import record
 from payments.money import Money
 
 AHEAD = timedelta(hours=24)
+_ALL = (
+    select(Payment)
+    .where(Payment.rental_id == bindparam("rental", type_=PublicId("ren")))
+    .order_by(Payment.id)
+)
+_ALL_SHARED = _ALL.with_for_update(read=True).execution_options(populate_existing=True)
+_ARREARS = (
+    select(Payment.currency, Payment.owed)
+    .where(
+        Payment.person_id == bindparam("person", type_=PublicId("per")),
+        Payment.owed > 0,
+        Payment.state.in_((State.ARREARS, State.ACTION_REQUIRED)),
+    )
+    .order_by(Payment.id)
+)
 ON_HOLD_IMPOSSIBLE: list[Callable[[str], None]] = []
 """Who must know that a rental cannot be paid (its id), to cancel it where it is only booked; the factory fills it."""
 
@@ -90,10 +105,7 @@ def of(rental: str) -> Payment | None:
 
 def all_of(rental: str, *, share_lock: bool = False) -> Sequence[Payment]:
     """Every payment of a rental, oldest first."""
-    found = select(Payment).where(Payment.rental_id == rental).order_by(Payment.id)
-    if share_lock:
-        found = found.with_for_update(read=True).execution_options(populate_existing=True)
-    return session.scalars(found).all()
+    return session.scalars(_ALL_SHARED if share_lock else _ALL, {"rental": rental}).all()
 
 
 def standing(rental: str, *, share_lock: bool = False) -> str:
@@ -177,17 +189,11 @@ def drop_raise(payment: str) -> None:
 
 def arrears(person: str) -> Money | None:
     """What the person owes for rentals that are over and could not be charged; None when nothing."""
-    rows = session.scalars(
-        select(Payment)
-        .where(
-            Payment.person_id == person,
-            Payment.owed > 0,
-            Payment.state.in_((State.ARREARS, State.ACTION_REQUIRED)),
-        )
-        .order_by(Payment.id)
-    ).all()
-    mine = [row for row in rows if row.currency == rows[0].currency]
-    return mine[0].money(sum(row.owed or 0 for row in mine)) if mine else None
+    rows = session.execute(_ARREARS, {"person": person}).all()
+    if not rows:
+        return None
+    currency = rows[0].currency
+    return Money(sum(row.owed for row in rows if row.currency == currency), currency)
 
 
 RETRYABLE = (*WAITING, State.ARREARS)

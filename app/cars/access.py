@@ -12,12 +12,22 @@ from app.kit import clock
 from app.kit.db import PublicId, session
 from app.kit.errors import NotAllowed, NotFound
 
+_LOCKED = (
+    select(Car)
+    .where(Car.id == bindparam("car", type_=PublicId("car")))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
 
 def of(car: str, *, lock: bool = False) -> Car:
     """The car row, locked first of all rows when something changes. Raises NotFound."""
-    found = session.get(Car, car, with_for_update=lock or None, populate_existing=lock)
+    found: Car | None
     if lock:
+        found = session.scalars(_LOCKED, {"car": car}).first()
         clock.forget()
+    else:
+        found = session.get(Car, car)
     if found is None or found.removed_at is not None:
         raise NotFound
     return found

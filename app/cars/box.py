@@ -6,13 +6,13 @@ from typing import Any
 
 import segno
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.cars import access
 from app.cars.models import Box, Car
 from app.facts import BoxPaired, BoxRemoved
 from app.kit import clock, facts, idempotency
-from app.kit.db import end_reading, new_id, notify, session, transactional
+from app.kit.db import PublicId, end_reading, new_id, notify, session, transactional
 from app.kit.errors import IdempotencyBusy, InUse, NotFound, Unavailable, Validation
 from app.kit.keys import seal, settings, unseal
 from carbox.box import BadCommand, BoxAddress, Command, CommandKind, DoorHow, DoorWiring, KeySensor, Pulse
@@ -159,11 +159,14 @@ def _stands(box: str, old_hash: str | None, scope: str) -> bool:
     return False
 
 
+_LIVE = select(Box).where(
+    Box.car_id == bindparam("car", type_=PublicId("car")), Box.removed_at.is_(None), Box.replaces_id.is_(None)
+)
+
+
 def live(car: str) -> Box | None:
     """The box in service."""
-    found: Box | None = session.scalars(
-        select(Box).where(Box.car_id == car, Box.removed_at.is_(None), Box.replaces_id.is_(None))
-    ).first()
+    found: Box | None = session.scalars(_LIVE, {"car": car}).first()
     return found
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from app.coverage.models import POL, Cover, InsurerRow, Policy, PolicyInForce
@@ -120,6 +120,18 @@ def retire(policy_id: str, *, at: datetime | None = None) -> None:
         row.to_at = max(now, row.from_at)
 
 
+_IN_FORCE = (
+    select(Policy)
+    .join(PolicyInForce, PolicyInForce.policy_id == Policy.id)
+    .where(
+        PolicyInForce.country == bindparam("country"),
+        PolicyInForce.from_at <= bindparam("at"),
+        PolicyInForce.to_at > bindparam("at"),
+    )
+)
+_IN_FORCE_SHARED = _IN_FORCE.with_for_update(read=True, of=PolicyInForce)
+
+
 def in_force(country: str, at: datetime, *, share_lock: bool = False) -> Policy | None:
     """The policy under which a cover beginning at `at` is bound in a country; looked up once in a transaction."""
     known: dict[tuple[str, datetime], Policy | None] = (
@@ -131,14 +143,8 @@ def in_force(country: str, at: datetime, *, share_lock: bool = False) -> Policy 
 
 
 def _look_up(country: str, at: datetime, *, share_lock: bool) -> Policy | None:
-    statement = (
-        select(Policy)
-        .join(PolicyInForce, PolicyInForce.policy_id == Policy.id)
-        .where(PolicyInForce.country == country, PolicyInForce.from_at <= at, PolicyInForce.to_at > at)
-    )
-    if share_lock:
-        statement = statement.with_for_update(read=True, of=PolicyInForce)
-    found: Policy | None = session.scalars(statement).first()
+    statement = _IN_FORCE_SHARED if share_lock else _IN_FORCE
+    found: Policy | None = session.scalars(statement, {"country": country, "at": at}).first()
     return found
 
 

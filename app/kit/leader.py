@@ -12,11 +12,11 @@ from app.kit.keys import settings
 from app.kit.listen import connect, notices
 
 log = structlog.get_logger(__name__)
-AGAIN_S, STILL_LEADER_S = 1.0, 1.0
+AGAIN_S, STILL_LEADER_S, GATHER_S = 1.0, 1.0, 0.02
 
 
 def lead(lock: int, channel: str, every_s: float, stop: threading.Event, work: Callable[[], None]) -> None:
-    """Do `work` at each notice of a channel and at least every `every_s`, while this process leads, until stopped.
+    """Do `work` soon after notices of a channel and at least every `every_s`, while this process leads, until stopped.
 
     `work` may for a moment run in two processes, when the database has cut a leader off that has not seen it yet.
     """
@@ -38,7 +38,7 @@ def _while_leading(
         if mine.execute("select pg_try_advisory_lock(%s)", (lock,)).fetchone() != (True,):
             return
         looked, beaten = time.monotonic(), 0.0
-        for _notice in notices(url, channel, every_s, stop):
+        for _ in notices(url, channel, every_s, stop, gather_s=GATHER_S):
             if time.monotonic() - looked > STILL_LEADER_S:
                 mine.execute("select 1")
                 looked, beaten = time.monotonic(), 0.0

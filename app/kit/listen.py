@@ -1,9 +1,9 @@
 """One LISTEN connection per process wakes whoever waits; a re-read each second covers a lost notice."""
 
+import collections
 import contextlib
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,7 +37,7 @@ class Waiting:
     def __init__(self, url: str, channel: str, most: int) -> None:
         self._url, self._channel, self._most = conninfo(url), channel, most
         self._lock = threading.Lock()
-        self._events: dict[str, list[threading.Event]] = defaultdict(list)
+        self._events: dict[str, list[threading.Event]] = collections.defaultdict(list)
         self._count = 0
         self._thread: threading.Thread | None = None
 
@@ -96,20 +96,27 @@ class Waiting:
                 event.set()
 
 
-def notices(url: str, channel: str, every_s: float, stop: threading.Event) -> Iterator[str | None]:
-    """Notices of a channel for a loop of its own; None at least every `every_s`, and after each reconnection."""
+def notices(
+    url: str, channel: str, every_s: float, stop: threading.Event, *, gather_s: float = 0
+) -> Iterator[str | None]:
+    """Notices of a channel for a loop of its own; None at least every `every_s`, and after each reconnection.
+
+    With `gather_s` all that come so soon after the first count as one, the first.
+    """
     while not stop.is_set():
         try:
             with connect(url) as connection:
                 connection.execute(f"listen {channel}".encode())
                 yield None
                 while not stop.is_set():
-                    got = False
-                    for notice in connection.notifies(timeout=every_s, stop_after=1):
-                        got = True
-                        yield notice.payload
-                    if not got:
-                        yield None
+                    found: list[str | None] = [
+                        notice.payload for notice in connection.notifies(timeout=every_s, stop_after=1)
+                    ]
+                    if found and gather_s:
+                        stop.wait(gather_s)
+                        collections.deque(connection.notifies(timeout=0), maxlen=0)
+                        found = found[:1]
+                    yield from found or [None]
         except psycopg.Error as error:
             log.warning("listening again", channel=channel, error=repr(error))
             stop.wait(REREAD_S)

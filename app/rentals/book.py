@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, exists, select
 
 from app.billing import cards, hold
 from app.cars import access as cars_access
@@ -15,7 +15,7 @@ from app.coverage import cover
 from app.coverage.cover import Trip
 from app.facts import RentalAsked, RentalBooked
 from app.kit import clock, deadlines, facts
-from app.kit.db import new_id, session, transactional
+from app.kit.db import PublicId, new_id, session, transactional
 from app.kit.errors import Arrears, CardNeeded, NotFound, NotInsurable, QuoteExpired, Validation
 from app.people import conditions
 from app.rentals import quote as quotes
@@ -24,6 +24,10 @@ from app.rentals.models import Quote, Rental
 from payments.money import Money
 from payments.pricing import Fare, Price, hold_amount
 
+_QUOTE = select(Quote, exists().where(Rental.quote_id == Quote.id)).where(
+    Quote.id == bindparam("quote", type_=PublicId("quo")),
+    Quote.person_id == bindparam("person", type_=PublicId("per")),
+)
 ANSWER_WITHIN, ANSWER_AT_LEAST, SOON = timedelta(hours=24), timedelta(minutes=30), timedelta(hours=1)
 
 
@@ -33,10 +37,10 @@ def book(person: str, body: dict[str, Any]) -> Rental:
 
     Raises what a quote raises, and QuoteExpired, Arrears, CardNeeded, NotInsurable, CarTaken.
     """
-    frozen = quotes.find(person, body["quote"])
+    frozen, used = _quote(person, body["quote"])
     car = cars_access.of(frozen.car_id, lock=True)
     now = clock.now()
-    if frozen.expires_at <= now or frozen.rental_id is not None or _used(frozen):
+    if frozen.expires_at <= now or frozen.rental_id is not None or used:
         raise QuoteExpired("Ask for a new quote.")
     mine = cars_access.my_membership(car, person, frozen.community_id, share_lock=True)
     if mine is None:
@@ -54,8 +58,12 @@ def book(person: str, body: dict[str, Any]) -> Rental:
     return rental
 
 
-def _used(frozen: Quote) -> bool:
-    return session.execute(select(Rental.id).where(Rental.quote_id == frozen.id)).first() is not None
+def _quote(person: str, quote: str) -> tuple[Quote, bool]:
+    """One's own quote, and whether it has become a rental already. Raises NotFound."""
+    found = session.execute(_QUOTE, {"quote": quote, "person": person}).first()
+    if found is None:
+        raise NotFound
+    return found[0], found[1]
 
 
 def _accept(person: str, frozen: Quote, given: list[str]) -> None:
