@@ -195,6 +195,8 @@ class Custody(Model):
 class Box(Model):
     """The connected car box: its account at the broker, its wiring, and when it was last heard.
 
+    `watch` is what its alerts remember: `alerts` {cause: since, rental, owner}, the last `hour` noted, whether the car was
+    `used` in it, and since when a door is open (`door_since`).
     `replaces_id` is set while it waits for the broker to know it: until then the box it replaces is the car's.
     """
 
@@ -228,8 +230,37 @@ class Box(Model):
     connected: Mapped[bool] = mapped_column(default=False)
     state: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
     capabilities: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
+    # what was told of a low charge is in `watch`; the release before still writes this, a later migration drops it
     told_charge_low: Mapped[bool] = mapped_column(default=False)
     told_offline: Mapped[bool] = mapped_column(default=False)
+    watch: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'"))
     replaces_id: Mapped[str | None] = mapped_column(PublicId(BOX))
     made_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+
+
+class HourlyReading(Model):
+    """The first charge and resting 12 V reading of an hour, for trend and forecast; no place, deleted after 60 days.
+
+    Without a foreign key: its check would wait for the car's row while the box's is locked, against the order of the steps.
+    """
+
+    __tablename__ = "hourly_readings"
+    car_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    hour: Mapped[datetime] = mapped_column(primary_key=True, index=True)
+    charge_percent: Mapped[float | None]
+    battery_12v: Mapped[float | None]
+    plugged: Mapped[bool | None]
+    charging: Mapped[bool | None]
+    used: Mapped[bool]
+
+
+class Reachability(Model):
+    """Hours in which a parked box was heard and was not, per place; the place is a keyed hash."""
+
+    __tablename__ = "reachability"
+    car_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    cell: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    seen: Mapped[int]
+    unseen: Mapped[int]
+    visited_on: Mapped[date] = mapped_column(index=True)

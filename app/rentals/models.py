@@ -15,7 +15,10 @@ OPEN = ("created", "sent")
 
 
 class Quote(Model):
-    """The itemised price of one rental (or extension), frozen with the terms it was made from; valid 15 minutes."""
+    """The itemised price of one rental (or extension), frozen with the terms it was made from; valid 15 minutes.
+
+    `range_km` is how far the car was foreseen to go at the start, where a distance was stated and that could be said.
+    """
 
     __tablename__ = "quotes"
     id: Mapped[str] = mapped_column(PublicId(QUO), primary_key=True, default=lambda: new_id(QUO))
@@ -26,6 +29,7 @@ class Quote(Model):
     from_at: Mapped[datetime]
     to_at: Mapped[datetime]
     expected_km: Mapped[int | None]
+    range_km: Mapped[int | None]
     fare: Mapped[str]
     terms_version: Mapped[int]
     terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
