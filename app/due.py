@@ -10,13 +10,13 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.billing import hold, reconcile
-from app.cars import readings, windows
+from app.cars import alerts, hourly, reachability, readings, windows
 from app.kit import clock
 from app.kit.db import release, session, transactional
 from app.kit.leader import lead
 from app.messages import deliver, digest
 from app.people import tidy
-from app.rentals import abandoned, close, expire, extend
+from app.rentals import abandoned, charge_watch, close, expire, extend, start_check
 
 log = structlog.get_logger(__name__)
 LEADER, BATCH, WORST_WAIT_S = 7006, 100, 300
@@ -27,6 +27,11 @@ TABLE: Mapping[str, Step] = {
     "offer": windows.refresh,
     "lapse": expire.lapse,
     "about_to_start": expire.remind,
+    "start_check": start_check.early,
+    "start_check_again": start_check.late,
+    "charge_watch": charge_watch.watch,
+    "door_open": alerts.door_left_open,
+    "alert_owner": alerts.tell_owner,
     "no_show": expire.no_show,
     "late": expire.late,
     "settle": expire.settle,
@@ -95,6 +100,13 @@ def sweep() -> None:
     session.execute(text("delete from rate_counts where period_start < :t"), {"t": old - timedelta(days=1)})
 
 
+@transactional
+def forget() -> None:
+    """What is kept of cars for trend and forecast, past its 60 days."""
+    hourly.forget()
+    reachability.forget()
+
+
 def run(app: Flask, stop: threading.Event) -> None:
     """Work deadlines off until stopped, while this process leads."""
     rounds = itertools.count()
@@ -108,6 +120,7 @@ def run(app: Flask, stop: threading.Event) -> None:
             sweep()
         if number % TIDY_EVERY == 0:
             tidy.tidy()
+            forget()
 
     with app.app_context():
         lead(LEADER, "deadlines", 1.0, stop, work)

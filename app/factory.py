@@ -13,6 +13,7 @@ from app.billing import routes as billing
 from app.cars import access as cars_access
 from app.cars import add as cars_add
 from app.cars import box as boxes
+from app.cars import charge_plan
 from app.cars import routes as cars
 from app.communities import make as communities_make
 from app.communities import routes as communities
@@ -33,7 +34,7 @@ from app.operator import routes as operators
 from app.people import routes as people
 from app.people import sign_in
 from app.rentals import access as rentals_access
-from app.rentals import cancel, commands, represent
+from app.rentals import cancel, charge_watch, commands, represent
 from app.rentals import routes as rentals
 
 
@@ -121,6 +122,7 @@ def _wire() -> None:
     cars_access.REVEALED_FROM[:] = [represent.revealed_from]
     sign_in.STILL_DRIVES[:] = [rentals_access.drives]
     boxes.OPEN_COMMANDS[:] = [commands.open_needs_box]
+    charge_plan.STATED_KM[:] = [charge_watch.stated_km]
     billing.MAY_SEE_RENTAL[:] = [_rental_role]
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]
     ready.OUTSIDE[:] = [check_outside.seen]

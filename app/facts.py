@@ -240,6 +240,61 @@ class ChargeLow(Fact):
 
 
 @dataclass(frozen=True)
+class NotPluggedIn(Fact):
+    """The car stands with the owner, lower than the owner's rule allows without a cable."""
+
+    car: str
+    percent: int
+
+
+@dataclass(frozen=True)
+class ChargeShort(Fact):
+    """At `at` somebody takes the car, and it will not be charged enough; `rental` is of who holds it now."""
+
+    car: str
+    rental: str | None
+    at: datetime
+    percent: int
+
+
+@dataclass(frozen=True)
+class TwelveVoltLow(Fact):
+    """`rental` holds the car now; `fell_with` held it while the battery fell most, None for the owner."""
+
+    car: str
+    rental: str | None
+    millivolts: int
+    fell_with: str | None
+
+
+@dataclass(frozen=True)
+class TyreSoft(Fact):
+    """`wheels`: 0 to 3 are front left, front right, rear left, rear right."""
+
+    car: str
+    rental: str | None
+    wheels: str
+
+
+@dataclass(frozen=True)
+class DoorLeftOpen(Fact):
+    car: str
+    rental: str | None
+    doors: str
+
+
+@dataclass(frozen=True)
+class AlertStands(Fact):
+    """Whoever holds the car was told of `cause` and it still stands; `percent` and `at` as in the alert itself."""
+
+    car: str
+    rental: str | None
+    cause: str
+    percent: int | None
+    at: datetime | None
+
+
+@dataclass(frozen=True)
 class TermsChanged(Fact):
     car: str
     community: str
@@ -305,6 +360,15 @@ class RentalNoShow(Fact):
 @dataclass(frozen=True)
 class RentalAboutToStart(Fact):
     rental: str
+
+
+@dataclass(frozen=True)
+class StartAtRisk(Fact):
+    """As things stand the unlock would be refused; `codes` of its conditions, `ahead_min` None: seen at the booking."""
+
+    rental: str
+    codes: str
+    ahead_min: int | None
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from app.cars import add
 from app.coverage import report
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
-from app.rentals import expire, extend, receipts
+from app.rentals import expire, extend, receipts, start_check
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CommunityEnded: (add.end_shares,),
     facts.MemberRemoved: (expire.cancel_of_member, add.end_shares_of_leaver),
+    facts.RentalBooked: (start_check.booked,),
     facts.UnlockFailed: (expire.cancel_of_former_member,),
     facts.RentalEnded: (capture.on_ended, receipts.on_ended),
     facts.RentalCancelled: (capture.on_cancelled,),

@@ -8,7 +8,7 @@ import segno
 from flask import current_app
 from sqlalchemy import bindparam, select
 
-from app.cars import access
+from app.cars import access, capabilities
 from app.cars.models import Box, Car
 from app.facts import BoxPaired, BoxRemoved
 from app.kit import clock, facts, idempotency
@@ -290,4 +290,5 @@ def represent(box: Box) -> dict[str, Any]:
         "state": "heard" if box.last_heard_at else "provisioned",
         "last_heard_at": box.last_heard_at,
         "capabilities": dict(sorted(box.capabilities.items())),
+        "unseen": capabilities.unseen(box.capabilities),
     }

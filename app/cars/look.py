@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.cars import access, box, custody, readings
+from app.cars import access, box, custody, foresight, readings
 from app.cars.models import Car
 from app.facts import CustodyLookedUp
 from app.kit import clock, facts
@@ -18,12 +18,16 @@ ONE_LOOK = timedelta(hours=1)
 
 
 def state(person: str, car_id: str) -> dict[str, Any]:
-    """Charge, range, locks and doors; to the owner, and to who drives it. Raises NotFound, NotAllowed."""
+    """Charge, range, locks and doors, the forecast for the next rental and what stands; to the owner, and to who drives it.
+
+    In whose hands the 12 V battery fell is the owner's alone. Raises NotFound, NotAllowed.
+    """
     car = access.may_see(car_id, person)
-    out = custody.lent_to(car.no)
-    if not access.runs(car, person) and (out is None or out.person_id != person):
+    out, mine = custody.lent_to(car.no), access.runs(car, person)
+    if not mine and (out is None or out.person_id != person):
         raise NotAllowed("Only the owner and the driver see the car's state.")
-    return readings.shown(box.live(car.id))
+    row = box.live(car.id)
+    return {**readings.shown(row), **foresight.shown(car, row, to_owner=mine)}
 
 
 def place(person: str, car_id: str) -> dict[str, Any]:

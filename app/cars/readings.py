@@ -5,15 +5,14 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.cars import access, custody
+from app.cars import access, alerts, capabilities, custody
 from app.cars.models import Box
-from app.facts import BoxOffline, ChargeLow
+from app.facts import BoxOffline
 from app.kit import clock, facts
 from app.kit.clock import z
 from app.kit.db import session, transactional
 from carbox.box import BoxState
 
-CHARGE_LOW, CHARGE_FINE = 20, 30
 KEPT = (
     "charge_percent",
     "range_km",
@@ -33,6 +32,11 @@ KEPT = (
     "longitude",
     "battery_12v",
     "speed_kmh",
+    "charge_kw",
+    "charge_limit_percent",
+    "capacity_kwh",
+    "tyre_kpa",
+    "tyre_alert",
 )
 DOORS = ("door_fl", "door_fr", "door_rl", "door_rr", "trunk")
 OFFLINE_AFTER = timedelta(minutes=25)
@@ -56,14 +60,17 @@ def take(username: str, delta: BoxState) -> None:
     ).first()
     if box is None:
         return
-    now = clock.now()
-    if _speaks(delta):
+    now, before = clock.now(), alerts.Before(box.state, box.last_heard_at)
+    speaks = _speaks(delta)
+    if speaks:
         box.last_heard_at, box.told_offline = now, False
     connected = delta.flag("connected")
     if connected is not None and not delta["connected"].retained:
         box.connected = connected
     merge(box, delta, now)
-    _tell_charge(box, delta)
+    if speaks:
+        _note_proofs(box, before, delta, now)
+        alerts.look(box, before, now)
 
 
 def _speaks(delta: BoxState) -> bool:
@@ -83,16 +90,13 @@ def merge(box: Box, delta: BoxState, now: datetime) -> None:
     box.state = state
 
 
-def _tell_charge(box: Box, delta: BoxState) -> None:
-    """Once below the limit the holder is told, again only after it was fine."""
-    percent = delta.number("charge_percent")
-    if percent is None or delta["charge_percent"].retained:
-        return
-    if percent >= CHARGE_FINE:
-        box.told_charge_low = False
-    elif percent < CHARGE_LOW and not box.told_charge_low:
-        box.told_charge_low = True
-        facts.record(ChargeLow(car=box.car_id, rental=_rental(box.car_id), percent=int(percent)))
+def _note_proofs(box: Box, before: alerts.Before, delta: BoxState, now: datetime) -> None:
+    """What the box was seen to report, for the owner who has paired it."""
+    optimistic = bool(box.config.get("optimistic_lock"))
+    found = capabilities.seen(before.state, delta, optimistic_lock=optimistic)
+    proved = capabilities.merged(box.capabilities, found, z(now))
+    if proved is not None:
+        box.capabilities = proved
 
 
 def _rental(car_id: str) -> str | None:
@@ -147,6 +151,7 @@ def shown(box: Box | None) -> dict[str, Any]:
         "charging": one("charging"),
         "keys_in_glove_box": one("keys_in_glove_box"),
         "battery_12v": one("battery_12v"),
+        "charge_kw": one("charge_kw"),
         "doors": {
             "value": None if value(box, DOORS[0]) is None else [name for name in DOORS if value(box, name)],
             "at": instant(box, DOORS[0]),

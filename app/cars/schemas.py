@@ -40,10 +40,13 @@ class ReturnRule(Strict):
 
 
 class ChargeRule(Strict):
-    """How charged the car must be at the start, and below what it is plugged in at the end."""
+    """How charged the car must be at the start, and below what it is plugged in at the end; what becomes of a rental whose
+    stated distance is beyond the foreseen range (warned unless `refuse`).
+    """
 
     min_start = Whole(0, 100)
     plug_below = Whole(0, 100)
+    distance = OneOf(("warn", "refuse"))
 
 
 class Car(Strict):
@@ -247,8 +250,9 @@ class Box(Strict):
     state = OneOf(("provisioned", "heard"), dump_only=True)
     last_heard_at = Instant(dump_only=True, allow_none=True)
     capabilities = fields.Dict(
-        keys=Text(40), values=fields.Nested(Capability), dump_only=True, metadata={"maxProperties": 20}
+        keys=Text(40), values=fields.Nested(Capability), dump_only=True, metadata={"maxProperties": 40}
     )
+    unseen = Many(Text(40), 20, dump_only=True)
     credentials = fields.Nested(Credentials, dump_only=True, allow_none=True)
 
 
@@ -273,6 +277,42 @@ class DoorsReading(Strict):
     at = Instant(allow_none=True)
 
 
+class ChargeForecast(Strict):
+    """The charge when the next rental begins: likely between `low` and `high`; `needed` by rule and stated distance."""
+
+    at = Instant()
+    charge_percent = Number(0, 100)
+    low = Number(0, 100)
+    high = Number(0, 100)
+    range_km = Whole(0, 10000, allow_none=True)
+    needed_percent = Number(0, 100, allow_none=True)
+    enough = Flag(allow_none=True)
+
+
+class Alert(Strict):
+    """What was told of the car and still stands."""
+
+    cause = OneOf(("charge_low", "charge_short", "not_plugged", "battery_12v_low", "tyre", "door_open"))
+    since = Instant()
+
+
+class Fall12v(Strict):
+    """By how many volts the 12 V battery fell while somebody held the car (`rental` null: the owner)."""
+
+    rental = PublicIdField("ren", allow_none=True)
+    from_ = Instant(data_key="from", attribute="from_at")
+    to = Instant(attribute="to_at", allow_none=True)
+    volts = Number(0, 20)
+
+
+class Trend12v(Strict):
+    """Where the resting voltage is going, and in whose hands it fell within ten days; the owner's alone."""
+
+    volts_per_day = Number(-20, 20, allow_none=True)
+    low_in_days = Number(0, 60, allow_none=True)
+    falls = Many(fields.Nested(Fall12v), 50)
+
+
 class CarState(Strict):
     """The car's state as its box reported it; no place."""
 
@@ -286,6 +326,11 @@ class CarState(Strict):
     keys_in_glove_box = fields.Nested(FlagReading)
     battery_12v = fields.Nested(NumberReading)
     doors = fields.Nested(DoorsReading)
+    charge_kw = fields.Nested(NumberReading)
+    charged_since_use = Flag(allow_none=True)
+    forecast = fields.Nested(ChargeForecast, allow_none=True)
+    battery_12v_trend = fields.Nested(Trend12v, allow_none=True)
+    alerts = Many(fields.Nested(Alert), 10)
     last_heard_at = Instant(allow_none=True)
 
 

@@ -1,9 +1,11 @@
 """Which language the reader wants, and the few words the API itself says in it."""
 
 import json
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+from babel.dates import format_skeleton
 from flask import g, has_request_context, request
 
 LANGUAGES = ("en", "fr", "de")
@@ -42,3 +44,9 @@ def say(key: str, language: str | None = None, **values: object) -> str:
     words = _words(language or reader())
     text = words.get(key) or _words("en")[key]
     return text.format(**values)
+
+
+def wall_time(local: datetime, language: str | None = None) -> str:
+    """A time as clocks there show it, with its day."""
+    locale = {"en": "en_GB"}.get(language or reader(), language or reader())
+    return f"{format_skeleton('MMMEd', local, tzinfo=local.tzinfo, locale=locale)}, {local:%H:%M}"

@@ -88,8 +88,10 @@ def _expires_at(scene: Scene) -> str:
 
 
 def _reason(scene: Scene) -> str:
-    """Not the words: where they are. The driver's licence, or the lock's unmet conditions."""
-    reasons = scene.said("reasons")
+    """Not the words: where they are. The driver's licence, or the unmet conditions of a lock or of a start."""
+    codes, reasons = scene.said("codes"), scene.said("reasons")
+    if codes is not None:
+        return f"start:{codes}"
     return f"lock:{reasons}" if reasons is not None else str(scene.fact.person)
 
 

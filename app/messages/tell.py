@@ -108,6 +108,18 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.driver, "box_offline.driver"),
     ),
     facts.ChargeLow: (Told(whom.holder, "charge_low"),),
+    facts.ChargeShort: (Told(whom.holder, "charge_short"),),
+    facts.NotPluggedIn: (Told(whom.owners, "not_plugged_in"),),
+    facts.TwelveVoltLow: (Told(whom.holder, "battery_12v_low"),),
+    facts.TyreSoft: (Told(whom.holder, "tyre_soft"),),
+    facts.DoorLeftOpen: (Told(whom.holder, "door_left_open"),),
+    facts.AlertStands: (
+        Told(whom.owners, "charge_low", _is("cause", "charge_low")),
+        Told(whom.owners, "charge_short", _is("cause", "charge_short")),
+        Told(whom.owners, "battery_12v_low", _is("cause", "battery_12v_low")),
+        Told(whom.owners, "tyre_soft", _is("cause", "tyre")),
+        Told(whom.owners, "door_left_open", _is("cause", "door_open")),
+    ),
     facts.RentalAsked: (Told(whom.owners, "rental_asked.owner"),),
     facts.RentalBooked: (
         Told(whom.driver, "rental_approved.driver", _has("approved_by")),
@@ -131,6 +143,12 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.RentalAboutToStart: (
         Told(whom.driver, "rental_about_to_start.driver"),
         Told(whom.owners, "rental_about_to_start.owner"),
+    ),
+    facts.StartAtRisk: (
+        Told(whom.driver, "booked_at_risk.driver", _has_no("ahead_min")),
+        Told(whom.owners, "booked_at_risk.owner", _has_no("ahead_min")),
+        Told(whom.driver, "start_at_risk.driver", _has("ahead_min")),
+        Told(whom.owners, "start_at_risk.owner", _has("ahead_min")),
     ),
     facts.UnlockFailed: (
         Told(whom.driver, "unlock_failed.driver"),

@@ -35,6 +35,9 @@ _BOX: tuple[type[Fact], ...] = (
     facts.LockRefused,
     facts.MeterRuns,
     facts.ChargeLow,
+    facts.TyreSoft,
+    facts.TwelveVoltLow,
+    facts.DoorLeftOpen,
 )
 _INSURER: tuple[type[Fact], ...] = (facts.CoverRefused,)
 _SYSTEM: tuple[type[Fact], ...] = (
@@ -43,6 +46,7 @@ _SYSTEM: tuple[type[Fact], ...] = (
     facts.RentalCancelled,
     facts.RentalNoShow,
     facts.RentalAboutToStart,
+    facts.StartAtRisk,
     facts.DoorUnknown,
     facts.MeterStopped,
     facts.RentalEnded,
@@ -75,6 +79,8 @@ SHOWN: dict[str, str] = {
 }
 """Kind of fact -> who did it; a fact that names its actor says so itself."""
 HIDDEN = {
+    facts.ChargeShort.kind: "it is about the rental that comes next, which is another's",
+    facts.AlertStands.kind: "the alert itself says it",
     facts.CoverActivated.kind: "the start says it",
     facts.CoverOverrun.kind: "the lateness says it",
     facts.ConfirmationRefused.kind: "the cancellation, or the end of the extension, says it",

@@ -16,11 +16,14 @@ from app.messages.about import label
 from app.messages.kinds import OWN
 from app.people import codes
 from app.people.models import EmailCode, Licence, Person, Phone, Session
+from app.rentals import start_check
 from notifications import catalogue
 from notifications.catalogue import Text
 from notifications.kinds import SHAPES
 
-LOCK = ("state", "command", "box", "doors", "ignition", "keys", "place", "plugged", "photos")
+START = frozenset(start_check.CODES)
+"""What may stand in the way of a start, each with a line for the owner; the driver reads the remedy of the unlock."""
+LOCK = ("state", "command", "box", "doors", "ignition", "keys", "place", "plugged", "photos", "reachable")
 """The conditions of a lock, each with a remedy in `app/kit/texts`."""
 
 
@@ -41,6 +44,8 @@ def _value(kind: str, name: str, value: Any, language: str) -> Any:
         return datetime.fromisoformat(value)
     if name == "phone":
         return _device(value, language, own=kind == "phone_confirm")
+    if name == "reason" and value.startswith("start:"):
+        return _start_lines(value.removeprefix("start:"), language, owner=kind.endswith(".owner"))
     resolve = _NAMES.get(name)
     return resolve(value, language) if resolve else value
 
@@ -93,6 +98,13 @@ def _reason(ref: str, language: str) -> str:
         return " ".join(dict.fromkeys(lines))
     licence = session.get(Licence, ref)
     return (licence.refused_reason if licence else None) or i18n.say("reason.licence", language)
+
+
+def _start_lines(codes: str, language: str, *, owner: bool) -> str:
+    """What stands in the way: to the driver what to do about it, to the owner what it is."""
+    key = "risk.owner" if owner else "condition.unlock"
+    known = [code for code in codes.split(",") if code in START]
+    return " ".join(i18n.say(f"{key}.{code}", language) for code in known)
 
 
 def _lock_remedy(code: str, language: str) -> str:

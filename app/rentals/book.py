@@ -18,6 +18,7 @@ from app.kit import clock, deadlines, facts
 from app.kit.db import PublicId, new_id, session, transactional
 from app.kit.errors import Arrears, CardNeeded, NotFound, NotInsurable, QuoteExpired, Validation
 from app.people import conditions
+from app.rentals import charge_watch, distance, start_check
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import State
 from app.rentals.models import Quote, Rental
@@ -47,6 +48,7 @@ def book(person: str, body: dict[str, Any]) -> Rental:
         raise NotFound
     quotes.check_rules(car, frozen.community_id, (frozen.from_at, frozen.to_at), person, now, frozen.terms)
     quotes.check_offered(car, frozen.from_at, frozen.to_at)
+    distance.check(car, frozen.expected_km, frozen.range_km)
     _accept(person, frozen, body.get("accept", []))
     _check_insurable(Trip("", car, person, frozen.community_id, frozen.from_at, frozen.to_at))
     card = _card(person, frozen, body.get("card"))
@@ -152,7 +154,7 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
     if rental.answer_by is not None:
         rental.answer_by = None
         deadlines.drop(rental.id, "lapse")
-    schedule(rental)
+    schedule(rental, clock.now())
     amount = amount_to_hold(rental)
     if amount:
         assert rental.card is not None
@@ -172,14 +174,21 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
     facts.record(RentalBooked(rental=rental.id, approved_by=approved_by))
 
 
-def schedule(rental: Rental) -> None:
-    """The steps the clock will take."""
+def schedule(rental: Rental, now: datetime) -> None:
+    """The steps the clock will take; what the booking itself looks at now is not looked at again at once."""
+    watched = max(now, rental.from_at - charge_watch.FROM)
+    checks = {
+        **({"charge_watch": watched} if watched <= rental.from_at - charge_watch.UNTIL else {}),
+        "start_check": rental.from_at - start_check.EARLY,
+        "start_check_again": rental.from_at - start_check.LATE,
+    }
     deadlines.plan(
         rental.id,
         {
             "about_to_start": rental.from_at - SOON,
             "no_show": rental.from_at + timedelta(minutes=rental.terms["no_show_min"]),
             "late": rental.to_at,
+            **{kind: due for kind, due in checks.items() if due >= now},
         },
     )
 

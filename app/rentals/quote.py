@@ -16,6 +16,7 @@ from app.kit.clock import z
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import NotFound, OutsideRules, OutsideWindows, OwnCar, StepNotAllowed, Validation
 from app.people import conditions
+from app.rentals import distance
 from app.rentals.lifecycle import FINAL, State
 from app.rentals.models import Quote, Rental
 from payments.pricing import Fare, Price, estimate
@@ -64,6 +65,8 @@ def quote(person: str, body: dict[str, Any]) -> Quote:
         now,
     )
     made.expected_km = body.get("expected_km")
+    made.range_km = distance.foreseen_range(car, body["from_"], made.expected_km)
+    distance.check(car, made.expected_km, made.range_km)
     session.add(made)
     session.flush()
     return made

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from app.billing import hold
+from app.cars import alerts, custody, occupancy, reachability, readings
 from app.cars import box as boxes
-from app.cars import custody, occupancy, readings
 from app.cars.models import Box, Car
 from app.communities.models import Membership
 from app.coverage import cover
@@ -22,7 +22,7 @@ from app.kit.keys import settings
 from app.people import conditions as accepted
 from app.people import licence
 from app.people.models import Phone
-from app.rentals import commands, place
+from app.rentals import commands, place, return_due
 from app.rentals.lifecycle import OUT, State
 from app.rentals.models import Quote, Rental
 
@@ -62,9 +62,8 @@ def of(car: Car, rental: Rental, step: str, at: datetime, asked: Asked) -> list[
 def _with_remedy(step: str, one: Condition) -> Condition:
     if one.met:
         return one
-    return Condition(
-        one.code, one.met, one.blocking, one.observed_at, i18n.say(f"condition.{step}.{one.code}")
-    )
+    remedy = one.remedy or i18n.say(f"condition.{step}.{one.code}")
+    return Condition(one.code, one.met, one.blocking, one.observed_at, remedy)
 
 
 def require(found: list[Condition], *, keep: bool = False) -> None:
@@ -94,7 +93,8 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     yield Condition("state", rental.stands in (State.BOOKED, State.UNLOCKING))
     early = EARLY if _idle(car, rental, at) else timedelta(0)
     yield Condition("time", rental.from_at - early <= at < rental.to_at)
-    yield Condition("car_back", _back(car, rental))
+    back = _back(car, rental)
+    yield Condition("car_back", back, remedy=None if back else return_due.remedy(car, rental, at))
     yield Condition("other_rental", not _drives_another(rental))
     yield Condition("membership", _is_member(rental, lock=asked.lock))
     yield Condition("licence", _is_cleared(car, rental, at, lock=asked.lock))
@@ -109,6 +109,7 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     yield _charge(car, box)
     yield Condition("photos", met=True, blocking=False)
     yield Condition("safe", not car.unsafe)
+    yield from _standing(box)
 
 
 def _idle(car: Car, rental: Rental, at: datetime) -> bool:
@@ -189,6 +190,16 @@ def _charge(car: Car, box: Box | None) -> Condition:
     return Condition("charge", met, observed_at=readings.instant(box, "charge_percent"))
 
 
+def _standing(box: Box | None) -> Iterator[Condition]:
+    """What a car was left with: it opens all the same, or does not, before anybody can tell."""
+    ajar = [name for name in readings.DOORS if readings.value(box, name) is True]
+    yield Condition(
+        "doors", not ajar, blocking=False, observed_at=readings.instant(box, ajar[0] if ajar else "door_fl")
+    )
+    low = "battery_12v_low" in alerts.standing(box)
+    yield Condition("battery_12v", not low, blocking=False, observed_at=readings.instant(box, "battery_12v"))
+
+
 # -- lock ------------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +223,8 @@ def _lock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Asked)
     yield _place(car, box, at)
     yield _plugged(car, box, seen("plugged"), asked)
     yield Condition("photos", met=True, blocking=False)
+    far = reachability.poor_where_it_stands(car.no, box)
+    yield Condition("reachable", not far, blocking=False, observed_at=readings.instant(box, "latitude"))
 
 
 def _keys(box: Box | None, seen: Any, asked: Asked) -> Condition:

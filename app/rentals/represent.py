@@ -12,7 +12,7 @@ from app.coverage import cover
 from app.kit import clock
 from app.kit.db import session
 from app.people.models import Person
-from app.rentals import access, lifecycle
+from app.rentals import access, distance, lifecycle
 from app.rentals import close as closing
 from app.rentals.book import amount_to_hold
 from app.rentals.commands import last_of
@@ -34,6 +34,7 @@ def quote(frozen: Quote, rental: Rental | None = None) -> dict[str, Any]:
         "community": frozen.community_id,
         "rental": frozen.rental_id,
         "expected_km": frozen.expected_km,
+        "warnings": distance.warnings(frozen),
         "fare": frozen.fare,
         "lines": price["lines"],
         "total": price["total"],

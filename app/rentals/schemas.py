@@ -43,6 +43,8 @@ CONDITION = (
     "keys",
     "place",
     "plugged",
+    "battery_12v",
+    "reachable",
 )
 
 
@@ -84,6 +86,14 @@ class ConditionsLink(Strict):
     url = fields.String(metadata={"format": "uri-reference", "maxLength": 200})
 
 
+class QuoteWarning(Strict):
+    """What speaks against a quote without forbidding it."""
+
+    code = OneOf(("range",))
+    limit = Whole(0, 10000)
+    text = Text(300)
+
+
 class Quote(Strict):
     """The itemised price of one rental, frozen for 15 minutes."""
 
@@ -94,6 +104,7 @@ class Quote(Strict):
     to = Instant(attribute="to_at")
     community = PublicIdField("com")
     expected_km = Whole(0, 10000, allow_none=True)
+    warnings = Many(fields.Nested(QuoteWarning), 5)
     fare = OneOf(("free", "at_cost", "priced"))
     lines = Many(fields.Nested(Line), 100)
     total = fields.Nested(MoneySchema)

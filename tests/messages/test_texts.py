@@ -13,11 +13,12 @@ from app.messages.inbox import _STEPS
 from app.messages.kinds import OWN
 from app.messages.tell import snake
 from app.messages.timeline import SHOWN
-from app.messages.words import LOCK
+from app.messages.words import LOCK, START
 
 UNLOCK = (
     *("state", "time", "car_back", "other_rental", "membership", "licence", "accepted", "phone"),
     *("payment", "cover", "command", "box", "capability", "charge", "photos", "safe"),
+    *("doors", "battery_12v", "range", "car_back.due"),
 )
 TEXTS = Path(messages.__file__).parent.parent / "kit" / "texts"
 
@@ -46,6 +47,7 @@ def test_every_refusal_condition_step_and_event_has_words(language: str) -> None
     wanted = {f"problem.{slug}" for slug in BY_SLUG}
     wanted |= {f"condition.unlock.{code}" for code in UNLOCK}
     wanted |= {f"condition.lock.{code}" for code in LOCK}
+    wanted |= {f"risk.owner.{code}" for code in START}
     wanted |= {f"timeline.{snake(kind)}" for kind in SHOWN}
     wanted |= {f"step.{step.rpartition('/')[2]}" for rows in _STEPS.values() for step, _ in rows}
     wanted |= {f"message.{kind}.{part}" for kind in OWN for part in ("title", "body")}

@@ -3,17 +3,20 @@
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
+from flask import Flask
 from sqlalchemy import delete, update
 
 from app.billing import hold
 from app.billing.models import Card, Customer
-from app.cars import custody
+from app.cars import custody, reachability
 from app.cars.models import Box
 from app.communities.models import Membership
 from app.coverage.trip import Trip
 from app.kit import clock
+from app.kit.clock import z
 from app.kit.db import new_id, session
 from app.kit.errors import NotReady
 from app.people import licence
@@ -41,8 +44,10 @@ UNLOCK = (
     "charge",
     "photos",
     "safe",
+    "doors",
+    "battery_12v",
 )
-LOCK = ("state", "command", "box", "doors", "ignition", "keys", "place", "plugged", "photos")
+LOCK = ("state", "command", "box", "doors", "ignition", "keys", "place", "plugged", "photos", "reachable")
 
 
 def set_time(scene: Scene) -> None:
@@ -146,6 +151,17 @@ def make_unsafe(scene: Scene) -> None:
     session.commit()
 
 
+def leave_a_door_open(scene: Scene) -> None:
+    scene.reads(door_rr=True)
+
+
+def drain_the_small_battery(scene: Scene) -> None:
+    scene.box.watch = {
+        "alerts": {"battery_12v_low": {"since": z(clock.now()), "rental": None, "owner": True}}
+    }
+    session.commit()
+
+
 UNLOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
     "state": lambda scene: scene.set_state("ended"),
     "time": set_time,
@@ -160,6 +176,8 @@ UNLOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
     "box": silence_box,
     "charge": want_charge,
     "safe": make_unsafe,
+    "doors": leave_a_door_open,
+    "battery_12v": drain_the_small_battery,
 }
 
 
@@ -234,6 +252,11 @@ def want_the_plug(scene: Scene) -> None:
     session.commit()
 
 
+def park_out_of_reach(scene: Scene) -> None:
+    here = reachability.cell(scene.car.no, 48.8566, 2.3522)
+    doing(reachability.count, scene.car.no, here, reachability.Hours(1, 9))
+
+
 LOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
     "state": lambda scene: scene.set_state("ended"),
     "command": open_a_command,
@@ -243,6 +266,7 @@ LOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
     "keys": take_keys,
     "place": stand_far_away,
     "plugged": want_the_plug,
+    "reachable": park_out_of_reach,
 }
 
 
@@ -293,6 +317,37 @@ def test_every_condition_is_listed_in_the_order_of_the_contract(
     assert set(codes) - {"photos", "capability", "licence"} == set(
         UNLOCK_BROKEN if step == "unlock" else LOCK_BROKEN
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "broken"),
+    [("unlock", leave_a_door_open), ("unlock", drain_the_small_battery), ("lock", park_out_of_reach)],
+)
+def test_what_is_only_said_refuses_nothing(scene: Scene, step: str, broken: Callable[[Scene], None]) -> None:
+    if step == "lock":
+        ready_to_lock(scene)
+    broken(scene)
+    asked = readiness.Asked(scene.max.id, scene.phone.id, keys_in_glove_box=True)
+    readiness.require(readiness.of(scene.car, scene.rental, step, clock.now(), asked))
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "it is due on "), ("fr", "elle est attendue "), ("de", "erwartet wird es am ")],
+)
+def test_a_car_that_is_out_says_when_it_is_due(app: Flask, scene: Scene, language: str, words: str) -> None:
+    other = other_rental(scene)
+    other.car_id, other.car_no, other.state = scene.car_id, scene.car.no, "active"
+    other.driver_id = scene.olga.id
+    session.commit()
+    let_another_hold_it(scene)
+    asked = readiness.Asked(scene.max.id, scene.phone.id)
+    with app.test_request_context(headers={"Accept-Language": language}):
+        found = readiness.of(scene.car, scene.rental, "unlock", clock.now(), asked)
+    [back] = [one for one in found if one.code == "car_back"]
+    due = other.to_at.astimezone(ZoneInfo(scene.car.time_zone))
+    assert words in (back.remedy or "")
+    assert f"{due:%H:%M}" in (back.remedy or "")
 
 
 def test_only_unmet_blocking_conditions_refuse() -> None:

@@ -1,0 +1,87 @@
+"""Will the unlock succeed: looked at when booked, and 60 and 10 minutes before the start; what stands in the way is told."""
+
+from datetime import datetime, timedelta
+
+from app.cars import box as boxes
+from app.cars import charge_plan
+from app.cars.models import Car
+from app.facts import RentalBooked, StartAtRisk
+from app.kit import clock, facts
+from app.kit.db import session, transactional
+from app.people import phones
+from app.rentals import readiness
+from app.rentals.lifecycle import State
+from app.rentals.models import Rental
+from app.rentals.readiness import Asked
+
+EARLY, LATE = timedelta(minutes=60), timedelta(minutes=10)
+NOT_YET = frozenset(("state", "time", "command", "photos"))
+"""Conditions that only the moment of the unlock itself can meet."""
+FAR_AHEAD = frozenset(("membership", "licence", "accepted", "phone", "capability", "safe", "charge", "range"))
+"""What can be said at a booking for another day; the rest (a silent box, a hold that is due later) changes by itself."""
+CODES = (
+    *("car_back", "other_rental", "membership", "licence", "accepted", "phone", "payment", "cover", "box"),
+    *("capability", "charge", "safe", "doors", "battery_12v", "range"),
+)
+"""All that may be told, in this order."""
+
+
+@transactional
+def booked(fact: RentalBooked) -> None:
+    """At the booking: what has days to be mended is told early."""
+    _tell(fact.rental, None)
+
+
+@transactional
+def early(rental_id: str) -> None:
+    """An hour before the start."""
+    _tell(rental_id, EARLY)
+
+
+@transactional
+def late(rental_id: str) -> None:
+    """Ten minutes before the start."""
+    _tell(rental_id, LATE)
+
+
+def _tell(rental_id: str, ahead: timedelta | None) -> None:
+    rental = session.get_one(Rental, rental_id, populate_existing=True)
+    now = clock.now()
+    if rental.stands is not State.BOOKED or now >= rental.to_at:
+        return
+    found = in_the_way(session.get_one(Car, rental.car_id), rental, now)
+    if found:
+        minutes = int(ahead / timedelta(minutes=1)) if ahead is not None else None
+        facts.record(StartAtRisk(rental=rental.id, codes=",".join(found), ahead_min=minutes))
+
+
+def in_the_way(car: Car, rental: Rental, now: datetime) -> list[str]:
+    """The conditions of the unlock that would not be met at the start, as far as that can be said now."""
+    at = max(now, rental.from_at)
+    asked = Asked(rental.driver_id, _phone(rental.driver_id))
+    unmet = {one.code for one in readiness.of(car, rental, "unlock", at, asked) if not one.met} - NOT_YET
+    unmet = (unmet - {"charge"}) | _charge(car, rental, at, low_now="charge" in unmet)
+    if rental.from_at - now > EARLY:
+        unmet &= FAR_AHEAD
+    if "licence" in unmet:
+        unmet.discard("cover")  # no insurer takes a driver without one: that is said already
+    return [code for code in CODES if code in unmet]
+
+
+def _phone(person: str) -> str | None:
+    """Any phone the driver may open with."""
+    usable = [one.id for one in phones.of(person) if one.confirmed_at is not None]
+    return usable[0] if usable else None
+
+
+def _charge(car: Car, rental: Rental, at: datetime, *, low_now: bool) -> set[str]:
+    """By the forecast for the start; where there is none, by the charge as it is."""
+    foreseen = charge_plan.foreseen(car, boxes.live(car.id), at)
+    if foreseen is None:
+        return {"charge"} if low_now else set()
+    least = (car.charge_rule or {}).get("min_start")
+    found = {"charge"} if least is not None and foreseen.charge.percent < least else set()
+    km = charge_plan.km_of(car, rental.id)
+    if km is not None and foreseen.range_km is not None and km > foreseen.range_km:
+        found.add("range")
+    return found
