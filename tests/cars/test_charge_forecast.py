@@ -120,6 +120,11 @@ def test_the_rise_is_learned_from_whole_hours_on_the_cable() -> None:
     assert learn(hours([20, 38, 56, 74], charging=True)).charge_per_hour == pytest.approx(18)
 
 
+def test_a_charger_that_is_done_within_the_hour_is_known_by_the_most_it_brought() -> None:
+    one = [*hours([30], charging=True), *hours([95, 94], start=AT + HOUR)]
+    assert learn(one).charge_per_hour == pytest.approx(65)
+
+
 def test_use_and_plug_are_learned_from_what_happened_after_each_use() -> None:
     used = hours([80, 74, 68], used=True)
     after = hours([62, 80], charging=True, start=AT + 3 * HOUR)
