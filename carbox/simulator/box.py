@@ -54,7 +54,7 @@ def firmware(settings: BoxSettings, clock: Clock) -> Firmware:
     given = {"vehicle/id": settings.vehicle} | ({PIN: settings.pin} if settings.pin else {})
     car = Car(clock, settings.vin, kind.capacity_kwh, kind.range_km)
     profile = kind(car, Ports(car), Config(given | settings.config, hook=settings.hook))
-    return Firmware(f"ovms/{settings.username}/{settings.vehicle}/", profile)
+    return Firmware(settings.username, profile)
 
 
 class SimBox:
@@ -105,6 +105,7 @@ class SimBox:
                 "awake": car.awake,
                 "climate": car.climate,
                 "said_locked": own.profile.locked(),
+                "valet": own.profile.valet_from is not None,
                 "outputs": sorted(own.profile.ports.high),
             }
             return {
@@ -137,8 +138,7 @@ class SimBox:
             protocol=MQTTv311,
         )
         client.username_pw_set(own.username, own.password)
-        topic = f"ovms/{own.username}/{own.vehicle}/metric/s/v3/connected"
-        client.will_set(topic, "no", qos=0, retain=True)
+        client.will_set(f"{self.firmware.prefix}metric/s/v3/connected", "no", qos=0, retain=True)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         client.on_socket_open = _no_delay
@@ -172,7 +172,7 @@ class SimBox:
                 self._stop.wait(LOOP_S)
                 continue
             if self._client.loop(timeout=LOOP_S) != 0:
-                if not self.refused:
+                if self.connected:
                     self._retry_at = self._clock.now() + RECONNECT_S
                 return
             self._subscribe()
@@ -187,8 +187,7 @@ class SimBox:
         if self._subscribe_at is None or self._clock.now() < self._subscribe_at:
             return
         self._subscribe_at = None
-        prefix = f"ovms/{self.settings.username}/{self.settings.vehicle}/client/+/"
-        self._client.subscribe([(f"{prefix}{topic}", 1) for topic in TOPICS])
+        self._client.subscribe([(f"{self.firmware.prefix}client/+/{topic}", 1) for topic in TOPICS])
         self.connected = True
         with self._guard:
             self.firmware.teller.connected()

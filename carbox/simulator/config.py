@@ -43,6 +43,18 @@ class Config(UserDict[str, str]):
     def flag(self, key: str) -> bool:
         return self[key] in {"yes", "1", "true"}
 
+    def number(self, key: str) -> float:
+        """Zero or more; what is none is as if it were not set."""
+        try:
+            value = float(self[key])
+        except ValueError:
+            value = -1.0
+        return value if 0 <= value < float("inf") else float(DEFAULTS[key])
+
     def seconds(self, kind: str) -> float:
         """The interval in which changed metrics are sent, e.g. `awake`."""
-        return float(self[f"server.v3/updatetime.{kind}"])
+        return self.number(f"server.v3/updatetime.{kind}")
+
+    def prefix(self, username: str) -> str:
+        """What all topics begin with; a prefix that is set is taken as it stands, even without its last slash."""
+        return self["server.v3/topic.prefix"] or f"ovms/{username}/{self['vehicle/id']}/"

@@ -1,6 +1,7 @@
 """The hand that moves the simulated cars: HTTP on loopback, outside of MQTT.
 
 GET  /state                      every box        GET /boxes/{username}/state | /log | /recent
+GET  /verbs                      what can be done to each, with its values
 POST /boxes                      {username, password, vehicle, vin, profile, pin?, ...}   adds a box
 DELETE /boxes/{username}         takes it away
 POST /boxes/{username}/{verb}    a verb of `carbox/simulator/verbs.py` with its values
@@ -105,6 +106,8 @@ class Control(BaseHTTPRequestHandler):
         fleet = self.server.fleet
         if path in (["state"], ["boxes"]):
             return {name: box.state() for name, box in list(fleet.boxes.items())}
+        if path == ["verbs"]:
+            return {name: {"takes": verb.takes, "says": verb.says} for name, verb in verbs.VERBS.items()}
         _boxes, username, what = path if len(path) == 3 else ("", "", "")
         box = fleet.boxes[username]
         looks: dict[str, Callable[[], Any]] = {"state": box.state, "log": box.log, "recent": box.recent}

@@ -45,7 +45,7 @@ class Firmware:
     After moving the car by hand call `notice`. Nothing here waits or knows of threads.
     """
 
-    def __init__(self, prefix: str, profile: Profile) -> None:
+    def __init__(self, username: str, profile: Profile) -> None:
         self.profile, self.car, self.clock = profile, profile.car, profile.car.clock
         self.shell, self.fault = Shell(profile), Fault()
         self.log: list[dict[str, Any]] = []
@@ -53,8 +53,8 @@ class Firmware:
         """What was heard and said last, in short."""
         self.boots = self.cuts = 0
         """How often it has lost its memory, and its connection, by its own doing."""
-        self.teller = Teller(prefix, profile, self.shell)
-        self._prefix = prefix
+        self.prefix = profile.config.prefix(username)
+        self.teller = Teller(self.prefix, profile, self.shell)
         self._back_at: float | None = None
         self._low_since: float | None = None
         self._job: Job | None = None
@@ -73,7 +73,7 @@ class Firmware:
         return Line.STALLED if self.fault.stalls(now) or self.car.fix is not None else Line.UP
 
     def hear(self, topic: str, payload: str) -> None:
-        self.recent.append(f"< {topic.removeprefix(self._prefix)} {masked(payload)}")
+        self.recent.append(f"< {topic.removeprefix(self.prefix)} {masked(payload)}")
         self._heard.append((topic, payload))
         self._work()
 
@@ -82,6 +82,8 @@ class Firmware:
         now = self.clock.now()
         if self._back_at is not None and now >= self._back_at:
             self._back_at = None
+        if self.fault.kind == "stalled" and not self.fault.stalls(now):
+            self.set_fault("none")
         self._work()
         if now - self._looked_at >= LOOKS_EVERY_S:
             self.notice()
@@ -96,10 +98,12 @@ class Firmware:
         self._late = [(due, message) for due, message in self._late if due > now]
         if self.line is not Line.UP or not self.teller.online:
             return []
-        found = list(out)
+        found = [message.sent(now) for message in out]
         out.clear()
         for message in found:
-            self.recent.append(f"> {message.topic.removeprefix(self._prefix)} {message.payload}".strip())
+            topic = message.topic.removeprefix(self.prefix)
+            text = "****" if "/config/password/" in topic else message.payload
+            self.recent.append(f"> {topic} {text}".strip())
         return found
 
     # -- the hand's side
@@ -162,7 +166,7 @@ class Firmware:
     def _obey(self, topic: str, payload: str) -> None:
         if self.fault.kind == "silent":
             return
-        client, *what = topic.removeprefix(f"{self._prefix}client/").split("/")
+        client, *what = topic.removeprefix(f"{self.prefix}client/").split("/")
         if what[0] == "command":
             self._begin(client, what[1], payload)
         elif what == ["request", "metric"]:
@@ -203,7 +207,7 @@ class Firmware:
         topic = f"client/{job.client}/response/{job.id}"
         for text in answers:
             if job.fault.kind == "late":
-                message = Message(f"{self._prefix}{topic}", text, qos=1)
+                message = Message(f"{self.prefix}{topic}", text, qos=1)
                 self._late.append((self.clock.now() + job.fault.seconds, message))
             else:
                 self.teller.say(topic, text, qos=1)

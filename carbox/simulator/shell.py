@@ -62,11 +62,16 @@ def lines_of(payload: str) -> list[list[str]]:
     return [line.split()[:MOST_WORDS] for line in lines if line.strip()]
 
 
-def masked(line: str) -> str:
-    """The line without its PIN."""
-    words = line.split()
-    takes_pin = words and full_word(words[0], COMMANDS) in WITH_PIN
-    return " ".join([words[0], *("****" for _ in words[1:])]) if takes_pin else " ".join(words)
+def masked(payload: str) -> str:
+    """The payload without a PIN or password."""
+    return "\n".join(" ".join(_masked(words)) for words in lines_of(payload))
+
+
+def _masked(words: list[str]) -> list[str]:
+    shown = 1 if full_word(words[0], COMMANDS) in WITH_PIN else len(words)
+    if "password" in words:
+        shown = words.index("password") + 1
+    return words[:shown] + ["****"] * len(words[shown:])
 
 
 @dataclass(slots=True)
@@ -89,7 +94,7 @@ class Shell:
             return self.profile.door_s
         if name == "climatecontrol":
             return self.profile.climate_s
-        pulses = name == "egpio" and len(words) == 1 + EGPIO["pulse"] and words[-1].isdigit()
+        pulses = name == "egpio" and len(words) == 1 + EGPIO["pulse"] and words[-1].isdecimal()
         return min(int(words[-1]), LONGEST_PULSE_MS) / 1000 if pulses else 0.0
 
     def _one(self, words: list[str]) -> str:
@@ -136,7 +141,7 @@ class Shell:
 
     def _homelink(self, words: list[str]) -> str:
         number, *length = words or [""]
-        fits = number in {"1", "2", "3"} and (not length or (length[0].isdigit() and int(length[0]) >= 100))
+        fits = number in {"1", "2", "3"} and (not length or (length[0].isdecimal() and int(length[0]) >= 100))
         if not fits:
             return "Usage: homelink <homelink> [<durationms>]"
         return self._said("homelink", lambda: self.profile.homelink(int(number)), number)
@@ -153,7 +158,7 @@ class Shell:
         if sub == "mode":
             return self._said(sub, lambda: self.profile.charge_mode(value), value)
         return self._said(
-            sub, lambda: self.profile.limit(int(value)) if value.isdigit() else Outcome.FAILED, value
+            sub, lambda: self.profile.limit(int(value)) if value.isdecimal() else Outcome.FAILED, value
         )
 
     def _climatecontrol(self, words: list[str]) -> str:
@@ -168,7 +173,7 @@ class Shell:
             return "Subcommand required" if not words else f"Usage: egpio {sub or words[0]}"
         if sub == "monitor":
             return self._monitor(words[1], words[2])
-        if len(words[1]) != 1 or not words[1].isdigit():
+        if len(words[1]) != 1 or not words[1].isdecimal():
             return "Error: Port should be in range 0..9"
         port, ports = int(words[1]), self.profile.ports
         if sub == "input":
@@ -186,7 +191,7 @@ class Shell:
         )
 
     def _monitor(self, how: str, port: str) -> str:
-        if how not in {"on", "off"} or not port.isdigit() or int(port) not in PORTS:
+        if how not in {"on", "off"} or not port.isdecimal() or int(port) not in PORTS:
             return "Usage: egpio monitor on|off <port>"
         watched = self.profile.ports.monitored
         (watched.add if how == "on" else watched.discard)(int(port))

@@ -1,7 +1,7 @@
 """What the box tells, when, and to whom: changed metrics by the interval ladder, events, notifications."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from carbox.simulator import reports, travel
@@ -19,6 +19,12 @@ class Message:
     payload: str
     qos: int = 0
     retain: bool = False
+    made_at: float | None = None
+    """Of a history record: its topic ends with its age when it is sent."""
+
+    def sent(self, now: float) -> "Message":
+        age = 0 if self.made_at is None else round(now - self.made_at)
+        return self if self.made_at is None else replace(self, topic=f"{self.topic}/{-age}")
 
 
 class Teller:
@@ -72,7 +78,8 @@ class Teller:
             self.say(f"notify/{kind}", text, qos=1)
         for kind, line in reports.history(before, after, self.car):
             self._records += 1
-            self.say(f"notify/data/{kind}/{self._records}/0", line, qos=2)
+            topic = f"{self._prefix}notify/data/{kind}/{self._records}"
+            self.out.append(Message(topic, line, qos=2, made_at=self.clock.now()))
 
     def announced(self, client: str, payload: str) -> None:
         """A client comes, stays or goes; for the first everything is told, unless it just was."""

@@ -41,7 +41,7 @@ class SmartEd(Profile):
 
     def turn(self, *, locked: bool, pin: str) -> Outcome:
         del pin
-        self.ports.pulse(int(self.config["xse/doorlock.port" if locked else "xse/doorunlock.port"]))
+        self.ports.pulse(int(self.config.number(f"xse/door{'lock' if locked else 'unlock'}.port")))
         self._commanded = locked
         return Outcome.DONE
 
@@ -51,7 +51,7 @@ class SmartEd(Profile):
             return Outcome.FAILED
         self.ports.put(VALET_PORT, int(on))
         self.valet_from = (self.car.latitude, self.car.longitude) if on else None
-        minutes = float(self.config["xse/egpio_timout"])
+        minutes = self.config.number("xse/egpio_timout")
         self._valet_until = self.car.clock.now() + minutes * 60 if on else None
         return Outcome.DONE
 

@@ -69,4 +69,5 @@ class SmartEq(Profile):
 
     def reported(self, known: dict[str, str]) -> dict[str, str]:
         own = {"xsq.bms.contactor.cycles": str(self.car.contactor_cycles), "v.c.mode": "standard"}
+        known = {name: value for name, value in known.items() if name != "v.e.valet"}
         return super().reported(known) | own

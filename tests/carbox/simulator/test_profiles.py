@@ -207,7 +207,7 @@ def test_a_c_zero_knows_its_12_v_current_only_while_on() -> None:
     ("profile", "lacking"),
     [
         ("DEMO", set()),
-        ("SQ", {"v.d.hood"}),
+        ("SQ", {"v.d.hood", "v.e.valet"}),
         ("SE", {"v.d.hood", "v.d.rl", "v.d.rr", "v.t.pressure"}),
         ("MI", {"v.d.hood", "v.t.pressure", "v.b.12v.current"}),
         ("NONE", {"v.b.soc", "v.e.locked", "v.d.fl", "v.type", "v.d.hood", "v.t.pressure"}),

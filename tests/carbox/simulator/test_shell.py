@@ -1,7 +1,7 @@
 import pytest
 
 from carbox.simulator.shell import masked
-from tests.carbox.simulator.rig import bench
+from tests.carbox.simulator.rig import PREFIX, bench
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,9 @@ def test_the_log_never_shows_a_pin() -> None:
     car = bench()
     car.said("unlock 4711")
     assert [entry["line"] for entry in car.box.log] == ["unlock ****"]
+    car.send("wakeup\nunlock 4711")
+    car.send("config set password pin 4711")
+    car.box.hear(f"{PREFIX}client/c/request/config", "password/pin")
+    assert [one.payload for one in car.told()] == ["4711"]
     assert not [line for line in car.box.recent if "4711" in line]
+    assert not [entry for entry in car.box.log if "4711" in entry["line"]]

@@ -259,3 +259,27 @@ def test_a_12_v_battery_that_sags_is_told_step_by_step_and_then_the_box_is_gone(
     assert car.box.line.name == "DOWN"
     car.do("drain", volts=12.6)
     assert car.box.line.name == "UP"
+
+
+def test_a_record_that_waited_says_how_old_it_is() -> None:
+    car = bench()
+    car.do("fault", kind="offline")
+    car.told()
+    car.do("drive", km=10)
+    car.after(42)
+    car.do("fault", kind="none")
+    assert "data/log/trip/1/-42" in car.notes()
+
+
+def test_a_prefix_is_taken_as_it_stands() -> None:
+    car = bench(config={"server.v3/topic.prefix": "fleet/one"})
+    assert car.box.prefix == "fleet/one"
+    car.box.teller.disconnected()
+    assert "fleet/onemetric/v/vin" in {one.topic for one in car.told()}
+
+
+def test_a_setting_that_is_no_number_is_as_if_it_were_not_set() -> None:
+    car = bench("SE", config={"server.v3/updatetime.idle": "often", "xse/doorunlock.port": "nan"})
+    assert car.box.profile.config.seconds("idle") == 600
+    assert car.said("unlock 1") == "Vehicle unlocked"
+    assert car.box.car.locked is False
