@@ -5,6 +5,7 @@ import json
 import sys
 from typing import Any, Final
 
+from carbox.simulator.faults import FAULTS
 from carbox.simulator.process import ControlRefused, Simulator
 from carbox.simulator.verbs import VERBS
 
@@ -58,7 +59,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
 
 
 def listed() -> str:
-    """Every verb with its values and its sentence."""
+    """Every verb with its values and its sentence, and every fault."""
     lines = [f"  {name} {verb.takes}".ljust(48) + verb.says for name, verb in VERBS.items()]
     lines += [f"  {name}".ljust(48) + says for name, says in LOOKS.items()]
-    return "\n".join(["verbs:", *lines])
+    faults = [f"  {kind}".ljust(48) + says for kind, says in FAULTS.items()]
+    return "\n".join(["verbs:", *lines, "", "kinds of fault:", *faults])

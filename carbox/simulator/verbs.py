@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from carbox.simulator import power, travel
-from carbox.simulator.faults import FAULTS
 from carbox.simulator.firmware import Firmware
 
 Body = Mapping[str, Any]
@@ -15,7 +14,7 @@ FALSE: Final = frozenset({"no", "false", "off", "0"})
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`takes`: the names of its values; those with a default say it after `=`."""
+    """`takes`: the names of its values, with a default or the choices after `=`."""
 
     says: str
     takes: str
@@ -120,23 +119,25 @@ VERBS: Final[dict[str, Verb]] = {
     "park": Verb(
         "switch off where it is by now, close all doors; not locked", "", lambda box, _: travel.park(box.car)
     ),
-    "ignition": Verb("switch on or off", "on", lambda box, body: box.car.ignite(on=flag(body["on"]))),
+    "ignition": Verb("switch on or off", "on=yes|no", lambda box, body: box.car.ignite(on=flag(body["on"]))),
     "position": Verb(
         "put it there unnoticed", "latitude longitude", lambda box, body: travel.put(box.car, _place(body))
     ),
     "tow": Verb("carry it away", "latitude longitude", lambda box, body: travel.tow(box.car, _place(body))),
     "doors": Verb("open or close: fl fr rl rr trunk hood", "fl=open|closed ...", _doors),
     "lock": Verb(
-        "turn the key in the door", "locked", lambda box, body: box.car.turn_lock(locked=flag(body["locked"]))
+        "turn the key in the door",
+        "locked=yes|no",
+        lambda box, body: box.car.turn_lock(locked=flag(body["locked"])),
     ),
-    "jam": Verb("the bolts do not move; or are shown late", "jammed lag_s", _jam),
+    "jam": Verb("the bolts do not move; or are shown late", "jammed=yes|no lag_s", _jam),
     "lie": Verb(
         "it says locked and is open, unlocked and is not, or nothing",
         "says=locked|unlocked|nothing",
         lambda box, body: box.car.tell_lies(str(body["says"])),
     ),
-    "keys": Verb("leave the keys in the glove box, or take them", "in_glove_box", _keys),
-    "plug": Verb("plug in, which begins a charge, or pull the plug", "plugged quick=no", _plug),
+    "keys": Verb("leave the keys in the glove box, or take them", "in_glove_box=yes|no", _keys),
+    "plug": Verb("plug in, which begins a charge, or pull the plug", "plugged=yes|no quick=no", _plug),
     "charge": Verb(
         "plug in if need be and charge so long at once",
         "minutes",
@@ -153,12 +154,12 @@ VERBS: Final[dict[str, Verb]] = {
         "minutes",
         lambda box, body: travel.skip(box.car, float(body["minutes"])),
     ),
-    "alarm": Verb("the alarm sounds, or no longer", "on", _alarm),
+    "alarm": Verb("the alarm sounds, or no longer", "on=yes|no", _alarm),
     "sleep": Verb("the car falls asleep", "", lambda box, _: box.car.sleep()),
     "wake": Verb("the car wakes for a minute", "", lambda box, _: box.car.stir()),
     "garage": Verb(
         "no satellites, no network, no goodbye; or out again",
-        "inside",
+        "inside=yes|no",
         lambda box, body: box.enter_garage(inside=flag(body["inside"])),
     ),
     "reboot": Verb(
@@ -172,6 +173,6 @@ VERBS: Final[dict[str, Verb]] = {
         _wire,
     ),
     "config": Verb("set param/instance, e.g. xsq/canwrite", "name value", _config),
-    "hook": Verb("put in the script that answers lock and unlock, or take it out", "on", _hook),
-    "fault": Verb(f"kind is one of {', '.join(FAULTS)}", "kind seconds=1 times=-1", _fault),
+    "hook": Verb("put in the script that answers lock and unlock, or take it out", "on=yes|no", _hook),
+    "fault": Verb("something goes wrong from now on", "kind seconds=1 times=-1", _fault),
 }
