@@ -11,6 +11,7 @@ from typing import Any, Final
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
+from carbox.simulator import travel
 from carbox.simulator.car import Car
 from carbox.simulator.clock import Clock
 from carbox.simulator.config import PIN, Config
@@ -87,8 +88,10 @@ class SimBox:
         """Move the car or the box from outside, in any state of the link; what changes is noticed."""
         with self._guard:
             self.firmware.notice()
-            work(self.firmware)
-            self.firmware.notice()
+            try:
+                work(self.firmware)
+            finally:
+                self.firmware.notice()
 
     def try_again(self) -> None:
         """As if the box were set up anew: it connects now, even where it was refused."""
@@ -98,6 +101,7 @@ class SimBox:
         """The car as it truly is, for whoever watches from outside."""
         with self._guard:
             own, car = self.firmware, self.firmware.car
+            travel.settle(car)
             known = {name: getattr(car, name) for name in Car.__dataclass_fields__ if name != "clock"}
             known |= {
                 "open_doors": sorted(car.open_doors),

@@ -111,7 +111,7 @@ class Firmware:
     def notice(self) -> None:
         """Bring the car to the present, see what has changed, and tell what is told at once."""
         self._looked_at = self.clock.now()
-        self.teller.notice(asleep=self._back_at is not None)
+        self.teller.notice(off=self._back_at is not None)
         if self.car.volts_12 >= power.OFF_12V:
             self._low_since = None
         elif self._low_since is None:
@@ -171,7 +171,7 @@ class Firmware:
             self._begin(client, what[1], payload)
         elif what == ["request", "metric"]:
             self.teller.asked(payload)
-        elif what == ["request", "config"]:
+        elif what == ["request", "config"] and payload in self.profile.config:
             topic = f"client/{client}/config/{payload.replace('.', '/')}"
             self.teller.say(topic, self.profile.config[payload])
         elif what == ["active"]:

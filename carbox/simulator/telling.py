@@ -61,13 +61,13 @@ class Teller:
         self.out.clear()
         self._said.clear()
 
-    def notice(self, *, asleep: bool) -> None:
-        """See what has changed, and tell what is told at once. A box that is `asleep` sees and forgets."""
+    def notice(self, *, off: bool) -> None:
+        """See what has changed, and tell what is told at once. A box that is `off` sees nothing of it, ever."""
         travel.settle(self.car)
         self.profile.elapse()
         before, after = self._seen, reports.watched(self.profile)
         self._seen = after
-        if asleep or before == after:
+        if off or before == after:
             return
         events = reports.events(before, after, self.profile.ports.monitored)
         everything = any(event in reports.ALL_CHANGED for event in events)

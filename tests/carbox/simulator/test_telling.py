@@ -149,6 +149,8 @@ def test_a_request_reads_even_the_pin() -> None:
     car.box.hear(f"{PREFIX}client/c/request/config", "password/pin")
     answer = car.told()[0]
     assert (answer.topic, answer.payload) == ("client/c/config/password/pin", "4711")
+    car.box.hear(f"{PREFIX}client/c/request/config", "no/such+#")
+    assert car.told() == []
 
 
 def test_filters_keep_the_data_small() -> None:
