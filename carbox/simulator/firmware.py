@@ -11,7 +11,9 @@ from carbox.simulator.profiles.profile import Profile
 from carbox.simulator.shell import Shell, masked
 from carbox.simulator.telling import Message, Teller
 
-LOOKS_EVERY_S: Final = 5.0
+LOOKS_AWAKE_S: Final = 10.0
+LOOKS_ASLEEP_S: Final = 60.0
+"""How often it looks by itself; what a hand or a command changes it sees at once."""
 BOOT_S: Final = 15.0
 OFF_AFTER_S: Final = 60.0
 """So long the box bears a 12 V battery that is too low, then it switches itself off; our own figure."""
@@ -85,7 +87,7 @@ class Firmware:
         if self.fault.kind == "stalled" and not self.fault.stalls(now):
             self.set_fault("none")
         self._work()
-        if now - self._looked_at >= LOOKS_EVERY_S:
+        if now - self._looked_at >= (LOOKS_AWAKE_S if self.car.awake else LOOKS_ASLEEP_S):
             self.notice()
         if self.teller.online:
             self.teller.tell_due()
