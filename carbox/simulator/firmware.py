@@ -153,14 +153,14 @@ class Firmware:
     # -- what it hears
 
     def _work(self) -> None:
-        """One thing after the other, as far as time and line allow."""
-        while self.line is not Line.STALLED and self._back_at is None:
+        """One thing after the other: what is under way goes on, a stalled line brings nothing new."""
+        while self._back_at is None:
             if self._job is not None:
                 if self.clock.now() < self._job.due:
                     return
                 job, self._job = self._job, None
                 self._execute(job)
-            elif self._heard:
+            elif self._heard and self.line is not Line.STALLED:
                 self._obey(*self._heard.popleft())
             else:
                 return

@@ -17,7 +17,6 @@ LOW_12V: Final = 11.0
 OFF_12V: Final = 10.5
 LOW_PERCENT: Final = 5.0
 RESTING_LOSS_PER_S: Final = 0.0001 / 60
-STOPS: Final = ("onrequest", "interrupted", "scheduledstop")
 
 
 def plug(car: Car, *, plugged: bool, quick: bool = False) -> None:

@@ -181,3 +181,13 @@ def test_a_request_that_waits_behind_a_busy_box_is_answered_in_order() -> None:
     car.box.hear(f"{PREFIX}client/c/command/2", "lock 4711")
     told = car.after(5)
     assert answers(told) == ["Vehicle unlocked", "Vehicle locked"]
+
+
+def test_a_command_under_way_is_done_although_the_line_stalls() -> None:
+    car = spoiled("slow", seconds=5, times=1)
+    car.send("unlock 4711")
+    car.do("garage", inside=True)
+    assert answers(car.after(5)) == []
+    assert car.box.car.locked is False
+    car.do("garage", inside=False)
+    assert answers(car.told()) == ["Vehicle unlocked"]
