@@ -49,8 +49,12 @@ class Teller:
         self._tell_all()
 
     def disconnected(self) -> None:
+        """What was on its way is lost, but for notifications and records."""
         self.online = False
         self._clients.clear()
+        waiting = [one for one in self.out if one.topic.startswith(f"{self._prefix}notify/")]
+        self.out.clear()
+        self.out.extend(waiting)
 
     def rebooted(self, *, back_at: float, stale: bool) -> None:
         """Memory is gone. `stale`: what was persisted is told until the car stirs again."""

@@ -35,14 +35,15 @@ class Bench:
     commands: int = 0
     retained: dict[str, str] = field(default_factory=dict)
     connects: int = 0
-    _boots: int = 0
+    _ends: tuple[int, int] = (0, 0)
 
     def told(self) -> list[Message]:
         """What the box has said, as topics after the prefix. It is connected as soon as its line allows."""
         self.box.tick()
-        if self.box.line is Line.DOWN or self._boots != self.box.boots:
+        ends = (self.box.boots, self.box.cuts)
+        if self.box.line is Line.DOWN or self._ends != ends:
             self.box.teller.disconnected()
-            self._boots = self.box.boots
+            self._ends = ends
         if self.box.line is Line.UP and not self.box.teller.online:
             self.connects += 1
             self.box.teller.connected()

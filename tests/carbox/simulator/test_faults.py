@@ -186,8 +186,17 @@ def test_a_request_that_waits_behind_a_busy_box_is_answered_in_order() -> None:
 def test_a_command_under_way_is_done_although_the_line_stalls() -> None:
     car = spoiled("slow", seconds=5, times=1)
     car.send("unlock 4711")
-    car.do("garage", inside=True)
+    car.do("fault", kind="stalled", seconds=6)
     assert answers(car.after(5)) == []
     assert car.box.car.locked is False
+    assert answers(car.after(1)) == ["Vehicle unlocked"]
+
+
+def test_an_answer_given_in_a_garage_is_lost_with_the_dead_connection() -> None:
+    car = spoiled("slow", seconds=5, times=1)
+    car.send("unlock 4711")
+    car.do("garage", inside=True)
+    car.after(5)
     car.do("garage", inside=False)
-    assert answers(car.told()) == ["Vehicle unlocked"]
+    assert answers(car.told()) == []
+    assert car.metric("v.e.locked") == "no"
