@@ -167,8 +167,8 @@ def _has_accepted(rental: Rental) -> bool:
 def phone_is_good(asked: Asked) -> bool:
     if asked.phone is None:
         return False
-    statement = select(Phone).where(Phone.id == asked.phone)
-    phone = session.scalars(statement.with_for_update(read=True) if asked.lock else statement).first()
+    statement = select(Phone.person_id, Phone.revoked_at, Phone.confirmed_at).where(Phone.id == asked.phone)
+    phone = session.execute(statement.with_for_update(read=True) if asked.lock else statement).first()
     return (
         phone is not None
         and phone.person_id == asked.person
