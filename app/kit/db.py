@@ -228,8 +228,13 @@ def read(statement: Executable, parameters: dict[str, Any] | None = None) -> Seq
         return rows
 
 
-def autocommit_engine() -> Any:
-    return db.engine.execution_options(isolation_level="AUTOCOMMIT")
+def autocommit_engine() -> Engine:
+    """The app's engine, on the same pool, without transactions; made once, which costs as much as a small read."""
+    found: Engine | None = current_app.extensions.get("glovebox-autocommit")
+    if found is None:
+        found = db.engine.execution_options(isolation_level="AUTOCOMMIT")
+        current_app.extensions["glovebox-autocommit"] = found
+    return found
 
 
 def apart_engine() -> Engine:

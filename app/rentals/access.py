@@ -1,6 +1,6 @@
 """Who is who in a rental, and its rows locked in the one order: car, rental, then what readiness reads."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.cars import access as cars
 from app.cars.models import Car
@@ -27,18 +27,21 @@ def may_see(rental_id: str, person: str) -> Rental:
     return found
 
 
+_LOCKED = (
+    select(Car, Rental)
+    .join(Rental, Rental.car_id == Car.id)
+    .where(Rental.id == bindparam("rental"))
+    .with_for_update(of=[Car, Rental])
+    .execution_options(populate_existing=True)
+)
+
+
 def locked(rental_id: str) -> tuple[Car, Rental]:
     """Car and rental in one look, locked in this order. Raises NotFound.
 
     PostgreSQL locks in the order of OF, each row as it is once the one before it is held.
     """
-    row = session.execute(
-        select(Car, Rental)
-        .join(Rental, Rental.car_id == Car.id)
-        .where(Rental.id == rental_id)
-        .with_for_update(of=[Car, Rental]),
-        execution_options={"populate_existing": True},
-    ).first()
+    row = session.execute(_LOCKED, {"rental": rental_id}).first()
     if row is None:
         raise NotFound
     clock.forget()

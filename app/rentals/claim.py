@@ -45,6 +45,12 @@ _AS_IT_STANDS = (
     .with_for_update(of=Command, skip_locked=True)
 )
 """The command, locked unless another has it, and beside it whatever its right rests on."""
+_SENT = (
+    update(Command)
+    .where(Command.id == bindparam("command"))
+    .values(state="sent", sent_at=business_now, claimed_by=bindparam("by"), claimed_at=bindparam("at"))
+    .execution_options(synchronize_session=False)
+)
 
 
 class Claim(StrEnum):
@@ -70,11 +76,7 @@ def claim(command_id: str, name: str) -> Claim:
         return Claim.NO_LONGER
     if row.expired:
         return Claim.EXPIRED
-    session.execute(
-        update(Command)
-        .where(Command.id == command_id)
-        .values(state="sent", sent_at=business_now, claimed_by=name, claimed_at=clock.real_now())
-    )
+    session.execute(_SENT, {"command": command_id, "by": name, "at": clock.real_now()})
     return Claim.MINE
 
 

@@ -23,6 +23,12 @@ from app.rentals.models import OPEN, Command, Rental
 
 EXPIRES_AFTER = timedelta(seconds=10)
 _ONE = select(*Command.__table__.c).where(Command.id == bindparam("command"))
+_DOOR = (
+    select(Box.id, Command)
+    .join(Car, Car.id == Box.car_id)
+    .outerjoin(Command, and_(Command.car_no == Car.no, Command.state.in_(OPEN)))
+    .where(Box.car_id == bindparam("car"), boxes.IN_SERVICE)
+)
 DRIVERS = ("charge_start", "charge_stop", "charge_limit", "climate", "ping")
 
 
@@ -74,11 +80,7 @@ def create(
 
 def door_of(car: Car) -> tuple[str, Command | None]:
     """The box in service and the car's open command, in one look; the caller holds the car row. Raises NotFound."""
-    row = session.execute(
-        select(Box.id, Command)
-        .outerjoin(Command, and_(Command.car_no == car.no, Command.state.in_(OPEN)))
-        .where(Box.car_id == car.id, boxes.IN_SERVICE)
-    ).first()
+    row = session.execute(_DOOR, {"car": car.id}).first()
     if row is None:
         raise NotFound("This car has no box.")
     return row.id, row.Command

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from app.cars import box as boxes
 from app.cars import custody, readings
@@ -108,22 +108,25 @@ _OF_RENTAL = (
     .join(Rental, Rental.car_id == Car.id)
     .join(Command, Command.rental_id == Rental.id)
     .join(Box, Box.id == Command.box_id)
+    .where(Command.id == bindparam("command"))
     .with_for_update(of=[Car, Rental, Command, Box])
+    .execution_options(populate_existing=True)
 )
 _OF_CAR = (
     select(Car, Command, Box)
     .join(Command, and_(Command.car_id == Car.id, Command.rental_id.is_(None)))
     .join(Box, Box.id == Command.box_id)
+    .where(Command.id == bindparam("command"))
     .with_for_update(of=[Car, Command, Box])
+    .execution_options(populate_existing=True)
 )
 
 
 def _locked(command_id: str) -> tuple[Car, Rental | None, Command, Box]:
     """All that an answer may change in one look, locked in this order; the owner's own command needs a second look."""
-    this, anew = Command.id == command_id, {"populate_existing": True}
-    found = session.execute(_OF_RENTAL.where(this), execution_options=anew).first()
+    found = session.execute(_OF_RENTAL, {"command": command_id}).first()
     if found is None:
-        car, command, box = session.execute(_OF_CAR.where(this), execution_options=anew).one()
+        car, command, box = session.execute(_OF_CAR, {"command": command_id}).one()
         clock.again()
         return car, None, command, box
     clock.again()
