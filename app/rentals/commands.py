@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import Row, and_, bindparam, func, insert, select
+from sqlalchemy import Row, Text, and_, bindparam, func, insert, select
 
 from app.cars import access as cars
 from app.cars import box as boxes
@@ -51,31 +51,39 @@ def last_of(rental: str, *kinds: str) -> Command | None:
     return found
 
 
+_CREATE = (
+    insert(Command.__table__)  # type: ignore[arg-type]
+    .values(made_at=business_now, expires_at=business_now + EXPIRES_AFTER)
+    .returning(
+        Command.made_at, Command.expires_at, func.pg_notify("commands", bindparam("notice", type_=Text()))
+    )
+)
+
+
 def create(
     car: Car, box: str, kind: str, purpose: str, by: Caller, rental: Rental | None, value: int | None = None
 ) -> Command:
-    """A new command row, and in the same statement the notice that wakes boxlink; the caller holds the car row."""
-    command = new_id("cmd")
-    made = insert(Command).values(
-        id=command,
-        car_id=car.id,
-        car_no=car.no,
-        box_id=box,
-        rental_id=rental.id if rental else None,
-        kind=kind,
-        purpose=purpose,
-        value=value,
-        asked_by=by.person,
-        asked_on=by.phone,
-        asked_session=by.session,
-        state="created",
-        conditions=[],
-        made_at=business_now,
-        expires_at=business_now + EXPIRES_AFTER,
-    )
-    row = session.execute(made.returning(Command, func.pg_notify("commands", command))).one()
-    found: Command = row.Command
-    return found
+    """A new command row, and in the same statement the notice that wakes boxlink; the caller holds the car row.
+
+    What is returned tells of the row; a change to it would not be written.
+    """
+    row = {
+        "id": new_id("cmd"),
+        "car_id": car.id,
+        "car_no": car.no,
+        "box_id": box,
+        "rental_id": rental.id if rental else None,
+        "kind": kind,
+        "purpose": purpose,
+        "value": value,
+        "asked_by": by.person,
+        "asked_on": by.phone,
+        "asked_session": by.session,
+        "state": "created",
+        "conditions": [],
+    }
+    made = session.execute(_CREATE, {**row, "notice": row["id"]}).one()
+    return Command(**row, made_at=made.made_at, expires_at=made.expires_at)
 
 
 def door_of(car: Car) -> tuple[str, Command | None]:

@@ -154,7 +154,8 @@ def settle(
     command.state, command.reason, command.settled_at = state, reason, clock.now()
     command.problem = {"refused": "box-refused", "unknown": "box-silent", "dead": "box-silent"}.get(state)
     command.conditions = conditions or []
-    notify("command_settled", command.id)
+    with session.no_autoflush:  # all that the answer changes is written at once, further on
+        notify("command_settled", command.id)
 
 
 def _surely_done(answer: Answer) -> bool:
