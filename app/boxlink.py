@@ -39,7 +39,7 @@ from carbox.local_broker import reload_accounts, write_accounts
 from carbox.mqtt_link import BrokerAddress, let_in
 
 log = structlog.get_logger(__name__)
-THREADS, SWEEP_S, FLUSH_S = 64, 1.0, 0.05
+THREADS, SWEEP_S, FLUSH_S = 64, 1.0, 0.2
 ONE_AT_A_TIME = 7008
 SETTLE_WITHIN_S, SETTLE_AGAIN_S = 20.0, 0.5
 _TO_SEND = (
