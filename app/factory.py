@@ -62,6 +62,7 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
             "pool_size": settings.pool_size,
             "max_overflow": 4,
             "pool_pre_ping": False,
+            "pool_use_lifo": True,
             "pool_recycle": 600,
             "hide_parameters": True,
             "json_deserializer": orjson.loads,

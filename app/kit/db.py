@@ -252,6 +252,7 @@ def _autocommit(name: str, pool_size: int, max_overflow: int) -> Engine:
                 isolation_level="AUTOCOMMIT",
                 pool_size=pool_size,
                 max_overflow=max_overflow,
+                pool_use_lifo=True,
                 pool_recycle=600,
                 pool_reset_on_return=None,
                 hide_parameters=True,
