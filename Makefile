@@ -3,8 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv/bin
 FLASK := $(VENV)/flask --app wsgi
 WORKERS ?= 2
+PROFILE ?= DEMO
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check bench faults migrate worker openapi lint-api format requirements
+.PHONY: help setup demo serve simulate test check bench faults migrate worker openapi lint-api format requirements
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -17,6 +18,9 @@ demo: setup ## the whole story on real parts, told step by step
 
 serve: setup ## the same parts with sample data, up until Ctrl-C
 	@$(VENV)/python -m app.demo --serve
+
+simulate: setup ## one simulated car in this terminal and keys to move it; PROFILE=SQ SE MI ZOE2 for another
+	@$(VENV)/python -m carbox.simulator view --profile $(PROFILE)
 
 test: setup ## all tests
 	@$(VENV)/pytest -n $(WORKERS) --dist loadgroup

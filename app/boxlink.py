@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.cars import box as boxes
@@ -19,7 +19,7 @@ from app.cars import readings
 from app.cars.models import Box
 from app.kit import heartbeat, rights
 from app.kit.config import Settings
-from app.kit.db import release, session
+from app.kit.db import read, release, session
 from app.kit.listen import connect, notices
 from app.rentals import abandoned, outcome, reading
 from app.rentals.claim import Claim, claim
@@ -39,9 +39,17 @@ from carbox.local_broker import reload_accounts, write_accounts
 from carbox.mqtt_link import BrokerAddress, let_in
 
 log = structlog.get_logger(__name__)
-THREADS, SWEEP_S, FLUSH_S = 64, 1.0, 0.05
+THREADS, SWEEP_S, FLUSH_S = 64, 1.0, 0.2
 ONE_AT_A_TIME = 7008
 SETTLE_WITHIN_S, SETTLE_AGAIN_S = 20.0, 0.5
+_TO_SEND = (
+    select(
+        *(Command.kind, Command.value, Command.asked_by),
+        *(Box.username, Box.vehicle, Box.config, Box.pin_sealed, Box.key_sensor),
+    )
+    .join(Box, Box.id == Command.box_id)
+    .where(Command.id == bindparam("command"), Command.state == "created")
+)
 
 
 class Listener:
@@ -144,20 +152,19 @@ class BoxLink:
 
     def _execute(self, command_id: str) -> None:
         """One command: a sign of life, the right once more, publish, wait, apply."""
-        row = session.get(Command, command_id)
-        box = session.get(Box, row.box_id) if row is not None else None
-        if row is None or box is None or row.state != "created":
+        found = read(_TO_SEND, {"command": command_id})
+        if not found:
             return
-        wired, kind, value, asked_by = boxes.wired(box), row.kind, row.value, row.asked_by
-        release()
+        row = found[0]
+        wired = boxes.wired(row)
         try:
-            alive = kind == "ping" or self._door.alive(wired)
+            alive = row.kind == "ping" or self._door.alive(wired)
         except BoxFault:
             alive = False
         if not alive:
             abandoned.not_sent(command_id, "unreachable")
             return
-        with rights.used(asked_by) as use:
+        with rights.used(row.asked_by) as use:
             claimed = claim(command_id, self._name)
             if claimed is not Claim.MINE:
                 use.done()
@@ -169,7 +176,7 @@ class BoxLink:
             try:
                 answer = self._door.send(
                     wired,
-                    _as_box_command(kind, value),
+                    _as_box_command(row.kind, row.value),
                     command_id=command_id,
                     wait_s=self._settings.box_answer_within_s,
                     on_sent=use.sent,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import orjson
 from flask import Flask
 from flask_migrate import Migrate
 from flask_smorest import Api
@@ -62,8 +63,10 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
             "pool_size": settings.pool_size,
             "max_overflow": 4,
             "pool_pre_ping": False,
+            "pool_use_lifo": True,
             "pool_recycle": 600,
             "hide_parameters": True,
+            "json_deserializer": orjson.loads,
             "connect_args": {"application_name": "glovebox"},
         },
         **OPENAPI,

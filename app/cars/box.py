@@ -6,7 +6,7 @@ from typing import Any
 
 import segno
 from flask import current_app
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, and_, bindparam, select
 
 from app.cars import access, capabilities
 from app.cars.models import Box, Car
@@ -159,9 +159,8 @@ def _stands(box: str, old_hash: str | None, scope: str) -> bool:
     return False
 
 
-_LIVE = select(Box).where(
-    Box.car_id == bindparam("car", type_=PublicId("car")), Box.removed_at.is_(None), Box.replaces_id.is_(None)
-)
+IN_SERVICE = and_(Box.removed_at.is_(None), Box.replaces_id.is_(None))
+_LIVE = select(Box).where(Box.car_id == bindparam("car", type_=PublicId("car")), IN_SERVICE)
 
 
 def live(car: str) -> Box | None:
@@ -178,7 +177,7 @@ def find(car: str) -> Box:
     return found
 
 
-def wiring(box: Box) -> DoorWiring:
+def wiring(box: Box | Row[Any]) -> DoorWiring:
     """How this car's doors are opened. Raises Validation for wiring that cannot be."""
     config = box.config
     try:
@@ -205,15 +204,15 @@ def _refuse_unusable(wired: DoorWiring) -> None:
             ) from error
 
 
-def _key_sensor(box: Box) -> KeySensor | None:
+def _key_sensor(box: Box | Row[Any]) -> KeySensor | None:
     if not box.key_sensor:
         return None
     config = box.config.get("keys") or {}
     return KeySensor(port=config.get("port", 4), present_level=config.get("present_level", 1))
 
 
-def wired(box: Box) -> Wired:
-    """The box as the door wants it."""
+def wired(box: Box | Row[Any]) -> Wired:
+    """The box, or the columns that say so, as the door wants it."""
     return Wired(BoxAddress(box.username, box.vehicle), wiring(box))
 
 

@@ -1,5 +1,6 @@
 """HTTP of cars: the vehicle, its windows, blocks, terms, box and state."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from flask import Response, g
@@ -99,7 +100,7 @@ def find_cars(query: dict[str, Any]) -> Answer:
 
 def found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, Any]:
     shown = represent(
-        _Row(row), exact=row.rank < 2 and row.owner_id is not None, has_box=row.box_id is not None
+        _spelt(row), exact=row.rank < 2 and row.owner_id is not None, has_box=row.box_id is not None
     )
     shown["total"] = find.total(row, *span) if span[0] else None
     shown["distance_km"] = round(find.distance_km(row, query["near"]), 1) if query.get("near") else None
@@ -108,17 +109,13 @@ def found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, A
     return shown
 
 
-class _Row:
+def _spelt(row: Any) -> SimpleNamespace:
     """A row of the hot query with ids spelt as everywhere else."""
-
-    def __init__(self, row: Any) -> None:
-        self._row = row
-        self.id = f"car_{row.id.hex}"
-        self.owner_id = f"per_{row.owner_id.hex}" if row.owner_id else None
-        self.community_id = f"com_{row.community_id.hex}" if row.community_id else None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._row, name)
+    values = row._asdict()
+    values["id"] = f"car_{row.id.hex}"
+    values["owner_id"] = f"per_{row.owner_id.hex}" if row.owner_id else None
+    values["community_id"] = f"com_{row.community_id.hex}" if row.community_id else None
+    return SimpleNamespace(**values)
 
 
 @routes.add("GET", ONE, summary="A car", returns=schemas.Car, etag=True)

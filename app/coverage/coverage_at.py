@@ -8,7 +8,6 @@ from sqlalchemy import TextClause, text
 from app.cars.add import normalise
 from app.coverage import sealed
 from app.coverage.models import INS
-from app.kit import clock
 from app.kit.db import bare, read
 from app.kit.errors import Validation
 
@@ -54,14 +53,12 @@ def ask(
     with_driver: bool = False,
 ) -> dict[str, Any]:
     """yes, no, or unknown where we have no such car or the insurer no business with it. Raises Validation."""
-    _check(at, plate, vin, country)
+    _check(plate, vin, country)
+    values: dict[str, Any] = {"insurer": bare(insurer, INS), "at": at}
+    values |= {"vin": vin} if plate is None else {"plate": normalise(plate), "country": country}
     known = sealed.head(as_of)
-    values: dict[str, Any] = {"insurer": bare(insurer, INS), "at": at, "position": known.position}
-    if plate is not None:
-        values |= {"plate": normalise(plate), "country": country}
-    else:
-        values |= {"vin": vin}
-    rows = read(BY_PLATE if plate is not None else BY_VIN, values)
+    _check_known(at, known.now)
+    rows = read(BY_VIN if plate is None else BY_PLATE, values | {"position": known.position})
     answer = {
         "covered": "unknown",
         "at": at,
@@ -75,16 +72,21 @@ def ask(
     return answer | _judged(rows[0], insurer, with_driver=with_driver)
 
 
-def _check(at: datetime, plate: str | None, vin: str | None, country: str | None) -> None:
+def _check(plate: str | None, vin: str | None, country: str | None) -> None:
     errors = []
     if (plate is None) == (vin is None):
         errors.append({"parameter": "plate", "code": "invalid", "detail": "Give a plate or a VIN."})
     if plate is not None and country is None:
         errors.append({"parameter": "country", "code": "required", "detail": "A plate needs its country."})
-    if at > clock.now():
-        errors.append({"parameter": "at", "code": "future", "detail": "Cover is known up to now."})
     if errors:
         raise Validation(errors=errors)
+
+
+def _check_known(at: datetime, now: datetime) -> None:
+    if at > now:
+        raise Validation(
+            errors=[{"parameter": "at", "code": "future", "detail": "Cover is known up to now."}]
+        )
 
 
 def _judged(row: Any, insurer: str, *, with_driver: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import DateTime, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db import Big, Model, autocommit_engine, in_transaction, session, transactional
+from app.kit.db import Big, Model, in_transaction, reading_engine, session, transactional
 
 business_now = func.business_now(type_=DateTime(timezone=True))
 
@@ -29,7 +29,7 @@ def now() -> datetime:
         return known or again()
     if session.registry.has() and session().in_transaction():
         return _asked()
-    with autocommit_engine().connect() as connection:
+    with reading_engine().connect() as connection:
         found: datetime = connection.execute(select(business_now)).scalar_one()
         return found
 

@@ -4,12 +4,14 @@ import contextvars
 import functools
 import re
 import secrets
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
+import orjson
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
@@ -223,29 +225,41 @@ def read(statement: Executable, parameters: dict[str, Any] | None = None) -> Seq
     """A hot read: one statement in autocommit, outside the session. Never inside a transaction."""
     if in_transaction():
         raise RuntimeError("read inside a transaction: it would want a second connection of the same pool")
-    with autocommit_engine().connect() as connection:
+    with reading_engine().connect() as connection:
         rows: Sequence[Row[Any]] = connection.execute(statement, parameters or {}).all()
         return rows
 
 
-def autocommit_engine() -> Any:
-    return db.engine.execution_options(isolation_level="AUTOCOMMIT")
+def reading_engine() -> Engine:
+    """Connections in autocommit from the start: to switch one of the session's each time costs as much as a short query."""
+    return _autocommit("glovebox-reading", current_app.extensions["glovebox"].settings.pool_size, 0)
 
 
 def apart_engine() -> Engine:
     """A few connections for what must go on while requests hold all of the pool's: signing keys, limits on secrets."""
-    found: Engine | None = current_app.extensions.get("glovebox-apart")
-    if found is None:
-        found = create_engine(
-            db.engine.url,
-            isolation_level="AUTOCOMMIT",
-            pool_size=2,
-            max_overflow=2,
-            pool_recycle=600,
-            hide_parameters=True,
-            connect_args={"application_name": "glovebox"},
-        )
-        current_app.extensions["glovebox-apart"] = found
+    return _autocommit("glovebox-apart", 2, 2)
+
+
+_making = threading.Lock()
+
+
+def _autocommit(name: str, pool_size: int, max_overflow: int) -> Engine:
+    with _making:
+        found: Engine | None = current_app.extensions.get(name)
+        if found is None:
+            found = create_engine(
+                db.engine.url,
+                isolation_level="AUTOCOMMIT",
+                pool_size=pool_size,
+                max_overflow=max_overflow,
+                pool_use_lifo=True,
+                pool_recycle=600,
+                pool_reset_on_return=None,
+                hide_parameters=True,
+                json_deserializer=orjson.loads,
+                connect_args={"application_name": "glovebox"},
+            )
+            current_app.extensions[name] = found
     return found
 
 
@@ -253,9 +267,10 @@ def dispose() -> None:
     """Close every connection of this process's pools."""
     session.remove()
     db.engine.dispose()
-    apart: Engine | None = current_app.extensions.pop("glovebox-apart", None)
-    if apart is not None:
-        apart.dispose()
+    for name in ("glovebox-reading", "glovebox-apart"):
+        engine: Engine | None = current_app.extensions.pop(name, None)
+        if engine is not None:
+            engine.dispose()
 
 
 def notify(channel: str, payload: str) -> None:

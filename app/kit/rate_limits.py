@@ -1,12 +1,11 @@
 """How often one may ask. Limits that protect secrets count in the database, the others in each process."""
 
+import math
+import threading
 import time
 from datetime import datetime, timedelta
 
 from flask import g, request
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,7 +13,7 @@ from app.kit.clock import real_now
 from app.kit.db import Model, apart_engine, in_transaction
 from app.kit.errors import RateLimited
 
-_limiter = FixedWindowRateLimiter(MemoryStorage())
+SWEEP_S = 60
 
 
 class RateCount(Model):
@@ -31,15 +30,38 @@ def address() -> str:
     return request.remote_addr or "unknown"
 
 
+class _Counts:
+    """How often each subject asked in its present period. Periods that are over are swept once a minute."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._used: dict[tuple[str, str], tuple[float, int]] = {}
+        self._swept = 0.0
+
+    def one_more(self, name: str, subject: str, seconds: int) -> tuple[int, int]:
+        """Calls in this period, this one included, and the seconds to its end; it begins with the first call."""
+        now = time.monotonic()
+        with self._guard:
+            if now - self._swept > SWEEP_S:
+                self._used = {key: one for key, one in self._used.items() if one[0] > now}
+                self._swept = now
+            ends, used = self._used.get((name, subject), (0.0, 0))
+            if ends <= now:
+                ends, used = now + seconds, 0
+            self._used[name, subject] = ends, used + 1
+        return used + 1, max(1, math.ceil(ends - now))
+
+
+_counts = _Counts()
+
+
 def allow(name: str, subject: str, limit: tuple[int, int]) -> None:
     """Count one call in this process; over the limit is 429."""
-    count, seconds = limit
-    item = RateLimitItemPerSecond(count, seconds, namespace=name)
-    passed = _limiter.hit(item, subject)
-    reset, remaining = _limiter.get_window_stats(item, subject)
-    _remember(name, count, seconds, remaining, max(0, int(reset - time.time())))
-    if not passed:
-        refuse(max(1, int(reset - time.time())))
+    most, seconds = limit
+    used, left = _counts.one_more(name, subject, seconds)
+    _remember(name, most, seconds, max(0, most - used), left)
+    if used > most:
+        refuse(left)
 
 
 _COUNT = text(

@@ -1,6 +1,6 @@
 """Who is who in a rental, and its rows locked in the one order: car, rental, then what readiness reads."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.cars import access as cars
 from app.cars.models import Car
@@ -27,17 +27,25 @@ def may_see(rental_id: str, person: str) -> Rental:
     return found
 
 
+_LOCKED = (
+    select(Car, Rental)
+    .join(Rental, Rental.car_id == Car.id)
+    .where(Rental.id == bindparam("rental"))
+    .with_for_update(of=[Car, Rental])
+    .execution_options(populate_existing=True)
+)
+
+
 def locked(rental_id: str) -> tuple[Car, Rental]:
-    """Car and rental, locked in this order. Raises NotFound."""
-    car_id = session.execute(select(Rental.car_id).where(Rental.id == rental_id)).scalar_one_or_none()
-    if car_id is None:
+    """Car and rental in one look, locked in this order. Raises NotFound.
+
+    PostgreSQL locks in the order of OF, each row as it is once the one before it is held.
+    """
+    row = session.execute(_LOCKED, {"rental": rental_id}).first()
+    if row is None:
         raise NotFound
-    car = session.get(Car, car_id, with_for_update=True, populate_existing=True)
-    rental = session.get(Rental, rental_id, with_for_update=True, populate_existing=True)
-    assert car is not None
-    assert rental is not None
     clock.forget()
-    return car, rental
+    return row.Car, row.Rental
 
 
 def locked_as(rental_id: str, person: str, *roles: Role) -> tuple[Car, Rental, Role]:

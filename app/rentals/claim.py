@@ -1,13 +1,15 @@
 """Claim a command for sending: the last look at state and right, made by whoever is about to publish it."""
 
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, bindparam, select, update
 
 from app.cars import access as cars
 from app.cars.models import Car
 from app.communities import access as circles
 from app.kit import clock
+from app.kit.clock import business_now
 from app.kit.db import session, transactional
 from app.people import licence
 from app.people.models import Person, Phone, Session
@@ -21,6 +23,34 @@ STATE_OF_PURPOSE = {
     "pause": (State.ACTIVE,),
     "lock": (State.LOCKING,),
 }
+
+
+_AS_IT_STANDS = (
+    select(
+        *(Command.car_id, Command.rental_id, Command.purpose, Command.asked_by, Command.asked_on),
+        (Command.expires_at <= business_now).label("expired"),
+        *(Rental.state.label("rental_state"), Rental.driver_id, Rental.community_id),
+        *(Car.removed_at, Car.unsafe),
+        *(Person.id.label("person"), Person.erased_at, Person.suspended_at),
+        *(Session.id.label("session"), Session.revoked_at.label("session_revoked_at")),
+        *(Phone.person_id.label("phone_of"), Phone.revoked_at.label("phone_revoked_at")),
+    )
+    .select_from(Command)
+    .join(Car, Car.id == Command.car_id)
+    .outerjoin(Rental, Rental.id == Command.rental_id)
+    .outerjoin(Person, Person.id == Command.asked_by)
+    .outerjoin(Session, Session.id == Command.asked_session)
+    .outerjoin(Phone, Phone.id == Command.asked_on)
+    .where(Command.id == bindparam("command"), Command.state == "created")
+    .with_for_update(of=Command, skip_locked=True)
+)
+"""The command, locked unless another has it, and beside it whatever its right rests on."""
+_SENT = (
+    update(Command)
+    .where(Command.id == bindparam("command"))
+    .values(state="sent", sent_at=business_now, claimed_by=bindparam("by"), claimed_at=bindparam("at"))
+    .execution_options(synchronize_session=False)
+)
 
 
 class Claim(StrEnum):
@@ -39,60 +69,52 @@ def claim(command_id: str, name: str) -> Claim:
     TAKEN: another has it, or it is settled. EXPIRED: it was not sent in time, whoever asked may ask again. The caller
     holds the asker's rights (`kit.rights`) until it has published.
     """
-    row = session.scalars(
-        select(Command)
-        .where(Command.id == command_id, Command.state == "created")
-        .with_for_update(skip_locked=True)
-    ).first()
+    row = session.execute(_AS_IT_STANDS, {"command": command_id}).first()
     if row is None:
         return Claim.TAKEN
     if not _still_may(row):
         return Claim.NO_LONGER
-    if row.expires_at <= clock.now():
+    if row.expired:
         return Claim.EXPIRED
-    row.state, row.sent_at, row.claimed_by, row.claimed_at = "sent", clock.now(), name, clock.real_now()
+    session.execute(_SENT, {"command": command_id, "by": name, "at": clock.real_now()})
     return Claim.MINE
 
 
-def _still_may(row: Command) -> bool:
+def _still_may(row: Row[*tuple[Any, ...]]) -> bool:
     """State and right, as they are at this moment. Locking is never refused."""
-    rental = session.get(Rental, row.rental_id) if row.rental_id else None
     states = STATE_OF_PURPOSE.get(row.purpose)
-    if rental is not None and states is not None and rental.stands not in states:
+    if row.rental_id is not None and states is not None and row.rental_state not in states:
         return False
     if row.purpose in ("pause", "lock"):
         return True
-    return _is_let_in(row) and _has_right(row, rental)
+    return _is_let_in(row) and _has_right(row)
 
 
-def _is_let_in(row: Command) -> bool:
+def _is_let_in(row: Row[*tuple[Any, ...]]) -> bool:
     """The person, the session and the phone that asked are what they were."""
-    person = session.get(Person, row.asked_by)
-    opened = session.get(Session, row.asked_session) if row.asked_session else None
-    if person is None or person.erased_at or opened is None or opened.revoked_at:
+    if row.person is None or row.erased_at or row.session is None or row.session_revoked_at:
         return False
-    if person.suspended_at and row.purpose != "resume":
+    if row.suspended_at and row.purpose != "resume":
         return False
     if row.asked_on is None:
         return True
-    phone = session.get(Phone, row.asked_on)
-    return phone is not None and phone.revoked_at is None and phone.person_id == row.asked_by
+    return bool(row.phone_of == row.asked_by and row.phone_revoked_at is None)
 
 
-def _has_right(row: Command, rental: Rental | None) -> bool:
-    car = session.get(Car, row.car_id)
-    if car is None or car.removed_at is not None:
+def _has_right(row: Row[*tuple[Any, ...]]) -> bool:
+    if row.removed_at is not None:
         return False
     if row.purpose == "owner":
+        car = session.get_one(Car, row.car_id)
         return cars.runs(car, row.asked_by) and access.out_of_car(car.no) is None
-    if rental is None or rental.driver_id != row.asked_by:
+    if row.rental_id is None or row.driver_id != row.asked_by:
         return False
-    return row.purpose != "unlock" or _may_begin(car, rental)
+    return row.purpose != "unlock" or _may_begin(row)
 
 
-def _may_begin(car: Car, rental: Rental) -> bool:
+def _may_begin(row: Row[*tuple[Any, ...]]) -> bool:
     """What must hold until the door has opened once; getting back in asks for less."""
-    member = circles.membership(rental.community_id, rental.driver_id)
-    if car.unsafe or member is None or member.blocked:
+    member = circles.membership(row.community_id, row.driver_id)
+    if row.unsafe or member is None or member.blocked:
         return False
-    return licence.standing(rental.driver_id, rental.community_id, clock.now()).state == "cleared"
+    return licence.standing(row.driver_id, row.community_id, clock.now()).state == "cleared"

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import Row, Text, and_, bindparam, func, insert, select
 
 from app.cars import access as cars
 from app.cars import box as boxes
@@ -12,7 +12,8 @@ from app.cars import custody
 from app.cars.models import Box, Car
 from app.kit import clock, i18n
 from app.kit.auth import Caller
-from app.kit.db import new_id, notify, release, session, transactional
+from app.kit.clock import business_now
+from app.kit.db import new_id, read, session, transactional
 from app.kit.errors import BoxRefused, BoxSilent, CarLent, CommandOpen, NotAllowed, NotFound, NotReady
 from app.kit.http import Answer
 from app.people.models import Phone
@@ -21,6 +22,13 @@ from app.rentals.lifecycle import State
 from app.rentals.models import OPEN, Command, Rental
 
 EXPIRES_AFTER = timedelta(seconds=10)
+_ONE = select(*Command.__table__.c).where(Command.id == bindparam("command"))
+_DOOR = (
+    select(Box.id, Command)
+    .join(Car, Car.id == Box.car_id)
+    .outerjoin(Command, and_(Command.car_no == Car.no, Command.state.in_(OPEN)))
+    .where(Box.car_id == bindparam("car"), boxes.IN_SERVICE)
+)
 DRIVERS = ("charge_start", "charge_stop", "charge_limit", "climate", "ping")
 
 
@@ -43,32 +51,47 @@ def last_of(rental: str, *kinds: str) -> Command | None:
     return found
 
 
-def create(
-    car: Car, box: Box, kind: str, purpose: str, by: Caller, rental: Rental | None, value: int | None = None
-) -> Command:
-    """A new command row, and the notice that wakes boxlink; the caller holds the car row."""
-    now = clock.now()
-    row = Command(
-        id=new_id("cmd"),
-        car_id=car.id,
-        car_no=car.no,
-        box_id=box.id,
-        rental_id=rental.id if rental else None,
-        kind=kind,
-        purpose=purpose,
-        value=value,
-        asked_by=by.person,
-        asked_on=by.phone,
-        asked_session=by.session,
-        state="created",
-        conditions=[],
-        made_at=now,
-        expires_at=now + EXPIRES_AFTER,
+_CREATE = (
+    insert(Command.__table__)  # type: ignore[arg-type]
+    .values(made_at=business_now, expires_at=business_now + EXPIRES_AFTER)
+    .returning(
+        Command.made_at, Command.expires_at, func.pg_notify("commands", bindparam("notice", type_=Text()))
     )
-    session.add(row)
-    session.flush()
-    notify("commands", row.id)
-    return row
+)
+
+
+def create(
+    car: Car, box: str, kind: str, purpose: str, by: Caller, rental: Rental | None, value: int | None = None
+) -> Command:
+    """A new command row, and in the same statement the notice that wakes boxlink; the caller holds the car row.
+
+    What is returned tells of the row; a change to it would not be written.
+    """
+    row = {
+        "id": new_id("cmd"),
+        "car_id": car.id,
+        "car_no": car.no,
+        "box_id": box,
+        "rental_id": rental.id if rental else None,
+        "kind": kind,
+        "purpose": purpose,
+        "value": value,
+        "asked_by": by.person,
+        "asked_on": by.phone,
+        "asked_session": by.session,
+        "state": "created",
+        "conditions": [],
+    }
+    made = session.execute(_CREATE, {**row, "notice": row["id"]}).one()
+    return Command(**row, made_at=made.made_at, expires_at=made.expires_at)
+
+
+def door_of(car: Car) -> tuple[str, Command | None]:
+    """The box in service and the car's open command, in one look; the caller holds the car row. Raises NotFound."""
+    row = session.execute(_DOOR, {"car": car.id}).first()
+    if row is None:
+        raise NotFound("This car has no box.")
+    return row.id, row.Command
 
 
 @transactional
@@ -91,11 +114,10 @@ def ask(by: Caller, car_id: str, kind: str, value: int | None) -> Command:
         _refuse_lent(car, out)
     if kind == "unlock":
         _refuse_unconfirmed(by)
-    if open_of(car.no) is not None:
+    box, open_command = door_of(car)
+    if open_command is not None:
         raise CommandOpen("Another command is open; wait for its answer.")
-    return create(
-        car, boxes.find(car.id), kind, "driver" if driving else "owner", by, out if driving else None, value
-    )
+    return create(car, box, kind, "driver" if driving else "owner", by, out if driving else None, value)
 
 
 def _refuse_unconfirmed(by: Caller) -> None:
@@ -151,27 +173,24 @@ def open_needs_box(car_id: str) -> list[str]:
     return ([f"command {command.id}"] if command else []) + ([f"rental {out.id}"] if out else [])
 
 
-def wait_settled(command: str, seconds: float) -> Command | None:
-    """Give the connection back and wait for boxlink; None when the time is up."""
+def wait_settled(command: str, seconds: float) -> Row[Any]:
+    """Wait for boxlink with no connection in hand; the command as it stands once settled, or when the time is up."""
     waiting = current_app.extensions["glovebox"].commands
-    state: list[str] = []
+    seen: list[Row[Any]] = []
 
     def settled() -> bool:
-        found = session.execute(select(Command.state).where(Command.id == command)).scalar_one()
-        release()
-        state[:] = [found]
-        return found not in OPEN
+        seen[:] = read(_ONE, {"command": command})
+        return seen[0].state not in OPEN
 
     if seconds <= 0 or not waiting.until(command, settled, seconds):
-        return None
-    return session.get(Command, command, populate_existing=True)
+        settled()
+    return seen[0]
 
 
-def outcome_of(row: Command | None, location: str, command: str) -> Answer:
+def outcome_of(row: Row[Any], location: str) -> Answer:
     """The settled command as 200, an open one as 202 with its place. Raises BoxRefused, BoxSilent."""
-    if row is None or row.is_open:
-        found = row or session.get(Command, command)
-        return Answer(represent(found), 202, {"Location": location})
+    if row.state in OPEN:
+        return Answer(represent(row), 202, {"Location": location})
     if row.state == "refused":
         raise BoxRefused(_words(row), command=row.id, reason=row.reason, conditions=row.conditions)
     if row.state in ("unknown", "dead"):
@@ -179,7 +198,7 @@ def outcome_of(row: Command | None, location: str, command: str) -> Answer:
     return Answer(represent(row), 200)
 
 
-def _words(row: Command) -> str:
+def _words(row: Row[Any]) -> str:
     return {
         "unreachable": "The box does not answer; nothing was sent. Move the car's antenna into the open, or call us.",
         "not_done": "The car did not do it.",
@@ -188,8 +207,7 @@ def _words(row: Command) -> str:
     }.get(row.reason or "", "The box said no.")
 
 
-def represent(row: Command | None) -> dict[str, Any]:
-    assert row is not None
+def represent(row: Command | Row[Any]) -> dict[str, Any]:
     return {
         "id": row.id,
         "kind": row.kind,

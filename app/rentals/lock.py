@@ -1,6 +1,5 @@
 """Lock: the driver's lock ends the rental once the box has confirmed it."""
 
-from app.cars import box as boxes
 from app.facts import LockAsked
 from app.kit import clock, facts
 from app.kit.auth import Caller
@@ -20,7 +19,7 @@ def lock(by: Caller, rental_id: str, *, keys_in_glove_box: bool, plugged_in: boo
     """
     car, rental, role = access.locked_as(rental_id, by.person, Role.DRIVER, Role.OWNER)
     following = lifecycle.after(rental.stands, Step.LOCK, role)
-    open_command = commands.open_of(car.no)
+    box, open_command = commands.door_of(car)
     if open_command is not None:
         if open_command.purpose == "lock" and open_command.rental_id == rental.id:
             return open_command
@@ -30,6 +29,6 @@ def lock(by: Caller, rental_id: str, *, keys_in_glove_box: bool, plugged_in: boo
     if rental.stands is not State.LOCKING:
         rental.state = following.value
     rental.keys_stated, rental.plugged_stated = keys_in_glove_box, plugged_in
-    command = commands.create(car, boxes.find(car.id), "lock", "lock", by, rental)
+    command = commands.create(car, box, "lock", "lock", by, rental)
     facts.record(LockAsked(rental=rental.id, command=command.id))
     return command

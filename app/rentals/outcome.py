@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, bindparam, func, select
 
 from app.cars import box as boxes
 from app.cars import custody, readings
@@ -29,7 +29,7 @@ from app.facts import (
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z
 from app.kit.db import notify, session, transactional
-from app.rentals import access, commands, lifecycle, readiness
+from app.rentals import commands, lifecycle, readiness
 from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Command, Rental
@@ -43,13 +43,11 @@ TRY_AGAIN = timedelta(minutes=15)
 @transactional
 def apply(command_id: str, answer: Answer | None, reason: str | None = None) -> None:
     """Settle a command by the box's answer; `answer` None: nothing was sent, for `reason`."""
-    car, rental, command = _locked(command_id)
+    car, rental, command, box = _locked(command_id)
     if not command.is_open:
         if answer is not None:
             apply_late(command_id, answer)
         return
-    box = session.get(Box, command.box_id, with_for_update=True)
-    assert box is not None
     if answer is not None:
         _note(command, box, answer)
     _HANDLERS[command.purpose](car, rental, command, answer, reason)
@@ -58,11 +56,9 @@ def apply(command_id: str, answer: Answer | None, reason: str | None = None) -> 
 @transactional
 def apply_late(command_id: str, answer: Answer) -> None:
     """An answer after the command was given up: recorded, and what it proves takes effect."""
-    car, rental, command = _locked(command_id)
+    car, rental, command, box = _locked(command_id)
     if command.state not in ("unknown", "dead"):
         return
-    box = session.get(Box, command.box_id, with_for_update=True)
-    assert box is not None
     _note(command, box, answer)
     command.state, command.settled_at = "reconciled", clock.now()
     if rental is None:
@@ -107,17 +103,35 @@ def _late_pause(rental: Rental, command: Command) -> None:
     facts.record(told(rental=rental.id, command=command.id))
 
 
-def _locked(command_id: str) -> tuple[Car, Rental | None, Command]:
-    row = session.execute(select(Command.car_id, Command.rental_id).where(Command.id == command_id)).one()
-    if row.rental_id is not None:
-        car, rental = access.locked(row.rental_id)
-    else:
-        found = session.get(Car, row.car_id, with_for_update=True, populate_existing=True)
-        assert found is not None
-        car, rental = found, None
-    command = session.get(Command, command_id, with_for_update=True, populate_existing=True)
-    assert command is not None
-    return car, rental, command
+_OF_RENTAL = (
+    select(Car, Rental, Command, Box)
+    .join(Rental, Rental.car_id == Car.id)
+    .join(Command, Command.rental_id == Rental.id)
+    .join(Box, Box.id == Command.box_id)
+    .where(Command.id == bindparam("command"))
+    .with_for_update(of=[Car, Rental, Command, Box])
+    .execution_options(populate_existing=True)
+)
+_OF_CAR = (
+    select(Car, Command, Box)
+    .join(Command, and_(Command.car_id == Car.id, Command.rental_id.is_(None)))
+    .join(Box, Box.id == Command.box_id)
+    .where(Command.id == bindparam("command"))
+    .with_for_update(of=[Car, Command, Box])
+    .execution_options(populate_existing=True)
+)
+
+
+def _locked(command_id: str) -> tuple[Car, Rental | None, Command, Box]:
+    """All that an answer may change in one look, locked in this order; the owner's own command needs a second look."""
+    found = session.execute(_OF_RENTAL, {"command": command_id}).first()
+    if found is None:
+        car, command, box = session.execute(_OF_CAR, {"command": command_id}).one()
+        clock.again()
+        return car, None, command, box
+    clock.again()
+    car, rental, command, box = found
+    return car, rental, command, box
 
 
 def _note(command: Command, box: Box, answer: Answer) -> None:
@@ -140,7 +154,8 @@ def settle(
     command.state, command.reason, command.settled_at = state, reason, clock.now()
     command.problem = {"refused": "box-refused", "unknown": "box-silent", "dead": "box-silent"}.get(state)
     command.conditions = conditions or []
-    notify("command_settled", command.id)
+    with session.no_autoflush:  # all that the answer changes is written at once, further on
+        notify("command_settled", command.id)
 
 
 def _surely_done(answer: Answer) -> bool:

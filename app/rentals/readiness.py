@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.billing import hold
 from app.cars import alerts, custody, occupancy, reachability, readings
@@ -165,11 +165,14 @@ def _has_accepted(rental: Rental) -> bool:
     return set(frozen.conditions) <= accepted.accepted(rental.driver_id)
 
 
+_PHONE = select(Phone.person_id, Phone.revoked_at, Phone.confirmed_at).where(Phone.id == bindparam("phone"))
+_PHONE_LOCKED = _PHONE.with_for_update(read=True)
+
+
 def phone_is_good(asked: Asked) -> bool:
     if asked.phone is None:
         return False
-    statement = select(Phone).where(Phone.id == asked.phone)
-    phone = session.scalars(statement.with_for_update(read=True) if asked.lock else statement).first()
+    phone = session.execute(_PHONE_LOCKED if asked.lock else _PHONE, {"phone": asked.phone}).first()
     return (
         phone is not None
         and phone.person_id == asked.person

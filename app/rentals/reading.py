@@ -1,11 +1,11 @@
 """What a box reports by itself while nobody knows the outcome: a door that opened, a car that locked, use of the car."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.cars import custody
 from app.cars.models import Box, Car, Custody
 from app.kit import deadlines
-from app.kit.db import session, transactional
+from app.kit.db import read, session, transactional
 from app.rentals import access, outcome
 from app.rentals import end as ending
 from app.rentals.lifecycle import State
@@ -15,22 +15,30 @@ from carbox.box import BoxState
 WATCHED = (State.UNLOCKING, State.LOCKING, State.ENDED)
 
 
-@transactional
+_OUT_WITH = (
+    select(Rental.id, Rental.state, Rental.meter_stopped_at, Box.config)
+    .join(Box, Box.car_id == Rental.car_id)
+    .join(Custody, Custody.rental_id == Rental.id)
+    .where(Box.username == bindparam("username"), Box.removed_at.is_(None), Custody.to_at.is_(None))
+)
+
+
 def take(username: str, delta: BoxState) -> None:
     """Draw what may be drawn from readings that came by themselves; retained ones prove nothing."""
     fresh = BoxState({name: one for name, one in delta.items() if not one.retained})
-    row = session.execute(
-        select(Rental.id, Rental.state, Rental.meter_stopped_at, Box.config)
-        .join(Box, Box.car_id == Rental.car_id)
-        .join(Custody, Custody.rental_id == Rental.id)
-        .where(Box.username == username, Box.removed_at.is_(None), Custody.to_at.is_(None))
-    ).first()
-    if row is None or not len(fresh) or (State(row.state) not in WATCHED and row.meter_stopped_at is None):
+    if not len(fresh):
         return
-    car, rental = access.locked(row.id)
+    for row in read(_OUT_WITH, {"username": username}):
+        if State(row.state) in WATCHED or row.meter_stopped_at is not None:
+            _draw(row.id, fresh, optimistic=bool(row.config.get("optimistic_lock")))
+
+
+@transactional
+def _draw(rental_id: str, fresh: BoxState, *, optimistic: bool) -> None:
+    car, rental = access.locked(rental_id)
     if session.execute(select(Command.id).where(Command.car_no == car.no, Command.state.in_(OPEN))).first():
         return
-    _judge(car, rental, fresh, optimistic=bool(row.config.get("optimistic_lock")))
+    _judge(car, rental, fresh, optimistic=optimistic)
 
 
 def _judge(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> None:

@@ -67,6 +67,7 @@ routes = Routes("rentals", __name__, url_prefix="/v1", description="Quotes, rent
 ONE = '/rentals/<pid("ren"):rental>'
 CAR = '/cars/<pid("car"):car>'
 STEP = (NotAllowed, StepNotAllowed)
+_COMMAND = schemas.Command()
 DOOR = (NotAllowed, StepNotAllowed, NotReady, CommandOpen, BoxRefused, BoxSilent, SignatureInvalid)
 
 
@@ -328,11 +329,8 @@ def _after_command(answer: Response) -> Response:
     if command is None:
         return answer
     place = answer.headers["Location"]
-    settled = commands.wait_settled(command, prefer.wait_after())
-    shown = commands.outcome_of(
-        settled or session.get(Command, command, populate_existing=True), place, command
-    )
-    made: Response = current_app.json.response(schemas.Command().dump(shown.body))  # type: ignore[assignment]
+    shown = commands.outcome_of(commands.wait_settled(command, prefer.wait_after()), place)
+    made: Response = current_app.json.response(_COMMAND.dump(shown.body))  # type: ignore[assignment]
     made.status_code = shown.status or 200
     made.headers.update(shown.headers)
     if "Idempotent-Replayed" in answer.headers:
@@ -350,12 +348,14 @@ def _require_signature() -> None:
     prefer.wait()
     if caller().phone is None:
         return
-    phone = session.get(Phone, caller().phone)
-    if phone is None or phone.public_key is None:
+    public_key = session.execute(
+        select(Phone.public_key).where(Phone.id == caller().phone)
+    ).scalar_one_or_none()
+    if public_key is None:
         return
     digest = hashlib.sha256(request.get_data(cache=True)).hexdigest()
     phones.check_signature(
-        phone.public_key,
+        public_key,
         request.headers.get("Phone-Signature"),
         request.method,
         request.path,

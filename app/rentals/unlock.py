@@ -55,7 +55,7 @@ def unlock(by: Caller, rental_id: str) -> Command:
         raise NotAllowed("Your account is suspended: no rental begins.")
     if rental.stands is State.BOOKED:
         return _first(car, rental, by)
-    open_command = commands.open_of(car.no)
+    box, open_command = commands.door_of(car)
     if open_command is not None:
         if open_command.kind == "unlock" and open_command.rental_id == rental.id:
             return open_command
@@ -68,7 +68,7 @@ def unlock(by: Caller, rental_id: str) -> Command:
         purpose = "resume"
         outcome.run_meter(rental)
     rental.state = following.value
-    command = commands.create(car, boxes.find(car.id), "unlock", purpose, by, rental)
+    command = commands.create(car, box, "unlock", purpose, by, rental)
     facts.record(UnlockAsked(rental=rental.id, command=command.id))
     return command
 
@@ -88,7 +88,7 @@ def _first(car: Car, rental: Rental, by: Caller) -> Command:
     box = boxes.find(car.id)
     rental.odometer_start = ending.odometer(box)
     rental.state = lifecycle.after(rental.stands, Step.UNLOCK, Role.DRIVER).value
-    command = commands.create(car, box, "unlock", "unlock", by, rental)
+    command = commands.create(car, box.id, "unlock", "unlock", by, rental)
     facts.record(UnlockAsked(rental=rental.id, command=command.id))
     return command
 

@@ -1,4 +1,4 @@
-"""`python -m carbox.simulator`: boxes in a process of their own, moved over their control port."""
+"""`python -m carbox.simulator`: boxes in a process of their own; `do` moves those of another, `view` shows one."""
 
 import argparse
 import json
@@ -7,11 +7,18 @@ import sys
 import threading
 from typing import Any
 
+from carbox.simulator import do
 from carbox.simulator.control import ControlServer, Fleet
 from carbox.simulator.profiles import PROFILES
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["do"]:
+        return do.main(sys.argv[2:])
+    if sys.argv[1:2] == ["view"]:
+        from carbox.simulator import simulate  # curses is not everywhere
+
+        return simulate.main(sys.argv[2:])
     asked = arguments()
     fleet = Fleet(asked.host, asked.port, asked.pace)
     boxes: list[dict[str, Any]] = [json.loads(text) for text in asked.box]
@@ -35,7 +42,11 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="carbox.simulator", description="OVMS boxes in simulated cars")
+    parser = argparse.ArgumentParser(
+        prog="carbox.simulator",
+        description="OVMS boxes in simulated cars",
+        epilog="`python -m carbox.simulator do --help` lists what can be done to them, `view` shows one car in a terminal",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="the broker")
     parser.add_argument("--port", type=int, required=True, help="the broker's port")
     parser.add_argument(

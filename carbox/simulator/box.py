@@ -1,54 +1,39 @@
-"""One simulated box: an MQTT 3.1.1 client in its own thread, obeying faults that a test or a demo sets."""
+"""One simulated box on a broker: an MQTT 3.1.1 client in a thread of its own around the firmware."""
 
 import contextlib
-import queue
 import socket
 import threading
-import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from paho.mqtt.client import Client, MQTTMessage, MQTTv311
+from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
+from carbox.simulator import travel
 from carbox.simulator.car import Car
-from carbox.simulator.metrics import metrics
-from carbox.simulator.shell import Shell, masked
+from carbox.simulator.clock import Clock
+from carbox.simulator.config import PIN, Config
+from carbox.simulator.firmware import Firmware, Line
+from carbox.simulator.ports import Ports
+from carbox.simulator.profiles import PROFILES
+from carbox.simulator.telling import Message
 
-INTERVALS_S: Final = {"on": 5.0, "charging": 10.0, "connected": 10.0, "awake": 60.0, "idle": 600.0}
-ALL_S: Final = 1200.0
 RECONNECT_S: Final = 60.0
 RETRY_S: Final = 30.0
-ACTIVE_S: Final = 120.0
 SUBSCRIBE_AFTER_S: Final = 1.0
-FAULTS: Final = (
-    "none",
-    "silent",
-    "mute",
-    "slow",
-    "answer_lost",
-    "executes_twice",
-    "refuse",
-    "frozen",
-    "offline",
-    "reconnect",
-)
-AT_ONCE: Final = ("v.e.locked", "v.d.", "v.e.on", "v.c.charging", "m.egpio.input")
-EVENTS: Final = {
-    ("v.e.locked", "yes"): "vehicle.locked",
-    ("v.e.locked", "no"): "vehicle.unlocked",
-    ("v.e.on", "yes"): "vehicle.on",
-    ("v.e.on", "no"): "vehicle.off",
-    ("v.c.charging", "yes"): "vehicle.charge.start",
-    ("v.c.charging", "no"): "vehicle.charge.stop",
-}
+LOOP_S: Final = 0.02
+TOPICS: Final = ("active", "command/+", "request/metric", "request/config")
+REFUSED: Final = frozenset({"Not authorized", "Bad user name or password"})
 
 
 @dataclass(frozen=True, slots=True)
 class BoxSettings:
-    """`pace` multiplies every time of the box: 0.02 makes its minute 1.2 s."""
+    """How a box reaches its broker, which car it sits in and how it is set up.
+
+    `config`: `param/instance` -> value; `hook`: a script answers `lock` and `unlock` where the module does not.
+    """
 
     host: str
     port: int
@@ -57,36 +42,38 @@ class BoxSettings:
     vehicle: str = "CAR"
     client_id: str = ""
     keep_alive_s: int = 60
-    pace: float = 1.0
+    profile: str = "DEMO"
+    vin: str = "WME4533911K000000"
+    pin: str | None = field(default="4711", repr=False)
+    config: dict[str, str] = field(default_factory=dict)
+    hook: bool = False
 
 
-@dataclass(slots=True)
-class Fault:
-    kind: str = "none"
-    seconds: float = 0.0
-    times: int = -1
-    """How many commands it still befalls; -1 = until changed."""
+def firmware(settings: BoxSettings, clock: Clock) -> Firmware:
+    """A box in a car of its own. Raises KeyError for a profile there is not."""
+    kind = PROFILES[settings.profile]
+    given = {"vehicle/id": settings.vehicle} | ({PIN: settings.pin} if settings.pin else {})
+    car = Car(clock, settings.vin, kind.capacity_kwh, kind.range_km)
+    profile = kind(car, Ports(car), Config(given | settings.config, hook=settings.hook))
+    return Firmware(settings.username, profile)
 
 
 class SimBox:
-    """The box's own thread does all its work, in order, as the firmware's network task does."""
+    """The thread reads and sends; a hand from outside holds `guard` only for the moment it moves the car."""
 
-    def __init__(self, settings: BoxSettings, car: Car, pin: str | None) -> None:
+    def __init__(self, settings: BoxSettings, clock: Clock) -> None:
         self.settings = settings
-        self.car = car
-        self.shell = Shell(car, pin, settings.pace)
-        self.fault = Fault()
-        self.log: list[dict[str, Any]] = []
+        self.firmware = firmware(settings, clock)
         self.connected = False
         self.refused = False
-        self._prefix = f"ovms/{settings.username}/{settings.vehicle}/"
-        self._config = {"vehicle/id": settings.vehicle, "password/pin": pin or ""}
-        self._work: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
+        self._clock = clock
+        self._guard = threading.RLock()
         self._stop = threading.Event()
-        self._wake = threading.Event()
-        self._said: dict[str, str] = {}
-        self._clients: dict[str, float] = {}
-        self._changed_at = self._all_at = 0.0
+        self._retry_at = float("-inf")
+        self._subscribe_at: float | None = None
+        self._cuts = self._boots = 0
+        self._records: deque[Message] = deque()
+        self._record: MQTTMessageInfo | None = None
         self._client = self._made()
         self._thread = threading.Thread(target=self._run, name=f"box-{settings.username}", daemon=True)
 
@@ -95,35 +82,56 @@ class SimBox:
 
     def stop(self) -> None:
         self._stop.set()
-        self._wake.set()
         self._thread.join(10)
 
-    def do(self, work: Callable[[], Any]) -> Any:
-        """Run something on the box's thread and wait for it; what it changes is told at once."""
-        done: Future[Any] = Future()
-        self._work.put((work, done))
-        return done.result(20)
+    def move(self, work: Callable[[Firmware], None]) -> None:
+        """Move the car or the box from outside, in any state of the link; what changes is noticed."""
+        with self._guard:
+            self.firmware.notice()
+            try:
+                work(self.firmware)
+            finally:
+                self.firmware.notice()
+
+    def try_again(self) -> None:
+        """As if the box were set up anew: it connects now, even where it was refused."""
+        self._retry_at = float("-inf")
 
     def state(self) -> dict[str, Any]:
         """The car as it truly is, for whoever watches from outside."""
-        car = asdict(self.car) | {
-            "open_doors": sorted(self.car.open_doors),
-            "outputs": sorted(self.car.outputs),
-        }
-        link = {"connected": self.connected, "refused": self.refused, "fault": asdict(self.fault)}
-        return {"username": self.settings.username, "vehicle": self.settings.vehicle, **link, "car": car}
+        with self._guard:
+            own, car = self.firmware, self.firmware.car
+            travel.settle(car)
+            known = {name: getattr(car, name) for name in Car.__dataclass_fields__ if name != "clock"}
+            known |= {
+                "open_doors": sorted(car.open_doors),
+                "journey": car.journey is not None,
+                "awake": car.awake,
+                "climate": car.climate,
+                "said_locked": own.profile.locked(),
+                "valet": own.profile.valet_from is not None,
+                "outputs": sorted(own.profile.ports.high),
+            }
+            return {
+                "username": self.settings.username,
+                "vehicle": self.settings.vehicle,
+                "profile": self.settings.profile,
+                "connected": self.connected,
+                "refused": self.refused,
+                "line": own.line.name.lower(),
+                "rung": own.teller.rung(),
+                "fault": asdict(own.fault),
+                "car": known,
+            }
 
-    def set_fault(self, kind: str, seconds: float, times: int) -> None:
-        """From any thread: a frozen or slow box must be curable too. Raises ValueError."""
-        if kind not in FAULTS:
-            raise ValueError(f"faults are {', '.join(FAULTS)}")
-        self.fault = Fault(kind, seconds, times)
-        self.shell.refuse = kind == "refuse"
-        if kind in {"offline", "reconnect"}:
-            self._hang_up()
-        if kind in {"none", "reconnect"}:
-            self.refused = False
-            self._wake.set()
+    def log(self) -> list[dict[str, Any]]:
+        """Every command that reached the box, its PIN masked."""
+        with self._guard:
+            return [dict(entry) for entry in self.firmware.log]
+
+    def recent(self) -> list[str]:
+        with self._guard:
+            return list(self.firmware.recent)
 
     def _made(self) -> Client:
         own = self.settings
@@ -134,167 +142,101 @@ class SimBox:
             protocol=MQTTv311,
         )
         client.username_pw_set(own.username, own.password)
-        client.will_set(f"{self._prefix}metric/s/v3/connected", "no", qos=0, retain=True)
+        client.will_set(f"{self.firmware.prefix}metric/s/v3/connected", "no", qos=0, retain=True)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
         client.on_socket_open = _no_delay
         return client
 
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            now = self._clock.now()
+            line = self._ticked()
+            if line is Line.DOWN:
+                self._retry_at = float("-inf")
+            if line is not Line.UP or now < self._retry_at:
+                self._stop.wait(LOOP_S)
+                continue
+            self._retry_at = now + RETRY_S
+            with contextlib.suppress(OSError):
+                self._client.connect(self.settings.host, self.settings.port, self.settings.keep_alive_s)
+                self._live()
+            self._hang_up()
+
+    def _live(self) -> None:
+        """One connection, until it ends."""
+        self._cuts = self.firmware.cuts
+        while not self._stop.is_set():
+            line = self._ticked()
+            own = self.firmware
+            if line is Line.DOWN or (own.cuts, own.boots) != (self._cuts, self._boots):
+                self.try_again()
+                return
+            if line is Line.STALLED:
+                self._stop.wait(LOOP_S)
+                continue
+            if self._client.loop(timeout=LOOP_S) != 0:
+                if self.connected:
+                    self._retry_at = self._clock.now() + RECONNECT_S
+                return
+            self._subscribe()
+            self._send()
+
+    def _ticked(self) -> Line:
+        with self._guard:
+            self.firmware.tick()
+            return self.firmware.line
+
+    def _subscribe(self) -> None:
+        if self._subscribe_at is None or self._clock.now() < self._subscribe_at:
+            return
+        self._subscribe_at = None
+        self._client.subscribe([(f"{self.firmware.prefix}client/+/{topic}", 1) for topic in TOPICS])
+        self.connected = True
+        with self._guard:
+            self.firmware.teller.connected()
+
+    def _send(self) -> None:
+        with self._guard:
+            messages = self.firmware.take()
+        for message in messages:
+            if message.qos == 2:
+                self._records.append(message)
+            else:
+                self._publish(message)
+        if self._records and (self._record is None or self._record.is_published()):
+            self._record = self._publish(self._records.popleft())  # one in flight, as the firmware does
+
+    def _publish(self, message: Message) -> MQTTMessageInfo:
+        return self._client.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
+
     def _hang_up(self) -> None:
+        """Close the socket without a word, as the firmware does: the broker then tells the will."""
         sock: Any = self._client.socket()
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+            self._client.loop(timeout=0)
+        self.connected, self._subscribe_at = False, None
+        with self._guard:
+            self.firmware.teller.disconnected()
+        if self._boots != self.firmware.boots:
+            self._boots = self.firmware.boots
+            self._records.clear()
+            self._record, self._client = None, self._made()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            wait = RETRY_S
-            if self.fault.kind != "offline" and not self.refused:
-                with contextlib.suppress(OSError):
-                    self._client.connect(self.settings.host, self.settings.port, self.settings.keep_alive_s)
-                    self._live()
-                    wait = RECONNECT_S
-            self.connected = False
-            self._rest(0.0 if self.fault.kind == "reconnect" else wait * self.settings.pace)
-            if self.fault.kind == "reconnect":
-                self.fault = Fault()
-        self._hang_up()
-
-    def _live(self) -> None:
-        """One connection, until it ends."""
-        while not self._stop.is_set():
-            if self.fault.kind == "frozen":
-                self._wake.wait(0.02)
-                continue
-            if self._client.loop(timeout=0.02) != 0:
-                return
-            self._obey()
-            if self.connected:
-                self._tick()
-
-    def _rest(self, seconds: float) -> None:
-        self._wake.clear()
-        ends = time.monotonic() + seconds
-        while not (self._stop.is_set() or self._wake.is_set() or time.monotonic() > ends):
-            self._obey()
-            time.sleep(0.01)
-
-    def _obey(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                work, done = self._work.get_nowait()
-                try:
-                    done.set_result(work())
-                except Exception as problem:  # noqa: BLE001 - it is the caller's, who gets it
-                    done.set_exception(problem)
-                if self.connected:
-                    self._tell(self._changed(AT_ONCE))
-
-    def _on_connect(self, client: Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _on_connect(self, _client: Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
-            self.refused = reason.getName() in {"Not authorized", "Bad user name or password"}
+            self.refused = reason.getName() in REFUSED
+            if self.refused:
+                self._retry_at = float("inf")  # for good, until it is set up anew
             return
-        time.sleep(SUBSCRIBE_AFTER_S * self.settings.pace)
-        wanted = ("active", "command/+", "request/metric", "request/config")
-        client.subscribe([(f"{self._prefix}client/+/{topic}", 1) for topic in wanted])
-        self.connected = True
-        self._tell_all()
+        self.refused = False
+        self._subscribe_at = self._clock.now() + SUBSCRIBE_AFTER_S
 
-    def _on_message(self, client: Client, _user: Any, message: MQTTMessage) -> None:
-        if self.fault.kind == "silent":
-            return
-        levels = message.topic.removeprefix(self._prefix).split("/")
-        text = message.payload.decode("utf-8", "replace")
-        if levels[2] == "command":
-            self._command(levels[1], levels[3], text)
-        elif levels[2:] == ["request", "metric"]:
-            self._tell({name: value for name, value in metrics(self.car).items() if _asked(name, text)})
-        elif levels[2:] == ["request", "config"]:
-            value = self._config.get(text, "")
-            client.publish(f"{self._prefix}client/{levels[1]}/config/{text}", value, qos=0)
-        elif levels[2] == "active":
-            self._announced(levels[1], text)
-
-    def _announced(self, client_id: str, text: str) -> None:
-        first = not self._clients
-        if text in {"", "0"}:
-            self._clients.pop(client_id, None)
-            return
-        self._clients[client_id] = time.monotonic() + ACTIVE_S * self.settings.pace
-        if first and time.monotonic() - self._all_at > RETRY_S * self.settings.pace:
-            self._tell_all()
-
-    def _command(self, client_id: str, command_id: str, payload: str) -> None:
-        fault = self._befallen()
-        entry: dict[str, Any] = {"at": time.time(), "id": command_id, "executed": 0, "answer": None}
-        entry["line"] = masked(payload)
-        self.log.append(entry)
-        if fault.kind == "mute":
-            return
-        if fault.kind == "slow":
-            time.sleep(fault.seconds)
-        for _time in range(2 if fault.kind == "executes_twice" else 1):
-            answer = self.shell.run(payload)
-            entry["executed"] += not answer.startswith(("Error", "Unrecognised", "Usage", "Subcommand"))
-            if fault.kind != "answer_lost":
-                entry["answer"] = answer.strip()
-                self._client.publish(f"{self._prefix}client/{client_id}/response/{command_id}", answer, qos=1)
-        self._tell(self._changed(AT_ONCE))
-
-    def _befallen(self) -> Fault:
-        fault = self.fault
-        if fault.times == 0:
-            self.set_fault("none", 0.0, -1)
-            return self.fault
-        if fault.times > 0:
-            fault.times -= 1
-        return fault
-
-    def _tick(self) -> None:
-        """Changed readings by the interval ladder, all of them every 20 minutes."""
-        now, pace = time.monotonic(), self.settings.pace
-        self._clients = {name: until for name, until in self._clients.items() if until > now}
-        state = "on" if self.car.on else "charging" if self.car.charging else "connected"
-        if state == "connected" and not self._clients:
-            state = "idle" if self.car.seen_locked else "awake"
-        if now - self._all_at >= ALL_S * pace:
-            self._tell_all()
-        elif now - self._changed_at >= INTERVALS_S[state] * pace:
-            self._changed_at = now
-            self._tell(self._changed(("",)))
-
-    def _changed(self, prefixes: tuple[str, ...]) -> dict[str, str]:
-        return {
-            name: value
-            for name, value in metrics(self.car).items()
-            if name.startswith(prefixes) and self._said.get(name) != value
-        }
-
-    def _tell_all(self) -> None:
-        self._all_at = self._changed_at = time.monotonic()
-        self._tell(metrics(self.car), events=False)
-
-    def _tell(self, values: dict[str, str], *, events: bool = True) -> None:
-        for name, value in values.items():
-            changed = self._said.get(name) != value
-            self._said[name] = value
-            self._client.publish(f"{self._prefix}metric/{name.replace('.', '/')}", value, qos=0, retain=True)
-            event = EVENTS.get((name, value))
-            if events and changed and event:
-                self._client.publish(f"{self._prefix}event", event, qos=0)
-                self._client.publish(f"{self._prefix}event/{event.replace('.', '/')}", "", qos=0)
-                self._notify(event)
-
-    def _notify(self, event: str) -> None:
-        """A charge that ended: news when full, an alert when it was stopped."""
-        if event == "vehicle.charge.stop":
-            kind = "info/charge/done" if self.car.charge_state == "done" else "alert/charge/stopped"
-            self._client.publish(f"{self._prefix}notify/{kind}", self.shell.run("stat"), qos=1)
-
-
-def _asked(name: str, patterns: str) -> bool:
-    wanted = patterns.split(",")
-    return any(name.startswith(each[:-1]) if each.endswith("*") else name == each for each in wanted)
+    def _on_message(self, _client: Client, _user: Any, message: MQTTMessage) -> None:
+        with self._guard:
+            self.firmware.hear(message.topic, message.payload.decode("utf-8", "replace"))
 
 
 def _no_delay(_client: Client, _user: Any, sock: Any) -> None:

@@ -1,26 +1,27 @@
 """The hand that moves the simulated cars: HTTP on loopback, outside of MQTT.
 
-GET  /state                      every box        GET /boxes/{username}/state | /log
+GET  /state                      every box        GET /boxes/{username}/state | /log | /recent
+GET  /verbs                      what can be done to each, with its values
 POST /boxes                      {username, password, vehicle, vin, profile, pin?, ...}   adds a box
 DELETE /boxes/{username}         takes it away
-POST /boxes/{username}/{verb}    drive {km, minutes?} doors {fl: open|closed} keys {in_glove_box}
-                                 ignition {on} plug {plugged} battery {percent} position {latitude, longitude}
-                                 lock {locked} jam {jammed, lag_s?} pass {minutes}
-                                 fault {kind, seconds?, times?}
+POST /boxes/{username}/{verb}    a verb of `carbox/simulator/verbs.py` with its values
 POST /stop                       ends the process
 """
 
 import json
 import threading
 from collections.abc import Callable
-from functools import partial
+from dataclasses import fields
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from carbox.simulator import verbs
 from carbox.simulator.box import BoxSettings, SimBox
-from carbox.simulator.car import Car, Impossible
-from carbox.simulator.profiles import PROFILES
+from carbox.simulator.car import Impossible
+from carbox.simulator.clock import HastenedClock
+
+SETTINGS = frozenset(one.name for one in fields(BoxSettings))
 
 
 class Fleet:
@@ -34,24 +35,24 @@ class Fleet:
 
     def add(self, wanted: dict[str, Any]) -> SimBox:
         """Start a box; one of the same name is replaced, as if its configuration were changed."""
-        settings = BoxSettings(
-            host=wanted.get("host", self._host),
-            port=int(wanted.get("port", self._port)),
-            username=wanted["username"],
-            password=wanted["password"],
-            vehicle=wanted.get("vehicle", "CAR"),
-            client_id=wanted.get("client_id", ""),
-            keep_alive_s=int(wanted.get("keep_alive_s", 60)),
-            pace=float(wanted.get("pace", self._pace)),
-        )
-        profile = PROFILES[wanted.get("profile", "DEMO")]
-        car = Car(profile, wanted.get("vin", "WME4533911K000000"))
-        box = SimBox(settings, car, wanted.get("pin", "4711"))
+        given: dict[str, Any] = {"host": self._host, "port": self._port}
+        settings = BoxSettings(**given | {name: wanted[name] for name in wanted if name in SETTINGS})
+        box = SimBox(settings, HastenedClock(float(wanted.get("pace", self._pace))))
         self.remove(settings.username)
         with self._guard:
             self.boxes[settings.username] = box
         box.start()
         return box
+
+    def move(self, username: str, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The state after it. Raises LookupError, ValueError or Impossible."""
+        box = self.boxes[username]
+        if verb not in verbs.VERBS:
+            raise LookupError(verb)
+        box.move(lambda firmware: verbs.move(firmware, verb, body))
+        if verb == "fault" and body["kind"] in {"none", "reconnect"}:
+            box.try_again()
+        return box.state()
 
     def remove(self, username: str) -> bool:
         with self._guard:
@@ -63,54 +64,6 @@ class Fleet:
     def stop(self) -> None:
         for username in list(self.boxes):
             self.remove(username)
-
-
-def _drive(box: SimBox, body: dict[str, Any]) -> None:
-    was_on = box.car.on
-    box.do(lambda: box.car.drive(float(body["km"])))
-    box.do(lambda: box.car.pass_time(float(body.get("minutes", 0))))
-    if not was_on:
-        box.do(lambda: box.car.ignite(on=False))
-
-
-def _doors(box: SimBox, body: dict[str, Any]) -> None:
-    for door, how in body.items():
-        if how not in {"open", "closed"}:
-            raise ValueError("a door is open or closed")
-        box.do(partial(box.car.set_door, door, is_open=how == "open"))
-
-
-def _setting(name: str, key: str, kind: Callable[[Any], Any]) -> Callable[[SimBox, dict[str, Any]], None]:
-    return lambda box, body: box.do(lambda: setattr(box.car, name, kind(body[key])))
-
-
-def _position(box: SimBox, body: dict[str, Any]) -> None:
-    for name in ("latitude", "longitude"):
-        _setting(name, name, float)(box, body)
-
-
-def _jam(box: SimBox, body: dict[str, Any]) -> None:
-    _setting("jammed", "jammed", bool)(box, {"jammed": body.get("jammed", box.car.jammed)})
-    _setting("lag_s", "lag_s", float)(box, {"lag_s": body.get("lag_s", box.car.lag_s)})
-
-
-def _fault(box: SimBox, body: dict[str, Any]) -> None:
-    box.set_fault(body["kind"], float(body.get("seconds", 1.0)), int(body.get("times", -1)))
-
-
-VERBS: dict[str, Callable[[SimBox, dict[str, Any]], None]] = {
-    "drive": _drive,
-    "doors": _doors,
-    "keys": _setting("keys_in_glove_box", "in_glove_box", bool),
-    "ignition": lambda box, body: box.do(lambda: box.car.ignite(on=bool(body["on"]))),
-    "plug": lambda box, body: box.do(lambda: box.car.plug(plugged=bool(body["plugged"]))),
-    "battery": _setting("percent", "percent", float),
-    "position": _position,
-    "lock": lambda box, body: box.do(lambda: box.car.turn_lock(locked=bool(body["locked"]))),
-    "jam": _jam,
-    "pass": lambda box, body: box.do(lambda: box.car.pass_time(float(body["minutes"]))),
-    "fault": _fault,
-}
 
 
 class Control(BaseHTTPRequestHandler):
@@ -142,8 +95,6 @@ class Control(BaseHTTPRequestHandler):
             status, answer = HTTPStatus.CONFLICT, {"problem": str(problem)}
         except (ValueError, TypeError, AttributeError) as problem:
             status, answer = HTTPStatus.UNPROCESSABLE_ENTITY, {"problem": str(problem)}
-        except TimeoutError:
-            status, answer = HTTPStatus.GATEWAY_TIMEOUT, {"problem": "the box is busy"}
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -155,11 +106,12 @@ class Control(BaseHTTPRequestHandler):
         fleet = self.server.fleet
         if path in (["state"], ["boxes"]):
             return {name: box.state() for name, box in list(fleet.boxes.items())}
+        if path == ["verbs"]:
+            return {name: {"takes": verb.takes, "says": verb.says} for name, verb in verbs.VERBS.items()}
         _boxes, username, what = path if len(path) == 3 else ("", "", "")
         box = fleet.boxes[username]
-        if what not in {"state", "log"}:
-            raise LookupError(what)
-        return box.state() if what == "state" else list(box.log)
+        looks: dict[str, Callable[[], Any]] = {"state": box.state, "log": box.log, "recent": box.recent}
+        return looks[what]()
 
     def _posted(self, path: list[str], body: dict[str, Any]) -> Any:
         fleet = self.server.fleet
@@ -169,13 +121,7 @@ class Control(BaseHTTPRequestHandler):
         if path == ["boxes"]:
             return fleet.add(body).state()
         _boxes, username, verb = path if len(path) == 3 else ("", "", "")
-        box = fleet.boxes[username]
-        move = VERBS[verb]
-        try:
-            move(box, body)
-        except KeyError as missing:
-            raise ValueError(f"missing: {missing}") from missing
-        return box.state()
+        return fleet.move(username, verb, body)
 
     def _deleted(self, path: list[str], _body: dict[str, Any]) -> Any:
         if not self.server.fleet.remove(path[-1]):

@@ -44,7 +44,7 @@ class Simulator:
             raise ControlRefused(refused.code, problem) from None
 
     def add(self, username: str, password: str, **more: Any) -> None:
-        """`more`: vehicle, vin, profile, pin, client_id, keep_alive_s, pace. Raises TimeoutError."""
+        """`more`: other settings of a box, and `pace`. Raises TimeoutError."""
         self.call("POST", "boxes", username=username, password=password, **more)
         ends = time.monotonic() + CONNECTED_WITHIN_S
         while not self.state(username)["connected"]:
@@ -56,7 +56,7 @@ class Simulator:
         self.call("DELETE", f"boxes/{username}")
 
     def move(self, username: str, verb: str, **body: Any) -> Any:
-        """A verb of `carbox/simulator/control.py`; returns the state after it."""
+        """A verb of `carbox/simulator/verbs.py`; returns the state after it."""
         return self.call("POST", f"boxes/{username}/{verb}", **body)
 
     def fault(self, username: str, kind: str, **more: Any) -> None:

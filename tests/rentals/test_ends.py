@@ -173,7 +173,7 @@ def test_a_pause_answered_late_is_a_pause(scene: Scene) -> None:
 def test_a_lock_that_expired_unsent_is_not_a_right_that_ended(scene: Scene) -> None:
     out(scene)
     asked = locks(scene)
-    asked.expires_at = clock.now() - timedelta(seconds=1)
+    session.get_one(Command, asked.id).expires_at = clock.now() - timedelta(seconds=1)
     session.commit()
     assert claim(asked.id, "here") is Claim.EXPIRED
 

@@ -129,7 +129,7 @@ def make_uninsurable(scene: Scene) -> None:
 
 
 def open_a_command(scene: Scene) -> None:
-    doing(commands.create, scene.car, scene.box, "ping", "driver", scene.caller(), scene.rental)
+    doing(commands.create, scene.car, scene.box.id, "ping", "driver", scene.caller(), scene.rental)
 
 
 def silence_box(scene: Scene) -> None:
