@@ -1,5 +1,6 @@
 """The charge watch: from six hours before a rental whoever holds the car is told while a cable can still mend it."""
 
+import math
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -26,8 +27,9 @@ def watch(rental_id: str) -> None:
     if rental.stands is not State.BOOKED or now >= rental.from_at:
         return
     _judge(car, rental)
-    if now + AGAIN <= rental.from_at - UNTIL:
-        deadlines.at("charge_watch", rental.id, now + AGAIN)
+    further = math.ceil((rental.from_at - now) / AGAIN) - 1
+    if further * AGAIN >= UNTIL:
+        deadlines.at("charge_watch", rental.id, rental.from_at - further * AGAIN)
 
 
 def _judge(car: Car, rental: Rental) -> None:
