@@ -79,7 +79,7 @@ def falls(rests: Sequence[Rest], held: Sequence[Held]) -> list[Fall]:
         before = left or _last(rests, one.from_at)
         after = _last(rests, one.to_at, since=one.from_at)
         if after is None and one.to_at is not None:  # it never rested in their hands: as they left it
-            after = _first(rests, one.to_at)
+            after = _first(rests, one.to_at, one.to_at + (one.to_at - one.from_at))
         if before is None or after is None:
             continue
         left = after
@@ -97,5 +97,6 @@ def _last(rests: Sequence[Rest], until: datetime | None, since: datetime | None 
     return within[-1] if within else None
 
 
-def _first(rests: Sequence[Rest], at: datetime) -> Rest | None:
-    return next((one for one in rests if one.at >= at), None)
+def _first(rests: Sequence[Rest], since: datetime, until: datetime) -> Rest | None:
+    """The first rest after a custody; one that comes later than that had lasted says more of the next holder."""
+    return next((one for one in rests if since <= one.at <= until), None)

@@ -125,6 +125,16 @@ def test_a_car_that_never_rested_in_their_hands_is_judged_as_they_left_it() -> N
     assert [(one.rental, one.volts) for one in found] == [("ren_1", 0.3)]
 
 
+def test_a_moment_in_the_owners_hands_is_not_blamed_for_what_the_next_driver_did() -> None:
+    held = [
+        Held("ren_1", AT - DAY, AT + HOUR),
+        Held(None, AT + HOUR, AT + HOUR + timedelta(minutes=5)),
+        Held("ren_2", AT + HOUR + timedelta(minutes=5), None),
+    ]
+    found = twelve_volt.falls(rests(12.6, 12.1, 11.9), held)
+    assert [(one.rental, one.volts) for one in found] == [("ren_2", 0.7)]
+
+
 # -- what a box has proved -------------------------------------------------------------------------------------------
 
 
