@@ -232,7 +232,6 @@ def _tell(life: Life, car: Vehicle, at: datetime, *, lent: bool) -> None:
     life.told[at] = Now(
         at=at,
         charge_percent=percent,
-        plugged=car.plugged,
         charging=car.flows,
         charge_kw=kw,
         capacity_kwh=life.model.kwh,

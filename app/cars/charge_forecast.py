@@ -47,11 +47,13 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What the box said last: `charge_kw` at the socket, `percent_per_km` by the car's own estimate of its range."""
+    """What the box said last: `charge_kw` at the socket, `percent_per_km` by the car's own estimate of its range.
+
+    A car on the cable that takes nothing (a timer, a full battery, a dead socket) is not expected to take anything.
+    """
 
     at: datetime
     charge_percent: float
-    plugged: bool | None = None
     charging: bool | None = None
     charge_kw: float | None = None
     capacity_kwh: float | None = None

@@ -80,7 +80,6 @@ def _now(box: Box) -> Now | None:
     return Now(
         at=datetime.fromisoformat(reading["at"]),
         charge_percent=percent,
-        plugged=value("plugged"),
         charging=value("charging"),
         charge_kw=value("charge_kw"),
         capacity_kwh=value("capacity_kwh"),

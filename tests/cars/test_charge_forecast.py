@@ -9,8 +9,8 @@ from app.cars.charge_forecast import Habits, Now, Sample, Use, charged_since_use
 
 AT = datetime(2027, 3, 1, 8, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ASLEEP = Now(AT, 60.0, plugged=False, charging=False, percent_per_km=0.6)
-CHARGING = Now(AT, 40.0, plugged=True, charging=True, charge_kw=4.6, capacity_kwh=17.0)
+ASLEEP = Now(AT, 60.0, charging=False, percent_per_km=0.6)
+CHARGING = Now(AT, 40.0, charging=True, charge_kw=4.6, capacity_kwh=17.0)
 HABITS = Habits(drain_per_day=1.0, charge_per_hour=20.0, use_per_hour=5.0, plugs_after_use=0.0)
 
 
