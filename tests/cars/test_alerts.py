@@ -1,17 +1,18 @@
 """Alerts from what a box says: each told once to whoever holds the car, then to the owner, and anew after it cleared."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app import due
 from app.cars import alerts, custody, hourly, reachability, readings
 from app.cars.models import Car, HourlyReading, Reachability
 from app.kit import clock
-from app.kit.db import session, transactional
+from app.kit.db import db, session, transactional
 from app.kit.deadlines import Deadline
 from app.kit.facts import FactRow
 from carbox.box import BoxState, Reading
@@ -135,6 +136,23 @@ def test_what_the_broker_kept_raises_no_alert(scene: Scene) -> None:
     readings.take(scene.box.username, BoxState({"charge_percent": kept}))
     session.expire_all()
     assert standing(scene) == set()
+
+
+def test_a_reading_that_changes_nothing_costs_no_further_statement(scene: Scene) -> None:
+    heard(scene, charge_percent=15.0, door_rr=True, drivable=False)
+    username, said = scene.box.username, []
+    again = Reading("charge_percent", 15.0, clock.real_now(), retained=False)
+    count = partial(event.listens_for, db.engine, "before_cursor_execute")
+
+    @count()
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        said.append(statement.split()[0])
+
+    try:
+        readings.take(username, BoxState({"charge_percent": again}))
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    assert said == ["SELECT", "SELECT", "UPDATE"]
 
 
 # -- doors -----------------------------------------------------------------------------------------------------------
