@@ -1,7 +1,6 @@
 """Alerts from what a box says: each told once to whoever holds the car, then to the owner, and anew after it cleared."""
 
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -142,12 +141,11 @@ def test_a_reading_that_changes_nothing_costs_no_further_statement(scene: Scene)
     heard(scene, charge_percent=15.0, door_rr=True, drivable=False)
     username, said = scene.box.username, []
     again = Reading("charge_percent", 15.0, clock.real_now(), retained=False)
-    count = partial(event.listens_for, db.engine, "before_cursor_execute")
 
-    @count()
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        said.append(statement.split()[0])
+        said.append(statement.split(maxsplit=1)[0])
 
+    event.listen(db.engine, "before_cursor_execute", note)
     try:
         readings.take(username, BoxState({"charge_percent": again}))
     finally:
