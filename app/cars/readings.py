@@ -69,7 +69,6 @@ def take(username: str, delta: BoxState) -> None:
         box.connected = connected
     merge(box, delta, now)
     if speaks:
-        _note_proofs(box, before, delta, now)
         alerts.look(box, before, now)
 
 
@@ -82,7 +81,8 @@ def _speaks(delta: BoxState) -> bool:
 
 
 def merge(box: Box, delta: BoxState, now: datetime) -> None:
-    """Overwrite what is known by what just came."""
+    """Overwrite what is known by what just came, and note what that proves of the box."""
+    _note_proofs(box, delta, now)
     state = dict(box.state)
     for name, reading in as_json(delta, now).items():
         if reading["at"] is not None or state.get(name, {}).get("at") is None:
@@ -90,10 +90,10 @@ def merge(box: Box, delta: BoxState, now: datetime) -> None:
     box.state = state
 
 
-def _note_proofs(box: Box, before: alerts.Before, delta: BoxState, now: datetime) -> None:
+def _note_proofs(box: Box, delta: BoxState, now: datetime) -> None:
     """What the box was seen to report, for the owner who has paired it."""
     optimistic = bool(box.config.get("optimistic_lock"))
-    found = capabilities.seen(before.state, delta, optimistic_lock=optimistic)
+    found = capabilities.seen(box.state, delta, optimistic_lock=optimistic)
     proved = capabilities.merged(box.capabilities, found, z(now))
     if proved is not None:
         box.capabilities = proved

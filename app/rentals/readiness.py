@@ -246,7 +246,7 @@ def _plugged(car: Car, box: Box | None, seen: Any, asked: Asked) -> Condition:
     below = (car.charge_rule or {}).get("plug_below")
     percent = readings.value(box, "charge_percent")
     if below is None or percent is None or percent >= below:
-        return Condition("plugged", met=True)
+        return Condition("plugged", met=True, observed_at=readings.instant(box, "charge_percent"))
     return Condition(
         "plugged",
         bool(seen) if seen is not None else asked.plugged_in is True,

@@ -10,11 +10,12 @@ from app.cars import charge_plan, hourly
 from app.cars.watch import Seen
 from app.kit import clock
 from app.kit.db import session
-from app.rentals import cancel
+from app.rentals import cancel, outcome
 from tests.cars.test_alerts import heard, lent
 from tests.cars.test_look import asks
 from tests.coverage.factories import doing
 from tests.rentals.scene import Scene, make
+from tests.rentals.test_ends import done
 from tests.rentals.test_start_check import booked
 
 HOUR = timedelta(hours=1)
@@ -117,6 +118,13 @@ def test_the_owner_sees_what_her_box_was_really_seen_to_report(app: Flask, scene
     assert not proved & set(found["unseen"])
     assert "trunk" in found["unseen"]
     asks(app, scene.max)("GET", path, want=403)
+
+
+def test_what_comes_with_the_answer_to_a_command_proves_as_much(app: Flask, scene: Scene) -> None:
+    outcome.apply(scene.unlock().id, done(locked=False))
+    heard(scene, locked=False)
+    session.expire_all()
+    assert scene.box.capabilities["locked"]["evidence"] == "strong"
 
 
 def test_stated_distances_of_other_rentals_count_in_the_forecast(app: Flask, scene: Scene) -> None:
