@@ -8,21 +8,22 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar, cast
 
+import psycopg
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
+from psycopg.rows import namedtuple_row
 from sqlalchemy import (
     BigInteger,
     Date,
     DateTime,
     Dialect,
     Engine,
-    Executable,
     Integer,
     MetaData,
-    Row,
     Text,
+    TextClause,
     Uuid,
     create_engine,
     event,
@@ -202,33 +203,61 @@ def constraint(error: DBAPIError) -> str | None:
     return getattr(diagnosis, "constraint_name", None)
 
 
-def read(statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
-    """A hot read: one statement in autocommit, outside the session. Never inside a transaction."""
+def read(statement: TextClause, parameters: dict[str, Any] | None = None) -> Sequence[Any]:
+    """A hot read: one statement in autocommit, outside the session; rows are named tuples. Never inside a transaction.
+
+    The driver runs it by itself: SQLAlchemy's execution around it took longer than PostgreSQL did.
+    """
     if in_transaction():
-        raise RuntimeError("read inside a transaction: it would want a second connection of the same pool")
-    with autocommit_engine().connect() as connection:
-        rows: Sequence[Row[Any]] = connection.execute(statement, parameters or {}).all()
-        return rows
+        raise RuntimeError("read inside a transaction: it would not see what that transaction wrote")
+    try:
+        return _rows(autocommit_engine(), _spelt(statement), parameters)
+    except psycopg.Error as error:
+        raise DBAPIError.instance("a read", {}, error, psycopg.Error, hide_parameters=True) from error
 
 
-def autocommit_engine() -> Any:
-    return db.engine.execution_options(isolation_level="AUTOCOMMIT")
+def _rows(engine: Engine, statement: bytes, parameters: dict[str, Any] | None) -> Sequence[Any]:
+    """A connection that broke since its last use, as all do when the server is restarted, is found out by using it: the
+    statement only reads, so it is sent once more on a new one.
+    """
+    for last in (False, True):
+        held = engine.raw_connection()
+        try:
+            cursor = held.cursor(row_factory=namedtuple_row)
+            cursor.execute(statement, parameters)
+            return cursor.fetchall()
+        except psycopg.OperationalError:
+            if last or not cast("psycopg.Connection[Any]", held.dbapi_connection).closed:
+                raise
+        finally:
+            held.close()
+        engine.dispose()
+    raise AssertionError
 
 
-def apart_engine() -> Engine:
-    """A few connections for what must go on while requests hold all of the pool's: signing keys, limits on secrets."""
-    found: Engine | None = current_app.extensions.get("glovebox-apart")
+@functools.lru_cache(maxsize=256)
+def _spelt(statement: TextClause) -> bytes:
+    """The statement as the driver wants it: `%(name)s` for `:name`."""
+    return str(statement.compile(dialect=db.engine.dialect)).encode()
+
+
+def autocommit_engine() -> Engine:
+    """Connections apart for single statements: hot reads, and what must go on while requests hold all of the pool's
+    (signing keys, limits on secrets). None waits for anything while it is held, so they cannot starve each other.
+    """
+    found: Engine | None = current_app.extensions.get("glovebox-autocommit")
     if found is None:
         found = create_engine(
             db.engine.url,
             isolation_level="AUTOCOMMIT",
-            pool_size=2,
-            max_overflow=2,
+            pool_size=current_app.extensions["glovebox"].settings.pool_size,
+            max_overflow=0,
             pool_recycle=600,
+            pool_reset_on_return=None,  # nothing is left open on them, and a rollback is a call for each read
             hide_parameters=True,
             connect_args={"application_name": "glovebox"},
         )
-        current_app.extensions["glovebox-apart"] = found
+        current_app.extensions["glovebox-autocommit"] = found
     return found
 
 
@@ -236,7 +265,7 @@ def dispose() -> None:
     """Close every connection of this process's pools."""
     session.remove()
     db.engine.dispose()
-    apart: Engine | None = current_app.extensions.pop("glovebox-apart", None)
+    apart: Engine | None = current_app.extensions.pop("glovebox-autocommit", None)
     if apart is not None:
         apart.dispose()
 

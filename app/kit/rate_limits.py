@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Model, apart_engine, in_transaction
+from app.kit.db import Model, autocommit_engine, in_transaction
 from app.kit.errors import RateLimited
 
 _limiter = FixedWindowRateLimiter(MemoryStorage())
@@ -55,7 +55,7 @@ def allow_secret(name: str, subject: str, limit: tuple[int, int]) -> None:
     most, seconds = limit
     now = real_now()
     start = datetime.fromtimestamp(now.timestamp() // seconds * seconds, now.tzinfo)
-    with apart_engine().connect() as connection:
+    with autocommit_engine().connect() as connection:
         used = connection.execute(
             _COUNT, {"name": name, "subject": subject[:300], "start": start}
         ).scalar_one()
