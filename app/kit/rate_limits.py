@@ -1,12 +1,11 @@
 """How often one may ask. Limits that protect secrets count in the database, the others in each process."""
 
+import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from flask import g, request
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,7 +13,35 @@ from app.kit.clock import real_now
 from app.kit.db import Model, autocommit_engine, in_transaction
 from app.kit.errors import RateLimited
 
-_limiter = FixedWindowRateLimiter(MemoryStorage())
+SWEEP_S = 60.0
+
+
+class Windows:
+    """Calls in fixed windows, each beginning with its first call; what has run out is swept once a minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._open: dict[tuple[str, str, int], tuple[int, float]] = {}
+        self._swept = clock()
+
+    def hit(self, name: str, subject: str, seconds: int) -> tuple[int, float]:
+        """Count a call: the calls of its window so far, and the seconds until that ends."""
+        now, key = self._clock(), (name, subject, seconds)
+        with self._lock:
+            if now - self._swept > SWEEP_S:
+                self._open = {key: window for key, window in self._open.items() if window[1] > now}
+                self._swept = now
+            count, ends = self._open.get(key, (0, 0.0))
+            if ends <= now:
+                count, ends = 0, now + seconds
+            self._open[key] = count + 1, ends
+        return count + 1, ends - now
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+
+_windows = Windows()
 
 
 class RateCount(Model):
@@ -33,13 +60,11 @@ def address() -> str:
 
 def allow(name: str, subject: str, limit: tuple[int, int]) -> None:
     """Count one call in this process; over the limit is 429."""
-    count, seconds = limit
-    item = RateLimitItemPerSecond(count, seconds, namespace=name)
-    passed = _limiter.hit(item, subject)
-    reset, remaining = _limiter.get_window_stats(item, subject)
-    _remember(name, count, seconds, remaining, max(0, int(reset - time.time())))
-    if not passed:
-        refuse(max(1, int(reset - time.time())))
+    most, seconds = limit
+    used, left = _windows.hit(name, subject, seconds)
+    _remember(name, most, seconds, max(0, most - used), int(left))
+    if used > most:
+        refuse(max(1, int(left)))
 
 
 _COUNT = text(
