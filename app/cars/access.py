@@ -71,6 +71,23 @@ def may_see(car: str, person: str) -> Car:
     return found
 
 
+SEEN = """
+  select c.no, exists (select 1 from mine where mine.community_id = c.community_id and mine.role in ('owner', 'manager'))
+    or c.owner_id is not distinct from :person as runs
+  from cars c where c.id = :car and c.removed_at is null and (c.owner_id = :person
+    or exists (select 1 from mine where mine.community_id = c.community_id)
+    or exists (select 1 from car_shares s join mine on mine.community_id = s.community_id
+      where s.car_id = c.id and s.ended_at is null))
+"""
+"""`may_see` and `runs` for hot reads: the car's number and whether the person runs it, or no row; with MINE before it."""
+
+MINE = """
+  select m.community_id, m.fare, m.role from memberships m join communities c on c.id = m.community_id
+  where m.person_id = :person and m.ended_at is null and not m.blocked and c.ended_at is null
+"""
+"""The memberships through which the person sees cars."""
+
+
 def runners(car: Car) -> list[str]:
     """The people who are told as owner."""
     if car.owner_id is not None:
