@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import Row, TextClause, text
 
+from app.cars.access import MINE
 from app.cars.terms import DEFAULTS, tariff
 from app.kit.db import bare, read
 from app.kit.http import to_cursor, uncursor
@@ -17,11 +18,8 @@ from payments.pricing import Fare, Price, estimate
 EARTH_KM = 6371.0
 BLUR_KM = 0.5
 RADIUS_KM = 50
-_PICKED = """
-with mine as materialized (
-  select m.community_id, m.fare, m.role from memberships m join communities c on c.id = m.community_id
-  where m.person_id = :person and m.ended_at is null and not m.blocked and c.ended_at is null
-), seen as materialized (
+_PICKED = f"""
+with mine as materialized ({MINE}), seen as materialized (
   select distinct on (car_id) car_id, community_id, fare, rank from (
     select c.id as car_id, null::uuid as community_id, 'free' as fare, 0 as rank from cars c
       where c.owner_id = :person and c.removed_at is null
@@ -42,7 +40,7 @@ with mine as materialized (
   and (cast(:fare as text) is null or seen.fare = :fare)
   and (cast(:range_km as int) is null or :range_km <= (select cast(b.state->'range_km'->>'value' as float) from boxes b
     where b.car_id = c.id and b.removed_at is null and b.replaces_id is null))
-"""
+"""  # noqa: S608 the part is a constant of ours
 _FREE = """
   and not c.unsafe
   and (select o.spans @> tstzrange(:free_from, :free_to, '[)') from offers o where o.car_no = c.no)
