@@ -99,26 +99,19 @@ def find_cars(query: dict[str, Any]) -> Answer:
 
 def found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, Any]:
     shown = represent(
-        _Row(row), exact=row.rank < 2 and row.owner_id is not None, has_box=row.box_id is not None
+        row._replace(
+            id=f"car_{row.id.hex}",
+            owner_id=f"per_{row.owner_id.hex}" if row.owner_id else None,
+            community_id=f"com_{row.community_id.hex}" if row.community_id else None,
+        ),
+        exact=row.rank < 2 and row.owner_id is not None,
+        has_box=row.box_id is not None,
     )
     shown["total"] = find.total(row, *span) if span[0] else None
     shown["distance_km"] = round(find.distance_km(row, query["near"]), 1) if query.get("near") else None
     shown["through"] = f"com_{row.through.hex}" if row.through else None
     shown["fare"] = row.fare
     return shown
-
-
-class _Row:
-    """A row of the hot query with ids spelt as everywhere else."""
-
-    def __init__(self, row: Any) -> None:
-        self._row = row
-        self.id = f"car_{row.id.hex}"
-        self.owner_id = f"per_{row.owner_id.hex}" if row.owner_id else None
-        self.community_id = f"com_{row.community_id.hex}" if row.community_id else None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._row, name)
 
 
 @routes.add("GET", ONE, summary="A car", returns=schemas.Car, etag=True)
