@@ -15,7 +15,6 @@ import psycopg
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
 from psycopg.rows import namedtuple_row
-from psycopg.types.json import set_json_loads
 from sqlalchemy import (
     BigInteger,
     Date,
@@ -283,13 +282,8 @@ def autocommit_engine() -> Engine:
             json_deserializer=orjson.loads,
             connect_args={"application_name": "glovebox"},
         )
-        event.listen(found, "connect", _read_json_fast)
         current_app.extensions["glovebox-autocommit"] = found
     return found
-
-
-def _read_json_fast(connection: Any, _record: object) -> None:
-    set_json_loads(orjson.loads, connection)
 
 
 def dispose() -> None:
