@@ -95,6 +95,12 @@ def may_see(car: str, person: str) -> Car:
     return found
 
 
+MINE = """
+  select m.community_id, m.fare, m.role from memberships m join communities c on c.id = m.community_id
+  where m.person_id = :person and m.ended_at is null and not m.blocked and c.ended_at is null
+"""
+"""The memberships through which the person sees cars."""
+
 SEEN = """
   select c.no, exists (select 1 from mine where mine.community_id = c.community_id and mine.role in ('owner', 'manager'))
     or c.owner_id is not distinct from :person as runs
@@ -104,12 +110,6 @@ SEEN = """
       where s.car_id = c.id and s.ended_at is null))
 """
 """`may_see` and `runs` for hot reads: the car's number and whether the person runs it, or no row; with MINE before it."""
-
-MINE = """
-  select m.community_id, m.fare, m.role from memberships m join communities c on c.id = m.community_id
-  where m.person_id = :person and m.ended_at is null and not m.blocked and c.ended_at is null
-"""
-"""The memberships through which the person sees cars."""
 
 
 def runners(car: Car) -> list[str]:

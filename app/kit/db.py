@@ -269,21 +269,24 @@ def autocommit_engine() -> Engine:
     (signing keys, limits on secrets). None waits for anything while it is held, so they cannot starve each other.
     """
     found: Engine | None = current_app.extensions.get("glovebox-autocommit")
-    if found is None:
-        found = create_engine(
-            db.engine.url,
-            isolation_level="AUTOCOMMIT",
-            pool_size=current_app.extensions["glovebox"].settings.pool_size,
-            max_overflow=0,
-            pool_use_lifo=True,
-            pool_recycle=600,
-            pool_reset_on_return=None,  # nothing is left open on them, and a rollback is a call for each read
-            hide_parameters=True,
-            json_deserializer=orjson.loads,
-            connect_args={"application_name": "glovebox"},
-        )
-        current_app.extensions["glovebox-autocommit"] = found
-    return found
+    if found is not None:
+        return found
+    made = create_engine(
+        db.engine.url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=current_app.extensions["glovebox"].settings.pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,
+        pool_recycle=600,
+        pool_reset_on_return=None,  # nothing is left open on them, and a rollback is a call for each read
+        hide_parameters=True,
+        json_deserializer=orjson.loads,
+        connect_args={"application_name": "glovebox"},
+    )
+    kept: Engine = current_app.extensions.setdefault(
+        "glovebox-autocommit", made
+    )  # one, whichever thread was first
+    return kept
 
 
 def dispose() -> None:

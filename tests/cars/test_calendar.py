@@ -124,6 +124,6 @@ def test_a_car_without_windows_has_no_free_spans(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("length", [timedelta(0), -HOUR, timedelta(days=92, seconds=1)])
-def test_a_span_is_in_order_and_of_at_most_92_days(scene: Scene, length: timedelta) -> None:
+def test_a_span_is_in_order_and_of_at_most_92_days(app: Flask, length: timedelta) -> None:
     with pytest.raises(Validation):
-        calendar.of(scene.people["olga"], scene.own.id, DAY, DAY + length)
+        calendar.of(f"per_{'0' * 32}", f"car_{'0' * 32}", DAY, DAY + length)
