@@ -1,16 +1,15 @@
 """Who may see a car, who runs it, who may book it: the one place that answers it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, select
 
 from app.cars.models import Car, CarShare
 from app.communities import access as circles
 from app.communities.models import Membership
 from app.kit import clock
-from app.kit.db import PublicId, bare, read, session
+from app.kit.db import PublicId, session
 from app.kit.errors import NotAllowed, NotFound
 
 _LOCKED = (
@@ -96,30 +95,21 @@ def may_see(car: str, person: str) -> Car:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """A car somebody may see: its number, and whether they run it."""
+MINE = """
+  select m.community_id, m.fare, m.role from memberships m join communities c on c.id = m.community_id
+  where m.person_id = :person and m.ended_at is null and not m.blocked and c.ended_at is null
+"""
+"""The memberships through which the person sees cars."""
 
-    car_no: int
-    runs: bool
-
-
-_GLANCE = text(
-    "select c.no, coalesce(c.owner_id = :person, bool_or(m.community_id = c.community_id and m.role in ('owner', 'manager')"
-    " and not m.blocked), false) as runs, coalesce(bool_or(not m.blocked), false) as member"
-    " from cars c left join (memberships m join communities g on g.id = m.community_id and g.ended_at is null)"
-    " on m.person_id = :person and m.ended_at is null and (m.community_id = c.community_id or m.community_id in"
-    " (select s.community_id from car_shares s where s.car_id = c.id and s.ended_at is null))"
-    " where c.id = :car and c.removed_at is null group by c.id"
-)
-
-
-def glance(car: str, person: str) -> Glance:
-    """What `may_see` and `runs` say, in one look without a transaction, for what is read often. Raises NotFound."""
-    rows = read(_GLANCE, {"car": bare(car, "car"), "person": bare(person, "per")})
-    if not rows or not (rows[0].runs or rows[0].member):
-        raise NotFound
-    return Glance(rows[0].no, rows[0].runs)
+SEEN = """
+  select c.no, exists (select 1 from mine where mine.community_id = c.community_id and mine.role in ('owner', 'manager'))
+    or c.owner_id is not distinct from :person as runs
+  from cars c where c.id = :car and c.removed_at is null and (c.owner_id = :person
+    or exists (select 1 from mine where mine.community_id = c.community_id)
+    or exists (select 1 from car_shares s join mine on mine.community_id = s.community_id
+      where s.car_id = c.id and s.ended_at is null))
+"""
+"""`may_see` and `runs` for hot reads: the car's number and whether the person runs it, or no row; with MINE before it."""
 
 
 def runners(car: Car) -> list[str]:

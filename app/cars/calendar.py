@@ -6,20 +6,28 @@ from typing import Any
 from sqlalchemy import text
 
 from app.cars import access
-from app.kit.db import read
-from app.kit.errors import Validation
+from app.cars.models import CAR
+from app.kit.db import bare, read
+from app.kit.errors import NotFound, Validation
 
 LONGEST = timedelta(days=92)
-_KINDS = {"free": "free", "block": "blocked"}
-_SPANS = text(
-    "with span as (select tstzrange(:a, :b, '[)') as s), taken as (select kind, ref, during from occupancy, span"
-    " where car_no = cast(:car as int) and during && s),"
-    " busy as (select coalesce(range_agg(during) filter (where not isempty(during)), '{}') as m from taken)"
-    " select 'free' as kind, null as ref, lower(gap) as a, upper(gap) as b from (select unnest((tstzmultirange(s)"
-    " * coalesce((select spans from offers where car_no = cast(:car as int)), '{}'::tstzmultirange)) - m) as gap"
-    " from span, busy) as gaps union all"
-    " select kind, ref, lower(during * s), upper(during * s) from taken, span order by a"
+# The right to see it, and what is seen, of one snapshot. The first line is always there, if the car may be seen.
+_CALENDAR = text(f"""
+with mine as materialized ({access.MINE}), car as materialized ({access.SEEN}),
+span as (select tstzrange(:a, :b, '[)') as s),
+busy as materialized (
+  select x.kind, x.ref, x.during from car, span, occupancy x
+  where int4range(x.car_no, x.car_no, '[]') && int4range(car.no, car.no, '[]') and x.during && s
+), free as (
+  select unnest(tstzmultirange(s) * o.spans - coalesce((select range_agg(during) from busy), '{{}}')) as during
+  from car join offers o on o.car_no = car.no, span
 )
+select runs, null as kind, null as ref, cast(null as timestamptz) as a, cast(null as timestamptz) as b from car
+union all select null, 'free', null, lower(during), upper(during) from free
+union all select null, case kind when 'block' then 'blocked' else 'held' end, ref,
+  greatest(lower(during), :a), least(upper(during), :b) from busy
+order by a nulls first
+""")  # noqa: S608 the parts are constants of ours
 
 
 def of(person: str, car_id: str, from_at: datetime, to_at: datetime) -> list[dict[str, Any]]:
@@ -28,13 +36,12 @@ def of(person: str, car_id: str, from_at: datetime, to_at: datetime) -> list[dic
         raise Validation(
             errors=[{"parameter": "to", "code": "invalid", "detail": "After `from`, at most 92 days later."}]
         )
-    seen = access.glance(car_id, person)
+    values = {"person": bare(person, "per"), "car": bare(car_id, CAR), "a": from_at, "b": to_at}
+    rows = read(_CALENDAR, values)
+    if not rows:
+        raise NotFound
+    mine = rows[0].runs
     return [
-        {
-            "from_at": row.a,
-            "to_at": row.b,
-            "kind": _KINDS.get(row.kind, "held"),
-            "ref": row.ref if seen.runs else None,
-        }
-        for row in read(_SPANS, {"car": seen.car_no, "a": from_at, "b": to_at})
+        {"from_at": row.a, "to_at": row.b, "kind": row.kind, "ref": row.ref if mine else None}
+        for row in rows[1:]
     ]

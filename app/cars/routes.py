@@ -1,6 +1,5 @@
 """HTTP of cars: the vehicle, its windows, blocks, terms, box and state."""
 
-from types import SimpleNamespace
 from typing import Any
 
 from flask import Response, g
@@ -100,22 +99,19 @@ def find_cars(query: dict[str, Any]) -> Answer:
 
 def found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, Any]:
     shown = represent(
-        _spelt(row), exact=row.rank < 2 and row.owner_id is not None, has_box=row.box_id is not None
+        row._replace(
+            id=f"car_{row.id.hex}",
+            owner_id=f"per_{row.owner_id.hex}" if row.owner_id else None,
+            community_id=f"com_{row.community_id.hex}" if row.community_id else None,
+        ),
+        exact=row.rank < 2 and row.owner_id is not None,
+        has_box=row.box_id is not None,
     )
     shown["total"] = find.total(row, *span) if span[0] else None
     shown["distance_km"] = round(find.distance_km(row, query["near"]), 1) if query.get("near") else None
     shown["through"] = f"com_{row.through.hex}" if row.through else None
     shown["fare"] = row.fare
     return shown
-
-
-def _spelt(row: Any) -> SimpleNamespace:
-    """A row of the hot query with ids spelt as everywhere else."""
-    values = row._asdict()
-    values["id"] = f"car_{row.id.hex}"
-    values["owner_id"] = f"per_{row.owner_id.hex}" if row.owner_id else None
-    values["community_id"] = f"com_{row.community_id.hex}" if row.community_id else None
-    return SimpleNamespace(**values)
 
 
 @routes.add("GET", ONE, summary="A car", returns=schemas.Car, etag=True)

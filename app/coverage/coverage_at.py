@@ -8,6 +8,7 @@ from sqlalchemy import TextClause, text
 from app.cars.add import normalise
 from app.coverage import sealed
 from app.coverage.models import INS
+from app.kit import clock
 from app.kit.db import bare, read
 from app.kit.errors import Validation
 
@@ -34,8 +35,22 @@ _QUERY = (
     " order by c.from_at desc, c.id desc limit 1) v on true"
     " order by covered desc, w.car_no desc limit 1"
 )
+# As known now: the last sealed position, the clock and the answer in one statement, so of one snapshot.
+_NOW = (
+    "with head as materialized ({last})"
+    " select business_now() as now, head.position, head.sealed, q.* from (values (1)) one left join head on true"
+    " left join ({query}) q on true"
+)
 BY_PLATE: TextClause = text(_QUERY.format(which=_BY_PLATE))
 BY_VIN: TextClause = text(_QUERY.format(which=_BY_VIN))
+
+
+def _now(query: TextClause) -> TextClause:
+    of_head = query.text.replace(":position", "(select position from head)")
+    return text(_NOW.format(last=sealed.LAST, query=of_head))
+
+
+BY_PLATE_NOW, BY_VIN_NOW = _now(BY_PLATE), _now(BY_VIN)
 _DRIVER = text(
     "select p.name, p.birth_date, p.address, l.country, l.number_end from covers c"
     " join people p on p.id = c.driver_id left join licences l on l.person_id = p.id where c.id = :cover"
@@ -53,12 +68,13 @@ def ask(
     with_driver: bool = False,
 ) -> dict[str, Any]:
     """yes, no, or unknown where we have no such car or the insurer no business with it. Raises Validation."""
-    _check(plate, vin, country)
+    _check(at, plate, vin, country)
     values: dict[str, Any] = {"insurer": bare(insurer, INS), "at": at}
-    values |= {"vin": vin} if plate is None else {"plate": normalise(plate), "country": country}
-    known = sealed.head(as_of)
-    _check_known(at, known.now)
-    rows = read(BY_VIN if plate is None else BY_PLATE, values | {"position": known.position})
+    if plate is not None:
+        values |= {"plate": normalise(plate), "country": country}
+    else:
+        values |= {"vin": vin}
+    known, row = _now_known(values) if as_of is None else _then_known(values, as_of)
     answer = {
         "covered": "unknown",
         "at": at,
@@ -67,26 +83,40 @@ def ask(
         "plate": plate,
         "vin": vin,
     }
-    if not rows:
+    if row is None:
         return answer
-    return answer | _judged(rows[0], insurer, with_driver=with_driver)
+    return answer | _judged(row, insurer, with_driver=with_driver)
 
 
-def _check(plate: str | None, vin: str | None, country: str | None) -> None:
+def _now_known(values: dict[str, Any]) -> tuple[sealed.Head, Any]:
+    row = read(BY_PLATE_NOW if "plate" in values else BY_VIN_NOW, values)[0]
+    if values["at"] > row.now:
+        raise Validation(errors=[_FUTURE])
+    known = sealed.of(row.position, row.sealed, row.now)
+    return known, row if row.car_no is not None else None
+
+
+def _then_known(values: dict[str, Any], as_of: datetime) -> tuple[sealed.Head, Any]:
+    if values["at"] > clock.now():
+        raise Validation(errors=[_FUTURE])
+    known = sealed.head(as_of)
+    rows = read(BY_PLATE if "plate" in values else BY_VIN, {**values, "position": known.position})
+    return known, rows[0] if rows else None
+
+
+_FUTURE = {"parameter": "at", "code": "future", "detail": "Cover is known up to now."}
+
+
+def _check(at: datetime, plate: str | None, vin: str | None, country: str | None) -> None:
     errors = []
     if (plate is None) == (vin is None):
         errors.append({"parameter": "plate", "code": "invalid", "detail": "Give a plate or a VIN."})
     if plate is not None and country is None:
         errors.append({"parameter": "country", "code": "required", "detail": "A plate needs its country."})
+    if errors and at > clock.now():
+        errors.append(_FUTURE)
     if errors:
         raise Validation(errors=errors)
-
-
-def _check_known(at: datetime, now: datetime) -> None:
-    if at > now:
-        raise Validation(
-            errors=[{"parameter": "at", "code": "future", "detail": "Cover is known up to now."}]
-        )
 
 
 def _judged(row: Any, insurer: str, *, with_driver: bool) -> dict[str, Any]:

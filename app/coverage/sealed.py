@@ -5,17 +5,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import text
 
+from app.kit import clock
 from app.kit.db import read
 from app.kit.errors import Validation
 from app.kit.keys import settings
 from insurance.period import to_ms
 
 # Sealed in business time, as `at` and `as_of` are: the offset a fact was recorded with exists in demo and test alone.
-_LAST = text(
-    "select business_now() as now, f.position, f.sealed from (select 1) as one left join lateral"
-    " (select position, sealed_at + (at - recorded_at) as sealed from facts where position is not null"
-    " order by position desc limit 1) f on true"
+LAST = (
+    "select position, sealed_at + (at - recorded_at) as sealed from facts where position is not null"
+    " order by position desc limit 1"
 )
+_LAST = text(LAST)
 _AS_OF = text(
     "select position from facts where sealed_at < :as_of and position is not null"
     " order by sealed_at desc, position desc limit 1"
@@ -37,7 +38,6 @@ class Head:
 
     position: int
     as_of: datetime
-    now: datetime
 
 
 def head(as_of: datetime | None = None) -> Head:
@@ -45,18 +45,23 @@ def head(as_of: datetime | None = None) -> Head:
 
     Raises Validation for an `as_of` in the future.
     """
-    last = read(_LAST)[0]
-    if as_of is not None and as_of > last.now:
+    last = next(iter(read(_LAST)), None)
+    if as_of is not None and as_of > clock.now():
         raise Validation(
             errors=[{"parameter": "as_of", "code": "future", "detail": "Nobody knows that yet."}]
         )
-    if last.position is None:
-        return Head(0, as_of or last.now, last.now)
-    sealed = to_ms(last.sealed)
-    if as_of is None or as_of >= sealed:
-        return Head(last.position, sealed, last.now)
+    if last is None:
+        return Head(0, as_of or clock.now())
+    newest = of(last.position, last.sealed, last.sealed)
+    if as_of is None or as_of >= newest.as_of:
+        return newest
     then = read(_AS_OF_MOVED if settings().clock_may_move else _AS_OF, {"as_of": as_of + _MS})
-    return Head(then[0].position if then else 0, as_of, last.now)
+    return Head(then[0].position if then else 0, as_of)
+
+
+def of(position: int | None, sealed: datetime | None, now: datetime) -> Head:
+    """The head that LAST found; where nothing is sealed yet, the beginning, as of `now`."""
+    return Head(0, now) if position is None or sealed is None else Head(position, to_ms(sealed))
 
 
 def heads(*, upto: int, most: int) -> list[dict[str, object]]:

@@ -1,14 +1,21 @@
-"""Who is calling: people's, partners' and nobody's tokens, each verified once per request with its own key, typ and aud."""
+"""Who is calling: people's, partners' and nobody's tokens, each verified with its own key, typ and aud."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, cast
 
 import jwt
-from flask import Flask, g, request
-from flask_jwt_extended import JWTManager, create_access_token, get_jwt, verify_jwt_in_request
+from flask import Flask, current_app, g, request
+from flask_jwt_extended import (
+    JWTManager,
+    create_access_token,
+    get_jwt,
+    get_jwt_header,
+    verify_jwt_in_request,
+)
 from flask_jwt_extended.exceptions import JWTExtendedException
 from jwt.exceptions import PyJWTError
 
@@ -21,6 +28,7 @@ PEOPLE_AUD, PARTNER_AUD = "glovebox:people", "glovebox:partners"
 ISSUER = "glovebox"
 ACCESS_FOR = timedelta(minutes=10)
 PASSWORD_FRESH_FOR = timedelta(minutes=10)
+REMEMBERED = 10_000
 
 
 class Who(StrEnum):
@@ -65,6 +73,49 @@ class Loaders:
     partner: Callable[[dict[str, Any]], Partner]
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a token said whose signature was found right."""
+
+    claims: dict[str, Any]
+    kid: str
+
+    def holds(self, purpose: Purpose) -> bool:
+        """Not expired, and its key still verifies: all that can change about a token itself."""
+        return (
+            self.claims.get("exp", 0) > real_now().timestamp()
+            and ring().verifying(purpose, self.kid) is not None
+        )
+
+
+class Remembered:
+    """Signatures found right, so that each is computed once per process and not once per request.
+
+    Whether the session, phone or client behind a token still stands is no part of it: that is read every time. Only tokens
+    that verified get in; kept is the digest of the header, so no token can be read out of it.
+    """
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
+        self._found: dict[tuple[Purpose, bytes], Verified] = {}
+
+    def claims(self, purpose: Purpose, verify: Callable[[str], Verified]) -> dict[str, Any]:
+        """The claims of this request's Authorization header; `verify` raises for one that is not right."""
+        given = request.headers.get("Authorization", "")
+        key = purpose, sha256(given.encode()).digest()
+        found = self._found.get(key)
+        if found is None or not found.holds(purpose):
+            self._found.pop(key, None)
+            found = verify(given)
+            if len(self._found) >= self._most:
+                self._found = {}
+            self._found[key] = found
+        return found.claims
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
 def install(app: Flask) -> None:
     """flask-jwt-extended for people's tokens: ES256, our key ring, our typ."""
     app.config.update(
@@ -78,6 +129,7 @@ def install(app: Flask) -> None:
         JWT_TOKEN_LOCATION=["headers"],
         JWT_SECRET_KEY="unused: every token has its own key",  # noqa: S106
     )
+    app.extensions["glovebox-tokens"] = Remembered()
     manager = JWTManager(app)
     manager.encode_key_loader(lambda _identity: ring().signing(Purpose.PEOPLE).private)
     manager.decode_key_loader(_people_key)
@@ -123,6 +175,17 @@ def partner_token(client: str, insurer: str, scopes: frozenset[str], jti: str, l
 
 def require_person(loaders: Loaders) -> Caller:
     """The signed-in person of this request."""
+    found = loaders.person(_remembered().claims(Purpose.PEOPLE, _people_token))
+    g.caller = found
+    return found
+
+
+def _remembered() -> Remembered:
+    found: Remembered = current_app.extensions["glovebox-tokens"]
+    return found
+
+
+def _people_token(_header: str) -> Verified:
     try:
         verify_jwt_in_request()
     except (JWTExtendedException, PyJWTError, ValueError) as error:
@@ -130,24 +193,22 @@ def require_person(loaders: Loaders) -> Caller:
     claims = get_jwt()
     if not isinstance(claims.get("sid"), str) or claims.get("type") != "access":
         raise Unauthenticated("Send a valid access token as Authorization: Bearer.")
-    found = loaders.person(claims)
-    g.caller = found
-    return found
+    return Verified(claims, get_jwt_header()["kid"])
 
 
 def require_partner(loaders: Loaders, scope: str) -> Partner:
     """The insurer's client of this request, holding the scope."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("Send a partner token as Authorization: Bearer.")
-    found = loaders.partner(_partner_claims(token))
+    found = loaders.partner(_remembered().claims(Purpose.PARTNERS, _partner_token))
     g.partner = found
     if scope not in found.scopes:
         raise ScopeMissing(f"This needs the scope {scope}.", scope=scope)
     return found
 
 
-def _partner_claims(token: str) -> dict[str, Any]:
+def _partner_token(given: str) -> Verified:
+    scheme, _, token = given.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("Send a partner token as Authorization: Bearer.")
     try:
         header = jwt.get_unverified_header(token)
         if header.get("typ") != PARTNER_TYP:
@@ -162,7 +223,7 @@ def _partner_claims(token: str) -> dict[str, Any]:
         )
     except (PyJWTError, ValueError) as error:
         raise Unauthenticated("The partner token is not valid or has expired.") from error
-    return claims
+    return Verified(claims, header["kid"])
 
 
 def require_operator(loaders: Loaders) -> Caller:

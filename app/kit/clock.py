@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import DateTime, func, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db import Big, Model, in_transaction, reading_engine, session, transactional
+from app.kit.db import Big, Model, in_transaction, read, session, transactional
 
+_NOW = text("select business_now() as now")
 business_now = func.business_now(type_=DateTime(timezone=True))
 
 
@@ -29,9 +30,8 @@ def now() -> datetime:
         return known or again()
     if session.registry.has() and session().in_transaction():
         return _asked()
-    with reading_engine().connect() as connection:
-        found: datetime = connection.execute(select(business_now)).scalar_one()
-        return found
+    found: datetime = read(_NOW)[0].now
+    return found
 
 
 def again() -> datetime:

@@ -4,16 +4,17 @@ import contextvars
 import functools
 import re
 import secrets
-import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ClassVar, ParamSpec, TypeVar, cast
 
 import orjson
+import psycopg
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
+from psycopg.rows import namedtuple_row
 from sqlalchemy import (
     BigInteger,
     Date,
@@ -23,8 +24,8 @@ from sqlalchemy import (
     Executable,
     Integer,
     MetaData,
-    Row,
     Text,
+    TextClause,
     Uuid,
     create_engine,
     event,
@@ -221,56 +222,80 @@ def constraint(error: DBAPIError) -> str | None:
     return getattr(diagnosis, "constraint_name", None)
 
 
-def read(statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Row[Any]]:
-    """A hot read: one statement in autocommit, outside the session. Never inside a transaction."""
+def read(statement: Executable, parameters: dict[str, Any] | None = None) -> Sequence[Any]:
+    """A hot read: one statement in autocommit, outside the session; rows have names. Never inside a transaction.
+
+    The driver runs a text by itself: SQLAlchemy's execution around it took longer than PostgreSQL did. Others need
+    SQLAlchemy for their types.
+    """
     if in_transaction():
-        raise RuntimeError("read inside a transaction: it would want a second connection of the same pool")
-    with reading_engine().connect() as connection:
-        rows: Sequence[Row[Any]] = connection.execute(statement, parameters or {}).all()
-        return rows
+        raise RuntimeError("read inside a transaction: it would not see what that transaction wrote")
+    if not isinstance(statement, TextClause):
+        with autocommit_engine().connect() as connection:
+            return connection.execute(statement, parameters or {}).all()
+    try:
+        return _rows(autocommit_engine(), _spelt(statement), parameters)
+    except psycopg.Error as error:
+        raise DBAPIError.instance("a read", {}, error, psycopg.Error, hide_parameters=True) from error
 
 
-def reading_engine() -> Engine:
-    """Connections in autocommit from the start: to switch one of the session's each time costs as much as a short query."""
-    return _autocommit("glovebox-reading", current_app.extensions["glovebox"].settings.pool_size, 0)
+def _rows(engine: Engine, statement: bytes, parameters: dict[str, Any] | None) -> Sequence[Any]:
+    """A connection that broke since its last use, as all do when the server is restarted, is found out by using it: the
+    statement only reads, so it is sent once more on a new one.
+    """
+    for last in (False, True):
+        held = engine.raw_connection()
+        try:
+            cursor = held.cursor(row_factory=namedtuple_row)
+            cursor.execute(statement, parameters)
+            return cursor.fetchall()
+        except psycopg.OperationalError:
+            if last or not cast("psycopg.Connection[Any]", held.dbapi_connection).closed:
+                raise
+        finally:
+            held.close()
+        engine.dispose()
+    raise AssertionError
 
 
-def apart_engine() -> Engine:
-    """A few connections for what must go on while requests hold all of the pool's: signing keys, limits on secrets."""
-    return _autocommit("glovebox-apart", 2, 2)
+@functools.lru_cache(maxsize=256)
+def _spelt(statement: TextClause) -> bytes:
+    """The statement as the driver wants it: `%(name)s` for `:name`."""
+    return str(statement.compile(dialect=db.engine.dialect)).encode()
 
 
-_making = threading.Lock()
-
-
-def _autocommit(name: str, pool_size: int, max_overflow: int) -> Engine:
-    with _making:
-        found: Engine | None = current_app.extensions.get(name)
-        if found is None:
-            found = create_engine(
-                db.engine.url,
-                isolation_level="AUTOCOMMIT",
-                pool_size=pool_size,
-                max_overflow=max_overflow,
-                pool_use_lifo=True,
-                pool_recycle=600,
-                pool_reset_on_return=None,
-                hide_parameters=True,
-                json_deserializer=orjson.loads,
-                connect_args={"application_name": "glovebox"},
-            )
-            current_app.extensions[name] = found
-    return found
+def autocommit_engine() -> Engine:
+    """Connections apart for single statements: hot reads, and what must go on while requests hold all of the pool's
+    (signing keys, limits on secrets). None waits for anything while it is held, so they cannot starve each other.
+    """
+    found: Engine | None = current_app.extensions.get("glovebox-autocommit")
+    if found is not None:
+        return found
+    made = create_engine(
+        db.engine.url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=current_app.extensions["glovebox"].settings.pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,
+        pool_recycle=600,
+        pool_reset_on_return=None,  # nothing is left open on them, and a rollback is a call for each read
+        hide_parameters=True,
+        json_deserializer=orjson.loads,
+        connect_args={"application_name": "glovebox"},
+    )
+    kept: Engine = current_app.extensions.setdefault(
+        "glovebox-autocommit", made
+    )  # one, whichever thread was first
+    return kept
 
 
 def dispose() -> None:
     """Close every connection of this process's pools."""
     session.remove()
     db.engine.dispose()
-    for name in ("glovebox-reading", "glovebox-apart"):
-        engine: Engine | None = current_app.extensions.pop(name, None)
-        if engine is not None:
-            engine.dispose()
+    apart: Engine | None = current_app.extensions.pop("glovebox-autocommit", None)
+    if apart is not None:
+        apart.dispose()
 
 
 def notify(channel: str, payload: str) -> None:

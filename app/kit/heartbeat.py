@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db import Model, read, reading_engine
+from app.kit.db import Model, autocommit_engine, read
 
 EVERY_S, SILENT_S = 3.0, 15.0
 FINE = "ok"
@@ -40,7 +40,7 @@ class Sign:
 
 def beat(name: str, says: str = FINE) -> None:
     """Say that `name` works. A statement of its own, outside of any transaction."""
-    with reading_engine().connect() as connection:
+    with autocommit_engine().connect() as connection:
         connection.execute(_BEAT, {"name": name, "says": says})
 
 

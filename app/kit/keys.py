@@ -27,7 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
 from app.kit.config import Settings
-from app.kit.db import Model, apart_engine, new_id, session, transactional
+from app.kit.db import Model, autocommit_engine, new_id, session, transactional
 
 RELOAD_S = 30
 VERIFIES_FOR = timedelta(minutes=11)
@@ -139,7 +139,7 @@ class KeyRing:
     def _load(self) -> None:
         with self._lock:
             newest = select(SigningKey.__table__).order_by(SigningKey.made_at.desc())
-            with apart_engine().connect() as connection:
+            with autocommit_engine().connect() as connection:
                 rows = connection.execute(newest).all()
             keys: dict[str, list[Key]] = {}
             for row in rows:
@@ -158,7 +158,7 @@ def ring() -> KeyRing:
 
 def ensure_keys() -> None:
     """Make the first key of each purpose where there is none; on a connection of its own, so that all see it at once."""
-    with apart_engine().execution_options(isolation_level="READ COMMITTED").begin() as connection:
+    with autocommit_engine().execution_options(isolation_level="READ COMMITTED").begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(7002)"))
         for purpose in Purpose:
             live = select(SigningKey.kid).where(

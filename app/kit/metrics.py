@@ -72,7 +72,7 @@ def counts() -> CollectorRegistry:
 
 def lags() -> dict[str, float]:
     """The same for /readyz and doctor."""
-    return {name: float(value) for name, value in read(_LAGS)[0]._mapping.items()}  # noqa: SLF001
+    return {name: float(value) for name, value in read(_LAGS)[0]._asdict().items()}
 
 
 def install(app: Flask) -> None:

@@ -1,8 +1,8 @@
 """How often one may ask. Limits that protect secrets count in the database, the others in each process."""
 
-import math
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from flask import g, request
@@ -10,10 +10,38 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Model, apart_engine, in_transaction
+from app.kit.db import Model, autocommit_engine, in_transaction
 from app.kit.errors import RateLimited
 
-SWEEP_S = 60
+SWEEP_S = 60.0
+
+
+class Windows:
+    """Calls in fixed windows, each beginning with its first call; what has run out is swept once a minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._lock = clock, threading.Lock()
+        self._open: dict[tuple[str, str, int], tuple[int, float]] = {}
+        self._swept = clock()
+
+    def hit(self, name: str, subject: str, seconds: int) -> tuple[int, float]:
+        """Count a call: the calls of its window so far, and the seconds until that ends."""
+        now, key = self._clock(), (name, subject, seconds)
+        with self._lock:
+            if now - self._swept > SWEEP_S:
+                self._open = {key: window for key, window in self._open.items() if window[1] > now}
+                self._swept = now
+            count, ends = self._open.get(key, (0, 0.0))
+            if ends <= now:
+                count, ends = 0, now + seconds
+            self._open[key] = count + 1, ends
+        return count + 1, ends - now
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+
+_windows = Windows()
 
 
 class RateCount(Model):
@@ -30,38 +58,13 @@ def address() -> str:
     return request.remote_addr or "unknown"
 
 
-class _Counts:
-    """How often each subject asked in its present period. Periods that are over are swept once a minute."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._used: dict[tuple[str, str], tuple[float, int]] = {}
-        self._swept = 0.0
-
-    def one_more(self, name: str, subject: str, seconds: int) -> tuple[int, int]:
-        """Calls in this period, this one included, and the seconds to its end; it begins with the first call."""
-        now = time.monotonic()
-        with self._guard:
-            if now - self._swept > SWEEP_S:
-                self._used = {key: one for key, one in self._used.items() if one[0] > now}
-                self._swept = now
-            ends, used = self._used.get((name, subject), (0.0, 0))
-            if ends <= now:
-                ends, used = now + seconds, 0
-            self._used[name, subject] = ends, used + 1
-        return used + 1, max(1, math.ceil(ends - now))
-
-
-_counts = _Counts()
-
-
 def allow(name: str, subject: str, limit: tuple[int, int]) -> None:
     """Count one call in this process; over the limit is 429."""
     most, seconds = limit
-    used, left = _counts.one_more(name, subject, seconds)
-    _remember(name, most, seconds, max(0, most - used), left)
+    used, left = _windows.hit(name, subject, seconds)
+    _remember(name, most, seconds, max(0, most - used), int(left))
     if used > most:
-        refuse(left)
+        refuse(max(1, int(left)))
 
 
 _COUNT = text(
@@ -77,7 +80,7 @@ def allow_secret(name: str, subject: str, limit: tuple[int, int]) -> None:
     most, seconds = limit
     now = real_now()
     start = datetime.fromtimestamp(now.timestamp() // seconds * seconds, now.tzinfo)
-    with apart_engine().connect() as connection:
+    with autocommit_engine().connect() as connection:
         used = connection.execute(
             _COUNT, {"name": name, "subject": subject[:300], "start": start}
         ).scalar_one()

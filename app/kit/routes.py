@@ -92,9 +92,9 @@ class Routes(Blueprint):
                 step = _first(step, _by_name(guard, rule))
             step = _strict(step, rule, answers=returns is not None)
             if body is not None:
-                step = self.arguments(body, location="json")(step)
+                step = self.arguments(_made(body), location="json")(step)
             if query is not None:
-                step = self.arguments(query, location="query")(step)
+                step = self.arguments(_made(query), location="query")(step)
             step = _admit(step, rule, limit or _default_limit(who))
             step = self._refusals(step, rule, problems, answers=returns is not None)
             step = self.doc(
@@ -138,7 +138,7 @@ def _by_name(view: Any, rule: Rule) -> Any:
 
 
 def _answer(view: Any, returns: Any, status: int, *, etag: bool) -> Any:
-    schema = returns() if isinstance(returns, type) else returns
+    schema = None if returns is None else _made(returns)
 
     @functools.wraps(view)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -159,6 +159,11 @@ def _answer(view: Any, returns: Any, status: int, *, etag: bool) -> Any:
         return _not_modified(made) if etag and made.status_code == 200 else made
 
     return call
+
+
+def _made(schema: type[Schema] | Schema) -> Schema:
+    """One schema for all requests: of a class, the parser would make one for each."""
+    return schema() if isinstance(schema, type) else schema
 
 
 def _not_modified(answer: Response) -> Response:

@@ -170,7 +170,11 @@ def test_exposure_counts_the_cars_that_are_out(app: Flask) -> None:
     assert insurer_reads.exposure(mine, as_of)["items"][0]["cars"] == 2
 
 
-@pytest.mark.parametrize("statement", [coverage_at.BY_PLATE, coverage_at.BY_VIN])
+@pytest.mark.parametrize(
+    "statement",
+    [coverage_at.BY_PLATE, coverage_at.BY_VIN, coverage_at.BY_PLATE_NOW, coverage_at.BY_VIN_NOW],
+    ids=["plate then", "vin then", "plate now", "vin now"],
+)
 def test_the_coverage_query_uses_its_indexes_alone(app: Flask, statement: object) -> None:
     circle = factories.circle()
     ended = factories.ended(circle)

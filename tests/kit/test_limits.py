@@ -159,3 +159,17 @@ def test_neither_a_hot_read_nor_a_limit_is_taken_inside_a_transaction(app: Flask
     for work in (count, look):
         with pytest.raises(RuntimeError):
             work()
+
+
+def test_a_window_begins_with_its_first_call_and_is_forgotten_after_its_end() -> None:
+    now = [1000.0]
+    windows = rate_limits.Windows(lambda: now[0])
+    assert [windows.hit("person", "olga", 50)[0] for _ in range(3)] == [1, 2, 3]
+    assert windows.hit("person", "max", 50) == (1, 50)
+    now[0] += 20
+    assert windows.hit("person", "olga", 50) == (4, 30)
+    now[0] += 30
+    assert windows.hit("person", "olga", 50) == (1, 50)
+    now[0] += 40
+    assert windows.hit("person", "olga", 50) == (2, 10)
+    assert len(windows) == 1, "what ran out was swept"
