@@ -110,7 +110,7 @@ _SOURCES: dict[str, Callable[[Scene], Any]] = {
     "price": _price,
     "charge": lambda scene: scene.fact.percent,
     "since": _since,
-    "minutes": lambda _: codes.LIVES // timedelta(minutes=1),
+    "minutes": lambda scene: scene.said("ahead_min") or codes.LIVES // timedelta(minutes=1),
     "code": lambda scene: scene.fact.code,
     "email": lambda scene: scene.fact.code,
     "link": lambda scene: scene.said("invitation") or scene.fact.rental,

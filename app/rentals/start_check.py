@@ -19,6 +19,8 @@ NOT_YET = frozenset(("state", "time", "command", "photos"))
 """Conditions that only the moment of the unlock itself can meet."""
 FAR_AHEAD = frozenset(("membership", "licence", "accepted", "phone", "capability", "safe", "charge", "range"))
 """What can be said at a booking for another day; the rest (a silent box, a hold that is due later) changes by itself."""
+UNDER_WAY = frozenset(("payment", "cover"))
+"""At the booking itself the hold and the insurer's answer are on their way; what becomes of them is told apart."""
 CODES = (
     *("car_back", "other_rental", "membership", "licence", "accepted", "phone", "payment", "cover", "box"),
     *("capability", "charge", "safe", "doors", "battery_12v", "range"),
@@ -50,6 +52,8 @@ def _tell(rental_id: str, ahead: timedelta | None) -> None:
     if rental.stands is not State.BOOKED or now >= rental.to_at:
         return
     found = in_the_way(session.get_one(Car, rental.car_id), rental, now)
+    if ahead is None:
+        found = [code for code in found if code not in UNDER_WAY]
     if found:
         minutes = int(ahead / timedelta(minutes=1)) if ahead is not None else None
         facts.record(StartAtRisk(rental=rental.id, codes=",".join(found), ahead_min=minutes))

@@ -35,6 +35,7 @@ TOLD = (
     ("olga", "payment_done.owner"),
     ("olga", "box_offline.owner"),
     ("max", "charge_low"),
+    ("olga", "charge_low"),
 )
 
 
@@ -64,6 +65,7 @@ class Stories:
         for one, friends in self.circles.items():
             self.told(friends.max, "rental_late.driver")
             self.told(friends.max, "charge_low")
+            self.told(friends.olga, "charge_low")
             friends.lock(self.driven[one])
             friends.street.fault("offline")
         for friends in self.circles.values():

@@ -118,6 +118,7 @@ def test_everything_in_the_way_reads_in_every_language(app: Flask, kind: str, la
         "driver": "per_" + "0" * 32,
         "car": "car_" + "0" * 32,
         "from": clock.z(START),
+        "minutes": 60,
         "zone": "Europe/Paris",
     }
     known = {name: params[name] for name in _names(kind)}
@@ -129,7 +130,7 @@ def test_everything_in_the_way_reads_in_every_language(app: Flask, kind: str, la
 
 
 def _names(kind: str) -> tuple[str, ...]:
-    names = ("car", "from", "zone")
+    names = ("car", "from", "minutes", "zone")
     return ("driver", *names) if kind.endswith(".owner") else names
 
 

@@ -206,6 +206,16 @@ def test_a_booking_for_right_now_is_told_of_a_silent_box_too(scene: Scene) -> No
     assert risks(scene) == [("box", None)]
 
 
+def test_at_a_booking_for_right_now_the_hold_is_still_on_its_way(scene: Scene) -> None:
+    cancel.cancel(scene.max.id, scene.rental_id, "")
+    scene.rental_id = booked(scene, hours=0.2).id
+    leave_unpaid(scene)
+    start_check.booked(RentalBooked(scene.rental_id, None))
+    assert risks(scene) == []
+    start_check.late(scene.rental_id)
+    assert risks(scene) == [("payment", 10)]
+
+
 def test_a_car_that_will_have_charged_by_then_is_not_in_the_way(scene: Scene) -> None:
     too_low(scene)
     wait_for(scene, HOUR)
