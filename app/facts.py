@@ -268,6 +268,16 @@ class TwelveVoltLow(Fact):
 
 
 @dataclass(frozen=True)
+class TwelveVoltFalling(Fact):
+    """At this rate the battery is low within days; `fell_with` held the car while it fell most, None for the owner."""
+
+    car: str
+    rental: str | None
+    millivolts_per_day: int
+    fell_with: str | None
+
+
+@dataclass(frozen=True)
 class TyreSoft(Fact):
     """`wheels`: 0 to 3 are front left, front right, rear left, rear right."""
 

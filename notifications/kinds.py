@@ -125,6 +125,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "charge_short": _kind("car charge at", urgent=True),
         "not_plugged_in": _kind("car charge"),
         "battery_12v_low": _kind("car", urgent=True),
+        "battery_12v_falling": _kind("car"),
         "tyre_soft": _kind("car"),
         "door_left_open": _kind("car", urgent=True),
         "unlock_unknown.driver": _kind("car", urgent=True, ttl=_NOW),

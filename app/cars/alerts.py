@@ -14,7 +14,15 @@ from sqlalchemy import select, text
 from app.cars import box as boxes
 from app.cars import custody, hourly, reachability, twelve_volt, watch
 from app.cars.models import Box, Car, Custody
-from app.facts import AlertStands, ChargeLow, DoorLeftOpen, NotPluggedIn, TwelveVoltLow, TyreSoft
+from app.facts import (
+    AlertStands,
+    ChargeLow,
+    DoorLeftOpen,
+    NotPluggedIn,
+    TwelveVoltFalling,
+    TwelveVoltLow,
+    TyreSoft,
+)
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z
 from app.kit.db import session, transactional
@@ -77,17 +85,30 @@ def _hour_begins(box: Box, now: datetime) -> bool:
 def _each_hour(
     box: Box, seen: watch.Seen, held: Held, before: Before, now: datetime, stands: frozenset[str]
 ) -> frozenset[str]:
-    """Note the hour, count how well the box is heard where it stands, and look at the plug."""
+    """Note the hour, count how well the box is heard where it stands, and look at the plug; once a day at the 12 V trend."""
     used = seen.drivable is True or held.rental is not None
     hourly.note(held.car.no, now, seen, used=used)
     place = reachability.parked_in(held.car.no, before.state)
     if place is not None and before.heard_at is not None:
         reachability.count(held.car.no, place, reachability.counted(before.heard_at, now))
+    new_day = box.watch.get("hour", "")[:10] != z(now)[:10]
     box.watch = {**box.watch, "hour": z(hourly.hour_of(now)), "used": seen.drivable is True}
-    if held.rental is not None:
-        return stands - {"not_plugged"}
+    if new_day:
+        stands = _with(stands, "battery_12v_falling", stand=_is_falling(held.car, now, stands))
     rule = held.car.charge_rule or {}
-    return stands | ({"not_plugged"} if watch.wants_plug(seen, rule.get("plug_below")) else frozenset())
+    if held.rental is not None or watch.wants_plug(seen, rule.get("plug_below")):
+        stands = _with(stands, "not_plugged", stand=held.rental is None)
+    return stands
+
+
+def _with(stands: frozenset[str], cause: str, *, stand: bool) -> frozenset[str]:
+    return stands | {cause} if stand else stands - {cause}
+
+
+def _is_falling(car: Car, now: datetime, stands: frozenset[str]) -> bool:
+    """By the trend, once a day; a battery that is low already has said all there is to say."""
+    found = twelve_volt.trend(hourly.rests(hourly.of(car.no, now - twelve_volt.WINDOW)), now)
+    return found is not None and found.is_falling and "battery_12v_low" not in stands
 
 
 # -- begin and end ---------------------------------------------------------------------------------------------------
@@ -187,15 +208,22 @@ def _charge_low(seen: watch.Seen, held: Held, now: datetime) -> Fact:
 
 
 def _battery_low(seen: watch.Seen, held: Held, now: datetime) -> Fact:
-    """With the rental in whose time it fell most within a week; None: the owner's own."""
-    rows = hourly.of(held.car.no, now - FELL_WITHIN)
-    fell = twelve_volt.falls(hourly.rests(rows), holders(held.car.no, now - FELL_WITHIN))
-    return TwelveVoltLow(
-        car=held.car.id,
-        rental=held.rental,
-        millivolts=round((seen.battery_12v or 0) * 1000),
-        fell_with=fell[0].rental if fell else None,
-    )
+    millivolts = round((seen.battery_12v or 0) * 1000)
+    return TwelveVoltLow(held.car.id, held.rental, millivolts, fell_with=_fell_with(held.car, now))
+
+
+def _battery_falling(seen: watch.Seen, held: Held, now: datetime) -> Fact:
+    del seen
+    found = twelve_volt.trend(hourly.rests(hourly.of(held.car.no, now - twelve_volt.WINDOW)), now)
+    slope = round(found.volts_per_day * 1000) if found is not None else 0
+    return TwelveVoltFalling(held.car.id, held.rental, slope, fell_with=_fell_with(held.car, now))
+
+
+def _fell_with(car: Car, now: datetime) -> str | None:
+    """The rental in whose time it fell most within a week; None: the owner's own."""
+    rows = hourly.of(car.no, now - FELL_WITHIN)
+    fell = twelve_volt.falls(hourly.rests(rows), holders(car.no, now - FELL_WITHIN))
+    return fell[0].rental if fell else None
 
 
 def _tyre_soft(seen: watch.Seen, held: Held, now: datetime) -> Fact:
@@ -212,6 +240,7 @@ def _not_plugged(seen: watch.Seen, held: Held, now: datetime) -> Fact:
 _FACTS: dict[str, Callable[[watch.Seen, Held, datetime], Fact]] = {
     "charge_low": _charge_low,
     "battery_12v_low": _battery_low,
+    "battery_12v_falling": _battery_falling,
     "tyre": _tyre_soft,
     "not_plugged": _not_plugged,
 }

@@ -292,7 +292,17 @@ class ChargeForecast(Strict):
 class Alert(Strict):
     """What was told of the car and still stands."""
 
-    cause = OneOf(("charge_low", "charge_short", "not_plugged", "battery_12v_low", "tyre", "door_open"))
+    cause = OneOf(
+        (
+            "charge_low",
+            "charge_short",
+            "not_plugged",
+            "battery_12v_low",
+            "battery_12v_falling",
+            "tyre",
+            "door_open",
+        )
+    )
     since = Instant()
 
 

@@ -12,6 +12,8 @@ FEWEST, SPREAD = 6, timedelta(hours=12)
 """Readings, and the time they lie apart, without which there is no trend."""
 SOON_DAYS = 60.0
 FELL_V = 0.1
+FALLING_DAYS = 3.0
+"""Enough to drive or to charge before the box falls silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class Trend:
 
     volts_per_day: float
     low_in_days: float | None
+
+    @property
+    def is_falling(self) -> bool:
+        return self.low_in_days is not None and self.low_in_days <= FALLING_DAYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ OWNER_AFTER = {
     "charge_low": timedelta(hours=1),
     "charge_short": timedelta(hours=1),
     "battery_12v_low": timedelta(hours=1),
+    "battery_12v_falling": timedelta(hours=1),
     "tyre": timedelta(hours=1),
     "door_open": timedelta(minutes=20),
 }
@@ -66,7 +67,7 @@ def seen(state: Mapping[str, Any]) -> Seen:
 
 
 def causes(now: Seen, stood: frozenset[str]) -> frozenset[str]:
-    """What stands at each reading. Doors, the plug and the next rental are judged at their own times."""
+    """What stands at each reading. Doors, plug, trend and the next rental are judged at their own times."""
     judged = {
         "charge_low": _below(now.charge_percent, CHARGE_LOW, CHARGE_FINE),
         "battery_12v_low": _below(now.battery_12v, VOLTS_LOW, VOLTS_FINE) if now.rests else None,

@@ -37,6 +37,7 @@ _BOX: tuple[type[Fact], ...] = (
     facts.ChargeLow,
     facts.TyreSoft,
     facts.TwelveVoltLow,
+    facts.TwelveVoltFalling,
     facts.DoorLeftOpen,
 )
 _INSURER: tuple[type[Fact], ...] = (facts.CoverRefused,)

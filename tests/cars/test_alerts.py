@@ -10,6 +10,7 @@ from sqlalchemy import event, select
 from app import due
 from app.cars import alerts, custody, hourly, reachability, readings
 from app.cars.models import Car, HourlyReading, Reachability
+from app.cars.watch import Seen
 from app.kit import clock
 from app.kit.db import db, session, transactional
 from app.kit.deadlines import Deadline
@@ -216,6 +217,35 @@ def test_a_battery_that_fell_in_a_drivers_hands_says_in_whose(scene: Scene) -> N
         heard(scene, battery_12v=volts, drivable=False)
     [low] = told(scene, "TwelveVoltLow")
     assert (low["fell_with"], low["millivolts"]) == (scene.rental_id, 11800)
+
+
+def fills(scene: Scene, volts_per_day: float) -> None:
+    """Five days of rest behind us, and a new day begins."""
+    now = hourly.hour_of(clock.now())
+    midnight = now.replace(hour=0) + timedelta(days=1)
+    for ago in range(120, 0, -6):
+        rest = Seen(battery_12v=12.4 - volts_per_day * ago / 24, drivable=False)
+        doing(hourly.note, scene.car.no, midnight - timedelta(hours=ago), rest, used=False)
+    session.rollback()
+    clock.forward(midnight + timedelta(minutes=1) - clock.now())
+
+
+def test_a_battery_that_will_be_low_in_days_is_told_before_it_is(scene: Scene) -> None:
+    heard(scene, battery_12v=12.4, drivable=False)
+    fills(scene, volts_per_day=-0.2)
+    for _ in range(2):
+        heard(scene, battery_12v=12.4, drivable=False)
+        clock.forward(HOUR)
+    [falling] = told(scene, "TwelveVoltFalling")
+    assert (falling["rental"], falling["millivolts_per_day"]) == (None, -200)
+    assert standing(scene) == {"battery_12v_falling"}
+
+
+def test_a_battery_that_holds_is_told_nothing(scene: Scene) -> None:
+    heard(scene, battery_12v=12.4, drivable=False)
+    fills(scene, volts_per_day=0.0)
+    heard(scene, battery_12v=12.4, drivable=False)
+    assert standing(scene) == set()
 
 
 # -- what is kept ----------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ class Row:
 ALERTS = [
     Row(facts.ChargeShort, "charge_short", {"at": START, "percent": 31}),
     Row(facts.TwelveVoltLow, "battery_12v_low", {"millivolts": 11700, "fell_with": None}),
+    Row(facts.TwelveVoltFalling, "battery_12v_falling", {"millivolts_per_day": -200, "fell_with": None}),
     Row(facts.TyreSoft, "tyre_soft", {"wheels": "2"}),
     Row(facts.DoorLeftOpen, "door_left_open", {"doors": "trunk"}),
 ]
@@ -68,6 +69,7 @@ def test_an_alert_is_told_to_whoever_holds_the_car(app: Flask, row: Row) -> None
         ("charge_low", "charge_low"),
         ("charge_short", "charge_short"),
         ("battery_12v_low", "battery_12v_low"),
+        ("battery_12v_falling", "battery_12v_falling"),
         ("tyre", "tyre_soft"),
         ("door_open", "door_left_open"),
     ],
