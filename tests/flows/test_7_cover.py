@@ -147,7 +147,7 @@ def test_an_answer_as_of_then_stays_what_was_known_then(friends: Friends, ines: 
     then = ines.covered(friends, during, "yes")["as_of"]
     friends.lock(rental)
     cover = cover_of(friends, rental)
-    until(lambda: ines.ask(f"/covers/{cover}")["state"] == "closed", "the close")
+    ines.closed(cover)
     assert ines.ask(f"/covers/{cover}", as_of=then)["liability"]["to"] is None
 
 
