@@ -298,9 +298,12 @@ def dispose() -> None:
         apart.dispose()
 
 
+_NOTIFY = text("select pg_notify(:channel, :payload)")
+
+
 def notify(channel: str, payload: str) -> None:
     """Tell listeners once this transaction is committed."""
-    session.execute(text("select pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+    session.execute(_NOTIFY, {"channel": channel, "payload": payload})
 
 
 def release() -> None:

@@ -38,6 +38,16 @@ class Insurer:
 
         return until(look, f"covered {wanted} at {at}")
 
+    def closed(self, cover: str) -> Any:
+        """The cover as the insurer reads it, once its close is sealed."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+
+        def look() -> Any:
+            answer = requests.get(f"{self.place.url}/v1/insurer/covers/{cover}", headers=headers, timeout=10)
+            return answer.json() if answer.ok and answer.json()["state"] == "closed" else None
+
+        return until(look, "the close")
+
     def changes(self, cover: str) -> list[Any]:
         """Every change of one cover, walked from the beginning."""
         found, cursor = [], None
@@ -104,18 +114,14 @@ def test_the_lock_closes_the_cover_at_that_instant(friends: Friends, ines: Insur
     actual = friends.rental(rental)["actual"]
     assert friends.rental(rental)["cover"]["state"] == "closed"
     cover = cover_of(friends, rental)
-    shown = until(
-        lambda: [one for one in [ines.ask(f"/covers/{cover}")] if one["state"] == "closed"], "the close"
-    )
-    assert shown[0]["liability"]["to"] == actual["to"]
+    assert ines.closed(cover)["liability"]["to"] == actual["to"]
 
 
 def test_the_insurer_asks_a_plate_at_an_instant_half_open(friends: Friends, ines: Insurer) -> None:
     rental = friends.lent()
     friends.lock(rental)
     cover = cover_of(friends, rental)
-    until(lambda: ines.ask(f"/covers/{cover}")["state"] == "closed", "the close")
-    span = ines.ask(f"/covers/{cover}")["liability"]
+    span = ines.closed(cover)["liability"]
     wanted = [
         (minus(span["from"]), "no"),
         (span["from"], "yes"),
@@ -141,7 +147,7 @@ def test_an_answer_as_of_then_stays_what_was_known_then(friends: Friends, ines: 
     then = ines.covered(friends, during, "yes")["as_of"]
     friends.lock(rental)
     cover = cover_of(friends, rental)
-    until(lambda: ines.ask(f"/covers/{cover}")["state"] == "closed", "the close")
+    ines.closed(cover)
     assert ines.ask(f"/covers/{cover}", as_of=then)["liability"]["to"] is None
 
 
