@@ -24,7 +24,7 @@ from app.doors import Doors
 from app.kit import auth, facts, http, metrics, open_routes, ready
 from app.kit.auth import Loaders
 from app.kit.config import Settings
-from app.kit.db import db, end_reading
+from app.kit.db import CONNECTION, db, end_reading
 from app.kit.keys import KeyRing
 from app.kit.listen import Waiting
 from app.kit.openapi import OPENAPI, Contract
@@ -67,7 +67,7 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
             "pool_recycle": 600,
             "hide_parameters": True,
             "json_deserializer": orjson.loads,
-            "connect_args": {"application_name": "glovebox"},
+            "connect_args": CONNECTION,
         },
         **OPENAPI,
     )

@@ -3,17 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import facts
 from app.billing import commands
-from app.billing.models import Card, Customer, Payment, PaymentCommand
+from app.billing.models import CRD, Card, Customer, Payment, PaymentCommand
 from app.billing.states import TAKEN, State
 from app.kit import clock
 from app.kit.clock import real_now
-from app.kit.db import PublicId, bare, new_id, session, transactional
+from app.kit.db import PublicId, bare, new_id, plain, public, session, transactional
 from app.kit.errors import InUse, NotFound, Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job
@@ -31,20 +32,35 @@ _MINE = (
 )
 
 
+CHARGEABLE = (
+    select(Card.id, Card.exp_year, Card.exp_month)
+    .where(
+        Card.person_id == bindparam("person", type_=PublicId("per")),
+        Card.state == SAVED,
+        Card.removed_at.is_(None),
+    )
+    .order_by(Card.id.desc())
+)
+"""A person's saved cards, newest first."""
+
+
 def usable(person: str, card: str | None) -> str | None:
     """Our id of a card that can be charged: the one named, else the person's latest; None where there is none."""
-    rows = session.scalars(_MINE, {"person": person}).all()
-    if card is not None:
-        rows = [row for row in rows if row.id == card]
+    found = first_usable(plain(CHARGEABLE, {"person": bare(person, "per")}), card)
+    if found is None:
+        rows = session.scalars(_MINE, {"person": person})
+        _ask_again([row for row in rows if card in (None, row.id)])
+    return found
+
+
+def first_usable(rows: Sequence[Any], card: str | None) -> str | None:
+    """The first of rows of CHARGEABLE that is good now, and is the one named."""
     now = clock.now()
-    for row in rows:
-        if row.state == SAVED and not _expired(row, now):
-            return row.id
-    _ask_again(rows)
-    return None
+    good = (public(row.id, CRD) for row in rows if not _expired(row, now))
+    return next((one for one in good if card in (None, one)), None)
 
 
-def _expired(row: Card, now: datetime) -> bool:
+def _expired(row: Any, now: datetime) -> bool:
     """A card is good until the end of its month."""
     return (row.exp_year or 0, row.exp_month or 0) < (now.year, now.month)
 

@@ -10,7 +10,8 @@ from app.billing import advance, cards, commands
 from app.billing.models import Payment
 from app.billing.states import NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
 from app.kit import clock, deadlines
-from app.kit.db import PublicId, new_id, session, transactional
+from app.kit.db import PublicId, bare, in_transaction, new_id, plain, session, transactional
+from app.kit.deadlines import Due
 from app.kit.errors import CardNeeded, NotFound, StepNotAllowed, Unavailable
 from app.kit.facts import record
 from payments.money import Money
@@ -22,15 +23,13 @@ _ALL = (
     .order_by(Payment.id)
 )
 _ALL_SHARED = _ALL.with_for_update(read=True).execution_options(populate_existing=True)
-_ARREARS = (
-    select(Payment.currency, Payment.owed)
-    .where(
-        Payment.person_id == bindparam("person", type_=PublicId("per")),
-        Payment.owed > 0,
-        Payment.state.in_((State.ARREARS, State.ACTION_REQUIRED)),
-    )
-    .order_by(Payment.id)
+OWES = (
+    Payment.person_id == bindparam("person", type_=PublicId("per")),
+    Payment.owed > 0,
+    (Payment.state == State.ARREARS.value) | (Payment.state == State.ACTION_REQUIRED.value),
 )
+"""The payments that are a person's arrears."""
+_ARREARS = select(Payment.currency, Payment.owed).where(*OWES).order_by(Payment.id)
 ON_HOLD_IMPOSSIBLE: list[Callable[[str], None]] = []
 """Who must know that a rental cannot be paid (its id), to cancel it where it is only booked; the factory fills it."""
 
@@ -46,25 +45,27 @@ def plan(
     starts_at: datetime,
     card: str,
     on_session: bool,
-) -> None:
+) -> list[Due]:
     """Plan the hold of a booked rental: now when it starts within 24 h, else a day before. Free: nothing at all.
 
-    `amount` is the quote plus the allowance of the terms, `payee` the person or community that is paid, `card` what
-    `cards.usable` gave; `on_session`: the driver is in the app and may confirm.
+    Returns the deadline that the caller sets for it, beside its own. `amount` is the quote plus the allowance of the
+    terms, `payee` the person or community that is paid, `card` what `cards.usable` gave; `on_session`: the driver is in
+    the app and may confirm.
     """
     if not amount:
-        return
+        return []
     due = starts_at - AHEAD
     at_once = due <= clock.now()
     row = _row(
         "rent", rental, driver, payee, community, amount, starts_at, card, on_session=on_session and at_once
     )
     session.add(row)
-    if at_once:
-        session.flush()
-        advance.hold(row, off_session=not on_session)
-    else:
-        deadlines.at("hold", row.id, due)
+    session.info.setdefault("planned", {})[rental] = [row]
+    if not at_once:
+        return [Due("hold", row.id, due)]
+    session.flush()
+    advance.hold(row, off_session=not on_session)
+    return []
 
 
 def _row(
@@ -104,7 +105,10 @@ def of(rental: str) -> Payment | None:
 
 
 def all_of(rental: str, *, share_lock: bool = False) -> Sequence[Payment]:
-    """Every payment of a rental, oldest first."""
+    """Every payment of a rental, oldest first; right after `plan`, in its transaction, there is but that one."""
+    planned: list[Payment] | None = session.info.get("planned", {}).get(rental) if in_transaction() else None
+    if planned is not None:
+        return planned
     return session.scalars(_ALL_SHARED if share_lock else _ALL, {"rental": rental}).all()
 
 
@@ -171,6 +175,7 @@ def raise_amount(rental: str, amount: Money) -> str | None:
     )
     session.add(row)
     session.flush()
+    session.info.get("planned", {}).pop(rental, None)
     if first.state == State.HOLD_DUE:
         deadlines.at("hold", row.id, row.starts_at - AHEAD)
     else:
@@ -189,7 +194,7 @@ def drop_raise(payment: str) -> None:
 
 def arrears(person: str) -> Money | None:
     """What the person owes for rentals that are over and could not be charged; None when nothing."""
-    rows = session.execute(_ARREARS, {"person": person}).all()
+    rows = plain(_ARREARS, {"person": bare(person, "per")})
     if not rows:
         return None
     currency = rows[0].currency

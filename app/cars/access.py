@@ -55,7 +55,7 @@ _SHARED = select(CarShare.community_id).where(
     CarShare.car_id == bindparam("car", type_=PublicId("car")), CarShare.ended_at.is_(None)
 )
 _ASKED = bindparam("community", type_=PublicId("com"))
-_THROUGH = {
+THROUGH = {
     share_lock: circles.memberships(share_lock=share_lock)
     .where(
         Membership.community_id.in_(_SHARED) | _OWNING,
@@ -66,14 +66,19 @@ _THROUGH = {
     .limit(1)
     for share_lock in (False, True)
 }
+"""The live membership through which a person sees a car, by whether it is kept until the transaction ends."""
+
+
+def through(car: Car, person: str, community: str | None) -> dict[str, str | None]:
+    """The parameters of THROUGH."""
+    return {"person": person, "car": car.id, "owning": car.community_id, "community": community}
 
 
 def my_membership(
     car: Car, person: str, community: str | None = None, *, share_lock: bool = False
 ) -> Membership | None:
     """A live membership through which the person sees the car; `share_lock` keeps it until the transaction ends."""
-    values = {"person": person, "car": car.id, "owning": car.community_id, "community": community}
-    found: Membership | None = session.scalars(_THROUGH[share_lock], values).first()
+    found: Membership | None = session.scalars(THROUGH[share_lock], through(car, person, community)).first()
     return found
 
 

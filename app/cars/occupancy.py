@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.cars.models import Car
 from app.kit.clock import z
-from app.kit.db import constraint, session
+from app.kit.db import constraint, plain, session
 from app.kit.errors import CarTaken
 
 NEARBY = timedelta(days=2)
@@ -24,7 +24,7 @@ _INSERT_RENTAL = text(
     " buffer as (insert into occupancy (car_no, kind, ref, from_at, to_at)"
     " select cast(:car as int), 'buffer', ref, :to_at, until from rental, ends where until > :to_at"
     " on conflict do nothing returning ref)"
-    " select exists(select from rental) and (until <= :to_at or exists(select from buffer)) from ends"
+    " select exists(select from rental) and (until <= :to_at or exists(select from buffer)) as taken from ends"
 )
 _NEXT = text(
     "select min(from_at) from occupancy where car_no = cast(:car as int) and from_at >= :at and ref <> :ref"
@@ -70,7 +70,7 @@ def occupy_rental(car: Car, rental: str, from_at: datetime, to_at: datetime, buf
     Raises CarTaken: the caller's transaction must not go on then.
     """
     values = {"car": car.no, "ref": rental, "from_at": from_at, "to_at": to_at, "buffer": buffer}
-    if not session.execute(_INSERT_RENTAL, values).scalar_one():
+    if not plain(_INSERT_RENTAL, values, flush=False)[0].taken:
         raise taken(car, from_at, to_at, rental)
 
 

@@ -11,12 +11,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, text
+from sqlalchemy import DateTime, Integer, bindparam, exists, func, select, text
 
 from app.cars import access
-from app.cars.models import Car, Window
+from app.cars.models import Car, Offer, Window
 from app.kit import clock, deadlines
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, plain, session, transactional
 from app.kit.errors import NotFound, Validation
 
 Span = tuple[datetime, datetime]
@@ -224,11 +224,18 @@ def refresh(car: str) -> None:
         recompute(found)
 
 
+_INSTANT = DateTime(timezone=True)
+OFFERED = exists().where(
+    Offer.car_no == bindparam("no", type_=Integer()),
+    Offer.spans.op("@>", is_comparison=True)(
+        func.tstzrange(bindparam("from_at", type_=_INSTANT), bindparam("to_at", type_=_INSTANT), "[)")
+    ),
+)
+"""Whether the windows of car `no` hold the whole span."""
+_OFFERED = select(OFFERED.label("offered"))
+
+
 def offered(car_no: int, from_at: datetime, to_at: datetime) -> bool:
     """Whether the windows hold the whole span."""
-    statement = text(
-        "select exists(select 1 from offers where car_no = cast(:car as int)"
-        " and spans @> tstzrange(:from_at, :to_at, '[)'))"
-    )
-    found: bool = session.execute(statement, {"car": car_no, "from_at": from_at, "to_at": to_at}).scalar_one()
+    found: bool = plain(_OFFERED, {"no": car_no, "from_at": from_at, "to_at": to_at}, flush=False)[0].offered
     return found

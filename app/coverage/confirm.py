@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from app.coverage import blocks, doors, master_policies
+from app.coverage.master_policies import InForce
 from app.coverage.models import Confirmation, Policy
 from app.coverage.trip import Trip, as_insured, driver_ref
 from app.facts import ConfirmationRefused
@@ -59,7 +60,7 @@ def of(rental: str) -> Confirmation | None:
     return found
 
 
-def holds(policy: Policy, trip: Trip) -> bool:
+def holds(policy: InForce, trip: Trip) -> bool:
     """Whether the insurer confirmed this driver in this car for the whole trip, under this policy."""
     row = of(trip.rental)
     return (

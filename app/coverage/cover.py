@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from app.cars.models import Car
 from app.coverage import confirm, eligibility, master_policies, versions
-from app.coverage.models import Cover, Policy
+from app.coverage.master_policies import InForce
+from app.coverage.models import Cover
 from app.coverage.trip import Trip, as_insured, driver_ref
 from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, CoverOverrun, CoverVoided
 from app.kit import clock
@@ -52,7 +53,7 @@ def reasons_against(
 
 def _judged(
     trip: Trip, at: datetime, *, share_lock: bool, ahead: bool = False, exact: bool = False
-) -> tuple[Policy | None, list[str]]:
+) -> tuple[InForce | None, list[str]]:
     policy = master_policies.in_force(trip.car.country, at, share_lock=share_lock)
     if policy is None:
         return None, [NO_POLICY]
@@ -93,7 +94,7 @@ def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
     return versions.record(cover, CoverBound)
 
 
-def _new(trip: Trip, policy: Policy, at: datetime) -> Cover:
+def _new(trip: Trip, policy: InForce, at: datetime) -> Cover:
     car, terms = trip.car, master_policies.read(policy)
     cover = Cover(
         rental_id=trip.rental,

@@ -1,18 +1,20 @@
 """What the eligibility rules look at in a driver, a car and a trip of ours; the rules are the insurance door's."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import bindparam, exists, select, text
+from sqlalchemy import bindparam, exists, text
 
 from app.cars import box
-from app.cars.models import Car
+from app.cars.models import Box, Car
 from app.coverage import confirm, master_policies
-from app.coverage.models import DriverBlock, Policy
+from app.coverage.master_policies import InForce
+from app.coverage.models import DriverBlock
 from app.coverage.trip import Trip
 from app.kit import clock
-from app.kit.db import PublicId, session
+from app.kit.db import PublicId, bare, plain, session
 from app.people import conditions, licence
 from app.people.models import Person
 from insurance.eligibility import (
@@ -25,14 +27,20 @@ from insurance.eligibility import (
 from insurance.master_policy import Clearance, MasterPolicy
 from insurance.period import Span
 
-_DRIVER = select(
-    Person,
-    exists().where(
+_LOOK = licence.STANDING.add_columns(
+    conditions.ACCEPTED.label("accepted"),
+    exists()
+    .where(
         DriverBlock.insurer_id == bindparam("insurer", type_=PublicId("ins")),
         DriverBlock.person_id == Person.id,
         DriverBlock.lifted_at.is_(None),
-    ),
-).where(Person.id == bindparam("person", type_=PublicId("per")))
+    )
+    .label("blocked"),
+    exists()
+    .where(Box.car_id == bindparam("car", type_=PublicId("car")), box.IN_SERVICE, Box.has_immobiliser)
+    .label("immobiliser"),
+)
+"""All the rules look at in a driver and a car, beside the car's own row."""
 MARGIN = 50
 """So many binds may be under way at once before the count of unacknowledged covers is taken in turn."""
 _LICENCE = frozenset(
@@ -50,7 +58,7 @@ _CLEARANCE = frozenset({"licence_not_cleared", "clearance_too_weak"})
 
 
 def of_trip(
-    policy: Policy,
+    policy: InForce,
     trip: Trip,
     *,
     share_lock: bool = False,
@@ -64,9 +72,12 @@ def of_trip(
     until the unlock. `exact`: count the unacknowledged covers in turn where they near the limit.
     """
     terms = master_policies.read(policy)
-    standing = licence.standing(trip.driver, trip.community, trip.from_at, share_lock=share_lock)
-    driver = _driver(policy, trip.driver, standing)
-    car = _car(trip.car, terms)
+    if share_lock:
+        licence.keep(trip.driver)
+    rows = _look(policy, trip)
+    standing = licence.judged(rows, trip.from_at)
+    driver = _driver(rows[0], standing)
+    car = _car(trip.car, terms, has_immobiliser=rows[0].immobiliser)
     span = Span(trip.from_at, max(trip.to_at, trip.from_at))
     reasons: list[str] = list(reasons_against(terms, driver, car, span))
     if planned_from is not None and planned_from > trip.from_at and "rental_too_long" in reasons:
@@ -83,24 +94,35 @@ def of_trip(
     return reasons + delegation_against(policy, exact=exact)
 
 
-def delegation_against(policy: Policy, *, exact: bool = False) -> list[str]:
+def delegation_against(policy: InForce, *, exact: bool = False) -> list[str]:
     """Whether our written authority under the policy is used up."""
     terms = master_policies.read(policy)
     return list(reasons_against_delegation(terms, _waiting(policy, terms, exact=exact)))
 
 
-def _driver(policy: Policy, person_id: str, standing: licence.Standing) -> DriverFacts:
-    known = session.execute(_DRIVER, {"person": person_id, "insurer": policy.insurer_id}).first()
-    person, blocked = known or (None, False)
+def _look(policy: InForce, trip: Trip) -> Sequence[Any]:
+    rows = plain(
+        _LOOK,
+        {
+            **licence.asked(trip.driver, trip.community, trip.from_at),
+            "insurer": bare(policy.insurer_id, "ins"),
+            "car": bare(trip.car.id, "car"),
+        },
+    )
+    conditions.told(trip.driver, rows[0].accepted)
+    return rows
+
+
+def _driver(known: Any, standing: licence.Standing) -> DriverFacts:
     held = standing.licence
     facts = DriverFacts(
-        birth_date=person.birth_date if person else None,
+        birth_date=known.born,
         licence_classes=frozenset(),
         licence_issued_on=date.max,
         licence_expires_on=date.min,
         cleared_by=cast("Clearance | None", standing.level),
-        accepted=frozenset(conditions.accepted(person_id)),
-        blocked=blocked,
+        accepted=frozenset(known.accepted),
+        blocked=known.blocked,
     )
     if held is None:
         return facts
@@ -113,14 +135,13 @@ def _driver(policy: Policy, person_id: str, standing: licence.Standing) -> Drive
     )
 
 
-def _car(car: Car, terms: MasterPolicy) -> CarFacts:
-    paired = box.live(car.id)
+def _car(car: Car, terms: MasterPolicy, *, has_immobiliser: bool) -> CarFacts:
     return CarFacts(
         country=car.country,
         time_zone=car.time_zone,
         powertrain=car.powertrain,
         declared_value=declared_value(car, terms.currency),
-        has_immobiliser=paired is not None and paired.has_immobiliser,
+        has_immobiliser=has_immobiliser,
         inspection_until=car.inspection_until,
     )
 
@@ -139,7 +160,7 @@ _WAITING = text(
 _IN_TURN = text("select pg_advisory_xact_lock(7004, hashtext(:policy))")
 
 
-def _waiting(policy: Policy, terms: MasterPolicy, *, exact: bool) -> Unacknowledged:
+def _waiting(policy: InForce, terms: MasterPolicy, *, exact: bool) -> Unacknowledged:
     """The covers of this policy its insurer has not confirmed yet.
 
     Near the limit binds count in turn, so that two at once cannot both be the last one allowed.

@@ -1,15 +1,16 @@
 """Master policies: added as JSON, activated for their countries, and which is in force where and when."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import DateTime, Text, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
-from app.coverage.models import POL, Cover, InsurerRow, Policy, PolicyInForce
+from app.coverage.models import INS, POL, Cover, InsurerRow, Policy, PolicyInForce
 from app.facts import MasterPolicyActivated
 from app.kit import clock, facts
-from app.kit.db import in_transaction, new_id, session, transactional
+from app.kit.db import in_transaction, new_id, plain, public, session, transactional
 from app.kit.errors import AlreadyExists, NotFound, Validation
 from app.people import conditions
 from insurance.master_policy import MasterPolicy, PolicyInvalid
@@ -120,21 +121,31 @@ def retire(policy_id: str, *, at: datetime | None = None) -> None:
         row.to_at = max(now, row.from_at)
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The policy that covers are bound under; what it says is `read`."""
+
+    id: str
+    insurer_id: str
+    number: str
+    version: int
+
+
 _IN_FORCE = (
-    select(Policy)
+    select(Policy.id, Policy.insurer_id, Policy.number, Policy.version)
     .join(PolicyInForce, PolicyInForce.policy_id == Policy.id)
     .where(
-        PolicyInForce.country == bindparam("country"),
-        PolicyInForce.from_at <= bindparam("at"),
-        PolicyInForce.to_at > bindparam("at"),
+        PolicyInForce.country == bindparam("country", type_=Text()),
+        PolicyInForce.from_at <= bindparam("at", type_=DateTime(timezone=True)),
+        PolicyInForce.to_at > bindparam("at", type_=DateTime(timezone=True)),
     )
 )
 _IN_FORCE_SHARED = _IN_FORCE.with_for_update(read=True, of=PolicyInForce)
 
 
-def in_force(country: str, at: datetime, *, share_lock: bool = False) -> Policy | None:
+def in_force(country: str, at: datetime, *, share_lock: bool = False) -> InForce | None:
     """The policy under which a cover beginning at `at` is bound in a country; looked up once in a transaction."""
-    known: dict[tuple[str, datetime], Policy | None] = (
+    known: dict[tuple[str, datetime], InForce | None] = (
         session.info.setdefault("policies", {}) if in_transaction() else {}
     )
     if share_lock or (country, at) not in known:
@@ -142,10 +153,12 @@ def in_force(country: str, at: datetime, *, share_lock: bool = False) -> Policy 
     return known[country, at]
 
 
-def _look_up(country: str, at: datetime, *, share_lock: bool) -> Policy | None:
-    statement = _IN_FORCE_SHARED if share_lock else _IN_FORCE
-    found: Policy | None = session.scalars(statement, {"country": country, "at": at}).first()
-    return found
+def _look_up(country: str, at: datetime, *, share_lock: bool) -> InForce | None:
+    rows = plain(_IN_FORCE_SHARED if share_lock else _IN_FORCE, {"country": country, "at": at})
+    return next(
+        (InForce(public(row.id, POL), public(row.insurer_id, INS), row.number, row.version) for row in rows),
+        None,
+    )
 
 
 def is_in_force(policy_id: str) -> bool:
@@ -164,13 +177,17 @@ def find(policy_id: str) -> Policy:
     return found
 
 
-def read(policy: Policy) -> MasterPolicy:
+def read(policy: Policy | InForce) -> MasterPolicy:
     """What the policy says."""
-    if policy.id not in _READ:
-        _READ[policy.id] = MasterPolicy.from_json(policy.data)
-    return _READ[policy.id]
+    return _read(policy.id)
 
 
 def of_cover(cover: Cover) -> MasterPolicy:
     """The policy a cover was bound under: it follows that one to its end."""
-    return _READ.get(cover.policy_id) or read(find(cover.policy_id))
+    return _read(cover.policy_id)
+
+
+def _read(policy_id: str) -> MasterPolicy:
+    if policy_id not in _READ:
+        _READ[policy_id] = MasterPolicy.from_json(find(policy_id).data)
+    return _READ[policy_id]

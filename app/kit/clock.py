@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import DateTime, func, select, text
+from sqlalchemy import DateTime, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db import Big, Model, in_transaction, read, session, transactional
+from app.kit.db import Big, Model, in_transaction, plain, read, session, transactional
 
 _NOW = text("select business_now() as now")
 business_now = func.business_now(type_=DateTime(timezone=True))
@@ -36,14 +36,18 @@ def now() -> datetime:
 
 def again() -> datetime:
     """Look at the clock once more in this transaction: after waiting for a lock, before an instant of custody or cover."""
-    session.info["now"] = _asked()
-    found: datetime = session.info["now"]
-    return found
+    return told(_asked())
 
 
 def _asked() -> datetime:
-    found: datetime = session.execute(select(business_now)).scalar_one()
+    found: datetime = plain(_NOW, flush=False)[0].now
     return found
+
+
+def told(instant: datetime) -> datetime:
+    """The clock was looked at in this transaction together with other things: that is its `now()`."""
+    session.info["now"] = instant
+    return instant
 
 
 def forget() -> None:

@@ -1,11 +1,13 @@
 """Deadlines in business time: rows that the due-runner works off, set in the transaction that needs them."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db import Model, session
+from app.kit.db import Model, plain, session
 
 
 class Deadline(Model):
@@ -19,23 +21,32 @@ class Deadline(Model):
     not_before: Mapped[datetime | None]
 
 
+class Due(NamedTuple):
+    """What is due when: the kind of the deadline and whose it is."""
+
+    kind: str
+    ref: str
+    at: datetime
+
+
+_PLAN = text(
+    "insert into deadlines (kind, ref, due_at, attempts) select kind, ref, due_at, 0"
+    " from unnest(cast(:kinds as text[]), cast(:refs as text[]), cast(:instants as timestamptz[])) as d(kind, ref, due_at)"
+    " on conflict (kind, ref) do update set due_at = excluded.due_at, attempts = 0, not_before = null"
+)
+
+
 def at(kind: str, ref: str, due_at: datetime) -> None:
     """Set, or move, one deadline."""
-    statement = text(
-        "insert into deadlines (kind, ref, due_at, attempts) values (:kind, :ref, :due_at, 0)"
-        " on conflict (kind, ref) do update set due_at = :due_at, attempts = 0, not_before = null"
-    )
-    session.execute(statement, {"kind": kind, "ref": ref, "due_at": due_at})
+    plan([Due(kind, ref, due_at)])
 
 
-def plan(ref: str, due: dict[str, datetime]) -> None:
-    """Set several deadlines of one thing at once: kind -> instant."""
-    statement = text(
-        "insert into deadlines (kind, ref, due_at, attempts) select kind, :ref, due_at, 0"
-        " from unnest(cast(:kinds as text[]), cast(:instants as timestamptz[])) as d(kind, due_at)"
-        " on conflict (kind, ref) do update set due_at = excluded.due_at, attempts = 0, not_before = null"
-    )
-    session.execute(statement, {"ref": ref, "kinds": list(due), "instants": list(due.values())})
+def plan(due: Sequence[Due]) -> None:
+    """Set, or move, several at once."""
+    if not due:
+        return
+    kinds, refs, instants = zip(*due, strict=True)
+    plain(_PLAN, {"kinds": list(kinds), "refs": list(refs), "instants": list(instants)}, flush=False)
 
 
 def drop(ref: str, *kinds: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import z
-from app.kit.db import Big, Model, Xid8, in_transaction, session, transactional
+from app.kit.db import Big, Model, Xid8, in_transaction, plain, session, transactional
 from app.kit.jobs import job
 
 
@@ -69,11 +69,9 @@ def record(fact: Fact) -> int:
     """Write the fact and defer its reactions, where it has any, in the present transaction; returns its `seq`."""
     if not in_transaction():
         raise RuntimeError(f"{fact.kind} recorded outside a transaction")
-    session.flush()
     followed = _TABLE.get(type(fact), ("unknown here",))
     statement = _RECORD if followed else _RECORD_ALONE
-    row = session.execute(statement, {"kind": fact.kind, "data": dumps(fact)}).one()
-    seq: int = row.seq
+    seq: int = plain(statement, {"kind": fact.kind, "data": dumps(fact)})[0].seq
     return seq
 
 

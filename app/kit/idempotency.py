@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 from flask import Response, current_app, g, request
-from sqlalchemy import Boolean, LargeBinary, bindparam, func, literal_column, select
+from sqlalchemy import LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Model, constraint, session, transactional
+from app.kit.db import Model, constraint, plain, session, transactional
 from app.kit.errors import IdempotencyBusy, IdempotencyKeyMissing, IdempotencyKeyReused, Malformed
 from app.kit.keys import derived
 
@@ -67,15 +67,14 @@ def forget(scope: str) -> None:
         session.delete(stored)
 
 
-_LOCKED = func.pg_try_advisory_xact_lock(
-    func.hashtextextended(bindparam("name"), literal_column("7003")), type_=Boolean()
-).label("locked")
-_LOCK = select(_LOCKED, StoredAnswer).select_from(
-    select(literal_column("1"))
-    .subquery()
-    .outerjoin(
-        StoredAnswer, (StoredAnswer.scope == bindparam("scope")) & (StoredAnswer.key == bindparam("key"))
-    )
+_LOCK = text(
+    "select pg_try_advisory_xact_lock(hashtextextended(:name, 7003)) as locked,"
+    " k.fingerprint, k.status, k.location, k.body, k.command"
+    " from (select) as one left join idempotency_keys k on k.scope = :scope and k.key = :key"
+)
+_STORE = text(
+    "insert into idempotency_keys (scope, key, fingerprint, status, location, body, command, stored_at)"
+    " values (:scope, :key, :fingerprint, :status, :location, cast(:body as jsonb), :command, :stored_at)"
 )
 
 
@@ -92,11 +91,11 @@ def once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str,
 
 @transactional
 def _once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str, ...]) -> Response:
-    row = session.execute(_LOCK, {"name": f"{scope}/{key}", "scope": scope, "key": key}).one()
+    row = plain(_LOCK, {"name": f"{scope}/{key}", "scope": scope, "key": key})[0]
     if not row.locked:
         raise IdempotencyBusy("The same request is still running; ask again in a moment.")
-    if row.StoredAnswer is not None:
-        return _replay(row.StoredAnswer)
+    if row.fingerprint is not None:
+        return _replay(row)
     answer = view()
     if answer.status_code < 300:
         _store(scope, key, answer, secrets)
@@ -104,20 +103,22 @@ def _once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str
 
 
 def _store(scope: str, key: str, answer: Response, secrets: tuple[str, ...]) -> None:
-    body = orjson.loads(answer.get_data()) if answer.get_data() else None
-    if body is not None:
-        _blank(body, frozenset(secrets))
-    stored = StoredAnswer(
-        scope=scope,
-        key=key,
-        fingerprint=fingerprint(),
-        status=answer.status_code,
-        location=answer.headers.get("Location"),
-        body=body,
-        command=g.get("command"),
-        stored_at=real_now(),
-    )
-    session.add(stored)
+    body = answer.get_data()
+    if body and secrets:
+        shown = orjson.loads(body)
+        _blank(shown, frozenset(secrets))
+        body = orjson.dumps(shown)
+    stored = {
+        "scope": scope,
+        "key": key,
+        "fingerprint": fingerprint(),
+        "status": answer.status_code,
+        "location": answer.headers.get("Location"),
+        "body": body.decode() if body else None,
+        "command": g.get("command"),
+        "stored_at": real_now(),
+    }
+    plain(_STORE, stored)
 
 
 def _blank(value: Any, secrets: frozenset[str]) -> None:
@@ -133,7 +134,7 @@ def _blank(value: Any, secrets: frozenset[str]) -> None:
             _blank(inner, secrets)
 
 
-def _replay(stored: StoredAnswer) -> Response:
+def _replay(stored: Any) -> Response:
     if stored.fingerprint != fingerprint():
         raise IdempotencyKeyReused("This key was used for another route or body; take a new one.")
     g.command = stored.command

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Big, Model, session, transactional
+from app.kit.db import Big, Model, plain, session, transactional
 
 log = structlog.get_logger(__name__)
 FIRST_RETRY_S, LAST_RETRY_S = 1, 300
@@ -64,7 +64,7 @@ _DEFER = text(
 
 def defer(name: str, *, lock: str | None = None, after_s: float = 0, **args: Any) -> None:
     """Defer a job in the present transaction: a rollback leaves none. Jobs of one `lock` run one after the other."""
-    session.execute(_DEFER, {"name": name, "lock": lock, "args": json.dumps(args), "after": after_s})
+    plain(_DEFER, {"name": name, "lock": lock, "args": json.dumps(args), "after": after_s}, flush=False)
 
 
 _HURRY = text(

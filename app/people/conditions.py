@@ -1,19 +1,28 @@
 """The conditions people accept, by version: texts that never change once published, and who accepted which."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.facts import ConditionsAccepted
 from app.kit import clock, facts
-from app.kit.db import in_transaction, session, transactional
+from app.kit.db import PublicId, bare, in_transaction, plain, session, transactional
 from app.kit.errors import NotFound, Validation
 from app.people.models import Acceptance
 
 _TEXTS = Path(__file__).parent / "conditions_texts"
 RENTAL = "rental-2026-1"
-_ACCEPTED = select(Acceptance.version).where(Acceptance.person_id == bindparam("person"))
+ACCEPTED = func.array(
+    select(Acceptance.version)
+    .where(Acceptance.person_id == bindparam("person", type_=PublicId("per")))
+    .scalar_subquery(),
+    type_=ARRAY(Text()),
+)
+"""What a person has accepted."""
+_ACCEPTED = select(ACCEPTED.label("versions"))
 
 
 @cache
@@ -48,7 +57,17 @@ def accept(person: str, given: list[str]) -> set[str]:
 
 def accepted(person: str) -> set[str]:
     """What the person has accepted; read once in a transaction."""
-    known: dict[str, set[str]] = session.info.setdefault("accepted", {}) if in_transaction() else {}
-    if person not in known:
-        known[person] = set(session.scalars(_ACCEPTED, {"person": person}))
-    return known[person]
+    found = _known().get(person)
+    if found is None:
+        found = told(person, plain(_ACCEPTED, {"person": bare(person, "per")})[0].versions)
+    return found
+
+
+def told(person: str, versions: Iterable[str]) -> set[str]:
+    """They were looked up in this transaction together with other things."""
+    return _known().setdefault(person, set(versions))
+
+
+def _known() -> dict[str, set[str]]:
+    found: dict[str, set[str]] = session.info.setdefault("accepted", {}) if in_transaction() else {}
+    return found

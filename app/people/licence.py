@@ -1,22 +1,34 @@
 """Driving licences: recorded by the driver, cleared by an owner, an operator or a provider, checked again in time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import Date, and_, bindparam, or_, select
+from sqlalchemy import Date, Row, and_, bindparam, or_, select
 
 from app.facts import LicenceCleared, LicenceRecorded, LicenceRefused
 from app.kit import clock, facts
-from app.kit.db import PublicId, new_id, session, transactional
+from app.kit.db import PublicId, bare, new_id, plain, session, transactional
 from app.kit.errors import NotFound, Validation
 from app.kit.keys import seal
 from app.people.models import Clearance, Licence, Person
 
 LEVELS = ("owner", "operator", "provider")
-_STANDING = (
-    select(Licence, Clearance)
+STANDING = (
+    select(
+        Person.birth_date.label("born"),
+        Licence.birth_date,
+        Licence.classes,
+        Licence.issued_on,
+        Licence.expires_on,
+        Licence.refused_at,
+        Clearance.level,
+        Clearance.recheck_on,
+    )
+    .select_from(Person)
+    .outerjoin(Licence, Licence.person_id == Person.id)
     .outerjoin(
         Clearance,
         and_(
@@ -29,9 +41,9 @@ _STANDING = (
             ),
         ),
     )
-    .where(Licence.person_id == bindparam("person", type_=PublicId("per")))
+    .where(Person.id == bindparam("person", type_=PublicId("per")))
 )
-"""A licence with every clearance that counts on a day in a community."""
+"""A person's licence with every clearance that counts on a day in a community, one in each row."""
 _LOCKED = (
     select(Licence)
     .where(Licence.person_id == bindparam("person", type_=PublicId("per")))
@@ -47,7 +59,8 @@ class Standing:
     state: str
     level: str | None
     recheck_on: date | None
-    licence: Licence | None
+    licence: Row[Any] | None
+    """Its dates and classes."""
 
 
 @transactional
@@ -106,17 +119,35 @@ def of(person: str) -> Licence:
 def standing(person: str, community: str | None, at: datetime, *, share_lock: bool = False) -> Standing:
     """pending, cleared, refused or expired at an instant, and by whom it was cleared."""
     if share_lock:
-        session.scalars(_LOCKED, {"person": person})
-    rows = session.execute(_STANDING, {"person": person, "community": community, "day": at.date()}).all()
-    if not rows:
+        keep(person)
+    return judged(plain(STANDING, asked(person, community, at)), at)
+
+
+def keep(person: str) -> None:
+    """The licence stays as it is until the transaction ends."""
+    session.scalars(_LOCKED, {"person": person})
+
+
+def asked(person: str, community: str | None, at: datetime) -> dict[str, Any]:
+    """The parameters of STANDING."""
+    return {
+        "person": bare(person, "per"),
+        "community": bare(community, "com") if community else None,
+        "day": at.date(),
+    }
+
+
+def judged(rows: Sequence[Any], at: datetime) -> Standing:
+    """What the rows of STANDING come to at an instant."""
+    if not rows or rows[0].expires_on is None:
         return Standing("missing", None, None, None)
-    licence: Licence = rows[0][0]
+    licence = rows[0]
     if licence.refused_at is not None:
         return Standing("refused", None, None, licence)
     if licence.expires_on < at.date():
         return Standing("expired", None, None, licence)
     clearance = max(
-        (row[1] for row in rows if row[1] is not None),
+        (row for row in rows if row.level is not None),
         key=lambda one: (LEVELS.index(one.level), one.recheck_on),
         default=None,
     )

@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, exists, select
+from sqlalchemy.orm import load_only
 
-from app.billing import cards, hold
+from app.billing import hold, means
 from app.cars import access as cars_access
-from app.cars import occupancy, terms
+from app.cars import bookable, occupancy, terms
 from app.cars.models import Car
 from app.communities.models import Community
 from app.coverage import confirm as confirm_cover
@@ -16,8 +17,10 @@ from app.coverage.cover import Trip
 from app.facts import RentalAsked, RentalBooked
 from app.kit import clock, deadlines, facts
 from app.kit.db import PublicId, new_id, session, transactional
+from app.kit.deadlines import Due
 from app.kit.errors import Arrears, CardNeeded, NotFound, NotInsurable, QuoteExpired, Validation
 from app.people import conditions
+from app.people.models import Person
 from app.rentals import charge_watch, distance, start_check
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import State
@@ -25,10 +28,16 @@ from app.rentals.models import Quote, Rental
 from payments.money import Money
 from payments.pricing import Fare, Price, hold_amount
 
-_QUOTE = select(Quote, exists().where(Rental.quote_id == Quote.id)).where(
-    Quote.id == bindparam("quote", type_=PublicId("quo")),
-    Quote.person_id == bindparam("person", type_=PublicId("per")),
+_QUOTE = (
+    select(Quote, Person, exists().where(Rental.quote_id == Quote.id))
+    .join(Person, Person.id == Quote.person_id)
+    .options(load_only(Person.name))
+    .where(
+        Quote.id == bindparam("quote", type_=PublicId("quo")),
+        Quote.person_id == bindparam("person", type_=PublicId("per")),
+    )
 )
+"""The quote, whose name the rental will show, and whether there is one already."""
 ANSWER_WITHIN, ANSWER_AT_LEAST, SOON = timedelta(hours=24), timedelta(minutes=30), timedelta(hours=1)
 
 
@@ -40,17 +49,20 @@ def book(person: str, body: dict[str, Any]) -> Rental:
     """
     frozen, used = _quote(person, body["quote"])
     car = cars_access.of(frozen.car_id, lock=True)
+    mine, offered = bookable.look(car, person, frozen.community_id, frozen.from_at, frozen.to_at)
     now = clock.now()
     if frozen.expires_at <= now or frozen.rental_id is not None or used:
         raise QuoteExpired("Ask for a new quote.")
-    mine = cars_access.my_membership(car, person, frozen.community_id, share_lock=True)
     if mine is None:
         raise NotFound
     quotes.check_rules(car, frozen.community_id, (frozen.from_at, frozen.to_at), person, now, frozen.terms)
-    quotes.check_offered(car, frozen.from_at, frozen.to_at)
+    quotes.check_offered(car, frozen.from_at, frozen.to_at, offered=offered)
     distance.check(car, frozen.expected_km, frozen.range_km)
+    trip = Trip("", car, person, frozen.community_id, frozen.from_at, frozen.to_at)
+    reasons = cover.reasons_against(trip, ignore_clearance=True)
     _accept(person, frozen, body.get("accept", []))
-    _check_insurable(Trip("", car, person, frozen.community_id, frozen.from_at, frozen.to_at))
+    if reasons:
+        raise NotInsurable("The insurer's rules do not allow this rental.", reasons=reasons)
     card = _card(person, frozen, body.get("card"))
     rental = _make(person, car, frozen, card, body.get("note"), now)
     if needs_approval(frozen):
@@ -65,7 +77,7 @@ def _quote(person: str, quote: str) -> tuple[Quote, bool]:
     found = session.execute(_QUOTE, {"quote": quote, "person": person}).first()
     if found is None:
         raise NotFound
-    return found[0], found[1]
+    return found[0], found[2]
 
 
 def _accept(person: str, frozen: Quote, given: list[str]) -> None:
@@ -74,12 +86,6 @@ def _accept(person: str, frozen: Quote, given: list[str]) -> None:
     if missing:
         detail = f"Accept {', '.join(missing)}; read them at /conditions/{missing[0]}."
         raise Validation(errors=[{"pointer": "/accept", "code": "required", "detail": detail}])
-
-
-def _check_insurable(trip: Trip) -> None:
-    reasons = cover.reasons_against(trip, ignore_clearance=True)
-    if reasons:
-        raise NotInsurable("The insurer's rules do not allow this rental.", reasons=reasons)
 
 
 def amount_to_hold(rental: Rental | Quote) -> Money:
@@ -96,10 +102,9 @@ def _card(person: str, frozen: Quote, given: str | None) -> str | None:
     """The card to pay with, where anything is to be paid. Raises Arrears, CardNeeded."""
     if not amount_to_hold(frozen):
         return None
-    due = hold.arrears(person)
+    due, card = means.of(person, given)
     if due:
         raise Arrears("Pay what is open first.", due=due.to_dict())
-    card = cards.usable(person, given)
     if card is None:
         raise CardNeeded("Save a card with POST /v1/me/cards first.")
     return card
@@ -154,11 +159,11 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
     if rental.answer_by is not None:
         rental.answer_by = None
         deadlines.drop(rental.id, "lapse")
-    schedule(rental, clock.now())
+    due = _steps(rental, clock.now())
     amount = amount_to_hold(rental)
     if amount:
         assert rental.card is not None
-        hold.plan(
+        due += hold.plan(
             rental=rental.id,
             driver=rental.driver_id,
             community=rental.community_id,
@@ -168,13 +173,14 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
             on_session=on_session,
             payee=payee(car),
         )
+    deadlines.plan(due)
     confirm_cover.ask(
         Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at)
     )
     facts.record(RentalBooked(rental=rental.id, approved_by=approved_by))
 
 
-def schedule(rental: Rental, now: datetime) -> None:
+def _steps(rental: Rental, now: datetime) -> list[Due]:
     """The steps the clock will take; what the booking itself looks at now is not looked at again at once."""
     watched = max(now, rental.from_at - charge_watch.FROM)
     checks = {
@@ -182,15 +188,13 @@ def schedule(rental: Rental, now: datetime) -> None:
         "start_check": rental.from_at - start_check.EARLY,
         "start_check_again": rental.from_at - start_check.LATE,
     }
-    deadlines.plan(
-        rental.id,
-        {
-            "about_to_start": rental.from_at - SOON,
-            "no_show": rental.from_at + timedelta(minutes=rental.terms["no_show_min"]),
-            "late": rental.to_at,
-            **{kind: due for kind, due in checks.items() if due >= now},
-        },
-    )
+    steps = {
+        "about_to_start": rental.from_at - SOON,
+        "no_show": rental.from_at + timedelta(minutes=rental.terms["no_show_min"]),
+        "late": rental.to_at,
+        **{kind: due for kind, due in checks.items() if due >= now},
+    }
+    return [Due(kind, rental.id, due) for kind, due in steps.items()]
 
 
 def payee(car: Car) -> str:

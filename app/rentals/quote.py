@@ -111,8 +111,11 @@ def check_span(
         raise occupancy.taken(car, from_at, to_at)
 
 
-def check_offered(car: Car, from_at: datetime, to_at: datetime) -> None:
-    if not windows.offered(car.no, from_at, to_at):
+def check_offered(car: Car, from_at: datetime, to_at: datetime, *, offered: bool | None = None) -> None:
+    """`offered`, where it is known already. Raises OutsideWindows."""
+    if offered is None:
+        offered = windows.offered(car.no, from_at, to_at)
+    if not offered:
         near = occupancy.free_nearby(car, from_at, to_at)
         raise OutsideWindows(
             "The owner does not offer the car for that whole span.",

@@ -47,8 +47,8 @@ def quote(frozen: Quote, rental: Rental | None = None) -> dict[str, Any]:
     }
 
 
-def rental(found: Rental, person: str) -> dict[str, Any]:
-    """The whole representation for one reader."""
+def rental(found: Rental, person: str, *, new: bool = False) -> dict[str, Any]:
+    """The whole representation for one reader. `new`: made in this transaction, so that no cover can be bound."""
     role = access.role_of(found, person) or Role.OPERATOR
     car, driver = session.get(Car, found.car_id), session.get(Person, found.driver_id)
     frozen = session.get(Quote, found.quote_id)
@@ -58,7 +58,7 @@ def rental(found: Rental, person: str) -> dict[str, Any]:
     now = clock.now()
     late = found.stands in OUT and now >= found.to_at
     last = last_of(found.id, "unlock") if found.stands is State.UNLOCKING else None
-    bound = cover.of(found.id) if found.stands not in BEFORE else None
+    bound = cover.of(found.id) if found.stands not in BEFORE and not new else None
     return {
         "id": found.id,
         "state": found.state,

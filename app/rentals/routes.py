@@ -71,8 +71,8 @@ _COMMAND = schemas.Command()
 DOOR = (NotAllowed, StepNotAllowed, NotReady, CommandOpen, BoxRefused, BoxSilent, SignatureInvalid)
 
 
-def _show(rental: Rental) -> dict[str, Any]:
-    return represent.rental(rental, caller().person)
+def _show(rental: Rental, *, new: bool = False) -> dict[str, Any]:
+    return represent.rental(rental, caller().person, new=new)
 
 
 def _after_booking(answer: Response) -> Response:
@@ -147,7 +147,7 @@ def book_rental(body: dict[str, Any]) -> Answer:
     """
     prefer.wait()
     made = book.book(caller().person, body)
-    return created(_show(made), f"/rentals/{made.id}")
+    return created(_show(made, new=True), f"/rentals/{made.id}")
 
 
 @routes.add(

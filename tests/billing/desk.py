@@ -127,7 +127,7 @@ class Desk:
     ) -> str:
         driver, card = who or self.driver(number)
         rental = new_id("ren")
-        hold.plan(
+        self._plan(
             rental=rental,
             driver=driver.id,
             payee=self.payee,
@@ -139,6 +139,10 @@ class Desk:
         )
         session.remove()
         return rental
+
+    @transactional
+    def _plan(self, **planned: Any) -> None:
+        deadlines.plan(hold.plan(**planned))
 
     def held(self, amount: int = 9000, **more: Any) -> str:
         rental = self.plan(amount, **more)

@@ -1,11 +1,13 @@
-"""Hot reads: on connections of their own, and none is lost because the server was restarted."""
+"""Hot reads and plain statements: by the driver, in the words of SQLAlchemy, and a restart of the server costs none."""
 
 import pytest
 from flask import Flask
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from app.kit.db import autocommit_engine, read, session
+from app.kit import clock
+from app.kit.db import autocommit_engine, constraint, plain, read, session, transactional
+from app.kit.deadlines import Deadline
 
 _MINE = text("select pg_backend_pid() as pid, cast(:word as text) as word, '100%' as percent")
 
@@ -31,3 +33,42 @@ def test_a_read_is_refused_in_the_words_of_sqlalchemy(app: Flask) -> None:
     with pytest.raises(OperationalError):
         read(text("select pg_terminate_backend(pg_backend_pid())"))
     assert read(_MINE, {"word": "again"})[0].word == "again"
+
+
+_WORD = text("select cast(:word as text) as word")
+_TWICE = text("insert into deadlines (kind, ref, due_at) values ('late', :ref, now())")
+
+
+@transactional
+def test_a_plain_statement_sees_what_the_session_has_yet_to_write(app: Flask) -> None:
+    session.add(Deadline(kind="late", ref="ren_1", due_at=clock.now()))
+    found = plain(text("select ref from deadlines where ref = 'ren_1'"))
+    assert [row.ref for row in found] == ["ren_1"]
+
+
+@transactional
+def test_a_plain_statement_takes_the_values_that_stand_in_it(app: Flask) -> None:
+    plain(_TWICE, {"ref": "ren_2"})
+    late = select(Deadline.ref).where(Deadline.kind == "late", Deadline.ref == bindparam("ref"))
+    assert [row.ref for row in plain(late, {"ref": "ren_2"})] == ["ren_2"]
+
+
+def test_a_plain_statement_names_the_constraint_that_refused_it(app: Flask) -> None:
+    @transactional
+    def twice() -> None:
+        plain(_TWICE, {"ref": "ren_3"})
+        plain(_TWICE, {"ref": "ren_3"})
+
+    with pytest.raises(IntegrityError) as refused:
+        twice()
+    assert constraint(refused.value) == "deadlines_pkey"
+
+
+def test_a_connection_that_broke_in_a_plain_statement_is_not_used_again(app: Flask) -> None:
+    @transactional
+    def broken() -> None:
+        plain(text("select pg_terminate_backend(pg_backend_pid())"))
+
+    with pytest.raises(OperationalError):
+        broken()
+    assert transactional(lambda: plain(_WORD, {"word": "again"})[0].word)() == "again"
