@@ -16,7 +16,7 @@ from app.kit.db import release, session, transactional
 from app.kit.leader import lead
 from app.messages import deliver, digest
 from app.people import tidy
-from app.rentals import abandoned, close, expire, extend
+from app.rentals import abandoned, close, expire, extend, grants_out, offline_receipts
 
 log = structlog.get_logger(__name__)
 LEADER, BATCH, WORST_WAIT_S = 7006, 100, 300
@@ -32,6 +32,8 @@ TABLE: Mapping[str, Step] = {
     "settle": expire.settle,
     "extension": extend.lapse,
     "hand_back": close.hand_back,
+    "grant": grants_out.lapse,
+    "receipts": offline_receipts.due,
     "hold": hold.due_hold,
     "hold_failed": hold.due_hold_failed,
     "hold_renew": hold.due_renewal,

@@ -6,7 +6,7 @@ from app.coverage import conditional, cover, master_policies, versions
 from app.coverage.cover import _continue_confirmation, _end, _judged, _new
 from app.coverage.models import Cover, Policy
 from app.coverage.trip import Trip
-from app.facts import CoverBound, CoverExtended
+from app.facts import CoverActivated, CoverBound, CoverExtended
 from app.kit.db import session
 from app.kit.errors import NotInsurable
 from insurance import period
@@ -54,6 +54,18 @@ def use(
     conditional.begin(found, from_at, trip.to_at)
     found.activated_at, found.odometer_start_km = found.from_at, odometer_km[0]
     _end(found, to_at, evidence, None, odometer_km[1])
+
+
+def begin_earlier(rental: str, at: datetime) -> None:
+    """A record that came late says that the doors opened before we thought: the cover runs from there."""
+    found = cover.of(rental)
+    if found is None or found.state not in ("active", "closed") or found.from_at <= period.to_ms(at):
+        return
+    found.from_at = found.activated_at = period.to_ms(at)
+    if found.to_at is None:
+        versions.record(found, CoverActivated)
+    else:
+        _end(found, found.to_at, found.end_evidence or "", None, found.odometer_end_km)
 
 
 def _is_open(trip: Trip) -> bool:

@@ -105,9 +105,9 @@ class PolicyInForce(Model):
 class Cover(Model):
     """An insurer's cover for one custody period, as it stands; liability is [from_at, to_at), open while the car is out.
 
-    `from_at` never changes. A void cover is a span of no length, and so is a conditional one until the box's record
-    of an unlock gives it its span: it holds for what an offline grant may open, at the latest to `conditional_to`.
-    Money is minor units of `currency`.
+    `from_at` changes only when a box's record comes late. A void cover is a span of no length, and so is a conditional
+    one until the box's record of an unlock gives it its span: it holds for what an offline grant may open, at the latest
+    to `conditional_to`. Money is minor units of `currency`.
     """
 
     __tablename__ = "covers"

@@ -24,7 +24,7 @@ from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.keys import settings
 from app.people.models import Person
-from app.rentals import access, cancel, close, lifecycle
+from app.rentals import access, cancel, close, grants_out, lifecycle
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Rental
 from payments.pricing import Price, owed_on_cancellation
@@ -62,7 +62,7 @@ def remind(rental_id: str) -> None:
 def no_show(rental_id: str) -> None:
     """The driver did not come: the slot is free again. Where the driver could not come, the system cancels instead."""
     car, rental = access.locked(rental_id)
-    if rental.stands is not State.BOOKED:
+    if rental.stands is not State.BOOKED or grants_out.waits(rental, "no_show"):
         return
     if _could_not_start(car, rental):
         cancel.by_system(rental.id, "the car could not be taken")
@@ -76,8 +76,8 @@ def no_show(rental_id: str) -> None:
         terms.tariff(rental.terms), price, rental.from_at, max(now, rental.from_at), "driver"
     )
     rental.state, rental.over_at = lifecycle.after(rental.stands, Step.NO_SHOW, Role.CLOCK).value, now
-    occupancy.vacate(rental.id)
     deadlines.drop(rental.id)
+    grants_out.give_slot_back(rental, "no_show")
     facts.record(RentalNoShow(rental=rental.id, owed=owed.amount))
 
 
@@ -106,7 +106,8 @@ def late(rental_id: str) -> None:
     car, rental = access.locked(rental_id)
     now = clock.now()
     if rental.stands is State.BOOKED:
-        cancel.by_system(rental.id, "not taken before its planned end")
+        if not grants_out.waits(rental, "late"):
+            cancel.by_system(rental.id, "not taken before its planned end")
         return
     if rental.stands not in OUT:
         return

@@ -50,7 +50,9 @@ from app.rentals import (
     close,
     commands,
     extend,
+    grant,
     lock,
+    offline_receipts,
     pause,
     quote,
     readiness,
@@ -516,6 +518,40 @@ def list_commands(car: str, query: dict[str, Any]) -> Page:
 def read_car_command(car: str, command: str) -> dict[str, Any]:
     """How a command to the car stands."""
     return commands.represent(commands.find_of_car(car, command, caller().person))
+
+
+# -- without signal --------------------------------------------------------------------------------------------------
+
+
+@routes.add(
+    "GET",
+    ONE + "/grant",
+    summary="What opens the car without signal",
+    returns=schemas.GrantOut,
+    etag=True,
+    problems=(NotAllowed, NotReady, NotInsurable),
+)
+def read_grant(rental: str) -> dict[str, Any]:
+    """The offline access grant for this phone, from a day before the start. Ask again after each change of the rental:
+    the answer stays the same until there is something new. It needs a car whose box has a companion, and a phone with a
+    `public_key`; not-ready says what is missing.
+    """
+    return grant.fetch(caller(), rental)
+
+
+@routes.add(
+    "POST",
+    "/me/offline-receipts",
+    summary="Hand on what a box signed",
+    while_suspended=True,
+    body=schemas.OfflineReceiptsIn,
+    returns=schemas.OfflineReceiptsOut,
+)
+def upload_receipts(body: dict[str, Any]) -> dict[str, Any]:
+    """Takes what boxes signed while they had no signal: in any order, any number of times, from whoever brings it. What
+    they did becomes custody, cover and meter at the box's time, between the last contact and now.
+    """
+    return {"results": offline_receipts.upload(caller().person, body["receipts"])}
 
 
 # -- afterwards ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,140 @@
+"""A garage without signal: Max's phone with a key of its own, and a companion beside the box of Olga's car."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.cars import companion as companions
+from app.cars.models import Custody
+from app.coverage.models import Cover
+from app.kit import clock
+from app.kit.db import session
+from app.kit.keys import Purpose, ring
+from app.people import sign_in
+from app.people.models import Phone
+from app.rentals.models import Grant, Rental
+from carbox.grant import compressed
+from carbox.phone import PhoneInHand, b64
+from carbox.simulator.car import Car as SimulatedCar
+from carbox.simulator.companion import Companion
+from carbox.simulator.profiles import PROFILES
+from tests.coverage.factories import doing
+from tests.rentals.scene import PASSWORD, Scene, make
+
+
+@dataclass
+class Garage:
+    """What stands there. `skew` is how far the box's clock runs ahead, `now` its own idea of the time."""
+
+    scene: Scene
+    http: FlaskClient
+    headers: dict[str, str]
+    companion: Companion
+    phone: PhoneInHand
+    skew: timedelta = timedelta(0)
+    now: datetime | None = None
+    records: list[str] = field(default_factory=list)
+
+    @property
+    def rental(self) -> Rental:
+        session.expire_all()
+        return self.scene.rental
+
+    @property
+    def car(self) -> SimulatedCar:
+        return self.companion.car
+
+    def fetch(self) -> TestResponse:
+        session.rollback()
+        return self.http.get(f"/v1/rentals/{self.scene.rental_id}/grant", headers=self.headers)
+
+    def fetched(self) -> dict[str, Any]:
+        """The phone asks for its grant, while it has signal."""
+        answer = self.fetch()
+        assert answer.status_code == 200, answer.text
+        self.phone.fetched = dict(answer.json or {})
+        return self.phone.fetched
+
+    def do(self, verb: str) -> str:
+        """At the car, without signal; what the box signed."""
+        return b64(self.phone.do(verb, self.companion.answer))
+
+    def drive(self, km: float) -> None:
+        self.car.keys_in_glove_box = False
+        self.car.drive(km)
+        self.car.ignite(on=False)
+        self.car.keys_in_glove_box = True
+
+    def upload(self, *records: str) -> list[str]:
+        session.rollback()
+        answer = self.http.post(
+            "/v1/me/offline-receipts", json={"receipts": list(records)}, headers=self.headers
+        )
+        assert answer.status_code == 200, answer.text
+        found: list[str] = answer.json["results"]  # type: ignore[index]
+        return found
+
+    def covers(self) -> list[Cover]:
+        session.expire_all()
+        return list(
+            session.query(Cover).filter(Cover.rental_id == self.scene.rental_id).order_by(Cover.id).all()
+        )
+
+    def custody(self) -> list[tuple[str, datetime, datetime | None]]:
+        session.expire_all()
+        rows = (
+            session.query(Custody)
+            .filter(Custody.car_no == self.scene.car.no)
+            .order_by(Custody.from_at, Custody.id)
+        )
+        return [(one.holder, one.from_at, one.to_at) for one in rows]
+
+    def grants(self) -> list[Grant]:
+        session.expire_all()
+        return list(
+            session.query(Grant).filter(Grant.rental_id == self.scene.rental_id).order_by(Grant.id).all()
+        )
+
+
+def build(hours: float = 2, *, key: ec.EllipticCurvePrivateKey | None = None) -> Garage:
+    """The scene with a companion beside the box, and its session on the phone that has the key."""
+    scene = make(hours)
+    issuers = [compressed(one.public) for one in ring().live(Purpose.GRANTS)]
+    phone = PhoneInHand() if key is None else PhoneInHand(key)
+    made: list[Garage] = []
+    beside = Companion(
+        SimulatedCar(PROFILES["DEMO"], "WME4533911K000000"), issuers, clock=lambda: _time(made[0])
+    )
+    doing(companions.pair, scene.box, beside.pairing)
+    row = session.get_one(Phone, scene.phone.id)
+    row.public_key = phone.public_key
+    session.commit()
+    tokens = sign_in.sign_in(scene.max.email, PASSWORD, row.installation, None)
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    made.append(Garage(scene, _client(), headers, beside, phone))
+    return made[0]
+
+
+def _time(garage: Garage) -> int:
+    return int(((garage.now or clock.now()) + garage.skew).timestamp())
+
+
+def _client() -> FlaskClient:
+    from flask import current_app
+
+    return current_app.test_client()
+
+
+def at_a_price(garage: Garage, hour: int = 600) -> None:
+    rental = garage.rental
+    rental.terms = {**rental.terms, "currency": "EUR", "hour": hour}
+    rental.fare = "priced"
+    session.commit()
+
+
+Doing = Callable[..., Any]
