@@ -7,7 +7,7 @@ kind    question                                           answer
 ======  =================================================  =====================================================
 1       grant 153, nonce 16                                challenge 32, box time 8, boot epoch 4, signature 64
 2       operation 2, signature 64 of the holder's key      receipt 115
-3       list of revocations, 128 to 1152                   acknowledgement 104
+3       list of revocations, 128 to 1152                   acknowledgement 100
 4       grant id 16                                        the receipts written under that grant, 115 each
 ======  =================================================  =====================================================
 """

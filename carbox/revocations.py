@@ -8,9 +8,9 @@ List, big endian::
 A list replaces the one with a lower serial. Grants issued under a lower floor are dead; the list holds those that
 are revoked one by one and have not run out. The next issuer's key lets a box follow when the signing key changes.
 
-Acknowledgement, 104 bytes::
+Acknowledgement, 100 bytes::
 
-    box id 16 | serial 4 | floor 4 | box time 8 | sequence 8 = 40, then the box's signature r || s
+    box id 16 | serial 4 | floor 4 | box time 8 | sequence 4 = 36, then the box's signature r || s
 
 `sequence` is the last receipt the box had written when it took the list: what it did before, those receipts tell.
 """
@@ -38,7 +38,7 @@ TYPE_REVOCATIONS: Final = 2
 MOST_REVOKED: Final = 64
 GRANT_ID_BYTES: Final = 16
 HEAD: Final = struct.Struct(">BB4s16sII33sB")
-ACKNOWLEDGEMENT: Final = struct.Struct(">16sIIQQ")
+ACKNOWLEDGEMENT: Final = struct.Struct(">16sIIQI")
 ACKNOWLEDGEMENT_BYTES: Final = ACKNOWLEDGEMENT.size + SIGNATURE_BYTES
 
 
@@ -116,7 +116,7 @@ class Acknowledgement:
         return ACKNOWLEDGEMENT.pack(self.box_id, self.serial, self.floor, self.box_time, self.sequence)
 
     def encode(self) -> bytes:
-        """The 104 bytes that are handed on."""
+        """The 100 bytes that are handed on."""
         return self.body() + self.signature
 
     def is_from(self, box_key: ec.EllipticCurvePublicKey) -> bool:

@@ -62,7 +62,11 @@ def remind(rental_id: str) -> None:
 def no_show(rental_id: str) -> None:
     """The driver did not come: the slot is free again. Where the driver could not come, the system cancels instead."""
     car, rental = access.locked(rental_id)
-    if rental.stands is not State.BOOKED or grants_out.waits(rental, "no_show"):
+    if rental.stands is not State.BOOKED:
+        return
+    later = grants_out.judged_later(rental)
+    if later is not None:
+        deadlines.at("no_show", rental.id, later)
         return
     if _could_not_start(car, rental):
         cancel.by_system(rental.id, "the car could not be taken")
@@ -106,8 +110,7 @@ def late(rental_id: str) -> None:
     car, rental = access.locked(rental_id)
     now = clock.now()
     if rental.stands is State.BOOKED:
-        if not grants_out.waits(rental, "late"):
-            cancel.by_system(rental.id, "not taken before its planned end")
+        _never_taken(rental)
         return
     if rental.stands not in OUT:
         return
@@ -120,6 +123,14 @@ def late(rental_id: str) -> None:
         rental.late_told_at = now
         cover.overrun(rental.id)
         facts.record(RentalLate(rental=rental.id))
+
+
+def _never_taken(rental: Rental) -> None:
+    later = grants_out.judged_later(rental)
+    if later is not None:
+        deadlines.at("late", rental.id, later)
+    else:
+        cancel.by_system(rental.id, "not taken before its planned end")
 
 
 @transactional

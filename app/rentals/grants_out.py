@@ -131,14 +131,16 @@ def give_slot_back(rental: Rental, why: str) -> None:
     deadlines.at("grant", rental.id, out)
 
 
-def waits(rental: Rental, kind: str) -> bool:
-    """Nobody came, as far as we know, but a grant may have opened the car: it is taken back, and judged after that."""
+def judged_later(rental: Rental) -> datetime | None:
+    """Nobody came as far as we know, but a grant may have opened the car: it is taken back, and judged at this instant.
+
+    None where none is out: an absence may be judged now.
+    """
     out = until(rental.id)
     if out is None and not _untold(rental.id):
-        return False
+        return None
     revoke(rental.id, "no_show")
-    deadlines.at(kind, rental.id, out or clock.now() + LOOK_AGAIN)
-    return True
+    return out or clock.now() + LOOK_AGAIN
 
 
 def _untold(rental: str) -> bool:
@@ -172,9 +174,10 @@ def none_left(car: Car, rental: Rental) -> None:
         occupancy.vacate(rental.id)
     elif rental.stands is State.BOOKED:
         missed = rental.from_at + timedelta(minutes=rental.terms["no_show_min"])
-        for kind, due in (("no_show", missed), ("late", rental.to_at)):
-            if due <= now:
-                deadlines.at(kind, rental.id, now)
+        if missed <= now:
+            deadlines.at("no_show", rental.id, now)
+        if rental.to_at <= now:
+            deadlines.at("late", rental.id, now)
 
 
 @transactional

@@ -29,6 +29,7 @@ OPERATIONS = {
     Right.ENABLE_DRIVE: "enable_drive",
     Right.END_RENTAL: "end_rental",
 }
+FURTHEST_KM = 10**7
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -62,7 +63,7 @@ def _keep(person: str, found: Receipt | Acknowledgement) -> str:
 def _keep_receipt(person: str, car: Car, beside: Companion, found: Receipt) -> str:
     """A grant we never gave out, for another box, or a number the box has used for something else: invalid."""
     grant = session.get(Grant, f"grt_{found.grant_id.hex()}")
-    if grant is None or grant.box_id != beside.box_id or not 0 < found.sequence < 2**63:
+    if grant is None or grant.box_id != beside.box_id or not found.sequence:
         return INVALID
     known = session.get(OfflineReceipt, (beside.box_id, Big(found.sequence)))
     if known is not None:
@@ -76,7 +77,7 @@ def _keep_receipt(person: str, car: Car, beside: Companion, found: Receipt) -> s
             operation=OPERATIONS[found.operation],
             box_time=_instant(found.box_time),
             locked=found.locked,
-            odometer_km=found.odometer_km,
+            odometer_km=min(found.odometer_km, FURTHEST_KM),
             data=found.encode(),
             received_at=clock.again(),
             received_from=person,

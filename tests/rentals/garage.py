@@ -1,13 +1,12 @@
 """A garage without signal: Max's phone with a key of its own, and a companion beside the box of Olga's car."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from flask import current_app
+from sqlalchemy import select
 
 from app.cars import companion as companions
 from app.cars.models import Custody
@@ -17,7 +16,8 @@ from app.kit.db import session
 from app.kit.keys import Purpose, ring
 from app.people import sign_in
 from app.people.models import Phone
-from app.rentals.models import Grant, Rental
+from app.rentals.lifecycle import State
+from app.rentals.models import Grant
 from carbox.grant import compressed
 from carbox.phone import PhoneInHand, b64
 from carbox.simulator.car import Car as SimulatedCar
@@ -32,7 +32,7 @@ class Garage:
     """What stands there. `skew` is how far the box's clock runs ahead, `now` its own idea of the time."""
 
     scene: Scene
-    http: FlaskClient
+    http: Any
     headers: dict[str, str]
     companion: Companion
     phone: PhoneInHand
@@ -41,7 +41,8 @@ class Garage:
     records: list[str] = field(default_factory=list)
 
     @property
-    def rental(self) -> Rental:
+    def rental(self) -> Any:
+        """As it stands now."""
         session.expire_all()
         return self.scene.rental
 
@@ -49,7 +50,14 @@ class Garage:
     def car(self) -> SimulatedCar:
         return self.companion.car
 
-    def fetch(self) -> TestResponse:
+    def stands(self) -> State:
+        found: State = self.rental.stands
+        return found
+
+    def locked(self) -> bool:
+        return self.car.locked
+
+    def fetch(self) -> Any:
         session.rollback()
         return self.http.get(f"/v1/rentals/{self.scene.rental_id}/grant", headers=self.headers)
 
@@ -57,7 +65,7 @@ class Garage:
         """The phone asks for its grant, while it has signal."""
         answer = self.fetch()
         assert answer.status_code == 200, answer.text
-        self.phone.fetched = dict(answer.json or {})
+        self.phone.fetched = dict(answer.json)
         return self.phone.fetched
 
     def do(self, verb: str) -> str:
@@ -76,29 +84,33 @@ class Garage:
             "/v1/me/offline-receipts", json={"receipts": list(records)}, headers=self.headers
         )
         assert answer.status_code == 200, answer.text
-        found: list[str] = answer.json["results"]  # type: ignore[index]
+        found: list[str] = answer.json["results"]
         return found
 
-    def covers(self) -> list[Cover]:
-        session.expire_all()
-        return list(
-            session.query(Cover).filter(Cover.rental_id == self.scene.rental_id).order_by(Cover.id).all()
+    def covers(self) -> list[Any]:
+        """The rental's covers as they stand now, oldest first."""
+        return _as_read(
+            select(Cover).where(Cover.rental_id == self.scene.rental_id).order_by(Cover.recorded_at, Cover.id)
         )
+
+    def grants(self) -> list[Any]:
+        return _as_read(select(Grant).where(Grant.rental_id == self.scene.rental_id).order_by(Grant.id))
 
     def custody(self) -> list[tuple[str, datetime, datetime | None]]:
-        session.expire_all()
-        rows = (
-            session.query(Custody)
-            .filter(Custody.car_no == self.scene.car.no)
-            .order_by(Custody.from_at, Custody.id)
+        """Who held the car from when to when, without spans of no length."""
+        rows = _as_read(
+            select(Custody).where(Custody.car_no == self.scene.car.no).order_by(Custody.from_at, Custody.id)
         )
-        return [(one.holder, one.from_at, one.to_at) for one in rows]
+        return [(one.holder, one.from_at, one.to_at) for one in rows if one.to_at != one.from_at]
 
-    def grants(self) -> list[Grant]:
-        session.expire_all()
-        return list(
-            session.query(Grant).filter(Grant.rental_id == self.scene.rental_id).order_by(Grant.id).all()
-        )
+
+def _as_read(statement: Any) -> list[Any]:
+    """Rows that stay as they were read."""
+    session.expire_all()
+    rows = list(session.scalars(statement))
+    for row in rows:
+        session.expunge(row)
+    return rows
 
 
 def build(hours: float = 2, *, key: ec.EllipticCurvePrivateKey | None = None) -> Garage:
@@ -116,7 +128,7 @@ def build(hours: float = 2, *, key: ec.EllipticCurvePrivateKey | None = None) ->
     session.commit()
     tokens = sign_in.sign_in(scene.max.email, PASSWORD, row.installation, None)
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-    made.append(Garage(scene, _client(), headers, beside, phone))
+    made.append(Garage(scene, current_app.test_client(), headers, beside, phone))
     return made[0]
 
 
@@ -124,17 +136,8 @@ def _time(garage: Garage) -> int:
     return int(((garage.now or clock.now()) + garage.skew).timestamp())
 
 
-def _client() -> FlaskClient:
-    from flask import current_app
-
-    return current_app.test_client()
-
-
 def at_a_price(garage: Garage, hour: int = 600) -> None:
     rental = garage.rental
-    rental.terms = {**rental.terms, "currency": "EUR", "hour": hour}
+    rental.terms = {**rental.terms, "currency": "EUR", "hour": hour, "early_return_percent": 100}
     rental.fare = "priced"
     session.commit()
-
-
-Doing = Callable[..., Any]

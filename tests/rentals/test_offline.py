@@ -1,13 +1,35 @@
 """A rental from start to end without signal: the grant before, the receipts after, and all that lies between."""
 
-from datetime import timedelta
+import random
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
+from app.cars.models import Custody
+from app.coverage.models import Cover
+from app.facts import CoverClosed, PhoneRemoved, ReceiptsMissing, UsedAfterAll
 from app.kit import clock
+from app.kit.clock import z
+from app.kit.db import session, transactional
+from app.kit.deadlines import Deadline
+from app.kit.facts import FactRow
+from app.rentals import book, cancel, close, expire, grants_out, offline_receipts, quote
 from app.rentals.lifecycle import State
-from tests.rentals.garage import Garage, build
+from app.rentals.models import Grant, OfflineReceipt, Rental
+from carbox.grant import BadGrant, Label, signed
+from carbox.grant_exchange import read_receipt
+from carbox.phone import PhoneInHand, b64, unb64
+from tests.coverage import factories as insured
+from tests.coverage.factories import bearer, seal
+from tests.coverage.test_partner_routes import get
+from tests.rentals.garage import Garage, at_a_price, build
+from tests.rentals.test_grant import end_with_signal, slot, start_with_signal
+
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -16,34 +38,507 @@ def garage(app: Flask) -> Garage:
     return build()
 
 
-def test_a_rental_starts_and_ends_in_a_garage(garage: Garage) -> None:
-    fetched = garage.fetched()
-    (promised,) = garage.covers()
-    assert promised.state == "conditional"
-    assert len(fetched["grant"]) == 204
+def whole(instant: datetime) -> datetime:
+    """As a box's clock tells it."""
+    return instant.replace(microsecond=0)
 
-    clock.forward(timedelta(minutes=10))
-    opened = clock.now()
+
+def drive_without_signal(garage: Garage, minutes: int = 50) -> tuple[str, str]:
+    """Ten minutes into the rental the car is opened, driven 12 km and locked for good."""
+    garage.fetched()
+    clock.forward(10 * MINUTE)
     unlock = garage.do("unlock")
-    assert not garage.car.locked
     garage.drive(12)
-    clock.forward(timedelta(minutes=50))
-    closed = clock.now()
+    clock.forward(minutes * MINUTE)
     lock = garage.do("lock")
-    assert garage.car.locked
-    assert garage.rental.stands is State.BOOKED
+    clock.forward(5 * MINUTE)
+    return unlock, lock
 
-    clock.forward(timedelta(minutes=5))
+
+def facts_of(kind: type, rental: str) -> list[dict[str, Any]]:
+    session.expire_all()
+    rows = session.scalars(select(FactRow).where(FactRow.kind == kind.__name__).order_by(FactRow.seq))
+    return [row.data for row in rows if row.data.get("rental") == rental]
+
+
+# -- from start to end -------------------------------------------------------------------------------------------------
+
+
+def test_a_rental_starts_and_ends_in_a_garage(garage: Garage) -> None:
+    at_a_price(garage)
+    garage.fetched()
+    clock.forward(10 * MINUTE)
+    opened = whole(clock.now())
+    unlock = garage.do("unlock")
+    assert not garage.locked()
+    garage.drive(12)
+    clock.forward(50 * MINUTE)
+    closed = whole(clock.now())
+    lock = garage.do("lock")
+    assert garage.locked()
+    assert garage.stands() is State.BOOKED
+    clock.forward(5 * MINUTE)
+
     assert garage.upload(unlock, lock) == ["accepted", "accepted"]
     rental = garage.rental
-    assert rental.stands is State.ENDED
-    assert rental.started_at == opened.replace(microsecond=0)
-    assert rental.ended_at == closed.replace(microsecond=0)
+    assert (rental.stands, rental.started_at, rental.ended_at) == (State.ENDED, opened, closed)
+    assert (rental.odometer_start, rental.odometer_end, rental.end_evidence) == (41940, 41952, "box receipt")
+    assert rental.final_price["total"]["amount"] == 10 * -(-(closed - rental.from_at) // MINUTE)
     (cover,) = garage.covers()
-    assert (cover.state, cover.from_at, cover.to_at) == ("closed", rental.started_at, rental.ended_at)
-    assert cover.covered_minutes == cover.charged_minutes
+    assert (cover.state, cover.from_at, cover.to_at) == ("closed", opened, closed)
+    minutes = -(-(closed - opened) // MINUTE)
+    assert (cover.covered_minutes, cover.charged_minutes) == (minutes, minutes)
     assert (cover.odometer_start_km, cover.odometer_end_km) == (41940, 41952)
+    assert garage.custody()[-2:] == [("driver", opened, closed), ("owner", closed, None)]
+    assert slot(garage) in (["rental"], [])
+    assert [one.dead_at is not None for one in garage.grants()] == [True]
+
+
+def test_quote_booking_grant_and_receipts_over_http_and_the_insurers_answer(garage: Garage) -> None:
+    """The minutes in the garage: unknown while nobody can know, yes once the box's word is here, as known then."""
+    later = garage.rental.to_at + timedelta(hours=2)
+    span = {"car": garage.scene.car_id, "from": z(later), "to": z(later + timedelta(hours=1))}
+    session.rollback()
+    quoted = garage.http.post("/v1/quotes", headers=garage.headers, json=span).json
+    accepted = [one["version"] for one in quoted["conditions"]]
+    made = garage.http.post(
+        "/v1/rentals",
+        headers={**garage.headers, "Idempotency-Key": "book-for-the-garage"},
+        json={"quote": quoted["id"], "accept": accepted},
+    )
+    assert made.status_code == 201, made.text
+    garage.scene.rental_id = made.json["id"]
+    garage.fetched()
+    clock.forward(later - clock.now() + MINUTE)
+    unlock = garage.do("unlock")
+    clock.forward(20 * MINUTE)
+    driving = clock.now() - 10 * MINUTE
+    lock = garage.do("lock")
+    seal()
+    (promised,) = garage.covers()
+    ines = bearer(garage.http, insured.client(promised.insurer_id, "coverage:read"))
+    asked = {"plate": garage.scene.car.plate, "country": "FR", "at": z(driving)}
+    before = get(garage.http, ines, "coverage", **asked)
+    assert (before["covered"], before["cover"]["state"]) == ("unknown", "conditional")
+    as_of = z(clock.now())
+    clock.forward(MINUTE)
+    garage.upload(lock, unlock)
+    seal()
+    after = get(garage.http, ines, "coverage", **asked)
+    assert (after["covered"], after["cover"]["id"], after["cover"]["state"]) == ("yes", promised.id, "closed")
+    assert get(garage.http, ines, "coverage", **asked, as_of=as_of)["covered"] == "unknown"
+    ends = get(garage.http, ines, "coverage", **{**asked, "at": after["cover"]["to"]})
+    assert (ends["covered"], ends["holder"]) == ("no", "owner")
+    kinds = [one["kind"] for one in get(garage.http, ines, f"covers/{promised.id}/events")["items"]]
+    assert kinds == ["cover.bound", "cover.activated", "cover.closed"]
+    shown = garage.http.get(f"/v1/rentals/{garage.scene.rental_id}", headers=garage.headers).json
+    assert (shown["state"], shown["cover"]) == ("ended", {"id": promised.id, "state": "closed"})
+
+
+def test_the_same_receipts_again_change_nothing(garage: Garage) -> None:
+    unlock, lock = drive_without_signal(garage)
+    assert garage.upload(unlock, lock, unlock) == ["accepted", "accepted", "duplicate"]
+    before = (garage.custody(), garage.rental.final_price, [one.version for one in garage.covers()])
+    clock.forward(MINUTE)
+    assert garage.upload(lock, unlock) == ["duplicate", "duplicate"]
+    assert (garage.custody(), garage.rental.final_price, [one.version for one in garage.covers()]) == before
+
+
+def test_a_lock_that_comes_before_its_unlock_waits_for_it(garage: Garage) -> None:
+    unlock, lock = drive_without_signal(garage)
+    assert garage.upload(lock) == ["accepted"]
+    assert garage.stands() is State.BOOKED
+    assert [one.state for one in garage.covers()] == ["conditional"]
+    assert garage.upload(unlock) == ["accepted"]
+    rental = garage.rental
+    assert rental.stands is State.ENDED
+    assert garage.custody()[-2][1:] == (rental.started_at, rental.ended_at)
+
+
+def test_an_unlock_that_never_comes_is_waited_for_an_hour_and_taken_at_its_earliest(garage: Garage) -> None:
+    _, lock = drive_without_signal(garage)
+    garage.upload(lock)
+    box_id = garage.grants()[0].box_id
+    offline_receipts.due(box_id)
+    assert garage.stands() is State.BOOKED
+    session.expire_all()
+    assert session.get_one(Deadline, ("receipts", box_id)).due_at > clock.now()
+    clock.forward(61 * MINUTE)
+    offline_receipts.due(box_id)
+    rental = garage.rental
+    assert rental.stands is State.ENDED
+    assert rental.started_at == garage.grants()[0].issued_at
+    (cover,) = garage.covers()
+    assert (cover.from_at, cover.to_at) == (rental.started_at, rental.ended_at)
+    assert [(one["after"], one["before"]) for one in facts_of(ReceiptsMissing, rental.id)] == [(0, 2)]
+
+
+def test_a_missing_unlock_that_comes_after_all_moves_the_beginning(garage: Garage) -> None:
+    garage.fetched()
+    first = garage.do("unlock")
+    opened = whole(clock.now())
+    clock.forward(20 * MINUTE)
+    garage.do("pause")
+    clock.forward(MINUTE)
+    second = garage.do("unlock")
+    garage.upload(second)
+    clock.forward(61 * MINUTE)
+    offline_receipts.due(garage.grants()[0].box_id)
+    assert garage.stands() is State.ACTIVE
+    assert garage.upload(first) == ["accepted"]
+    rental = garage.rental
+    assert abs(rental.started_at - max(opened, garage.grants()[0].issued_at)) < timedelta(seconds=1)
+    assert [one.from_at for one in garage.covers()] == [rental.started_at]
+    assert garage.custody()[-1][:2] == ("driver", rental.started_at)
+    assert garage.custody()[-2][2] == rental.started_at
+
+
+# -- what is no receipt ------------------------------------------------------------------------------------------------
+
+
+def test_what_no_box_of_ours_signed_is_invalid_and_moves_nothing(garage: Garage) -> None:
+    unlock, _ = drive_without_signal(garage)
+    true = read_receipt(unb64(unlock))
+    box, stranger = garage.companion.box, PhoneInHand().key
+
+    def resigned(key: Any, **changes: Any) -> str:
+        plain = replace(true, **changes)
+        return b64(replace(plain, signature=signed(key, Label.RECEIPT, plain.body())).encode())
+
+    wrong = {
+        "altered": b64(replace(true, box_time=true.box_time + 60).encode()),
+        "forged": resigned(stranger),
+        "of a box we do not know": resigned(box.key, box_id=bytes(16)),
+        "of a grant we never gave": resigned(box.key, grant_id=bytes(16)),
+        "without a number": resigned(box.key, sequence=0),
+        "cut": unlock[:-8],
+        "no base64url": "!" * 154,
+        "no bytes at all": "A",
+    }
+    wrong["with numbers beyond all"] = resigned(stranger, sequence=2**32 - 1, box_time=2**64 - 1)
+    assert dict(zip(wrong, garage.upload(*wrong.values()), strict=True)) == dict.fromkeys(wrong, "invalid")
+    assert garage.stands() is State.BOOKED
+    assert garage.upload(unlock) == ["accepted"]
+    assert garage.upload(resigned(box.key, odometer_km=1)) == ["invalid"], (
+        "the number was used for something else"
+    )
+    assert garage.upload(resigned(box.key)) == ["duplicate"], "the same word under another signature"
+
+
+def test_another_boxs_receipt_of_this_rentals_grant_is_invalid(garage: Garage) -> None:
+    unlock, _ = drive_without_signal(garage)
+    other = build()
+    plain = replace(read_receipt(unb64(unlock)), box_id=other.companion.box.box_id)
+    key = other.companion.box.key
+    made = replace(plain, signature=signed(key, Label.RECEIPT, plain.body()))
+    assert garage.upload(b64(made.encode())) == ["invalid"]
+
+
+def test_at_most_a_hundred_are_taken_at_once_and_only_text(garage: Garage) -> None:
+    for wrong in (["A"] * 101, ["A" * 701], [7], "A"):
+        session.rollback()
+        answer = garage.http.post("/v1/me/offline-receipts", json={"receipts": wrong}, headers=garage.headers)
+        assert answer.status_code == 422
+
+
+# -- the box's clock ---------------------------------------------------------------------------------------------------
+
+
+def test_a_fast_clock_counts_no_further_than_the_receipts_arrival(garage: Garage) -> None:
+    garage.fetched()
+    garage.skew = 5 * MINUTE
+    clock.forward(10 * MINUTE)
+    unlock = garage.do("unlock")
+    garage.upload(unlock)
+    arrived = session.scalars(select(OfflineReceipt.received_at)).all()[-1]
+    assert garage.rental.started_at == arrived
+    clock.forward(30 * MINUTE)
+    lock = garage.do("lock")
+    clock.forward(2 * MINUTE)
+    garage.upload(lock)
+    ended = garage.rental.ended_at
+    assert ended == max(session.scalars(select(OfflineReceipt.received_at)).all())
+    assert garage.covers()[0].to_at == ended
+
+
+def test_a_slow_clock_counts_no_earlier_than_the_last_contact(garage: Garage) -> None:
+    garage.fetched()
+    issued = garage.grants()[0].issued_at
+    garage.skew = -2 * MINUTE
+    unlock = garage.do("unlock")
+    garage.upload(unlock)
+    assert garage.rental.started_at == issued, "a grant opens nothing before there is one"
+    garage.skew = -5 * MINUTE
+    clock.forward(30 * MINUTE)
+    garage.scene.reads(locked=False, drivable=True)
+    heard = garage.scene.box.last_heard_at
+    clock.forward(2 * MINUTE)
+    lock = garage.do("lock")
+    clock.forward(10 * MINUTE)
+    garage.upload(lock)
+    assert abs(garage.rental.ended_at - heard) < timedelta(seconds=1), "it was heard driving then"
+
+
+def test_what_the_box_says_counts_where_contact_and_arrival_leave_room(garage: Garage) -> None:
+    garage.skew = -5 * MINUTE
+    unlock, lock = drive_without_signal(garage)
+    garage.upload(unlock, lock)
+    rows = session.scalars(select(OfflineReceipt).order_by(OfflineReceipt.received_at.desc()).limit(2)).all()
+    assert [one.at == one.box_time for one in rows] == [True, True]
+
+
+# -- with signal and without -------------------------------------------------------------------------------------------
+
+
+def test_a_rental_begun_with_signal_ends_in_a_garage(garage: Garage) -> None:
+    garage.fetched()
+    start_with_signal(garage)
+    clock.forward(30 * MINUTE)
+    closed = whole(clock.now())
+    lock = garage.do("lock")
+    clock.forward(10 * MINUTE)
+    assert garage.upload(lock) == ["accepted"]
+    assert (garage.stands(), garage.rental.ended_at) == (State.ENDED, closed)
+    assert [one.state for one in garage.covers()] == ["closed"]
+
+
+def test_an_unlock_whose_answer_was_lost_is_known_by_the_boxs_receipt(garage: Garage) -> None:
+    garage.fetched()
+    garage.scene.unlock()
+    unlock = garage.do("unlock")
+    lock = garage.do("lock")
+    assert garage.upload(unlock) == ["accepted"]
+    assert garage.stands() is State.ACTIVE
+    assert garage.upload(lock) == ["accepted"]
+    assert garage.stands() is State.ENDED
+
+
+def test_pausing_and_getting_back_in_go_on_with_the_same_cover(garage: Garage) -> None:
+    garage.fetched()
+    records = [garage.do(verb) for verb in ("unlock", "pause")]
+    garage.upload(*records)
+    assert (garage.stands(), garage.rental.paused) == (State.ACTIVE, True)
+    garage.upload(garage.do("unlock"))
+    assert (garage.stands(), garage.rental.paused) == (State.ACTIVE, False)
+    assert [one.state for one in garage.covers()] == ["active"]
+
+
+def test_a_box_ends_nothing_while_a_door_is_open_or_the_keys_are_away(garage: Garage) -> None:
+    garage.fetched()
+    garage.do("unlock")
+    garage.car.keys_in_glove_box = False
+    with pytest.raises(BadGrant, match="glove box"):
+        garage.do("lock")
+    garage.car.keys_in_glove_box = True
+    garage.do("lock")
+    with pytest.raises(BadGrant, match="ended"):
+        garage.do("unlock")
+
+
+def test_a_close_by_hand_is_corrected_by_the_boxs_record(garage: Garage) -> None:
+    unlock, lock = drive_without_signal(garage, minutes=30)
+    garage.upload(unlock)
+    clock.forward(2 * timedelta(hours=1))
+    close.close(garage.scene.olga.id, garage.scene.rental_id)
+    clock.forward(16 * MINUTE)
+    close.hand_back(garage.scene.rental_id)
+    by_hand = garage.covers()[0].to_at
+    garage.upload(lock)
+    locked_at = session.scalars(
+        select(OfflineReceipt.at).where(OfflineReceipt.operation == "end_rental")
+    ).all()[-1]
+    closed = garage.covers()[0]
+    assert closed.to_at == locked_at < by_hand
     assert garage.custody()[-2:] == [
-        ("driver", rental.started_at, rental.ended_at),
-        ("owner", rental.ended_at, None),
+        ("driver", closed.from_at, locked_at),
+        ("owner", locked_at, None),
     ]
+
+
+# -- used after all ----------------------------------------------------------------------------------------------------
+
+
+def test_a_receipt_of_a_revoked_grant_is_the_truth_all_the_same(garage: Garage) -> None:
+    garage.fetched()
+    grants_out.of_removed_phone(PhoneRemoved(person=garage.scene.max.id, phone=garage.scene.phone.id))
+    assert garage.upload(garage.do("unlock")) == ["accepted"]
+    assert garage.stands() is State.ACTIVE
+
+
+def test_a_cancelled_rental_that_was_driven_is_covered_and_stays_cancelled(garage: Garage) -> None:
+    unlock, lock = drive_without_signal(garage)
+    cancel.cancel(garage.scene.max.id, garage.scene.rental_id, "did not need it")
+    assert garage.upload(unlock) == ["accepted"]
+    assert garage.stands() is State.CANCELLED
+    assert [one.state for one in garage.covers()] == ["active"]
+    assert garage.upload(lock) == ["accepted"]
+    (cover,) = garage.covers()
+    assert (cover.state, cover.end_evidence) == ("closed", "box receipt")
+    assert garage.custody()[-2:] == [("driver", cover.from_at, cover.to_at), ("owner", cover.to_at, None)]
+    assert slot(garage) == []
+    assert [one["state"] for one in facts_of(UsedAfterAll, garage.scene.rental_id)] == ["cancelled"]
+
+
+def test_a_car_opened_again_after_the_end_is_covered_again(garage: Garage) -> None:
+    garage.fetched()
+    start_with_signal(garage)
+    clock.forward(20 * MINUTE)
+    end_with_signal(garage)
+    ended = garage.rental.ended_at
+    clock.forward(5 * MINUTE)
+    garage.upload(garage.do("unlock"))
+    assert garage.rental.ended_at == ended
+    assert [one.state for one in garage.covers()] == ["closed", "active"]
+    clock.forward(5 * MINUTE)
+    garage.upload(garage.do("lock"))
+    assert [one.state for one in garage.covers()] == ["closed", "closed"]
+    assert [holder for holder, _, _ in garage.custody()][-4:] == ["driver", "owner", "driver", "owner"]
+
+
+def test_receipts_that_come_after_a_no_show_and_the_next_drive_are_covered_in_their_span(
+    garage: Garage,
+) -> None:
+    unlock, lock = drive_without_signal(garage)
+    clock.forward(timedelta(hours=2))
+    grants_out.lapse(garage.scene.rental_id)
+    garage.scene.reads(locked=True)
+    expire.no_show(garage.scene.rental_id)
+    assert garage.stands() is State.NO_SHOW
+    following = next_rental(garage)
+    garage.scene.rental_id, first = following, garage.scene.rental_id
+    start_with_signal(garage)
+    garage.scene.rental_id = first
+    assert garage.upload(unlock, lock) == ["accepted", "accepted"]
+    covers = garage.covers()
+    assert [one.state for one in covers] == ["void", "closed"]
+    rows = garage.custody()
+    assert rows[-4:-1] == [
+        ("driver", covers[1].from_at, covers[1].to_at),
+        ("owner", covers[1].to_at, rows[-1][1]),
+        ("driver", rows[-1][1], None),
+    ] or rows[-3:] == [
+        ("driver", covers[1].from_at, covers[1].to_at),
+        ("owner", covers[1].to_at, rows[-1][1]),
+        ("driver", rows[-1][1], None),
+    ]
+
+
+def next_rental(garage: Garage) -> str:
+    now = clock.now()
+    asked = {"car": garage.scene.car_id, "from_": now, "to": now + timedelta(hours=1)}
+    quoted = quote.quote(garage.scene.max.id, asked)
+    made = book.book(garage.scene.max.id, {"quote": quoted.id, "accept": quoted.conditions})
+    garage.scene.reads(locked=True)
+    return made.id
+
+
+def test_the_next_drivers_receipts_wait_until_the_car_is_back_by_the_books(garage: Garage) -> None:
+    garage.fetched()
+    first = [garage.do("unlock"), garage.do("lock")]
+    clock.forward(timedelta(hours=3))
+    garage.upload(first[0])
+    garage.scene.rental_id, before = next_rental_unchecked(garage), garage.scene.rental_id
+    garage.fetched()
+    clock.forward(MINUTE)
+    second = garage.do("unlock")
+    assert garage.upload(second) == ["accepted"]
+    assert garage.stands() is State.BOOKED
+    assert garage.upload(first[1]) == ["accepted"]
+    assert garage.stands() is State.ACTIVE
+    assert session.get_one(Rental, before).stands is State.ENDED
+
+
+def next_rental_unchecked(garage: Garage) -> str:
+    """The slot after the grown one of a driver who is late."""
+    now = clock.now() + timedelta(hours=1)
+    asked = {"car": garage.scene.car_id, "from_": now, "to": now + timedelta(hours=1)}
+    quoted = quote.quote(garage.scene.max.id, asked)
+    made = book.book(garage.scene.max.id, {"quote": quoted.id, "accept": quoted.conditions})
+    clock.forward(timedelta(hours=1))
+    return made.id
+
+
+def test_what_waited_is_looked_at_again_when_a_cover_closes(garage: Garage) -> None:
+    unlock, lock = drive_without_signal(garage)
+    garage.upload(unlock, lock)
+    (cover,) = garage.covers()
+    offline_receipts.on_closed(CoverClosed(cover=cover.id, rental=cover.rental_id, version=cover.version))
+    assert [one.version for one in garage.covers()] == [cover.version]
+
+
+# -- any order, any number of times --------------------------------------------------------------------------------------
+
+
+class Undone(Exception):
+    """What came of it; the transaction is rolled back."""
+
+
+def came_to(garage: Garage, records: list[str]) -> tuple[Any, ...]:
+    """Custody, cover and meter after these uploads, which then never happened."""
+
+    @transactional
+    def work() -> None:
+        results = offline_receipts.upload(garage.scene.max.id, records)
+        raise Undone(results, _stands(garage))
+
+    with pytest.raises(Undone) as undone:
+        work()
+    results, found = undone.value.args
+    assert results.count("accepted") == len(set(records))
+    assert set(results) <= {"accepted", "duplicate"}
+    return found  # type: ignore[no-any-return]
+
+
+def _stands(garage: Garage) -> tuple[Any, ...]:
+    session.flush()
+    rental = session.get_one(Rental, garage.scene.rental_id, populate_existing=True)
+    custody = session.execute(
+        select(Custody.holder, Custody.from_at, Custody.to_at)
+        .where(Custody.car_no == rental.car_no)
+        .order_by(Custody.from_at)
+    ).all()
+    covers = session.execute(
+        select(
+            Cover.state,
+            Cover.from_at,
+            Cover.to_at,
+            Cover.covered_minutes,
+            Cover.charged_minutes,
+            Cover.premium,
+        ).where(Cover.rental_id == rental.id)
+    ).all()
+    dead = session.execute(select(Grant.dead_at.is_not(None)).where(Grant.rental_id == rental.id)).all()
+    meter = (rental.state, rental.started_at, rental.ended_at, rental.paused, str(rental.final_price))
+    return custody, covers, meter, dead
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_order_and_any_repeats_come_to_the_same_custody_cover_and_meter(
+    garage: Garage, seed: int
+) -> None:
+    chance = random.Random(seed)  # noqa: S311
+    at_a_price(garage)
+    garage.fetched()
+    records = []
+    for verb in ["unlock", *chance.choices(["pause", "unlock"], k=chance.randint(0, 4))]:
+        clock.forward(timedelta(seconds=chance.randint(1, 900)))
+        records.append(garage.do(verb))
+    if chance.random() < 0.8:
+        clock.forward(timedelta(seconds=chance.randint(1, 900)))
+        records.append(garage.do("lock"))
+    clock.forward(MINUTE)
+    expected = came_to(garage, records)
+    for _ in range(12):
+        shuffled = records + chance.choices(records, k=chance.randint(0, 3))
+        chance.shuffle(shuffled)
+        assert came_to(garage, shuffled) == expected
+
+
+def test_a_box_whose_numbers_are_nonsense_is_believed_that_it_opened(garage: Garage) -> None:
+    unlock, _ = drive_without_signal(garage)
+    box = garage.companion.box
+    plain = replace(read_receipt(unb64(unlock)), box_time=2**64 - 1, odometer_km=2**32 - 1)
+    made = replace(plain, signature=signed(box.key, Label.RECEIPT, plain.body()))
+    assert garage.upload(b64(made.encode())) == ["accepted"]
+    assert garage.stands() is State.ACTIVE
+    assert garage.rental.started_at <= clock.now()
