@@ -1,8 +1,9 @@
 """Offline access grants: issued by us, carried by a phone, checked by a box without network.
 
 P-256 and SHA-256 throughout, fixed binary layouts, a separate label before each thing that is signed, no
-algorithm chosen by the sender. This is the reference for a companion box and its test vectors; no hardware
-speaks it yet.
+algorithm chosen by the sender. Signatures are those of RFC 6979: no box needs randomness to sign, and
+`docs/grants/vectors.json` can be made again byte by byte. This is the reference for a companion box; no
+hardware speaks it yet.
 
 Grant, 153 bytes, big endian::
 
@@ -32,7 +33,7 @@ BOX_ID_BYTES: Final = 16
 PAIRING_BYTES: Final = BOX_ID_BYTES + KEY_BYTES + SIGNATURE_BYTES
 GRANT_BYTES: Final = BODY.size + SIGNATURE_BYTES
 LONGEST_GRANT_S: Final = 30 * 86_400
-_SIGNED: Final = ec.ECDSA(SHA256())
+_SIGNED: Final = ec.ECDSA(SHA256(), deterministic_signing=True)
 _HALF: Final = SIGNATURE_BYTES // 2
 
 

@@ -174,6 +174,10 @@ class BoxVerifier:
             self.serial, self.floor = found.serial, max(self.floor, found.floor)
             self.revoked = set(found.grant_ids)
             self._pin(public_key(found.next_issuer))
+        return self.acknowledgement()
+
+    def acknowledgement(self) -> Acknowledgement:
+        """The box's word on which list it goes by, the first thing it says when it has a network of its own."""
         self._look_at_clock()
         plain = Acknowledgement(self.box_id, self.serial, self.floor, self.last_time, self.sequence)
         return replace(plain, signature=signed(self.key, Label.ACKNOWLEDGEMENT, plain.body()))

@@ -11,7 +11,8 @@ import secrets
 import socket
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -111,16 +112,20 @@ def load(file: Path) -> PhoneInHand:
     return PhoneInHand(key, kept["fetched"], kept["records"])
 
 
-def near(port: int) -> Box:
-    """The box behind a TCP port of this machine."""
+@contextmanager
+def near(port: int) -> Iterator[Box]:
+    """The box behind a TCP port of this machine, for as long as the phone stands beside it."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as connection,
+        connection.makefile("rwb") as line,
+    ):
 
-    def ask(question: bytes) -> bytes:
-        line.write(len(question).to_bytes(2) + question)
-        line.flush()
-        return line.read(int.from_bytes(line.read(2)))
+        def ask(question: bytes) -> bytes:
+            line.write(len(question).to_bytes(2) + question)
+            line.flush()
+            return line.read(int.from_bytes(line.read(2)))
 
-    line = socket.create_connection(("127.0.0.1", port), timeout=10).makefile("rwb")
-    return ask
+        yield ask
 
 
 def call(server: str, token: str, method: str, path: str, body: object = None) -> Any:
@@ -144,7 +149,8 @@ def run(asked: argparse.Namespace, phone: PhoneInHand) -> object:
         told = call(asked.server, asked.token, "POST", "/v1/me/offline-receipts", body)
         del phone.records[:100]
         return told
-    return {"receipt": b64(phone.do(asked.verb, near(asked.box)))}
+    with near(asked.box) as box:
+        return {"receipt": b64(phone.do(asked.verb, box))}
 
 
 def main() -> int:

@@ -187,5 +187,5 @@ class OfflineReceipt(Model):
     odometer_km: Mapped[int]
     data: Mapped[bytes] = mapped_column(LargeBinary)
     received_at: Mapped[datetime]
-    received_from: Mapped[str] = mapped_column(PublicId("per"))
+    received_from: Mapped[str | None] = mapped_column(PublicId("per"))
     at: Mapped[datetime | None]

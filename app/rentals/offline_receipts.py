@@ -4,6 +4,7 @@ A record is the box's own signed word, so it does not matter who carries it. Rec
 the order of their sequence: one that is missing holds back what came after it, for an hour at most.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
@@ -33,34 +34,60 @@ FURTHEST_KM = 10**7
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a record, and the box whose it is, where its signature is good."""
+
+    result: str
+    box_id: str | None = None
+
+
 def upload(person: str, texts: list[str]) -> list[str]:
-    """What became of each record, in their order: accepted, duplicate or invalid."""
-    return [_take(person, text) for text in texts]
+    """What became of each record that a phone brings, in their order: accepted, duplicate or invalid."""
+    return [_take(person, text).result for text in texts]
 
 
-def _take(person: str, text: str) -> str:
+def upload_by_box(texts: list[str]) -> tuple[list[str], str | None]:
+    """The same from a companion with a network of its own, and the newest list of revocations for it.
+
+    It is known by its signature alone. Who repeats an old record of its learns a list of numbers that open nothing.
+    """
+    taken = [_take(None, text) for text in texts]
+    boxes = {one.box_id for one in taken if one.box_id is not None}
+    return [one.result for one in taken], _list_for(boxes.pop()) if len(boxes) == 1 else None
+
+
+@transactional
+def _list_for(box_id: str) -> str | None:
+    beside = session.get_one(Companion, box_id)
+    revocations.car_of(beside)
+    session.refresh(beside, with_for_update=True)
+    return revocations.to_carry(beside)
+
+
+def _take(person: str | None, text: str) -> Taken:
     try:
         data = unb64(text)
         found = read_receipt(data) if len(data) == RECEIPT_BYTES else read_acknowledgement(data)
     except BadGrant:
-        return INVALID
+        return Taken(INVALID)
     return _keep(person, found)
 
 
 @transactional
-def _keep(person: str, found: Receipt | Acknowledgement) -> str:
+def _keep(person: str | None, found: Receipt | Acknowledgement) -> Taken:
     """One record, in a transaction of its own: what follows from it is done or will be, whatever the next one holds."""
     beside = companion.by_hardware_id(found.box_id)
     if beside is None or not found.is_from(public_key(beside.public_key)):
-        return INVALID
+        return Taken(INVALID)
     car = revocations.car_of(beside)
     session.refresh(beside, with_for_update=True)
     if isinstance(found, Acknowledgement):
-        return revocations.acknowledge(car, beside, found)
-    return _keep_receipt(person, car, beside, found)
+        return Taken(revocations.acknowledge(car, beside, found), beside.box_id)
+    return Taken(_keep_receipt(person, car, beside, found), beside.box_id)
 
 
-def _keep_receipt(person: str, car: Car, beside: Companion, found: Receipt) -> str:
+def _keep_receipt(person: str | None, car: Car, beside: Companion, found: Receipt) -> str:
     """A grant we never gave out, for another box, or a number the box has used for something else: invalid."""
     grant = session.get(Grant, f"grt_{found.grant_id.hex()}")
     if grant is None or grant.box_id != beside.box_id or not found.sequence:

@@ -13,7 +13,7 @@ from app.cars.models import Car
 from app.cars.routes import found as found_car
 from app.communities.models import Membership
 from app.kit import clock, prefer
-from app.kit.auth import caller
+from app.kit.auth import Who, caller
 from app.kit.db import session
 from app.kit.errors import (
     Arrears,
@@ -552,6 +552,22 @@ def upload_receipts(body: dict[str, Any]) -> dict[str, Any]:
     they did becomes custody, cover and meter at the box's time, between the last contact and now.
     """
     return {"results": offline_receipts.upload(caller().person, body["receipts"])}
+
+
+@routes.add(
+    "POST",
+    "/box-records",
+    summary="What a box says itself",
+    who=Who.ALL,
+    body=schemas.BoxRecordsIn,
+    returns=schemas.BoxRecordsOut,
+)
+def upload_box_records(body: dict[str, Any]) -> dict[str, Any]:
+    """For a companion with a network of its own, known by the signatures of its records alone: hands on receipts, and
+    gets the revocations for it, which it acknowledges with the next call.
+    """
+    results, revoked = offline_receipts.upload_by_box(body["records"])
+    return {"results": results, "revocations": revoked}
 
 
 # -- afterwards ------------------------------------------------------------------------------------------------------

@@ -330,3 +330,15 @@ class OfflineReceiptsOut(Strict):
     """What became of each, in the order given."""
 
     results = Many(OneOf(("accepted", "duplicate", "invalid")), 100, required=True)
+
+
+class BoxRecordsIn(Strict):
+    """What a box says itself: an acknowledgement of where it stands, and receipts, base64url each."""
+
+    records = Many(Text(700), 100, required=True)
+
+
+class BoxRecordsOut(OfflineReceiptsOut):
+    """What became of each, and the newest revocations, where the box does not go by them yet."""
+
+    revocations = Text(1536, pattern=BASE64URL, allow_none=True, required=True)

@@ -72,6 +72,15 @@ class Companion:
         """One frame in, one frame out."""
         return grant_frames.answer(self.box, self.kept, question)
 
+    def report(self) -> list[str]:
+        """What it hands on where it has a network of its own: POST /v1/box-records."""
+        records = [self.box.acknowledgement().encode(), *(one.encode() for one in self.kept)]
+        return [b64(one) for one in records]
+
+    def take(self, revocations: str) -> str:
+        """The list that the answer holds; returns the acknowledgement to hand on."""
+        return b64(self.box.take_revocations(unb64(revocations)).encode())
+
     def _act(self, operation: Right) -> tuple[bool, int]:
         """Move the car, if it is ready for that: who ends leaves it shut, off, and the keys where they belong."""
         car = self.car
@@ -102,7 +111,7 @@ def unb64(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-class _Near(socketserver.ThreadingTCPServer):
+class NearPhones(socketserver.ThreadingTCPServer):
     """Phones beside the car."""
 
     allow_reuse_address = True
@@ -114,7 +123,7 @@ class _Near(socketserver.ThreadingTCPServer):
 
 
 class _Phone(socketserver.StreamRequestHandler):
-    server: _Near
+    server: NearPhones
 
     def handle(self) -> None:
         while len(head := self.rfile.read(2)) == 2:
@@ -134,7 +143,7 @@ def main() -> int:
     asked = parser.parse_args()
     car = Car(PROFILES[asked.profile], asked.vin)
     companion = Companion(car, [unb64(one) for one in asked.issuer])
-    with _Near(asked.port, companion) as near:
+    with NearPhones(asked.port, companion) as near:
         ready = {"ready": True, "port": near.server_address[1], "companion": companion.pairing}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()

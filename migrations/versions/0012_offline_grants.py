@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.Column("odometer_km", sa.Integer(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("received_from", sa.Uuid(), nullable=False),
+        sa.Column("received_from", sa.Uuid(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["box_id"], ["boxes.id"], name=op.f("offline_receipts_box_id_fkey")),
         sa.ForeignKeyConstraint(["grant_id"], ["grants.id"], name=op.f("offline_receipts_grant_id_fkey")),

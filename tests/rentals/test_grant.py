@@ -480,3 +480,34 @@ def test_no_cover_is_counted_out_for_a_grant_that_was_never_used(garage: Garage)
     garage.fetched()
     open_covers = select(Cover.id).where(Cover.rental_id == garage.scene.rental_id, Cover.to_at.is_(None))
     assert session.scalars(open_covers).all() == []
+
+
+def test_a_companion_with_a_network_of_its_own_reports_and_gets_its_revocations(garage: Garage) -> None:
+    def say(*records: str) -> Any:
+        session.rollback()
+        answer = garage.http.post("/v1/box-records", json={"records": list(records)})
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    assert say(*garage.companion.report()) == {"results": ["duplicate"], "revocations": None}
+    garage.fetched()
+    cancel.cancel(garage.scene.max.id, garage.scene.rental_id, "changed my mind")
+    told = say(*garage.companion.report())
+    assert say(garage.companion.take(told["revocations"])) == {"results": ["accepted"], "revocations": None}
+    assert slot(garage) == []
+    with pytest.raises(BadGrant, match="revoked"):
+        garage.do("unlock")
+    assert say("A" * 154, garage.companion.report()[0])["results"] == ["invalid", "duplicate"]
+    assert say("A" * 154) == {"results": ["invalid"], "revocations": None}
+    other = build()
+    assert say(garage.companion.report()[0], other.companion.report()[0])["revocations"] is None
+
+
+def test_receipts_a_box_brings_itself_count_like_those_of_a_phone(garage: Garage) -> None:
+    garage.fetched()
+    garage.do("unlock")
+    records = garage.companion.report()
+    answer = garage.http.post("/v1/box-records", json={"records": records})
+    assert answer.json["results"] == ["duplicate", "accepted"]
+    assert garage.stands() is State.ACTIVE
+    assert garage.upload(*garage.phone.records) == ["duplicate"]
