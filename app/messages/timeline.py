@@ -27,6 +27,7 @@ _DRIVER: tuple[type[Fact], ...] = (
     facts.LockAsked,
     facts.ExtensionAsked,
     facts.StillHasCar,
+    facts.GrantIssued,
 )
 _OWNER: tuple[type[Fact], ...] = (facts.RentalDeclined, facts.ExtensionDeclined, facts.CustodyLookedUp)
 _BOX: tuple[type[Fact], ...] = (
@@ -35,6 +36,7 @@ _BOX: tuple[type[Fact], ...] = (
     facts.LockRefused,
     facts.MeterRuns,
     facts.ChargeLow,
+    facts.UsedAfterAll,
 )
 _INSURER: tuple[type[Fact], ...] = (facts.CoverRefused,)
 _SYSTEM: tuple[type[Fact], ...] = (
@@ -61,6 +63,7 @@ _SYSTEM: tuple[type[Fact], ...] = (
     facts.PaymentRefunded,
     facts.ReceiptReady,
     facts.BoxOffline,
+    facts.GrantsRevoked,
 )
 SHOWN: dict[str, str] = {
     fact.kind: by
@@ -77,6 +80,7 @@ SHOWN: dict[str, str] = {
 HIDDEN = {
     facts.CoverActivated.kind: "the start says it",
     facts.CoverOverrun.kind: "the lateness says it",
+    facts.ReceiptsMissing.kind: "for operators: start and end are shown as they were taken",
     facts.ConfirmationRefused.kind: "the cancellation, or the end of the extension, says it",
 }
 """Facts of a rental that its timeline leaves out, and why."""

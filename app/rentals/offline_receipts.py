@@ -14,6 +14,7 @@ from app.cars.companion import unb64
 from app.cars.models import Box, Car, Companion
 from app.facts import CoverClosed, ReceiptsMissing
 from app.kit import clock, deadlines, facts
+from app.kit.clock import z
 from app.kit.db import Big, session, transactional
 from app.rentals import access, offline_use, revocations
 from app.rentals.models import Grant, OfflineReceipt, Rental
@@ -110,6 +111,8 @@ def _keep_receipt(person: str | None, car: Car, beside: Companion, found: Receip
             received_from=person,
         )
     )
+    box = session.get_one(Box, beside.box_id, with_for_update=True, populate_existing=True)
+    box.capabilities = {**box.capabilities, "grant": {"seen_at": z(clock.now()), "evidence": "strong"}}
     session.flush()
     settle(car, beside)
     return ACCEPTED

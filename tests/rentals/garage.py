@@ -14,7 +14,6 @@ from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.db import session
 from app.kit.keys import Purpose, ring
-from app.people import sign_in
 from app.people.models import Phone
 from app.rentals.lifecycle import State
 from app.rentals.models import Grant
@@ -24,7 +23,7 @@ from carbox.simulator.car import Car as SimulatedCar
 from carbox.simulator.companion import Companion
 from carbox.simulator.profiles import PROFILES
 from tests.coverage.factories import doing
-from tests.rentals.scene import PASSWORD, Scene, make
+from tests.rentals.scene import Scene, make
 
 
 @dataclass
@@ -126,8 +125,7 @@ def build(hours: float = 2, *, key: ec.EllipticCurvePrivateKey | None = None) ->
     row = session.get_one(Phone, scene.phone.id)
     row.public_key = phone.public_key
     session.commit()
-    tokens = sign_in.sign_in(scene.max.email, PASSWORD, row.installation, None)
-    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    headers = {"Authorization": f"Bearer {scene.token}"}
     made.append(Garage(scene, current_app.test_client(), headers, beside, phone))
     return made[0]
 
