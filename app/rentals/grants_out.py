@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from app.cars import occupancy
+from app.cars import custody, occupancy
 from app.cars.models import Car, Companion
 from app.coverage import ahead, conditional
 from app.coverage.cover import Trip
@@ -64,6 +64,12 @@ def revoked_for(rental: str, why: str) -> bool:
     """Whether one was ever taken back for this reason."""
     found = select(Grant.id).where(Grant.rental_id == rental, Grant.revoked_for == why)
     return session.execute(found.limit(1)).first() is not None
+
+
+def has_car(rental: Rental) -> bool:
+    """By our books the driver of this rental has the car."""
+    held = custody.current(rental.car_no)
+    return held is not None and held.rental_id == rental.id
 
 
 def trip(car: Car, rental: Rental) -> Trip:
@@ -154,23 +160,22 @@ def _untold(rental: str) -> bool:
 @transactional
 def lapse(rental_id: str) -> None:
     """What is out has run out."""
-    car, rental = access.locked(rental_id)
+    _, rental = access.locked(rental_id)
     out = until(rental.id)
     if out is not None:
         deadlines.at("grant", rental.id, out)
         return
-    none_left(car, rental)
+    none_left(rental)
 
 
-def none_left(car: Car, rental: Rental) -> None:
+def none_left(rental: Rental) -> None:
     """No grant opens the car any more: what stood on condition falls, the slot is given away, an absence is judged."""
-    del car
     if until(rental.id) is not None or _untold(rental.id):
         return
     conditional.drop(rental.id, "no grant opened the car")
     deadlines.drop(rental.id, "grant")
     now = clock.now()
-    if rental.stands in OVER:
+    if rental.stands in OVER and not has_car(rental):
         occupancy.vacate(rental.id)
     elif rental.stands is State.BOOKED:
         missed = rental.from_at + timedelta(minutes=rental.terms["no_show_min"])

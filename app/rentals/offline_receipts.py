@@ -84,7 +84,7 @@ def _keep(person: str | None, found: Receipt | Acknowledgement) -> Taken:
     car = revocations.car_of(beside)
     session.refresh(beside, with_for_update=True)
     if isinstance(found, Acknowledgement):
-        return Taken(revocations.acknowledge(car, beside, found), beside.box_id)
+        return Taken(revocations.acknowledge(beside, found), beside.box_id)
     return Taken(_keep_receipt(person, car, beside, found), beside.box_id)
 
 
@@ -126,11 +126,19 @@ def _instant(seconds: int) -> datetime:
 def settle(car: Car, beside: Companion) -> None:
     """Let what has waited become custody, cover and meter, in the order of the box. The caller holds car and companion."""
     for row in _waiting(beside):
-        if not _is_next(beside, row) or not offline_use.apply(car, access.locked(row.rental_id)[1], row):
+        after = beside.settled_sequence
+        missing = row.sequence > after + 1
+        if missing and _is_waited_for(row):
             break
-        beside.settled_sequence = max(beside.settled_sequence, row.sequence)
+        if not offline_use.apply(car, access.locked(row.rental_id)[1], row):
+            break
+        if missing:
+            facts.record(
+                ReceiptsMissing(row.box_id, row.rental_id, after=int(after), before=int(row.sequence))
+            )
+        beside.settled_sequence = max(after, row.sequence)
         session.flush()
-    revocations.bury(car, beside)
+    revocations.bury(beside)
 
 
 def _waiting(beside: Companion) -> list[OfflineReceipt]:
@@ -143,16 +151,12 @@ def _waiting(beside: Companion) -> list[OfflineReceipt]:
     )
 
 
-def _is_next(beside: Companion, row: OfflineReceipt) -> bool:
-    """Whether nothing before it is missing, or has been waited for long enough. What is missing stays written down."""
-    if row.sequence <= beside.settled_sequence + 1:
-        return True
+def _is_waited_for(row: OfflineReceipt) -> bool:
+    """Whether what is missing before it may still come."""
     last = row.received_at + MISSING_FOR
-    if clock.now() < last:
-        deadlines.at("receipts", row.box_id, last)
+    if clock.now() >= last:
         return False
-    after, before = int(beside.settled_sequence), int(row.sequence)
-    facts.record(ReceiptsMissing(box=row.box_id, rental=row.rental_id, after=after, before=before))
+    deadlines.at("receipts", row.box_id, last)
     return True
 
 

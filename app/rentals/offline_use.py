@@ -27,7 +27,7 @@ A_MOMENT = timedelta(milliseconds=1)
 
 def apply(car: Car, rental: Rental, row: OfflineReceipt) -> bool:
     """Let one receipt take effect. False: it waits, since by our books another driver still has the car."""
-    if not rental_has_car(car, rental):
+    if not grants_out.has_car(rental):
         before = custody.driver_before(car.no, _claimed(row), but=rental.id)
         if before is not None and before.to_at is None:
             return False
@@ -35,11 +35,6 @@ def apply(car: Car, rental: Rental, row: OfflineReceipt) -> bool:
     session.flush()
     _STEPS[row.operation](car, rental, row)
     return True
-
-
-def rental_has_car(car: Car, rental: Rental) -> bool:
-    held = custody.current(car.no)
-    return held is not None and held.rental_id == rental.id
 
 
 # -- when ------------------------------------------------------------------------------------------------------------
@@ -141,7 +136,7 @@ def _go_on(car: Car, rental: Rental, at: datetime) -> None:
 
 def _use_after_all(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
     """The rental is over by our books, or the next has begun. Until a lock is heard of, the driver has the car."""
-    if rental_has_car(car, rental):
+    if grants_out.has_car(rental):
         return
     following = custody.driver_after(car.no, at, but=rental.id)
     ends = following.from_at if following else None
@@ -176,13 +171,15 @@ def _end(car: Car, rental: Rental, row: OfflineReceipt) -> None:
     if rental.stands in OUT:
         lifecycle.after(rental.stands, Step.LOCKED, Role.BOX)
         ending.end(car, rental, by="driver", evidence=EVIDENCE, at=at, odometer_km=row.odometer_km)
-    elif rental_has_car(car, rental):
+    elif grants_out.has_car(rental):
         deadlines.drop(rental.id, "hand_back")
         rental.odometer_end = float(row.odometer_km)
         ending.hand_back(car, rental, at, EVIDENCE)
+    elif rental.started_at is None and not _was_unlocked(row):
+        _use_whole(car, rental, row, at)
     else:
         _correct(car, rental, row, at)
-    grants_out.none_left(car, rental)
+    grants_out.none_left(rental)
 
 
 def _earliest(car: Car, rental: Rental, row: OfflineReceipt) -> datetime:
@@ -191,6 +188,25 @@ def _earliest(car: Car, rental: Rental, row: OfflineReceipt) -> datetime:
     before = custody.driver_before(car.no, _claimed(row), but=rental.id)
     back = [before.to_at + A_MOMENT] if before is not None and before.to_at is not None else []
     return max(grant.not_before - grants_out.EDGE, grant.issued_at, *back)
+
+
+def _was_unlocked(row: OfflineReceipt) -> bool:
+    unlock = select(OfflineReceipt.sequence).where(
+        OfflineReceipt.rental_id == row.rental_id,
+        OfflineReceipt.operation == "unlock",
+        OfflineReceipt.at.is_not(None),
+        OfflineReceipt.sequence < row.sequence,
+    )
+    return session.execute(unlock.limit(1)).first() is not None
+
+
+def _use_whole(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
+    """Of a use under a rental that is over only the end is known: it is covered from its earliest instant."""
+    begun = min(at, _earliest(car, rental, row))
+    custody.record(car, person=rental.driver_id, rental=rental.id, from_at=begun, to_at=at)
+    odometer = (row.odometer_km, row.odometer_km)
+    ahead.use(grants_out.trip(car, rental), begun, at, evidence=EVIDENCE, odometer_km=odometer)
+    facts.record(UsedAfterAll(rental=rental.id, at=begun, state=rental.state))
 
 
 def _bury(rental: Rental, row: OfflineReceipt) -> None:

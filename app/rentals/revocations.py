@@ -36,7 +36,7 @@ def _signed(beside: Companion, key: Key, following: Key) -> bytes:
     return issue_revocations(key.private, found)
 
 
-def acknowledge(car: Car, beside: Companion, found: Acknowledgement) -> str:
+def acknowledge(beside: Companion, found: Acknowledgement) -> str:
     """The box goes by a list: accepted, duplicate, or invalid where we never made that list. The caller holds the car."""
     if found.serial > beside.serial:
         return "invalid"
@@ -44,11 +44,11 @@ def acknowledge(car: Car, beside: Companion, found: Acknowledgement) -> str:
         return "duplicate"
     beside.acked_serial, beside.acked_sequence = found.serial, Big(found.sequence)
     session.flush()
-    bury(car, beside)
+    bury(beside)
     return "accepted"
 
 
-def bury(car: Car, beside: Companion) -> None:
+def bury(beside: Companion) -> None:
     """What the box acknowledged is dead, once every receipt it wrote before is here: one may have opened the car."""
     known = session.execute(
         select(func.count())
@@ -69,8 +69,7 @@ def bury(car: Car, beside: Companion) -> None:
         one.dead_at = clock.now()
     session.flush()
     for rental_id in sorted({one.rental_id for one in dying}):
-        _, rental = access.locked(rental_id)
-        grants_out.none_left(car, rental)
+        grants_out.none_left(access.locked(rental_id)[1])
 
 
 def car_of(beside: Companion) -> Car:

@@ -9,12 +9,16 @@ from flask import current_app
 from sqlalchemy import select
 
 from app.cars import companion as companions
+from app.cars import occupancy
 from app.cars.models import Custody
 from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.db import session
+from app.kit.facts import FactRow
 from app.kit.keys import Purpose, ring
 from app.people.models import Phone
+from app.rentals import access, outcome
+from app.rentals import end as ending
 from app.rentals.lifecycle import State
 from app.rentals.models import Grant
 from carbox.grant import compressed
@@ -24,6 +28,8 @@ from carbox.simulator.companion import Companion
 from carbox.simulator.profiles import PROFILES
 from tests.coverage.factories import doing
 from tests.rentals.scene import Scene, make
+
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass
@@ -139,3 +145,57 @@ def at_a_price(garage: Garage, hour: int = 600) -> None:
     rental.terms = {**rental.terms, "currency": "EUR", "hour": hour, "early_return_percent": 100}
     rental.fare = "priced"
     session.commit()
+
+
+def whole(instant: datetime) -> datetime:
+    """As a box's clock tells it."""
+    return instant.replace(microsecond=0)
+
+
+def drive_without_signal(garage: Garage, minutes: int = 50) -> tuple[str, str]:
+    """Ten minutes into the rental the car is opened, driven 12 km and locked for good."""
+    garage.fetched()
+    clock.forward(10 * MINUTE)
+    unlock = garage.do("unlock")
+    garage.drive(12)
+    clock.forward(minutes * MINUTE)
+    lock = garage.do("lock")
+    clock.forward(5 * MINUTE)
+    return unlock, lock
+
+
+def facts_of(kind: type, rental: str) -> list[dict[str, Any]]:
+    session.expire_all()
+    rows = session.scalars(select(FactRow).where(FactRow.kind == kind.__name__).order_by(FactRow.seq))
+    return [row.data for row in rows if row.data.get("rental") == rental]
+
+
+def slot(garage: Garage) -> list[str]:
+    rental = garage.rental
+    found = occupancy.spans(garage.scene.car, rental.from_at, rental.to_at)
+    return [kind for kind, ref, _, _ in found if ref == rental.id]
+
+
+def start_with_signal(garage: Garage) -> None:
+    command = garage.scene.unlock()
+
+    def work() -> None:
+        car, rental = access.locked(garage.scene.rental_id)
+        outcome.settle(command, "confirmed")
+        outcome.open_doors(car, rental, command.id)
+
+    doing(work)
+
+
+def end_with_signal(garage: Garage) -> None:
+    def work() -> None:
+        car, rental = access.locked(garage.scene.rental_id)
+        ending.end(car, rental, by="driver", evidence="box strong")
+
+    doing(work)
+
+
+def insurer_says(garage: Garage, path: str, headers: dict[str, str], **query: Any) -> Any:
+    answer = garage.http.get(f"/v1/insurer/{path}", headers=headers, query_string=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json

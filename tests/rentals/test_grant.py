@@ -4,11 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import select, text
 
 from app.cars import box as boxes
-from app.cars import occupancy
 from app.cars.models import Companion as CompanionRow
 from app.coverage.models import Cover
 from app.facts import PersonSuspended, PhoneRemoved
@@ -19,8 +17,7 @@ from app.kit.deadlines import Deadline
 from app.kit.errors import InUse
 from app.kit.keys import Purpose
 from app.people.models import Phone
-from app.rentals import access, cancel, expire, extend, grants_out, outcome, quote
-from app.rentals import end as ending
+from app.rentals import cancel, expire, extend, grants_out, outcome, quote
 from app.rentals.lifecycle import State
 from app.rentals.models import Grant
 from carbox.grant import BadGrant
@@ -28,15 +25,8 @@ from carbox.phone import PhoneInHand, unb64, unread
 from carbox.revocations import MOST_REVOKED
 from tests import factories as people
 from tests.coverage import factories as insured
-from tests.coverage.factories import bearer, doing, seal, signed_in
-from tests.coverage.test_partner_routes import get
-from tests.rentals.garage import Garage, build
-
-
-@pytest.fixture
-def garage(app: Flask) -> Garage:
-    del app
-    return build()
+from tests.coverage.factories import bearer, seal, signed_in
+from tests.rentals.garage import Garage, build, end_with_signal, insurer_says, slot, start_with_signal
 
 
 def unmet(garage: Garage) -> list[str]:
@@ -45,12 +35,6 @@ def unmet(garage: Garage) -> list[str]:
     assert answer.json is not None
     assert all(one["remedy"] for one in answer.json["conditions"])
     return [one["code"] for one in answer.json["conditions"]]
-
-
-def slot(garage: Garage) -> list[str]:
-    rental = garage.rental
-    found = occupancy.spans(garage.scene.car, rental.from_at, rental.to_at)
-    return [kind for kind, ref, _, _ in found if ref == rental.id]
 
 
 def due_at(garage: Garage, kind: str) -> Any:
@@ -189,25 +173,6 @@ def test_an_end_with_signal_takes_the_grant_back_and_covers_what_it_may_still_op
     assert [one.state for one in garage.covers()] == ["closed", "void"]
 
 
-def start_with_signal(garage: Garage) -> None:
-    command = garage.scene.unlock()
-
-    def work() -> None:
-        car, rental = access.locked(garage.scene.rental_id)
-        outcome.settle(command, "confirmed")
-        outcome.open_doors(car, rental, command.id)
-
-    doing(work)
-
-
-def end_with_signal(garage: Garage) -> None:
-    def work() -> None:
-        car, rental = access.locked(garage.scene.rental_id)
-        ending.end(car, rental, by="driver", evidence="box strong")
-
-    doing(work)
-
-
 def test_the_insurer_reads_a_conditional_cover_and_is_not_told_yes_before_the_box_says_so(
     garage: Garage,
 ) -> None:
@@ -217,14 +182,14 @@ def test_the_insurer_reads_a_conditional_cover_and_is_not_told_yes_before_the_bo
     ines = bearer(garage.http, insured.client(promised.insurer_id, "coverage:read", "coverage:lookup"))
     clock.forward(timedelta(minutes=5))
     asked = {"plate": garage.scene.car.plate, "country": "FR", "at": z(clock.now())}
-    found = get(garage.http, ines, "coverage", **asked)
+    found = insurer_says(garage, "coverage", ines, **asked)
     assert (found["covered"], found["holder"]) == ("unknown", None)
     assert found["cover"]["state"] == "conditional"
     assert found["cover"]["liability"]["to"] == z(promised.conditional_to)
-    assert get(garage.http, ines, "lookup", **asked)["covered"] == "unknown"
-    listed = get(garage.http, ines, "covers", state="conditional")["items"]
+    assert insurer_says(garage, "lookup", ines, **asked)["covered"] == "unknown"
+    listed = insurer_says(garage, "covers", ines, state="conditional")["items"]
     assert [one["id"] for one in listed] == [promised.id]
-    assert get(garage.http, ines, "exposure")["items"] == []
+    assert insurer_says(garage, "exposure", ines)["items"] == []
     standing = garage.http.get(f"/v1/certificates/{promised.certificate_id}")
     assert standing.json["status"] == "conditional"
 
