@@ -3,9 +3,11 @@
 import random
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 from app.cars.models import Custody
@@ -19,6 +21,7 @@ from app.rentals.models import Grant, Rental
 from carbox.grant import Label, signed
 from carbox.grant_exchange import read_receipt
 from carbox.phone import b64, unb64
+from tests.coverage.test_at_once import at_once
 from tests.rentals.garage import (
     MINUTE,
     Garage,
@@ -239,3 +242,21 @@ def test_a_box_whose_numbers_are_nonsense_is_believed_that_it_opened(garage: Gar
     assert garage.upload(b64(made.encode())) == ["accepted"]
     assert garage.stands() is State.ACTIVE
     assert garage.rental.started_at <= clock.now()
+
+
+def test_phone_and_box_that_bring_the_same_at_once_are_heard_once(app: Flask, garage: Garage) -> None:
+    records = list(drive_without_signal(garage))
+    driver = garage.scene.max.id
+    orders = [records, records[::-1], records, records[::-1]]
+    session.rollback()
+    session.remove()
+    answers = at_once(app, [partial(offline_receipts.upload, driver, order) for order in orders])
+    told = [
+        (record, result)
+        for order, answer in zip(orders, answers, strict=True)
+        for record, result in zip(order, answer, strict=True)
+    ]
+    assert sorted(result for _, result in told) == ["accepted"] * 2 + ["duplicate"] * 6
+    assert garage.stands() is State.ENDED
+    assert [(one.state, one.version) for one in garage.covers()] == [("closed", 3)]
+    assert [holder for holder, _, _ in garage.custody()] == ["owner", "driver", "owner"]
