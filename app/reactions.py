@@ -14,6 +14,9 @@ from app.rentals import expire, extend, grants_out, offline_receipts, receipts
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PhoneRemoved: (grants_out.of_removed_phone,),
     facts.PersonSuspended: (grants_out.of_suspended,),
+    facts.LicenceRefused: (grants_out.of_refused_licence,),
+    facts.CarBarred: (grants_out.of_barred_car,),
+    facts.CoverRefused: (grants_out.of_refused_cover,),
     facts.CommunityEnded: (add.end_shares,),
     facts.MemberRemoved: (expire.cancel_of_member, add.end_shares_of_leaver),
     facts.UnlockFailed: (expire.cancel_of_former_member,),

@@ -5,13 +5,13 @@ Its rental is covered, at least on condition; its slot is not given away. Out me
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from app.cars import custody, occupancy
 from app.cars.models import Car, Companion
 from app.coverage import ahead, conditional
 from app.coverage.cover import Trip
-from app.facts import GrantsRevoked, PersonSuspended, PhoneRemoved
+from app.facts import CarBarred, CoverRefused, GrantsRevoked, LicenceRefused, PersonSuspended, PhoneRemoved
 from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.rentals import access
@@ -197,15 +197,33 @@ def of_removed_phone(fact: PhoneRemoved) -> None:
 @transactional
 def of_suspended(fact: PersonSuspended) -> None:
     """A suspended person begins no rental, with signal or without; one that is out runs to its lock."""
+    _take_back_of_booked(Rental.driver_id == fact.person, "suspended")
+
+
+@transactional
+def of_refused_licence(fact: LicenceRefused) -> None:
+    """No licence, no start."""
+    _take_back_of_booked(Rental.driver_id == fact.person, "licence")
+
+
+@transactional
+def of_barred_car(fact: CarBarred) -> None:
+    """Nobody unlocks a car that an operator has found unsafe."""
+    _take_back_of_booked(Rental.car_id == fact.car, "unsafe")
+
+
+@transactional
+def of_refused_cover(fact: CoverRefused) -> None:
+    """The insurer refused after the bind: what was given stands, but nobody is to begin under it."""
+    _take_back_of_booked(Rental.id == fact.rental, "cover")
+
+
+def _take_back_of_booked(whose: ColumnElement[bool], why: str) -> None:
     statement = (
         select(Grant.rental_id)
         .join(Rental, Rental.id == Grant.rental_id)
-        .where(
-            Rental.driver_id == fact.person,
-            Rental.state == State.BOOKED.value,
-            Grant.revoked_at.is_(None),
-        )
+        .where(whose, Rental.state == State.BOOKED.value, Grant.revoked_at.is_(None))
     )
     for rental in sorted(set(session.scalars(statement))):
-        access.locked(rental)
-        revoke(rental, "suspended")
+        if access.locked(rental)[1].stands is State.BOOKED:
+            revoke(rental, why)

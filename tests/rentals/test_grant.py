@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from app.cars import box as boxes
 from app.cars.models import Companion as CompanionRow
 from app.coverage.models import Cover
-from app.facts import PersonSuspended, PhoneRemoved
+from app.facts import CarBarred, CoverRefused, LicenceRefused, PersonSuspended, PhoneRemoved
 from app.kit import clock, keys
 from app.kit.clock import z
 from app.kit.db import session
@@ -27,6 +27,7 @@ from tests import factories as people
 from tests.coverage import factories as insured
 from tests.coverage.factories import bearer, seal, signed_in
 from tests.rentals.garage import Garage, build, end_with_signal, insurer_says, slot, start_with_signal
+from tests.rentals.test_readiness import leave_unpaid, make_uninsurable, silence_box
 
 
 def unmet(garage: Garage) -> list[str]:
@@ -74,10 +75,12 @@ def unsafe(garage: Garage) -> None:
 
 
 def unpaid(garage: Garage) -> None:
-    from tests.rentals.test_readiness import leave_unpaid
-
     leave_unpaid(garage.scene)
     session.commit()
+
+
+def uninsurable(garage: Garage) -> None:
+    make_uninsurable(garage.scene)
 
 
 def settled(garage: Garage) -> None:
@@ -93,6 +96,7 @@ def settled(garage: Garage) -> None:
         (two_days_ahead, "time"),
         (unsafe, "safe"),
         (unpaid, "payment"),
+        (uninsurable, "cover"),
         (settled, "state"),
     ],
 )
@@ -132,8 +136,6 @@ def test_asked_again_it_is_the_same_and_need_not_be_sent(garage: Garage) -> None
 
 
 def test_a_grant_in_hand_stands_in_for_a_box_not_heard_of(garage: Garage) -> None:
-    from tests.rentals.test_readiness import silence_box
-
     silence_box(garage.scene)
     assert garage.scene.unmet("unlock") == ["box"]
     garage.fetched()
@@ -245,10 +247,24 @@ def new_phone(garage: Garage) -> None:
     session.commit()
 
 
-def test_a_suspended_persons_grants_are_taken_back(garage: Garage) -> None:
+@pytest.mark.parametrize("why", ["suspended", "licence", "unsafe", "cover"])
+def test_who_may_not_begin_any_more_loses_the_grant(garage: Garage, why: str) -> None:
     garage.fetched()
-    grants_out.of_suspended(PersonSuspended(person=garage.scene.max.id, by="operator", reason="tests"))
-    assert garage.grants()[0].revoked_for == "suspended"
+    driver, rental = garage.scene.max.id, garage.scene.rental_id
+    {
+        "suspended": lambda: grants_out.of_suspended(PersonSuspended(driver, by="operator", reason="tests")),
+        "licence": lambda: grants_out.of_refused_licence(LicenceRefused(driver, by="operator")),
+        "unsafe": lambda: grants_out.of_barred_car(CarBarred(garage.scene.car_id, by="operator")),
+        "cover": lambda: grants_out.of_refused_cover(CoverRefused("cov_0", rental, reason="declined")),
+    }[why]()
+    assert garage.grants()[0].revoked_for == why
+
+
+def test_who_has_the_car_out_keeps_the_grant_that_ends_it(garage: Garage) -> None:
+    garage.fetched()
+    start_with_signal(garage)
+    grants_out.of_suspended(PersonSuspended(garage.scene.max.id, by="operator", reason="tests"))
+    assert garage.grants()[0].revoked_at is None
 
 
 # -- the slot ----------------------------------------------------------------------------------------------------------

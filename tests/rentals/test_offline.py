@@ -1,11 +1,17 @@
 """A rental from start to end without signal: the grant before, the receipts after, and all that lies between."""
 
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
+from werkzeug.serving import make_server
 
 from app.facts import ReceiptsMissing
 from app.kit import clock
@@ -15,6 +21,7 @@ from app.kit.deadlines import Deadline
 from app.rentals import close, offline_receipts
 from app.rentals.lifecycle import State
 from app.rentals.models import OfflineReceipt
+from carbox import phone
 from carbox.grant import BadGrant, Label, signed
 from carbox.grant_exchange import read_receipt
 from carbox.phone import PhoneInHand, b64, unb64
@@ -325,3 +332,36 @@ def test_a_close_by_hand_is_corrected_by_the_boxs_record(garage: Garage) -> None
         ("driver", closed.from_at, locked_at),
         ("owner", locked_at, None),
     ]
+
+
+def test_the_phone_on_the_command_line_fetches_and_hands_on_over_http(
+    app: Flask,
+    garage: Garage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "phone.json"
+    garage.phone.save(file)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+
+    def says(*words: str) -> Any:
+        url, token = f"http://127.0.0.1:{server.port}", garage.scene.token
+        given = ("--file", str(file), "--server", url, "--token", token, "--rental", garage.scene.rental_id)
+        monkeypatch.setattr(sys, "argv", ["carbox.phone", *words, *given])
+        assert phone.main() == 0
+        return json.loads(capsys.readouterr().out)
+
+    session.rollback()
+    with ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(server.serve_forever)
+        fetched = says("fetch")
+        garage.phone.fetched = fetched
+        garage.do("unlock")
+        garage.phone.save(file)
+        assert says("upload") == {"results": ["accepted"]}
+        assert phone.load(file).records == []
+        server.shutdown()
+        serving.result()
+    server.server_close()
+    assert garage.stands() is State.ACTIVE
