@@ -49,37 +49,39 @@ def record(car: Car, *, person: str, rental: str, from_at: datetime, to_at: date
 
     The caller holds the car row's lock and has looked that no other driver's custody lies in the span.
     """
-    was = at(car.no, from_at)
-    until = was.to_at if was is not None else None
-    if was is not None:
-        was.to_at = from_at
-    session.flush()
-    ends = min(to_at, until) if to_at is not None and until is not None else to_at
-    session.add(
-        Custody(
-            car_no=car.no, holder="driver", person_id=person, rental_id=rental, from_at=from_at, to_at=ends
-        )
+    for row in _owners(car, from_at, to_at):
+        begins, ends, ended = max(row.from_at, from_at), row.to_at, row.to_at
+        if to_at is not None and (ends is None or to_at < ends):
+            ends = to_at
+        row.to_at = begins
+        session.flush()
+        held = {"car_no": car.no, "holder": "driver", "person_id": person, "rental_id": rental}
+        session.add(Custody(**held, from_at=begins, to_at=ends))
+        session.flush()
+        if ends is not None and ends != ended:
+            session.add(
+                Custody(car_no=car.no, holder="owner", person_id=car.owner_id, from_at=ends, to_at=ended)
+            )
+            session.flush()
+
+
+def _owners(car: Car, from_at: datetime, to_at: datetime | None) -> list[Custody]:
+    """What the owner held of a span; an unlock that failed in it has cut it into pieces."""
+    statement = select(Custody).where(
+        Custody.car_no == car.no,
+        Custody.holder == "owner",
+        or_(Custody.to_at.is_(None), (Custody.to_at > from_at) & (Custody.to_at > Custody.from_at)),
     )
-    session.flush()
-    if ends is not None and (until is None or ends < until):
-        session.add(Custody(car_no=car.no, holder="owner", person_id=car.owner_id, from_at=ends, to_at=until))
-        session.flush()
+    if to_at is not None:
+        statement = statement.where(Custody.from_at < to_at)
+    return list(session.scalars(statement.order_by(Custody.from_at)))
 
 
-def begin_earlier(car: Car, rental: str, at: datetime) -> None:
-    """The first custody of a rental began before we thought: the owner's ended then."""
+def begin_earlier(car: Car, *, person: str, rental: str, at: datetime) -> None:
+    """The first custody of a rental began before we thought."""
     first = _of_rental(car, rental, Custody.from_at.asc())
-    if first is None or first.from_at <= at:
-        return
-    before = session.scalars(
-        select(Custody)
-        .where(Custody.car_no == car.no, Custody.from_at <= at)
-        .order_by(Custody.from_at.desc())
-        .limit(1)
-    ).first()
-    if before is not None and before.holder == "owner":
-        before.to_at = first.from_at = at
-        session.flush()
+    if first is not None and at < first.from_at:
+        record(car, person=person, rental=rental, from_at=at, to_at=first.from_at)
 
 
 def end_earlier(car: Car, rental: str, at: datetime) -> None:

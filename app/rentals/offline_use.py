@@ -65,9 +65,19 @@ def _last_contact(car: Car, rental: Rental, row: OfflineReceipt) -> datetime:
     ).scalar_one()
     known += [earlier] if earlier is not None else []
     held = custody.current(car.no)
-    if held is not None and held.rental_id == rental.id and row.operation in ("lock", "end_rental"):
+    if held is not None and held.rental_id == rental.id and not _is_overtaken(row):
         known += [held.from_at, *_heard_in_use(car, rental, held)]
     return max(known)
+
+
+def _is_overtaken(row: OfflineReceipt) -> bool:
+    """It was missing, and what the box did after it under this rental has taken effect already."""
+    later = select(OfflineReceipt.sequence).where(
+        OfflineReceipt.rental_id == row.rental_id,
+        OfflineReceipt.sequence > row.sequence,
+        OfflineReceipt.at.is_not(None),
+    )
+    return session.execute(later.limit(1)).first() is not None
 
 
 def _heard_in_use(car: Car, rental: Rental, held: Custody) -> list[datetime]:
@@ -92,7 +102,7 @@ def _unlock(car: Car, rental: Rental, row: OfflineReceipt) -> None:
     elif rental.stands is State.UNLOCKING:
         _open(car, rental, row, at)
     elif rental.stands in OUT:
-        _go_on(car, rental, at)
+        _go_on(car, rental, row, at)
     else:
         _use_after_all(car, rental, row, at)
 
@@ -121,12 +131,13 @@ def _open(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
     rental.odometer_start = float(row.odometer_km)
 
 
-def _go_on(car: Car, rental: Rental, at: datetime) -> None:
+def _go_on(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
     """Back in the car. An unlock we hear of last, but which was the first, moves the beginning."""
-    if rental.started_at is not None and at < rental.started_at:
-        rental.started_at = at
-        custody.begin_earlier(car, rental.id, at)
-        ahead.begin_earlier(rental.id, at)
+    if _is_overtaken(row):
+        if rental.started_at is not None and at < rental.started_at:
+            rental.started_at = at
+            custody.begin_earlier(car, person=rental.driver_id, rental=rental.id, at=at)
+            ahead.begin_earlier(rental.id, at)
         return
     outcome.run_meter(rental)
     rental.paused = False

@@ -13,12 +13,13 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.serving import make_server
 
+from app.cars import custody
 from app.facts import ReceiptsMissing
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.deadlines import Deadline
-from app.rentals import close, offline_receipts
+from app.rentals import close, offline_receipts, outcome
 from app.rentals.lifecycle import State
 from app.rentals.models import OfflineReceipt
 from carbox import phone
@@ -168,8 +169,8 @@ def test_a_missing_unlock_that_comes_after_all_moves_the_beginning(garage: Garag
     rental = garage.rental
     assert abs(rental.started_at - max(opened, garage.grants()[0].issued_at)) < timedelta(seconds=1)
     assert [one.from_at for one in garage.covers()] == [rental.started_at]
-    assert garage.custody()[-1][:2] == ("driver", rental.started_at)
-    assert garage.custody()[-2][2] == rental.started_at
+    (_, _, until), (_, begun, middle), (_, again, open_end) = garage.custody()[-3:]
+    assert (until, begun, again, open_end) == (rental.started_at, rental.started_at, middle, None)
 
 
 # -- what is no receipt ------------------------------------------------------------------------------------------------
@@ -279,6 +280,40 @@ def test_a_rental_begun_with_signal_ends_in_a_garage(garage: Garage) -> None:
     assert garage.upload(lock) == ["accepted"]
     assert (garage.stands(), garage.rental.ended_at) == (State.ENDED, closed)
     assert [one.state for one in garage.covers()] == ["closed"]
+
+
+def test_an_unlock_that_failed_after_the_doors_were_open_takes_nothing_from_the_custody(
+    garage: Garage,
+) -> None:
+    garage.fetched()
+    unlock = garage.do("unlock")
+    clock.forward(5 * MINUTE)
+    outcome.apply(garage.scene.unlock().id, None, "unreachable")
+    clock.forward(MINUTE)
+    assert garage.upload(unlock) == ["accepted"]
+    rental = garage.rental
+    assert rental.stands is State.ACTIVE
+    assert [(one.state, one.from_at) for one in garage.covers()][-1] == ("active", rental.started_at)
+    held = [(from_at, to_at) for holder, from_at, to_at in garage.custody() if holder == "driver"]
+    assert held[0][0] == rental.started_at
+    assert held[-1][1] is None
+    assert custody.lent_to(garage.scene.car.no) is not None
+    asked = rental.started_at + 3 * MINUTE
+    found = custody.at(garage.scene.car.no, asked)
+    assert found is not None
+    assert found.rental_id == rental.id
+
+
+def test_getting_back_in_by_a_slow_clock_moves_no_beginning(garage: Garage) -> None:
+    garage.fetched()
+    clock.forward(60 * MINUTE)
+    start_with_signal(garage)
+    started = garage.rental.started_at
+    garage.skew = -45 * MINUTE
+    clock.forward(10 * MINUTE)
+    garage.upload(garage.do("unlock"))
+    assert garage.rental.started_at == started
+    assert garage.covers()[0].from_at <= started
 
 
 def test_an_unlock_whose_answer_was_lost_is_known_by_the_boxs_receipt(garage: Garage) -> None:
