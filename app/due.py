@@ -16,7 +16,16 @@ from app.kit.db import release, session, transactional
 from app.kit.leader import lead
 from app.messages import deliver, digest
 from app.people import tidy
-from app.rentals import abandoned, charge_watch, close, expire, extend, start_check
+from app.rentals import (
+    abandoned,
+    charge_watch,
+    close,
+    expire,
+    extend,
+    grants_out,
+    offline_receipts,
+    start_check,
+)
 
 log = structlog.get_logger(__name__)
 LEADER, BATCH, WORST_WAIT_S = 7006, 100, 300
@@ -37,6 +46,8 @@ TABLE: Mapping[str, Step] = {
     "settle": expire.settle,
     "extension": extend.lapse,
     "hand_back": close.hand_back,
+    "grant": grants_out.lapse,
+    "receipts": offline_receipts.due,
     "hold": hold.due_hold,
     "hold_failed": hold.due_hold_failed,
     "hold_renew": hold.due_renewal,

@@ -35,7 +35,7 @@ from app.operator import routes as operators
 from app.people import routes as people
 from app.people import sign_in
 from app.rentals import access as rentals_access
-from app.rentals import cancel, charge_watch, commands, represent
+from app.rentals import cancel, charge_watch, commands, grants_out, represent
 from app.rentals import routes as rentals
 
 
@@ -124,7 +124,7 @@ def _wire() -> None:
     cars_access.REVEALED_TO[:] = [represent.revealed_to]
     cars_access.REVEALED_FROM[:] = [represent.revealed_from]
     sign_in.STILL_DRIVES[:] = [rentals_access.drives]
-    boxes.OPEN_COMMANDS[:] = [commands.open_needs_box]
+    boxes.OPEN_COMMANDS[:] = [commands.open_needs_box, grants_out.of_car]
     charge_plan.STATED_KM[:] = [charge_watch.stated_km]
     billing.MAY_SEE_RENTAL[:] = [_rental_role]
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]

@@ -493,6 +493,43 @@ class StillHasCar(Fact):
     rental: str
 
 
+@dataclass(frozen=True)
+class GrantIssued(Fact):
+    """A phone was given what opens the car without signal, until `not_after`."""
+
+    rental: str
+    grant: str
+    phone: str
+    not_after: datetime
+
+
+@dataclass(frozen=True)
+class GrantsRevoked(Fact):
+    """What opens the car without signal was taken back; it is dead once the box has acknowledged, or has run out."""
+
+    rental: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReceiptsMissing(Fact):
+    """A box signed receipts between these two numbers that never came; what came after them was taken all the same."""
+
+    box: str
+    rental: str
+    after: int
+    before: int
+
+
+@dataclass(frozen=True)
+class UsedAfterAll(Fact):
+    """A box's record shows that the car was opened under a rental that was over by our books, in this state."""
+
+    rental: str
+    at: datetime
+    state: str
+
+
 # -- coverage --------------------------------------------------------------------------------------------------------
 
 

@@ -9,9 +9,14 @@ from app.cars import add
 from app.coverage import report
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
-from app.rentals import expire, extend, receipts, start_check
+from app.rentals import expire, extend, grants_out, offline_receipts, receipts, start_check
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
+    facts.PhoneRemoved: (grants_out.of_removed_phone,),
+    facts.PersonSuspended: (grants_out.of_suspended,),
+    facts.LicenceRefused: (grants_out.of_refused_licence,),
+    facts.CarBarred: (grants_out.of_barred_car,),
+    facts.CoverRefused: (grants_out.of_refused_cover,),
     facts.CommunityEnded: (add.end_shares,),
     facts.MemberRemoved: (expire.cancel_of_member, add.end_shares_of_leaver),
     facts.RentalBooked: (start_check.booked,),
@@ -30,7 +35,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CoverActivated: (report.tell,),
     facts.CoverExtended: (report.tell,),
     facts.CoverOverrun: (report.tell,),
-    facts.CoverClosed: (report.tell,),
+    facts.CoverClosed: (report.tell, offline_receipts.on_closed),
     facts.CoverVoided: (report.tell,),
 }
 TABLE: Reactions = {
@@ -43,7 +48,6 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.PersonRegistered: "the code by e-mail is a fact of its own",
     facts.EmailConfirmed: _THEIR_OWN_DOING,
     facts.SessionRevoked: "its tokens are dead before the answer; an unknown sign-in is told by SignedIn",
-    facts.PhoneRemoved: "its session and grants end in the same transaction",
     facts.LicenceRecorded: "readiness asks for a clearance; what becomes of it is told by the facts of licences",
     facts.ConditionsAccepted: _THEIR_OWN_DOING,
     facts.CommunityMade: _THEIR_OWN_DOING,
@@ -62,6 +66,10 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.MeterRuns: "part of the rental's price, told with the receipt",
     facts.RentalSettled: "the last step: money and cover have ended before",
     facts.CoverAcknowledged: _LOG,
+    facts.GrantIssued: "the phone has it in the answer",
+    facts.GrantsRevoked: "phones that come to the car carry it to the box",
+    facts.ReceiptsMissing: _LOG,
+    facts.UsedAfterAll: _LOG,
     facts.MasterPolicyActivated: "read at each bind",
     facts.PartnerClientChanged: _LOG,
     facts.CardSaved: _THEIR_OWN_DOING,

@@ -1,8 +1,9 @@
 """Offline access grants: issued by us, carried by a phone, checked by a box without network.
 
 P-256 and SHA-256 throughout, fixed binary layouts, a separate label before each thing that is signed, no
-algorithm chosen by the sender. This is the reference for a companion box and its test vectors; no hardware
-speaks it yet.
+algorithm chosen by the sender. Signatures are those of RFC 6979: no box needs randomness to sign, and
+`docs/grants/vectors.json` can be made again byte by byte. This is the reference for a companion box; no
+hardware speaks it yet.
 
 Grant, 153 bytes, big endian::
 
@@ -27,9 +28,12 @@ VERSION: Final = 1
 TYPE_RENTAL: Final = 1
 BODY: Final = struct.Struct(">BB4s16s16s4s33sHIII")
 SIGNATURE_BYTES: Final = 64
+KEY_BYTES: Final = 33
+BOX_ID_BYTES: Final = 16
+PAIRING_BYTES: Final = BOX_ID_BYTES + KEY_BYTES + SIGNATURE_BYTES
 GRANT_BYTES: Final = BODY.size + SIGNATURE_BYTES
 LONGEST_GRANT_S: Final = 30 * 86_400
-_SIGNED: Final = ec.ECDSA(SHA256())
+_SIGNED: Final = ec.ECDSA(SHA256(), deterministic_signing=True)
 _HALF: Final = SIGNATURE_BYTES // 2
 
 
@@ -40,6 +44,9 @@ class Label:
     CHALLENGE: Final = b"glovebox/challenge/v1\x00"
     PROOF: Final = b"glovebox/proof/v1\x00"
     RECEIPT: Final = b"glovebox/receipt/v1\x00"
+    REVOCATIONS: Final = b"glovebox/revocations/v1\x00"
+    ACKNOWLEDGEMENT: Final = b"glovebox/acknowledgement/v1\x00"
+    PAIRING: Final = b"glovebox/pairing/v1\x00"
 
 
 class Right(IntFlag):
@@ -151,3 +158,20 @@ def read(data: bytes, issuers: Mapping[bytes, ec.EllipticCurvePublicKey]) -> Gra
         raise BadGrant("not in its one encoding")
     public_key(holder)
     return grant
+
+
+def pairing_record(key: ec.EllipticCurvePrivateKey, box_id: bytes) -> bytes:
+    """The 113 bytes by which a box proves, once, that its id and its key belong together: id | key | signature."""
+    body = box_id + compressed(key.public_key())
+    return body + signed(key, Label.PAIRING, body)
+
+
+def read_pairing(data: bytes) -> tuple[bytes, ec.EllipticCurvePublicKey]:
+    """Box id and key of a pairing record. Raises BadGrant."""
+    if len(data) != PAIRING_BYTES:
+        raise BadGrant("wrong length")
+    body, signature = data[:-SIGNATURE_BYTES], data[-SIGNATURE_BYTES:]
+    key = public_key(body[BOX_ID_BYTES:])
+    if not is_signed(key, Label.PAIRING, body, signature):
+        raise BadGrant("not signed by the key it names")
+    return body[:BOX_ID_BYTES], key

@@ -8,7 +8,7 @@ import segno
 from flask import current_app
 from sqlalchemy import Row, and_, bindparam, select
 
-from app.cars import access, capabilities
+from app.cars import access, capabilities, companion
 from app.cars.models import Box, Car
 from app.facts import BoxPaired, BoxRemoved
 from app.kit import clock, facts, idempotency
@@ -30,8 +30,9 @@ OPEN_COMMANDS: list[Callable[[str], list[str]]] = []
 def put(
     person: str, car_id: str, body: dict[str, Any], check: Callable[[Box], None] | None = None
 ) -> tuple[Box, str]:
-    """Pair a box; returns the row and its password, shown once. Raises InUse, and what `check` of the old box does.
+    """Pair a box; returns the row and its password, shown once.
 
+    Raises InUse, AlreadyExists, Validation, and what `check` of the old box does.
     A box that the car has already stays in service until the broker knows the new one.
     """
     car = access.may_run(car_id, person, lock=True)
@@ -62,6 +63,7 @@ def put(
     _refuse_unusable(wiring(box))
     session.add(box)
     session.flush()
+    companion.pair(box, body.get("companion"))
     facts.record(BoxPaired(car=car.id, box=box.id))
     notify("boxes", box.id)
     return box, password
@@ -290,4 +292,5 @@ def represent(box: Box) -> dict[str, Any]:
         "last_heard_at": box.last_heard_at,
         "capabilities": dict(sorted(box.capabilities.items())),
         "unseen": capabilities.unseen(box.capabilities),
+        **companion.shown(box),
     }

@@ -264,3 +264,23 @@ class Reachability(Model):
     seen: Mapped[int]
     unseen: Mapped[int]
     visited_on: Mapped[date] = mapped_column(index=True)
+
+
+class Companion(Model):
+    """What stands beside a box and checks offline grants: the id and key it proved at pairing, and what it goes by.
+
+    `serial` numbers the lists of revocations made for it, `acked_serial` the newest it has taken, with `acked_sequence`
+    receipts written before. `settled_sequence` is the last receipt that has become custody and cover.
+    """
+
+    __tablename__ = "companions"
+    box_id: Mapped[str] = mapped_column(PublicId(BOX), ForeignKey("boxes.id"), primary_key=True)
+    hardware_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    floor: Mapped[int] = mapped_column(default=0)
+    serial: Mapped[int] = mapped_column(default=0)
+    next_kid: Mapped[str]
+    acked_serial: Mapped[int] = mapped_column(default=0)
+    acked_sequence: Mapped[Big] = mapped_column(BigInteger, default=0)
+    settled_sequence: Mapped[Big] = mapped_column(BigInteger, default=0)
+    made_at: Mapped[datetime]

@@ -425,7 +425,15 @@ def _after_box(answer: Response) -> Response:
     summary="Pair a box",
     body=schemas.Box,
     returns=schemas.Box,
-    problems=(NotAllowed, InUse, Unavailable, NotFound, PreconditionFailed, PreconditionRequired),
+    problems=(
+        NotAllowed,
+        InUse,
+        AlreadyExists,
+        Unavailable,
+        NotFound,
+        PreconditionFailed,
+        PreconditionRequired,
+    ),
     secrets=("credentials",),
     asks=("If-Match",),
     after=_after_box,
@@ -433,7 +441,8 @@ def _after_box(answer: Response) -> Response:
 def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
     """Pairs a box with the car. Waits up to 20 s until the broker knows the account; its password is shown
     this once. Replacing a box needs `If-Match` with the ETag of the last GET; the older one is cut off when the
-    broker knows the new one, and stays in service if it does not.
+    broker knows the new one, and stays in service if it does not. With the pairing record of a companion in
+    `companion` the car has offline grants; the companion pins the keys in `grant_issuers`.
     """
     row, password = box.put(
         caller().person, car, body, lambda old: require_match(schemas.Box(), box.represent(old))

@@ -29,6 +29,7 @@ from app.kit.fields import (
 from app.kit.routes import page_of
 
 POWERTRAIN = ("electric", "plug_in", "hybrid", "petrol", "diesel", "other")
+BASE64URL = r"^[A-Za-z0-9_-]+$"
 VIN = r"^[A-HJ-NPR-Z0-9]{11,17}$"
 
 
@@ -240,19 +241,22 @@ class Credentials(Strict):
 
 
 class Box(Strict):
-    """The connected car box."""
+    """The connected car box. `companion` is the pairing record of a companion beside it, which checks offline grants."""
 
     id = PublicIdField("box", dump_only=True)
     kind = OneOf(("ovms", "simulator"), required=True)
     has_immobiliser = Flag(required=True)
     key_sensor = Flag(required=True)
     config = fields.Nested(BoxConfig)
+    companion = Text(151, shortest=151, pattern=BASE64URL, load_only=True)
     state = OneOf(("provisioned", "heard"), dump_only=True)
     last_heard_at = Instant(dump_only=True, allow_none=True)
     capabilities = fields.Dict(
         keys=Text(40), values=fields.Nested(Capability), dump_only=True, metadata={"maxProperties": 40}
     )
     unseen = Many(Text(40), 20, dump_only=True)
+    has_companion = Flag(dump_only=True)
+    grant_issuers = Many(Text(44, pattern=BASE64URL), 2, dump_only=True)
     credentials = fields.Nested(Credentials, dump_only=True, allow_none=True)
 
 

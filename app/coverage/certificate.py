@@ -5,7 +5,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
-from app.coverage import master_policies
+from app.coverage import master_policies, versions
 from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.db import session
@@ -15,7 +15,13 @@ from insurance import certificate
 from insurance.certificate import CertificateFacts, SigningKey
 from insurance.period import Span
 
-STATUS = {"bound": "in_force", "active": "in_force", "closed": "closed", "void": "void"}
+STATUS = {
+    "conditional": "conditional",
+    "bound": "in_force",
+    "active": "in_force",
+    "closed": "closed",
+    "void": "void",
+}
 
 
 def issue(person: str, cover_id: str) -> str:
@@ -29,6 +35,7 @@ def issue(person: str, cover_id: str) -> str:
 
 def _facts(cover: Cover) -> CertificateFacts:
     terms = master_policies.of_cover(cover)
+    to, own_damage_to = versions.spans_shown(cover)
     return CertificateFacts(
         certificate=cover.certificate_id,
         version=cover.version,
@@ -46,23 +53,24 @@ def _facts(cover: Cover) -> CertificateFacts:
         model=cover.car["model"],
         driver_ref=cover.driver_ref,
         territory=tuple(sorted(terms.territory)),
-        liability=Span(cover.from_at, cover.to_at),
-        own_damage=Span(cover.from_at, cover.own_damage_to),
+        liability=Span(cover.from_at, to),
+        own_damage=Span(cover.from_at, own_damage_to),
     )
 
 
 def standing(certificate_id: str) -> dict[str, Any]:
-    """Whether a certificate is in force, closed or void, and the cover's spans; no names. Raises NotFound."""
+    """Whether a certificate is conditional, in force, closed or void, and the cover's spans; no names. Raises NotFound."""
     statement = select(Cover).where(Cover.certificate_id == certificate_id)
     cover: Cover | None = session.scalars(statement).first()
     if cover is None:
         raise NotFound
+    to, own_damage_to = versions.spans_shown(cover)
     return {
         "certificate": cover.certificate_id,
         "status": STATUS[cover.state],
         "version": cover.version,
-        "liability": {"from_": cover.from_at, "to": cover.to_at},
-        "own_damage": {"from_": cover.from_at, "to": cover.own_damage_to},
+        "liability": {"from_": cover.from_at, "to": to},
+        "own_damage": {"from_": cover.from_at, "to": own_damage_to},
         "checked_at": clock.now(),
     }
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.cars.models import Car
-from app.coverage import confirm, eligibility, master_policies, versions
+from app.coverage import conditional, confirm, eligibility, master_policies, versions
 from app.coverage.master_policies import InForce
-from app.coverage.models import Cover
+from app.coverage.models import Cover, Policy
 from app.coverage.trip import Trip, as_insured, driver_ref
 from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, CoverOverrun, CoverVoided
 from app.kit import clock
@@ -36,6 +36,7 @@ __all__ = [
     "void",
 ]
 NO_POLICY, COVER_OPEN = "no_policy", "cover_open"
+_CONDITIONAL = Cover.state == "conditional"
 
 
 def reasons_against(
@@ -87,14 +88,14 @@ def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
     policy, reasons = _judged(trip, at, share_lock=True, exact=True)
     if policy is None or reasons:
         raise NotInsurable("The master policy does not cover this rental.", reasons=reasons)
-    cover = _new(trip, policy, at)
+    cover = conditional.taken_up(trip, policy, at) or _new(trip, policy, at)
     cover.odometer_start_km = odometer_km
     _continue_confirmation(cover)
     session.add(cover)
     return versions.record(cover, CoverBound)
 
 
-def _new(trip: Trip, policy: InForce, at: datetime) -> Cover:
+def _new(trip: Trip, policy: InForce | Policy, at: datetime) -> Cover:
     car, terms = trip.car, master_policies.read(policy)
     cover = Cover(
         rental_id=trip.rental,
@@ -244,11 +245,11 @@ def _spans(cover: Cover) -> period.CoverSpans:
 
 
 def of(rental: str) -> Cover | None:
-    """The cover of a rental: the latest that is not void, else the latest."""
+    """The cover of a rental: the latest that is neither void nor conditional, else a conditional one, else the latest."""
     found: Cover | None = session.scalars(
         select(Cover)
         .where(Cover.rental_id == rental)
-        .order_by((Cover.state == "void").asc(), Cover.from_at.desc(), Cover.id.desc())
+        .order_by((Cover.state == "void").asc(), _CONDITIONAL.asc(), Cover.from_at.desc(), Cover.id.desc())
         .limit(1)
     ).first()
     return found

@@ -31,7 +31,7 @@ _QUERY = (
     " from cover_versions x join facts f on f.seq = x.fact_seq"
     " where x.cover_id = c.id and f.position <= cast(:position as bigint)"
     " order by x.version desc limit 1) s"
-    " where c.car_no = w.car_no and c.from_at <= :at and s.state <> 'void'"
+    " where c.car_no = w.car_no and c.from_at <= :at and s.state not in ('void', 'conditional')"
     " order by c.from_at desc, c.id desc limit 1) v on true"
     " order by covered desc, w.car_no desc limit 1"
 )
@@ -51,6 +51,15 @@ def _now(query: TextClause) -> TextClause:
 
 
 BY_PLATE_NOW, BY_VIN_NOW = _now(BY_PLATE), _now(BY_VIN)
+# What an offline grant may open: given on condition, and as far as is known neither used nor given up.
+_ON_CONDITION = text(
+    "select c.insurer_id, c.acknowledged_version, c.acknowledged_at, s.data, s.recorded_at from covers c"
+    " cross join lateral (select x.state, x.data, x.recorded_at from cover_versions x join facts f on f.seq = x.fact_seq"
+    " where x.cover_id = c.id and f.position <= cast(:position as bigint) order by x.version desc limit 1) s"
+    " where c.car_no = cast(:car as int) and c.conditional_to > :at and c.insurer_id = :insurer"
+    " and s.state = 'conditional' and (s.data ->> 'from')::timestamptz <= :at and (s.data ->> 'to')::timestamptz > :at"
+    " order by s.data ->> 'from' limit 1"
+)
 _DRIVER = text(
     "select p.name, p.birth_date, p.address, l.country, l.number_end from covers c"
     " join people p on p.id = c.driver_id left join licences l on l.person_id = p.id where c.id = :cover"
@@ -85,7 +94,10 @@ def ask(
     }
     if row is None:
         return answer
-    return answer | _judged(row, insurer, with_driver=with_driver)
+    found = answer | _judged(row, insurer, with_driver=with_driver)
+    if found["covered"] == "yes":
+        return found
+    return found | _on_condition(row.car_no, {**values, "position": known.position})
 
 
 def _now_known(values: dict[str, Any]) -> tuple[sealed.Head, Any]:
@@ -139,6 +151,20 @@ def _judged(row: Any, insurer: str, *, with_driver: bool) -> dict[str, Any]:
         "recorded_at": row.recorded_at,
         "car_no": row.car_no,
     } | ({"driver": _driver(row.cover_id)} if with_driver else {})
+
+
+def _on_condition(car_no: int, values: dict[str, Any]) -> dict[str, Any]:
+    """Whether the box opened without signal is not known yet: neither yes nor no, with the cover that holds if it did."""
+    rows = read(_ON_CONDITION, {"car": car_no, **values})
+    if not rows:
+        return {}
+    row = rows[0]
+    return {
+        "covered": "unknown",
+        "holder": None,
+        "cover": with_acknowledgement(row.data, row.acknowledged_version, row.acknowledged_at),
+        "recorded_at": row.recorded_at,
+    }
 
 
 def _driver(cover: Any) -> dict[str, Any] | None:

@@ -105,7 +105,9 @@ class PolicyInForce(Model):
 class Cover(Model):
     """An insurer's cover for one custody period, as it stands; liability is [from_at, to_at), open while the car is out.
 
-    `from_at` never changes. A void cover is a span of no length. Money is minor units of `currency`.
+    `from_at` changes only when a box's record comes late. A void cover is a span of no length, and so is a conditional
+    one until the box's record of an unlock gives it its span: it holds for what an offline grant may open, at the latest
+    to `conditional_to`. Money is minor units of `currency`.
     """
 
     __tablename__ = "covers"
@@ -130,6 +132,7 @@ class Cover(Model):
     from_at: Mapped[datetime]
     to_at: Mapped[datetime | None]
     own_damage_to: Mapped[datetime | None]
+    conditional_to: Mapped[datetime | None]
     activated_at: Mapped[datetime | None]
     overrun_at: Mapped[datetime | None]
     reported_late_at: Mapped[datetime | None]
@@ -151,6 +154,12 @@ class Cover(Model):
         Index("covers_at_idx", "car_no", "from_at"),
         Index("covers_one_open_key", "car_no", unique=True, postgresql_where=text("to_at is null")),
         Index("covers_insurer_idx", "insurer_id", "id"),
+        Index(
+            "covers_conditional_idx",
+            "car_no",
+            "conditional_to",
+            postgresql_where=text("conditional_to is not null"),
+        ),
         Index("covers_changed_idx", "insurer_id", "recorded_at"),
         Index(
             "covers_unacknowledged_idx",

@@ -39,7 +39,7 @@ class CertificateStanding(Strict):
     """What became of a certificate; no names."""
 
     certificate = PublicIdField("crt", required=True)
-    status = OneOf(("in_force", "closed", "void"), required=True)
+    status = OneOf(("conditional", "in_force", "closed", "void"), required=True)
     version = Whole(1, 10**6)
     liability = fields.Nested(OpenSpan)
     own_damage = fields.Nested(OpenSpan)

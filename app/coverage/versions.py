@@ -57,15 +57,16 @@ def record(cover: Cover, change: Change) -> Cover:
 def as_json(cover: Cover) -> dict[str, Any]:
     """The whole cover as an insurer reads it: no name, no rental, no place."""
     terms = master_policies.of_cover(cover)
+    to, own_damage_to = spans_shown(cover)
     return {
         "id": cover.id,
         "certificate": cover.certificate_id,
         "version": cover.version,
         "state": cover.state,
         "from": z(cover.from_at),
-        "to": _z(cover.to_at),
-        "liability": {"from": z(cover.from_at), "to": _z(cover.to_at)},
-        "own_damage": {"from": z(cover.from_at), "to": _z(cover.own_damage_to)},
+        "to": _z(to),
+        "liability": {"from": z(cover.from_at), "to": _z(to)},
+        "own_damage": {"from": z(cover.from_at), "to": _z(own_damage_to)},
         "planned": {"from": z(cover.planned_from), "to": z(cover.planned_to)},
         "car": cover.car,
         "master_policy": {"id": cover.policy_id, "number": terms.number, "version": terms.version},
@@ -84,3 +85,10 @@ def as_json(cover: Cover) -> dict[str, Any]:
 
 def _z(at: datetime | None) -> str | None:
     return None if at is None else z(at)
+
+
+def spans_shown(cover: Cover) -> tuple[datetime | None, datetime | None]:
+    """Where liability and own damage end, as a reader sees it: of a conditional cover, at the latest."""
+    if cover.state == "conditional":
+        return cover.conditional_to, cover.planned_to
+    return cover.to_at, cover.own_damage_to

@@ -40,6 +40,11 @@ class Purpose(StrEnum):
     PEOPLE = "people"
     PARTNERS = "partners"
     CERTIFICATES = "certificates"
+    GRANTS = "grants"
+
+
+GENERATIONS = {Purpose.GRANTS: 2}
+"""Boxes pin the issuing key and the next one, so that those without signal can follow a rotation. Others have one."""
 
 
 class SigningKey(Model):
@@ -111,12 +116,16 @@ class KeyRing:
         self._read_at = 0.0
 
     def signing(self, purpose: Purpose) -> Key:
-        for key in self._of(purpose):
-            if key.retired_at is None:
-                return key
-        ensure_keys()
-        self._load()
-        return next(key for key in self._keys[purpose] if key.retired_at is None)
+        return self.live(purpose)[0]
+
+    def live(self, purpose: Purpose) -> list[Key]:
+        """The key that signs, then the one that will."""
+        found = [key for key in self._of(purpose) if key.retired_at is None]
+        if len(found) < GENERATIONS.get(purpose, 1):
+            ensure_keys()
+            self._load()
+            found = [key for key in self._keys[purpose] if key.retired_at is None]
+        return found[::-1]
 
     def verifying(self, purpose: Purpose, kid: str | None) -> Key | None:
         found = next((key for key in self._of(purpose) if key.kid == kid), None)
@@ -164,7 +173,7 @@ def ensure_keys() -> None:
             live = select(SigningKey.kid).where(
                 SigningKey.purpose == purpose, SigningKey.retired_at.is_(None)
             )
-            if connection.execute(live).first() is None:
+            for _ in range(GENERATIONS.get(purpose, 1) - len(connection.execute(live).all())):
                 connection.execute(insert(SigningKey).values(_made(purpose)))
 
 
@@ -184,8 +193,11 @@ def rotate(purpose: Purpose) -> str:
     """Retire the signing key of a purpose and make the next; what the old one signed verifies as long as it may live."""
     session.execute(text("select pg_advisory_xact_lock(7002)"))
     session.execute(
-        text("update signing_keys set retired_at = :now where purpose = :purpose and retired_at is null"),
-        {"now": real_now(), "purpose": purpose},
+        text(
+            "update signing_keys set retired_at = :now where kid in (select kid from signing_keys"
+            " where purpose = :purpose and retired_at is null order by made_at desc offset :waiting)"
+        ),
+        {"now": real_now(), "purpose": purpose, "waiting": GENERATIONS.get(purpose, 1) - 1},
     )
     made = SigningKey(**_made(purpose))
     session.add(made)

@@ -27,6 +27,7 @@ _DRIVER: tuple[type[Fact], ...] = (
     facts.LockAsked,
     facts.ExtensionAsked,
     facts.StillHasCar,
+    facts.GrantIssued,
 )
 _OWNER: tuple[type[Fact], ...] = (facts.RentalDeclined, facts.ExtensionDeclined, facts.CustodyLookedUp)
 _BOX: tuple[type[Fact], ...] = (
@@ -39,6 +40,7 @@ _BOX: tuple[type[Fact], ...] = (
     facts.TwelveVoltLow,
     facts.TwelveVoltFalling,
     facts.DoorLeftOpen,
+    facts.UsedAfterAll,
 )
 _INSURER: tuple[type[Fact], ...] = (facts.CoverRefused,)
 _SYSTEM: tuple[type[Fact], ...] = (
@@ -66,6 +68,7 @@ _SYSTEM: tuple[type[Fact], ...] = (
     facts.PaymentRefunded,
     facts.ReceiptReady,
     facts.BoxOffline,
+    facts.GrantsRevoked,
 )
 SHOWN: dict[str, str] = {
     fact.kind: by
@@ -84,6 +87,7 @@ HIDDEN = {
     facts.AlertStands.kind: "the alert itself says it",
     facts.CoverActivated.kind: "the start says it",
     facts.CoverOverrun.kind: "the lateness says it",
+    facts.ReceiptsMissing.kind: "for operators: start and end are shown as they were taken",
     facts.ConfirmationRefused.kind: "the cancellation, or the end of the extension, says it",
 }
 """Facts of a rental that its timeline leaves out, and why."""

@@ -217,7 +217,7 @@ def payment_retry(payment_id: str, reason: str) -> dict[str, Any]:
 
 
 @_command(key, "rotate")
-@click.argument("purpose", type=click.Choice(["people", "partners", "certificates"]))
+@click.argument("purpose", type=click.Choice(["people", "partners", "certificates", "grants"]))
 @reason
 def keys_rotate(purpose: str, reason: str) -> dict[str, Any]:
     """The next signing key of a purpose; the old one still verifies."""

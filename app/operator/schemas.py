@@ -177,13 +177,13 @@ class ClosedRental(Strict):
 class Rotate(OperatorReason):
     """Which signing keys."""
 
-    purpose = OneOf(("people", "partners", "certificates"), required=True)
+    purpose = OneOf(("people", "partners", "certificates", "grants"), required=True)
 
 
 class Rotated(Strict):
     """The key that signs from now on."""
 
-    purpose = OneOf(("people", "partners", "certificates"))
+    purpose = OneOf(("people", "partners", "certificates", "grants"))
     kid = Text(80)
 
 

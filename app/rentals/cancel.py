@@ -1,10 +1,10 @@
 """Cancel: the driver by the ladder of the quote, owner and system at no cost to the driver."""
 
-from app.cars import occupancy, terms
+from app.cars import terms
 from app.facts import RentalCancelled
 from app.kit import clock, deadlines, facts
 from app.kit.db import transactional
-from app.rentals import access, lifecycle
+from app.rentals import access, grants_out, lifecycle
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Rental
 from payments.pricing import Price, owed_on_cancellation
@@ -37,7 +37,7 @@ def _cancel(rental: Rental, role: Role, reason: str) -> int:
     price = Price.from_dict(rental.price)
     owed = owed_on_cancellation(terms.tariff(rental.terms), price, rental.from_at, now, by)  # type: ignore[arg-type]
     rental.state, rental.over_at, rental.extension = following.value, now, None
-    occupancy.vacate(rental.id)
     deadlines.drop(rental.id)
+    grants_out.give_slot_back(rental, "cancelled")
     facts.record(RentalCancelled(rental=rental.id, by=by, reason=reason, owed=owed.amount))
     return owed.amount

@@ -12,7 +12,7 @@ from app.kit.db import transactional
 from app.kit.errors import CommandOpen, NotAllowed, NotReady
 from app.rentals import access, commands, lifecycle, outcome
 from app.rentals import end as ending
-from app.rentals.lifecycle import Role, State, Step
+from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Rental
 
 STATED = "owner's statement"
@@ -46,8 +46,8 @@ def _refuse_open_command(car: Car) -> None:
 
 
 def is_covered_on(rental: Rental) -> bool:
-    """Closed by hand, and its cover is still open."""
-    bound = cover.of(rental.id) if rental.stands is State.ENDED else None
+    """Closed by hand, or used after it was over, and its cover is still open."""
+    bound = cover.of(rental.id) if rental.stands not in OUT else None
     return bound is not None and bound.state in ("bound", "active")
 
 

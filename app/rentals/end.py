@@ -11,7 +11,7 @@ from app.cars.models import Box, Car
 from app.coverage import cover
 from app.facts import RentalEnded
 from app.kit import deadlines, facts
-from app.rentals import book
+from app.rentals import book, grants_out
 from app.rentals.lifecycle import State
 from app.rentals.models import Rental
 from payments.pricing import Fare, Price, final
@@ -21,16 +21,26 @@ DRIVES_KM = 0.5
 """From here on a car was used, not only moved about."""
 
 
-def end(car: Car, rental: Rental, *, by: str, evidence: str, covered_on: timedelta | None = None) -> None:
+def end(
+    car: Car,
+    rental: Rental,
+    *,
+    by: str,
+    evidence: str,
+    covered_on: timedelta | None = None,
+    at: datetime | None = None,
+    odometer_km: int | None = None,
+) -> None:
     """End at the box-confirmed instant; the caller holds car and rental and has asked the lifecycle.
 
+    `at` and `odometer_km`, where a box's record that came later tells them; else it is now, by the last reading.
     `covered_on`, for a close by hand: custody and cover go on that long, or until the driver has said otherwise.
     """
-    at = custody.next_instant(car)
+    at = at or custody.next_instant(car)
     box = boxes.live(car.id)
     rental.state, rental.ended_at, rental.end_evidence, rental.ended_by = State.ENDED.value, at, evidence, by
     rental.over_at, rental.paused, rental.extension = at, False, None
-    rental.odometer_end = odometer(box) or rental.odometer_end
+    rental.odometer_end = odometer_km if odometer_km is not None else odometer(box) or rental.odometer_end
     rental.charge_end = readings.value(box, "charge_percent")
     bound = cover.of(rental.id)
     if rental.started_at is None and bound is not None and _was_driven(rental):
@@ -71,6 +81,7 @@ def hand_back(car: Car, rental: Rental, at: datetime, evidence: str) -> None:
         charged_until=charged_until,
         odometer_km=int(rental.odometer_end) if rental.odometer_end is not None else None,
     )
+    grants_out.rental_over(car, rental)
 
 
 def price_of(car: Car, rental: Rental, at: datetime) -> Price:

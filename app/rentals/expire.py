@@ -24,7 +24,7 @@ from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.keys import settings
 from app.people.models import Person
-from app.rentals import access, cancel, close, lifecycle
+from app.rentals import access, cancel, close, grants_out, lifecycle
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Rental
 from payments.pricing import Price, owed_on_cancellation
@@ -64,6 +64,10 @@ def no_show(rental_id: str) -> None:
     car, rental = access.locked(rental_id)
     if rental.stands is not State.BOOKED:
         return
+    later = grants_out.judged_later(rental)
+    if later is not None:
+        deadlines.at("no_show", rental.id, later)
+        return
     if _could_not_start(car, rental):
         cancel.by_system(rental.id, "the car could not be taken")
         return
@@ -76,8 +80,8 @@ def no_show(rental_id: str) -> None:
         terms.tariff(rental.terms), price, rental.from_at, max(now, rental.from_at), "driver"
     )
     rental.state, rental.over_at = lifecycle.after(rental.stands, Step.NO_SHOW, Role.CLOCK).value, now
-    occupancy.vacate(rental.id)
     deadlines.drop(rental.id)
+    grants_out.give_slot_back(rental, "no_show")
     facts.record(RentalNoShow(rental=rental.id, owed=owed.amount))
 
 
@@ -106,7 +110,7 @@ def late(rental_id: str) -> None:
     car, rental = access.locked(rental_id)
     now = clock.now()
     if rental.stands is State.BOOKED:
-        cancel.by_system(rental.id, "not taken before its planned end")
+        _never_taken(rental)
         return
     if rental.stands not in OUT:
         return
@@ -119,6 +123,14 @@ def late(rental_id: str) -> None:
         rental.late_told_at = now
         cover.overrun(rental.id)
         facts.record(RentalLate(rental=rental.id))
+
+
+def _never_taken(rental: Rental) -> None:
+    later = grants_out.judged_later(rental)
+    if later is not None:
+        deadlines.at("late", rental.id, later)
+    else:
+        cancel.by_system(rental.id, "not taken before its planned end")
 
 
 @transactional

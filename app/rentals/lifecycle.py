@@ -70,6 +70,7 @@ TABLE: dict[tuple[State, Step], tuple[State, frozenset[Role]]] = {
     (State.BOOKED, Step.CANCEL): (State.CANCELLED, _CANCELLERS),
     (State.BOOKED, Step.EXTEND): (State.BOOKED, _DRIVER),
     (State.ACTIVE, Step.EXTEND): (State.ACTIVE, _DRIVER),
+    (State.BOOKED, Step.OPENED): (State.ACTIVE, _BOX),
     (State.BOOKED, Step.NO_SHOW): (State.NO_SHOW, _CLOCK),
     (State.BOOKED, Step.UNLOCK): (State.UNLOCKING, _DRIVER),
     (State.UNLOCKING, Step.UNLOCK): (State.UNLOCKING, _DRIVER),

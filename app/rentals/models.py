@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db import Model, PublicId, new_id
+from app.kit.db import Big, Model, PublicId, new_id
 from app.rentals.lifecycle import State
 
-REN, CMD, QUO = "ren", "cmd", "quo"
+REN, CMD, QUO, GRT = "ren", "cmd", "quo", "grt"
 OPEN = ("created", "sent")
 
 
@@ -139,3 +139,57 @@ class Command(Model):
     @property
     def is_open(self) -> bool:
         return self.state in OPEN
+
+
+class Grant(Model):
+    """An offline access grant that was handed out. It may open the car until it has run out or is `dead_at`.
+
+    Dead: the box has acknowledged its revocation, or has ended the rental. `revoked_serial` is the list that names it.
+    """
+
+    __tablename__ = "grants"
+    __table_args__ = (
+        Index("grants_rental_idx", "rental_id"),
+        Index("grants_box_idx", "box_id", postgresql_where=text("dead_at is null")),
+    )
+    id: Mapped[str] = mapped_column(PublicId(GRT), primary_key=True, default=lambda: new_id(GRT))
+    rental_id: Mapped[str] = mapped_column(PublicId(REN), ForeignKey("rentals.id"))
+    box_id: Mapped[str] = mapped_column(PublicId("box"), ForeignKey("boxes.id"))
+    phone_id: Mapped[str] = mapped_column(PublicId("pho"), ForeignKey("phones.id"), index=True)
+    kid: Mapped[str]
+    floor: Mapped[int]
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    issued_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoked_for: Mapped[str | None]
+    revoked_serial: Mapped[int | None]
+    dead_at: Mapped[datetime | None]
+
+    @property
+    def number(self) -> bytes:
+        """The 16 bytes by which box and receipts name it."""
+        return bytes.fromhex(self.id.removeprefix(f"{GRT}_"))
+
+
+class OfflineReceipt(Model):
+    """What a box did under a grant, as it signed it. `box_time` is its claim, `at` the instant that counts, once settled."""
+
+    __tablename__ = "offline_receipts"
+    __table_args__ = (
+        Index("offline_receipts_rental_idx", "rental_id"),
+        Index("offline_receipts_waiting_idx", "box_id", "sequence", postgresql_where=text("at is null")),
+    )
+    box_id: Mapped[str] = mapped_column(PublicId("box"), ForeignKey("boxes.id"), primary_key=True)
+    sequence: Mapped[Big] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    grant_id: Mapped[str] = mapped_column(PublicId(GRT), ForeignKey("grants.id"))
+    rental_id: Mapped[str] = mapped_column(PublicId(REN), ForeignKey("rentals.id"))
+    operation: Mapped[str]
+    box_time: Mapped[datetime]
+    locked: Mapped[bool]
+    odometer_km: Mapped[int]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    received_at: Mapped[datetime]
+    received_from: Mapped[str | None] = mapped_column(PublicId("per"))
+    at: Mapped[datetime | None]

@@ -29,7 +29,7 @@ from app.facts import (
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z
 from app.kit.db import notify, session, transactional
-from app.rentals import commands, lifecycle, readiness
+from app.rentals import commands, grants_out, lifecycle, readiness
 from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Command, Rental
@@ -242,6 +242,7 @@ def _not_opened(car: Car, rental: Rental, command: Command, why: str) -> None:
     rental.state = lifecycle.after(rental.stands, Step.NOT_OPENED, Role.BOX).value
     cover.void(rental.id, at, f"not opened: {why}")
     custody.void(car, rental.id, at)
+    grants_out.keep_covered(car, rental)
     missed = rental.from_at + timedelta(minutes=rental.terms["no_show_min"])
     deadlines.at("no_show", rental.id, max(missed, at + TRY_AGAIN))
     facts.record(UnlockFailed(rental=rental.id, command=command.id, reason=why))

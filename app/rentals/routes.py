@@ -13,7 +13,7 @@ from app.cars.models import Car
 from app.cars.routes import found as found_car
 from app.communities.models import Membership
 from app.kit import clock, prefer
-from app.kit.auth import caller
+from app.kit.auth import Who, caller
 from app.kit.db import session
 from app.kit.errors import (
     Arrears,
@@ -50,7 +50,9 @@ from app.rentals import (
     close,
     commands,
     extend,
+    grant,
     lock,
+    offline_receipts,
     pause,
     quote,
     readiness,
@@ -516,6 +518,56 @@ def list_commands(car: str, query: dict[str, Any]) -> Page:
 def read_car_command(car: str, command: str) -> dict[str, Any]:
     """How a command to the car stands."""
     return commands.represent(commands.find_of_car(car, command, caller().person))
+
+
+# -- without signal --------------------------------------------------------------------------------------------------
+
+
+@routes.add(
+    "GET",
+    ONE + "/grant",
+    summary="What opens the car without signal",
+    returns=schemas.GrantOut,
+    etag=True,
+    problems=(NotAllowed, NotReady, NotInsurable),
+)
+def read_grant(rental: str) -> dict[str, Any]:
+    """The offline access grant for this phone, from a day before the start. Ask again after each change of the rental:
+    the answer stays the same until there is something new. It needs a car whose box has a companion, and a phone with a
+    `public_key`; not-ready says what is missing.
+    """
+    return grant.fetch(caller(), rental)
+
+
+@routes.add(
+    "POST",
+    "/me/offline-receipts",
+    summary="Hand on what a box signed",
+    while_suspended=True,
+    body=schemas.OfflineReceiptsIn,
+    returns=schemas.OfflineReceiptsOut,
+)
+def upload_receipts(body: dict[str, Any]) -> dict[str, Any]:
+    """Takes what boxes signed while they had no signal: in any order, any number of times, from whoever brings it. What
+    they did becomes custody, cover and meter at the box's time, between the last contact and now.
+    """
+    return {"results": offline_receipts.upload(caller().person, body["receipts"])}
+
+
+@routes.add(
+    "POST",
+    "/box-records",
+    summary="What a box says itself",
+    who=Who.ALL,
+    body=schemas.BoxRecordsIn,
+    returns=schemas.BoxRecordsOut,
+)
+def upload_box_records(body: dict[str, Any]) -> dict[str, Any]:
+    """For a companion with a network of its own, known by the signatures of its records alone: hands on receipts, and
+    gets the revocations for it, which it acknowledges with the next call.
+    """
+    results, revoked = offline_receipts.upload_by_box(body["records"])
+    return {"results": results, "revocations": revoked}
 
 
 # -- afterwards ------------------------------------------------------------------------------------------------------

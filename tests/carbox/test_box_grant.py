@@ -55,7 +55,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.box = BoxVerifier(
-            BOX_ID, BOX_KEY, ISSUERS, lambda: self.now, self._act, floor=7, ticks=lambda: self.ticks
+            BOX_ID, BOX_KEY, dict(ISSUERS), lambda: self.now, self._act, floor=7, ticks=lambda: self.ticks
         )
 
     def _act(self, operation: Right) -> tuple[bool, int]:

@@ -1,11 +1,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.coverage import blocks, confirm, cover, eligibility, report
+from app.coverage import ahead, blocks, conditional, confirm, cover, eligibility, report
 from app.coverage.models import Cover
 from app.coverage.trip import Trip
 from app.doors import Doors
@@ -120,6 +121,25 @@ def test_a_job_that_runs_again_tells_nothing_twice(app: Flask, ines: Ines) -> No
     report.report_cover(bound.id, 1)
     assert len(ines.told) == 1
     assert recorded("CoverAcknowledged", bound.id) == 1
+
+
+def test_a_conditional_cover_is_told_with_what_it_holds_for_and_then_as_it_was_used(
+    app: Flask, ines: Ines
+) -> None:
+    circle = factories.circle()
+    trip = circle.trip(hours=2)
+    until = trip.to_at + timedelta(minutes=30)
+    doing(ahead.bind, trip, trip.from_at, until)
+    promised = cover.of(trip.rental)
+    assert promised is not None
+    report.report_cover(promised.id, 1)
+    doing(conditional.activate, trip.rental, trip.from_at + timedelta(minutes=5), trip.to_at, odometer_km=7)
+    report.report_cover(promised.id, 2)
+    assert [(one.state, one.liability.to_at) for one in ines.told] == [
+        ("conditional", until),
+        ("active", None),
+    ]
+    assert ines.told[1].liability.from_at == ines.told[0].liability.from_at + timedelta(minutes=5)
 
 
 def test_a_version_that_was_overtaken_is_not_told_any_more(app: Flask, ines: Ines) -> None:

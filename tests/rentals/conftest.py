@@ -3,6 +3,7 @@
 import pytest
 from flask import Flask
 
+from tests.rentals.garage import Garage, build
 from tests.rentals.scene import Scene, make
 
 
@@ -10,3 +11,10 @@ from tests.rentals.scene import Scene, make
 def scene(app: Flask) -> Scene:
     """A free rental, booked and ready to be unlocked."""
     return make()
+
+
+@pytest.fixture
+def garage(app: Flask) -> Garage:
+    """The same with a companion beside the box, and a phone that has a key."""
+    del app
+    return build()

@@ -47,6 +47,7 @@ class Scene:
     max: Person
     phone: Phone
     session: str
+    token: str
     community: Community
     car_id: str
     rental_id: str
@@ -111,6 +112,7 @@ def make(hours: float = 2, **terms: Any) -> Scene:
         circle.max,
         phone,
         tokens["session"],
+        tokens["access_token"],
         circle.community_row(),
         circle.car.id,
         booked.id,

@@ -18,6 +18,7 @@ booked     extend        booked      driver
 active     extend        active      driver
 booked     unlock        unlocking   driver
 unlocking  unlock        unlocking   driver
+booked     opened        active      box
 unlocking  opened        active      box
 unlocking  not_opened    booked      box
 active     pause         active      driver
