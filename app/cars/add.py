@@ -220,6 +220,7 @@ def end_shares_of_leaver(fact: MemberRemoved) -> None:
     )
 
 
+@transactional
 def end_shares(fact: CommunityEnded) -> None:
     """A community ended: no car is shared with it any longer."""
     session.execute(
