@@ -109,7 +109,10 @@ class Shell:
     def _said(self, what: str, do: Callable[[], Outcome], value: str = "") -> str:
         """Do it, unless it refuses, and say what came of it."""
         done, failed, missing = ANSWERS[what]
-        outcome = Outcome.FAILED if self.refuse else do()
+        if self.refuse:
+            outcome = Outcome.FAILED
+        else:
+            outcome = Outcome.MISSING if what in self.profile.lacks else do()
         if outcome is Outcome.MISSING:
             return f"Error: {missing} functionality not available"
         return done.format(value) if outcome is Outcome.DONE else f"Error: {failed.format(value)}"

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from carbox.simulator.profiles.profile import Outcome, Profile
+from carbox.simulator.profiles.profile import CHARGE_CONTROL, Outcome, Profile
 
 BALANCING_FROM_PERCENT: Final = 95.0
 """Our own figure; the sheet only names the word."""
@@ -16,6 +16,9 @@ class CZero(Profile):
     range_km = 100.0
     doors = ("fl", "fr", "rl", "rr", "trunk")
     tyres = False
+    lacks = (
+        Profile.lacks | CHARGE_CONTROL | {"wakeup", "climate"}
+    )  # the sheet names no code of it for any of these
 
     def turn(self, *, locked: bool, pin: str) -> Outcome:
         """The base class asks the box's script, which pulses the relays; without one there is no such command."""
@@ -26,26 +29,6 @@ class CZero(Profile):
             return Outcome.FAILED
         self.ports.pulse(port)
         return Outcome.DONE
-
-    def wake(self) -> Outcome:
-        """The sheet names no code of this module for anything a command could do."""
-        return Outcome.MISSING
-
-    def charge(self, *, start: bool) -> Outcome:
-        del start
-        return Outcome.MISSING
-
-    def limit(self, amps: int) -> Outcome:
-        del amps
-        return Outcome.MISSING
-
-    def charge_mode(self, mode: str) -> Outcome:
-        del mode
-        return Outcome.MISSING
-
-    def climate(self, *, on: bool) -> Outcome:
-        del on
-        return Outcome.MISSING
 
     def reported(self, known: dict[str, str]) -> dict[str, str]:
         car = self.car

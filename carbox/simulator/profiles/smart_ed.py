@@ -5,7 +5,7 @@ from typing import Final
 from carbox.simulator.car import Car
 from carbox.simulator.config import Config
 from carbox.simulator.ports import Ports
-from carbox.simulator.profiles.profile import Outcome, Profile
+from carbox.simulator.profiles.profile import CHARGE_CONTROL, Outcome, Profile
 
 LOOKS_EVERY_S: Final = 10.0
 VALET_PORT: Final = 7
@@ -25,6 +25,7 @@ class SmartEd(Profile):
     doors = ("fl", "fr", "trunk")
     tyres = False
     door_s = 0.5
+    lacks = Profile.lacks | (CHARGE_CONTROL - {"current"})
 
     def __init__(self, car: Car, ports: Ports, config: Config) -> None:
         super().__init__(car, ports, config)
@@ -59,16 +60,8 @@ class SmartEd(Profile):
         if self._valet_until is not None and self.car.clock.now() >= self._valet_until:
             self.valet(on=False, pin="")
 
-    def charge(self, *, start: bool) -> Outcome:
-        del start
-        return Outcome.MISSING
-
     def limit(self, amps: int) -> Outcome:
         return super().limit(amps) if self.config.flag("xse/canwrite") else Outcome.FAILED
-
-    def charge_mode(self, mode: str) -> Outcome:
-        del mode
-        return Outcome.MISSING
 
     def climate(self, *, on: bool) -> Outcome:
         return super().climate(on=on) if self.car.charging or self.car.awake else Outcome.FAILED

@@ -5,7 +5,7 @@ from typing import Final
 from carbox.simulator.car import Car
 from carbox.simulator.config import Config
 from carbox.simulator.ports import Ports
-from carbox.simulator.profiles.profile import Outcome, Profile
+from carbox.simulator.profiles.profile import CHARGE_CONTROL, Outcome, Profile
 
 COOL_DOWN_S: Final = 10.0
 CLIMATE_FROM_PERCENT: Final = 31.0
@@ -24,6 +24,7 @@ class SmartEq(Profile):
     climate_minutes = 5.0
     door_s = 2.0  # wakes the car's network, then six frames 200 ms apart
     climate_s = 15.0
+    lacks = Profile.lacks | CHARGE_CONTROL | {"valet", "unvalet"}
 
     def __init__(self, car: Car, ports: Ports, config: Config) -> None:
         super().__init__(car, ports, config)
@@ -45,22 +46,6 @@ class SmartEq(Profile):
         self._forced_with = self.car.doors_opened if locked else None
         self.car.turn_lock(locked=locked)
         return Outcome.DONE
-
-    def valet(self, *, on: bool, pin: str) -> Outcome:
-        del on, pin
-        return Outcome.MISSING
-
-    def charge(self, *, start: bool) -> Outcome:
-        del start
-        return Outcome.MISSING
-
-    def limit(self, amps: int) -> Outcome:
-        del amps
-        return Outcome.MISSING
-
-    def charge_mode(self, mode: str) -> Outcome:
-        del mode
-        return Outcome.MISSING
 
     def climate(self, *, on: bool) -> Outcome:
         if not on:
