@@ -1,6 +1,5 @@
 """The people of demo and flow tests, each with a phone: they know the API and the post, and nothing else."""
 
-import base64
 import hashlib
 import re
 import secrets
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from app.kit.keys import b64
 from app.supervisor import Supervisor
 
 T = TypeVar("T")
@@ -38,10 +38,6 @@ def until(look: Callable[[], T | None], what: str, within_s: float = WITHIN_S) -
             raise TimeoutError(f"waited {within_s:.0f} s for {what}")
         time.sleep(pause)
         pause = min(pause * 1.3, LAST_PAUSE_S)
-
-
-def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 class Actor:

@@ -11,6 +11,7 @@ Grant, 153 bytes, big endian::
     | rights 2 | not before 4 | not after 4 | revocation floor 4  = 89, then the issuer's signature r || s
 """
 
+import base64
 import hashlib
 import struct
 from collections.abc import Mapping
@@ -35,6 +36,19 @@ GRANT_BYTES: Final = BODY.size + SIGNATURE_BYTES
 LONGEST_GRANT_S: Final = 30 * 86_400
 _SIGNED: Final = ec.ECDSA(SHA256(), deterministic_signing=True)
 _HALF: Final = SIGNATURE_BYTES // 2
+
+
+def b64(raw: bytes) -> str:
+    """Base64url without padding, as the API and QR codes carry all of this."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def unb64(text: str) -> bytes:
+    """The bytes of `b64`. Raises BadGrant."""
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise BadGrant("not base64url") from error
 
 
 class Label:

@@ -5,11 +5,11 @@ file; the box is a TCP port (`python -m carbox.simulator.companion`), as a stand
 """
 
 import argparse
-import base64
 import json
 import secrets
 import socket
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,21 +27,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from carbox import grant_frames
-from carbox.grant import BODY, BadGrant, Grant, Label, Right, is_signed, public_key
+from carbox.grant import BODY, BadGrant, Grant, Label, Right, b64, is_signed, public_key, unb64
 from carbox.grant_exchange import NONCE_BYTES, prove, read_receipt
 from carbox.revocations import read_acknowledgement
 
 VERBS: Final = {"unlock": Right.UNLOCK, "pause": Right.LOCK, "lock": Right.END_RENTAL}
 Box = Callable[[bytes], bytes]
 """One frame to the box, its answer back."""
-
-
-def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def unb64(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def unread(data: bytes) -> Grant:
@@ -70,6 +62,8 @@ class PhoneInHand:
 
         Revocations that came with the grant are handed over first, so that they arrive where no signal does.
         """
+        if "grant" not in self.fetched:
+            raise BadGrant("no grant: fetch one first")
         if self.fetched.get("revocations"):
             self.carry(box)
         data = unb64(self.fetched["grant"])
@@ -164,14 +158,18 @@ def main() -> int:
     parser.add_argument("--rental", default="")
     parser.add_argument("--box", type=int, default=0, help="the companion's port")
     asked = parser.parse_args()
-    phone = load(asked.file)
     try:
-        answer = run(asked, phone)
-    except BadGrant as refusal:
+        phone = load(asked.file)
+        try:
+            answer = run(asked, phone)
+        finally:
+            phone.save(asked.file)
+    except urllib.error.HTTPError as refusal:
+        sys.stderr.write(f"{refusal}: {refusal.read().decode(errors='replace')}\n")
+        return 1
+    except (BadGrant, OSError) as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1
-    finally:
-        phone.save(asked.file)
     sys.stdout.write(json.dumps(answer) + "\n")
     return 0
 

@@ -3,7 +3,6 @@
 Stock OVMS firmware has none: a box without one is paired as ever, and its car has no offline grants.
 """
 
-import base64
 from typing import Any
 
 from sqlalchemy import select
@@ -12,8 +11,8 @@ from app.cars.models import Box, Companion
 from app.kit import clock
 from app.kit.db import session
 from app.kit.errors import AlreadyExists, Validation
-from app.kit.keys import Purpose, b64, ring
-from carbox.grant import BadGrant, compressed, read_pairing
+from app.kit.keys import Purpose, ring
+from carbox.grant import BadGrant, b64, compressed, read_pairing, unb64
 
 
 def pair(box: Box, record: str | None) -> None:
@@ -64,11 +63,3 @@ def shown(box: Box) -> dict[str, Any]:
         return {"has_companion": False, "grant_issuers": []}
     issuers = [b64(compressed(key.public)) for key in ring().live(Purpose.GRANTS)]
     return {"has_companion": True, "grant_issuers": issuers}
-
-
-def unb64(text: str) -> bytes:
-    """Base64url without padding. Raises BadGrant."""
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except ValueError as error:
-        raise BadGrant("not base64url") from error

@@ -18,14 +18,14 @@ from app.facts import GrantIssued
 from app.kit import clock, deadlines, facts, i18n
 from app.kit.auth import Caller
 from app.kit.db import new_id, session, transactional
-from app.kit.keys import Purpose, b64, ring
+from app.kit.keys import Purpose, ring
 from app.people import phones
 from app.people.models import Phone
 from app.rentals import access, grants_out, readiness, revocations
 from app.rentals.lifecycle import OUT, Role, State
 from app.rentals.models import GRT, Grant, Rental
 from app.rentals.readiness import Asked, Condition
-from carbox.grant import LONGEST_GRANT_S, Right, compressed, issue, key_id, rental_hash
+from carbox.grant import LONGEST_GRANT_S, Right, b64, compressed, issue, key_id, rental_hash
 from carbox.grant import Grant as Signed
 
 AHEAD = timedelta(hours=24)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 
 from app.cars import companion
-from app.cars.companion import unb64
 from app.cars.models import Box, Car, Companion
 from app.facts import CoverClosed, ReceiptsMissing
 from app.kit import clock, deadlines, facts
@@ -18,7 +17,7 @@ from app.kit.clock import z
 from app.kit.db import Big, session, transactional
 from app.rentals import access, offline_use, revocations
 from app.rentals.models import Grant, OfflineReceipt, Rental
-from carbox.grant import BadGrant, Right, public_key
+from carbox.grant import BadGrant, Right, public_key, unb64
 from carbox.grant_exchange import RECEIPT_BYTES, Receipt, read_receipt
 from carbox.revocations import Acknowledgement, read_acknowledgement
 
@@ -128,7 +127,7 @@ def settle(car: Car, beside: Companion) -> None:
     for row in _waiting(beside):
         after = beside.settled_sequence
         missing = row.sequence > after + 1
-        if missing and _is_waited_for(row):
+        if missing and _wait_for_more(row):
             break
         if not offline_use.apply(car, access.locked(row.rental_id)[1], row):
             break
@@ -151,8 +150,8 @@ def _waiting(beside: Companion) -> list[OfflineReceipt]:
     )
 
 
-def _is_waited_for(row: OfflineReceipt) -> bool:
-    """Whether what is missing before it may still come."""
+def _wait_for_more(row: OfflineReceipt) -> bool:
+    """Whether what is missing before it may still come; then it is looked at again when it no longer may."""
     last = row.received_at + MISSING_FOR
     if clock.now() >= last:
         return False

@@ -5,10 +5,10 @@ from sqlalchemy import func, select
 from app.cars.models import Box, Car, Companion
 from app.kit import clock
 from app.kit.db import Big, session
-from app.kit.keys import Key, Purpose, b64, ring
+from app.kit.keys import Key, Purpose, ring
 from app.rentals import access, grants_out
 from app.rentals.models import Grant, OfflineReceipt
-from carbox.grant import compressed, key_id
+from carbox.grant import b64, compressed, key_id
 from carbox.revocations import Acknowledgement, Revocations, issue_revocations
 
 

@@ -5,7 +5,6 @@ machine, in place of Bluetooth: each frame behind its length in two bytes.
 """
 
 import argparse
-import base64
 import json
 import secrets
 import socketserver
@@ -17,7 +16,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from carbox import grant_frames
-from carbox.grant import BadGrant, Right, compressed, key_id, pairing_record, public_key
+from carbox.grant import BadGrant, Right, b64, compressed, key_id, pairing_record, public_key, unb64
 from carbox.grant_exchange import BoxVerifier, Receipt
 from carbox.simulator.car import Car
 from carbox.simulator.clock import HastenedClock
@@ -102,14 +101,6 @@ class Companion:
             raise BadGrant("the car is on")
         if not self.car.keys_in_glove_box:
             raise BadGrant("the keys are not in the glove box")
-
-
-def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def unb64(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 class NearPhones(socketserver.ThreadingTCPServer):

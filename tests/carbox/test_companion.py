@@ -11,9 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from carbox import grant_frames, phone
-from carbox.grant import BadGrant, Grant, Right, compressed, issue, key_id, rental_hash
+from carbox.grant import BadGrant, Grant, Right, b64, compressed, issue, key_id, rental_hash, unb64
 from carbox.grant_exchange import read_receipt
-from carbox.phone import PhoneInHand, b64, load, near
+from carbox.phone import PhoneInHand, load, near
 from carbox.revocations import Revocations, issue_revocations, read_acknowledgement
 from carbox.simulator.car import Car
 from carbox.simulator.clock import HastenedClock
@@ -68,8 +68,8 @@ def test_the_phone_opens_drives_and_ends(companion: Companion) -> None:
     holder.do("unlock", companion.answer)
     holder.do("lock", companion.answer)
     assert [*moved, companion.car.locked] == [False, True]
-    assert [read_receipt(phone.unb64(one)).sequence for one in holder.records] == [1, 2, 3, 4]
-    number = phone.unread(phone.unb64(holder.fetched["grant"])).grant_id
+    assert [read_receipt(unb64(one)).sequence for one in holder.records] == [1, 2, 3, 4]
+    number = phone.unread(unb64(holder.fetched["grant"])).grant_id
     kept = grant_frames.content(companion.answer(grant_frames.receipts(number)))
     assert [b64(one) for one in grant_frames.receipts_of(kept)] == holder.records
 
@@ -107,11 +107,11 @@ def test_an_end_closes_every_grant_of_its_rental(companion: Companion) -> None:
 
 def test_a_list_is_taken_once_and_an_older_one_changes_nothing(companion: Companion) -> None:
     holder = granted(companion, PhoneInHand())
-    number = phone.unread(phone.unb64(holder.fetched["grant"])).grant_id
+    number = phone.unread(unb64(holder.fetched["grant"])).grant_id
     carrier = granted(companion, PhoneInHand())
     carrier.fetched["revocations"] = listed(companion, 3, number)
     carrier.do("unlock", companion.answer)
-    assert read_acknowledgement(phone.unb64(carrier.records[0])).serial == 3
+    assert read_acknowledgement(unb64(carrier.records[0])).serial == 3
     carrier.fetched["revocations"] = listed(companion, 2)
     assert read_acknowledgement(carrier.carry(companion.answer)).serial == 3
     with pytest.raises(BadGrant, match="revoked"):
@@ -130,7 +130,7 @@ def test_whatever_comes_the_box_answers_why_not(companion: Companion, question: 
 
 def test_a_list_for_another_box_or_of_a_stranger_is_refused(companion: Companion) -> None:
     other = Companion(companion.car, [compressed(ISSUER.public_key())], clock=lambda: NOW)
-    for wrong in (listed(other, 9), b64(phone.unb64(listed(companion, 9))[:-1] + b"\x00")):
+    for wrong in (listed(other, 9), b64(unb64(listed(companion, 9))[:-1] + b"\x00")):
         with pytest.raises(BadGrant):
             companion.take(wrong)
     assert companion.box.serial == 0

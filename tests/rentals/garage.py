@@ -21,8 +21,8 @@ from app.rentals import access, outcome
 from app.rentals import end as ending
 from app.rentals.lifecycle import State
 from app.rentals.models import Grant
-from carbox.grant import compressed
-from carbox.phone import PhoneInHand, b64
+from carbox.grant import b64, compressed
+from carbox.phone import PhoneInHand
 from carbox.simulator import travel
 from carbox.simulator.car import Car as SimulatedCar
 from carbox.simulator.clock import HastenedClock

@@ -20,8 +20,8 @@ from app.people.models import Phone
 from app.rentals import cancel, expire, extend, grants_out, outcome, quote
 from app.rentals.lifecycle import State
 from app.rentals.models import Grant
-from carbox.grant import BadGrant
-from carbox.phone import PhoneInHand, unb64, unread
+from carbox.grant import BadGrant, unb64
+from carbox.phone import PhoneInHand, unread
 from carbox.revocations import MOST_REVOKED
 from tests import factories as people
 from tests.coverage import factories as insured

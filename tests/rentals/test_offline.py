@@ -23,9 +23,9 @@ from app.rentals import close, offline_receipts, outcome
 from app.rentals.lifecycle import State
 from app.rentals.models import OfflineReceipt
 from carbox import phone
-from carbox.grant import BadGrant, Label, signed
+from carbox.grant import BadGrant, Label, b64, signed, unb64
 from carbox.grant_exchange import read_receipt
-from carbox.phone import PhoneInHand, b64, unb64
+from carbox.phone import PhoneInHand
 from tests.coverage import factories as insured
 from tests.coverage.factories import bearer, seal
 from tests.rentals.garage import (

@@ -18,9 +18,8 @@ from app.kit.db import session, transactional
 from app.rentals import book, cancel, expire, grants_out, offline_receipts, quote
 from app.rentals.lifecycle import State
 from app.rentals.models import Grant, Rental
-from carbox.grant import Label, signed
+from carbox.grant import Label, b64, signed, unb64
 from carbox.grant_exchange import read_receipt
-from carbox.phone import b64, unb64
 from tests.coverage.test_at_once import at_once
 from tests.rentals.garage import (
     MINUTE,
