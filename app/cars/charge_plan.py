@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import text
 
 from app.cars import charge_forecast, hourly, occupancy
 from app.cars.charge_forecast import Forecast, Now, Use
+from app.cars.kept import instant, value
 from app.cars.models import Box, Car
 from app.kit import clock
 from app.kit.db import session
@@ -69,21 +69,18 @@ def stated_km(rentals: list[str]) -> dict[str, int]:
 
 
 def _now(box: Box) -> Now | None:
-    def value(name: str) -> Any:
-        return (box.state.get(name) or {}).get("value")
-
-    reading = box.state.get("charge_percent") or {}
-    if reading.get("at") is None:
+    percent, at = value(box.state, "charge_percent"), instant(box.state, "charge_percent")
+    if percent is None or at is None:
         return None
-    percent, range_km = float(reading["value"]), value("range_km")
+    range_km = value(box.state, "range_km")
     per_km = percent / range_km if range_km and percent >= LEAST_FOR_RANGE else None
     return Now(
-        at=datetime.fromisoformat(reading["at"]),
-        charge_percent=percent,
-        charging=value("charging"),
-        charge_kw=value("charge_kw"),
-        capacity_kwh=value("capacity_kwh"),
-        limit_percent=float(value("charge_limit_percent") or 100),
+        at=at,
+        charge_percent=float(percent),
+        charging=value(box.state, "charging"),
+        charge_kw=value(box.state, "charge_kw"),
+        capacity_kwh=value(box.state, "capacity_kwh"),
+        limit_percent=float(value(box.state, "charge_limit_percent") or 100),
         percent_per_km=per_km,
     )
 

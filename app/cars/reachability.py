@@ -7,11 +7,11 @@ places are. Of the times only the day of the last visit is kept, and a cell not 
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from app.cars.kept import Kept, value
 from app.cars.models import Box, Reachability
 from app.kit import clock
 from app.kit.db import session
@@ -54,16 +54,16 @@ def cell(car_no: int, lat: float, lon: float) -> bytes:
     return mac("parking cell", f"{car_no}:{north}:{round(lon / width)}")[:12]
 
 
-def parked_in(car_no: int, state: dict[str, Any]) -> bytes | None:
+def parked_in(car_no: int, state: Kept) -> bytes | None:
     """The cell in which the car stands, off and locked, by its last readings."""
-
-    def value(name: str) -> Any:
-        return (state.get(name) or {}).get("value")
-
-    lat, lon = value("latitude"), value("longitude")
-    if lat is None or lon is None or value("drivable") is not False or value("locked") is not True:
+    if value(state, "drivable") is not False or value(state, "locked") is not True:
         return None
-    return cell(car_no, lat, lon)
+    return _stands_in(car_no, state)
+
+
+def _stands_in(car_no: int, state: Kept) -> bytes | None:
+    lat, lon = value(state, "latitude"), value(state, "longitude")
+    return cell(car_no, lat, lon) if lat is not None and lon is not None else None
 
 
 def count(car_no: int, place: bytes, hours: Hours) -> None:
@@ -95,12 +95,8 @@ def of(car_no: int, place: bytes) -> Hours:
 
 def poor_where_it_stands(car_no: int, box: Box | None) -> bool:
     """Whether the box was often silent where the car stands now; False where too little is known."""
-
-    def value(name: str) -> Any:
-        return (box.state.get(name) or {}).get("value") if box is not None else None
-
-    lat, lon = value("latitude"), value("longitude")
-    return lat is not None and lon is not None and of(car_no, cell(car_no, lat, lon)).poor
+    place = _stands_in(car_no, box.state) if box is not None else None
+    return place is not None and of(car_no, place).poor
 
 
 def forget() -> None:

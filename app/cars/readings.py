@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.cars import access, alerts, capabilities, custody
+from app.cars import access, alerts, capabilities, custody, kept
 from app.cars.models import Box
 from app.facts import BoxOffline
 from app.kit import clock, facts
@@ -38,7 +38,6 @@ KEPT = (
     "tyre_kpa",
     "tyre_alert",
 )
-DOORS = ("door_fl", "door_fr", "door_rl", "door_rr", "trunk")
 OFFLINE_AFTER = timedelta(minutes=25)
 
 
@@ -121,12 +120,11 @@ def tell_offline(heard_within: timedelta = OFFLINE_AFTER) -> int:
 
 
 def value(box: Box | None, name: str) -> Any:
-    return (box.state.get(name) or {}).get("value") if box is not None else None
+    return kept.value(box.state, name) if box is not None else None
 
 
 def instant(box: Box | None, name: str) -> datetime | None:
-    at = (box.state.get(name) or {}).get("at") if box is not None else None
-    return datetime.fromisoformat(at) if at else None
+    return kept.instant(box.state, name) if box is not None else None
 
 
 def recent(box: Box | None, name: str, within: timedelta, now: datetime) -> Any:
@@ -153,8 +151,10 @@ def shown(box: Box | None) -> dict[str, Any]:
         "battery_12v": one("battery_12v"),
         "charge_kw": one("charge_kw"),
         "doors": {
-            "value": None if value(box, DOORS[0]) is None else [name for name in DOORS if value(box, name)],
-            "at": instant(box, DOORS[0]),
+            "value": None
+            if value(box, kept.DOORS[0]) is None
+            else [name for name in kept.DOORS if value(box, name)],
+            "at": instant(box, kept.DOORS[0]),
         },
         "last_heard_at": box.last_heard_at if box else None,
     }

@@ -4,13 +4,14 @@ A cause begins at one limit and ends at another, so that a value which trembles 
 cannot be judged at the moment (a 12 V battery while the car is on) stays as it stood.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 from typing import Any
 
-DOORS = ("door_fl", "door_fr", "door_rl", "door_rr", "trunk")
+from app.cars import kept
+from app.cars.kept import Kept
+
 CHARGE_LOW, CHARGE_FINE = 20, 30
 VOLTS_LOW, VOLTS_FINE = 11.9, 12.2
 """At rest: a lead battery at 11.9 V is nearly empty, at 12.2 V half full. Below, the box falls silent."""
@@ -47,12 +48,11 @@ class Seen:
         return self.drivable is False and self.charging is not True
 
 
-def seen(state: Mapping[str, Any]) -> Seen:
+def seen(state: Kept) -> Seen:
     """From the readings kept with a box."""
 
     def value(name: str) -> Any:
-        reading = state.get(name) or {}
-        return reading.get("value") if reading.get("at") else None
+        return kept.value(state, name) if kept.instant(state, name) else None
 
     return Seen(
         charge_percent=value("charge_percent"),
@@ -60,7 +60,7 @@ def seen(state: Mapping[str, Any]) -> Seen:
         charging=value("charging"),
         drivable=value("drivable"),
         battery_12v=value("battery_12v"),
-        open_doors=tuple(name for name in DOORS if value(name) is True),
+        open_doors=tuple(name for name in kept.DOORS if value(name) is True),
         tyre_kpa=tuple(value("tyre_kpa") or ()),
         tyre_alert=tuple(value("tyre_alert") or ()),
     )
@@ -72,7 +72,7 @@ def causes(now: Seen, stood: frozenset[str]) -> frozenset[str]:
         "charge_low": _below(now.charge_percent, CHARGE_LOW, CHARGE_FINE),
         "battery_12v_low": _below(now.battery_12v, VOLTS_LOW, VOLTS_FINE) if now.rests else None,
         "tyre": _soft(now),
-        "door_open": None if _doors_open(now) else False,
+        "door_open": None if doors_wait(now) else False,
         "not_plugged": False if now.plugged or now.charging else None,
     }
     return frozenset(
@@ -86,13 +86,9 @@ def _below(value: float | None, low: float, fine: float) -> bool | None:
     return value < low
 
 
-def _doors_open(now: Seen) -> bool:
-    return bool(now.open_doors) and now.drivable is not True
-
-
 def doors_wait(now: Seen) -> bool:
     """A door is open while nobody drives: from here on its time runs."""
-    return _doors_open(now)
+    return bool(now.open_doors) and now.drivable is not True
 
 
 def soft_wheels(now: Seen) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from app.billing import hold
-from app.cars import alerts, custody, occupancy, reachability, readings
+from app.cars import alerts, custody, kept, occupancy, reachability, readings
 from app.cars import box as boxes
 from app.cars.models import Box, Car
 from app.communities.models import Membership
@@ -196,7 +196,7 @@ def _charge(car: Car, box: Box | None) -> Condition:
 
 def _standing(box: Box | None) -> Iterator[Condition]:
     """What a car was left with: it opens all the same, or does not, before anybody can tell."""
-    ajar = [name for name in readings.DOORS if readings.value(box, name) is True]
+    ajar = [name for name in kept.DOORS if readings.value(box, name) is True]
     yield Condition(
         "doors", not ajar, blocking=False, observed_at=readings.instant(box, ajar[0] if ajar else "door_fl")
     )
@@ -220,7 +220,7 @@ def _lock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Asked)
         blocking=False,
         observed_at=box.last_heard_at if box else None,
     )
-    ajar = [name for name in readings.DOORS if seen(name) is True]
+    ajar = [name for name in kept.DOORS if seen(name) is True]
     yield Condition("doors", not ajar, observed_at=readings.instant(box, ajar[0] if ajar else "door_fl"))
     yield Condition("ignition", seen("drivable") is not True, observed_at=readings.instant(box, "drivable"))
     yield _keys(box, seen("keys_in_glove_box"), asked)

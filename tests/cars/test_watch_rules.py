@@ -7,7 +7,6 @@ import pytest
 
 from app.cars import capabilities, reachability, twelve_volt, watch
 from app.cars.reachability import Hours
-from app.cars.readings import DOORS
 from app.cars.twelve_volt import Held, Rest
 from app.cars.watch import Seen, causes
 from carbox.box import BoxState, Reading
@@ -77,10 +76,6 @@ def test_only_a_resting_car_below_the_rule_wants_the_plug(
     seen: Seen, below: int | None, *, wanted: bool
 ) -> None:
     assert watch.wants_plug(seen, below) is wanted
-
-
-def test_the_doors_that_are_watched_are_those_a_lock_asks_for() -> None:
-    assert watch.DOORS == DOORS
 
 
 # -- 12 V ------------------------------------------------------------------------------------------------------------
