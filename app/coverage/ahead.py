@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from app.coverage import conditional, cover, master_policies, versions
-from app.coverage.cover import _continue_confirmation, _end, _judged, _new
 from app.coverage.master_policies import InForce
 from app.coverage.models import Cover, Policy
 from app.coverage.trip import Trip
@@ -24,7 +23,7 @@ def bind(trip: Trip, from_at: datetime, until: datetime) -> None:
     if found is not None:
         _endorse(found, trip, until)
         return
-    policy, reasons = _judged(trip, from_at, share_lock=True, exact=True)
+    policy, reasons = cover.judged(trip, from_at, share_lock=True, exact=True)
     if policy is None or reasons:
         raise NotInsurable("The master policy does not cover this rental.", reasons=reasons)
     _record(_draft(trip, policy, from_at, until))
@@ -54,7 +53,7 @@ def use(
         session.add(found)
     conditional.begin(found, from_at, trip.to_at)
     found.activated_at, found.odometer_start_km = found.from_at, odometer_km[0]
-    _end(found, to_at, evidence, None, odometer_km[1])
+    cover.end(found, to_at, evidence, None, odometer_km[1])
 
 
 def begin_earlier(rental: str, at: datetime) -> None:
@@ -66,7 +65,7 @@ def begin_earlier(rental: str, at: datetime) -> None:
     if found.to_at is None:
         versions.record(found, CoverActivated)
     else:
-        _end(found, found.to_at, found.end_evidence or "", None, found.odometer_end_km)
+        cover.end(found, found.to_at, found.end_evidence or "", None, found.odometer_end_km)
 
 
 def _is_open(trip: Trip) -> bool:
@@ -75,14 +74,14 @@ def _is_open(trip: Trip) -> bool:
 
 
 def _draft(trip: Trip, policy: Policy | InForce, from_at: datetime, until: datetime) -> Cover:
-    found = _new(trip, policy, period.to_ms(from_at))
+    found = cover.draft(trip, policy, period.to_ms(from_at))
     found.state, found.to_at, found.own_damage_to = "conditional", found.from_at, found.from_at
     found.conditional_to = period.to_ms(until)
     return found
 
 
 def _record(found: Cover) -> None:
-    _continue_confirmation(found)
+    cover.continue_confirmation(found)
     session.add(found)
     versions.record(found, CoverBound)
 

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from app.coverage import master_policies, versions
+from app.coverage import spans, versions
 from app.coverage.master_policies import InForce
 from app.coverage.models import Cover
 from app.coverage.trip import Trip
 from app.facts import CoverActivated, CoverVoided
-from app.kit.db import Big, session
+from app.kit.db import session
 from insurance import period
 
 
@@ -57,10 +57,7 @@ def begin(cover: Cover, at: datetime, planned_to: datetime) -> None:
     """Give the cover its span, open at the end."""
     cover.from_at, cover.to_at = period.to_ms(at), None
     cover.planned_to = max(planned_to, cover.from_at)
-    spans = period.cover_spans(
-        start=cover.from_at, planned_end=cover.planned_to, rule=master_policies.of_cover(cover).late
-    )
-    cover.own_damage_to = spans.own_damage.to_at
+    spans.spread(cover)
 
 
 def drop(rental: str, evidence: str) -> None:
@@ -68,8 +65,5 @@ def drop(rental: str, evidence: str) -> None:
     cover = of(rental)
     if cover is None:
         return
-    cover.state, cover.to_at, cover.own_damage_to = "void", cover.from_at, cover.from_at
-    cover.end_evidence = evidence
-    cover.covered_minutes = cover.charged_minutes = 0
-    cover.premium = Big(0)
+    spans.void(cover, evidence)
     versions.record(cover, CoverVoided)

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.cars.models import Car
-from app.coverage import conditional, confirm, eligibility, master_policies, versions
+from app.coverage import conditional, confirm, eligibility, master_policies, spans, versions
 from app.coverage.master_policies import InForce
 from app.coverage.models import Cover, Policy
 from app.coverage.trip import Trip, as_insured, driver_ref
@@ -26,8 +26,12 @@ __all__ = [
     "clearance_needed",
     "close",
     "conditions_of",
+    "continue_confirmation",
     "correct",
+    "draft",
+    "end",
     "extend",
+    "judged",
     "of",
     "open_of_car",
     "overrun",
@@ -49,12 +53,13 @@ def reasons_against(
     put right until the unlock: a licence that is missing or not cleared, conditions not accepted, an insurer that
     has not confirmed or is behind with acknowledging.
     """
-    return _judged(trip, at or trip.from_at, share_lock=share_lock, ahead=ignore_clearance)[1]
+    return judged(trip, at or trip.from_at, share_lock=share_lock, ahead=ignore_clearance)[1]
 
 
-def _judged(
+def judged(
     trip: Trip, at: datetime, *, share_lock: bool, ahead: bool = False, exact: bool = False
 ) -> tuple[InForce | None, list[str]]:
+    """The policy in force at an instant, and the codes that speak against the trip under it."""
     policy = master_policies.in_force(trip.car.country, at, share_lock=share_lock)
     if policy is None:
         return None, [NO_POLICY]
@@ -85,17 +90,18 @@ def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
         if given.rental_id == trip.rental:
             return given
         raise NotInsurable("Another cover of this car is still open.", reasons=[COVER_OPEN])
-    policy, reasons = _judged(trip, at, share_lock=True, exact=True)
+    policy, reasons = judged(trip, at, share_lock=True, exact=True)
     if policy is None or reasons:
         raise NotInsurable("The master policy does not cover this rental.", reasons=reasons)
-    cover = conditional.taken_up(trip, policy, at) or _new(trip, policy, at)
+    cover = conditional.taken_up(trip, policy, at) or draft(trip, policy, at)
     cover.odometer_start_km = odometer_km
-    _continue_confirmation(cover)
+    continue_confirmation(cover)
     session.add(cover)
     return versions.record(cover, CoverBound)
 
 
-def _new(trip: Trip, policy: InForce | Policy, at: datetime) -> Cover:
+def draft(trip: Trip, policy: InForce | Policy, at: datetime) -> Cover:
+    """A cover under the policy from `at`, its end open; not written yet."""
     car, terms = trip.car, master_policies.read(policy)
     cover = Cover(
         rental_id=trip.rental,
@@ -115,11 +121,11 @@ def _new(trip: Trip, policy: InForce | Policy, at: datetime) -> Cover:
         planned_to=max(trip.to_at, at),
         from_at=at,
     )
-    _spans(cover)
+    spans.spread(cover)
     return cover
 
 
-def _continue_confirmation(cover: Cover) -> None:
+def continue_confirmation(cover: Cover) -> None:
     """The insurer knows a confirmed rental by an id already: its first cover goes on under it."""
     asked = confirm.of(cover.rental_id)
     if asked is not None and session.get(Cover, asked.cover_id) is None:
@@ -144,10 +150,7 @@ def void(rental: str, at: datetime, evidence: str) -> None:
         return
     if cover.state == "active":
         raise RuntimeError(f"{cover.id} is active at {at}: its doors opened, it can only be closed")
-    cover.state, cover.to_at = "void", cover.from_at
-    cover.own_damage_to, cover.end_evidence = cover.from_at, evidence
-    cover.covered_minutes = cover.charged_minutes = 0
-    cover.premium = Big(0)
+    spans.void(cover, evidence)
     versions.record(cover, CoverVoided)
 
 
@@ -166,7 +169,7 @@ def close(
     cover = _open(rental)
     if cover is None:
         return _latest(rental)
-    return _end(cover, at, evidence, charged_until, odometer_km)
+    return end(cover, at, evidence, charged_until, odometer_km)
 
 
 def correct(
@@ -182,18 +185,19 @@ def correct(
     assert cover is not None
     if cover.state != "closed" or cover.to_at == period.to_ms(at):
         return cover
-    return _end(cover, at, evidence, charged_until, odometer_km)
+    return end(cover, at, evidence, charged_until, odometer_km)
 
 
-def _end(
+def end(
     cover: Cover, at: datetime, evidence: str, charged_until: datetime | None, odometer_km: int | None
 ) -> Cover:
+    """The cover ends at `at`, not before it began: its minutes and its premium follow."""
     terms = master_policies.of_cover(cover)
     cover.state, cover.end_evidence = "closed", evidence
     cover.to_at = max(period.to_ms(at), cover.from_at)
-    spans = _spans(cover)
-    cover.covered_minutes = period.covered_minutes(spans.liability) or 0
-    cover.charged_minutes = period.charged_minutes(spans.liability, charged_until) or 0
+    parts = spans.spread(cover)
+    cover.covered_minutes = period.covered_minutes(parts.liability) or 0
+    cover.charged_minutes = period.charged_minutes(parts.liability, charged_until) or 0
     cover.premium = Big(
         period.premium(terms.premium, covered=cover.covered_minutes, charged=cover.charged_minutes)
     )
@@ -208,7 +212,7 @@ def extend(rental: str, to_at: datetime) -> None:
     if cover is None or cover.planned_to == end:
         return
     cover.planned_to, cover.overrun_at = max(end, cover.from_at), None
-    _spans(cover)
+    spans.spread(cover)
     versions.record(cover, CoverExtended)
 
 
@@ -227,21 +231,8 @@ def report_late(rental: str, at: datetime) -> None:
     if cover is None or cover.reported_late_at is not None:
         return
     cover.reported_late_at = period.to_ms(at)
-    _spans(cover)
+    spans.spread(cover)
     versions.record(cover, CoverOverrun)
-
-
-def _spans(cover: Cover) -> period.CoverSpans:
-    """Both parts as they stand now; liability is always to the lock."""
-    spans = period.cover_spans(
-        start=cover.from_at,
-        planned_end=cover.planned_to,
-        rule=master_policies.of_cover(cover).late,
-        locked_at=cover.to_at,
-        reported_at=cover.reported_late_at,
-    )
-    cover.own_damage_to = spans.own_damage.to_at
-    return spans
 
 
 def of(rental: str) -> Cover | None:
