@@ -19,7 +19,8 @@ from app.cars import readings
 from app.cars.models import Box
 from app.kit import heartbeat, rights
 from app.kit.config import Settings
-from app.kit.db import read, release, session
+from app.kit.db import release, session
+from app.kit.driver import read
 from app.kit.listen import connect, notices
 from app.rentals import abandoned, outcome, reading
 from app.rentals.claim import Claim, claim

@@ -24,7 +24,8 @@ from app.doors import Doors
 from app.kit import auth, facts, http, metrics, open_routes, ready
 from app.kit.auth import Loaders
 from app.kit.config import Settings
-from app.kit.db import CONNECTION, db, end_reading
+from app.kit.db import db, end_reading
+from app.kit.driver import CONNECTION
 from app.kit.keys import KeyRing
 from app.kit.listen import Waiting
 from app.kit.openapi import OPENAPI, Contract

@@ -14,7 +14,8 @@ from app.billing.models import CRD, Card, Customer, Payment, PaymentCommand
 from app.billing.states import TAKEN, State
 from app.kit import clock
 from app.kit.clock import real_now
-from app.kit.db import PublicId, bare, new_id, plain, public, session, transactional
+from app.kit.db import PublicId, bare, new_id, public, session, transactional
+from app.kit.driver import plain
 from app.kit.errors import InUse, NotFound, Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job

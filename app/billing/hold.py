@@ -10,8 +10,9 @@ from app.billing import advance, cards, commands
 from app.billing.models import Payment
 from app.billing.states import NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
 from app.kit import clock, deadlines
-from app.kit.db import PublicId, bare, in_transaction, new_id, plain, session, transactional
+from app.kit.db import PublicId, bare, in_transaction, new_id, session, transactional
 from app.kit.deadlines import Due
+from app.kit.driver import plain
 from app.kit.errors import CardNeeded, NotFound, StepNotAllowed, Unavailable
 from app.kit.facts import record
 from payments.money import Money

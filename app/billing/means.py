@@ -3,7 +3,8 @@
 from sqlalchemy import exists
 
 from app.billing import cards, hold
-from app.kit.db import bare, plain
+from app.kit.db import bare
+from app.kit.driver import plain
 from payments.money import Money
 
 _LOOK = cards.CHARGEABLE.add_columns(exists().where(*hold.OWES).label("owes"))

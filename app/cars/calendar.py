@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from app.cars import access
 from app.cars.models import CAR
-from app.kit.db import bare, read
+from app.kit.db import bare
+from app.kit.driver import read
 from app.kit.errors import NotFound, Validation
 
 LONGEST = timedelta(days=92)

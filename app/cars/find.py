@@ -11,7 +11,8 @@ from sqlalchemy import TextClause, text
 
 from app.cars.access import MINE
 from app.cars.terms import DEFAULTS, tariff
-from app.kit.db import bare, read
+from app.kit.db import bare
+from app.kit.driver import read
 from app.kit.http import to_cursor, uncursor
 from payments.pricing import Fare, Price, estimate
 

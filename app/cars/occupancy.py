@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.cars.models import Car
 from app.kit.clock import z
-from app.kit.db import constraint, plain, session
+from app.kit.db import constraint, session
+from app.kit.driver import plain
 from app.kit.errors import CarTaken
 
 NEARBY = timedelta(days=2)

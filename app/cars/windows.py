@@ -16,7 +16,8 @@ from sqlalchemy import DateTime, Integer, bindparam, exists, func, select, text
 from app.cars import access
 from app.cars.models import Car, Offer, Window
 from app.kit import clock, deadlines
-from app.kit.db import new_id, plain, session, transactional
+from app.kit.db import new_id, session, transactional
+from app.kit.driver import plain
 from app.kit.errors import NotFound, Validation
 
 Span = tuple[datetime, datetime]

@@ -9,7 +9,8 @@ from app.cars.add import normalise
 from app.coverage import sealed
 from app.coverage.models import INS
 from app.kit import clock
-from app.kit.db import bare, read
+from app.kit.db import bare
+from app.kit.driver import read
 from app.kit.errors import Validation
 
 _BY_PLATE = (

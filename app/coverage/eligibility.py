@@ -14,7 +14,8 @@ from app.coverage.master_policies import InForce
 from app.coverage.models import DriverBlock
 from app.coverage.trip import Trip
 from app.kit import clock
-from app.kit.db import PublicId, bare, plain, session
+from app.kit.db import PublicId, bare, session
+from app.kit.driver import plain
 from app.people import conditions, licence
 from app.people.models import Person
 from insurance.eligibility import (

@@ -10,7 +10,8 @@ from sqlalchemy import TextClause, text
 from app.coverage import sealed
 from app.coverage.coverage_at import with_acknowledgement
 from app.coverage.models import COV, INS
-from app.kit.db import bare, read
+from app.kit.db import bare
+from app.kit.driver import read
 from app.kit.errors import NotFound, Validation
 from app.kit.http import Page, to_cursor, uncursor
 

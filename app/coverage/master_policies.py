@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from app.coverage.models import INS, POL, Cover, InsurerRow, Policy, PolicyInForce
 from app.facts import MasterPolicyActivated
 from app.kit import clock, facts
-from app.kit.db import in_transaction, new_id, plain, public, session, transactional
+from app.kit.db import in_transaction, new_id, public, session, transactional
+from app.kit.driver import plain
 from app.kit.errors import AlreadyExists, NotFound, Validation
 from app.people import conditions
 from insurance.master_policy import MasterPolicy, PolicyInvalid

@@ -10,7 +10,8 @@ from app.coverage.models import CLI, Client, InsurerRow
 from app.facts import PartnerClientChanged
 from app.kit import clock, facts
 from app.kit.auth import Partner
-from app.kit.db import bare, new_id, read, session, transactional
+from app.kit.db import bare, new_id, session, transactional
+from app.kit.driver import read
 from app.kit.errors import AlreadyExists, NotFound, Unauthenticated, Validation
 from app.kit.keys import mac
 from insurance.certificate import jwk_of_pem, pem_of_jwk

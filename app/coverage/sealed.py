@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 
 from app.kit import clock
-from app.kit.db import read
+from app.kit.driver import read
 from app.kit.errors import Validation
 from app.kit.keys import settings
 from insurance.period import to_ms

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import DateTime, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db import Big, Model, in_transaction, plain, read, session, transactional
+from app.kit.db import Big, Model, in_transaction, session, transactional
+from app.kit.driver import plain, read
 
 _NOW = text("select business_now() as now")
 business_now = func.business_now(type_=DateTime(timezone=True))

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from sqlalchemy import delete, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db import Model, plain, session
+from app.kit.db import Model, session
+from app.kit.driver import plain
 
 
 class Deadline(Model):

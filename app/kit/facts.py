@@ -12,7 +12,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import z
-from app.kit.db import Big, Model, Xid8, in_transaction, plain, session, transactional
+from app.kit.db import Big, Model, Xid8, in_transaction, session, transactional
+from app.kit.driver import plain
 from app.kit.jobs import job
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db import Model, autocommit_engine, read
+from app.kit.db import Model
+from app.kit.driver import autocommit_engine, read
 
 EVERY_S, SILENT_S = 3.0, 15.0
 FINE = "ok"

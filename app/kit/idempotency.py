@@ -15,7 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Model, constraint, plain, session, transactional
+from app.kit.db import Model, constraint, session, transactional
+from app.kit.driver import plain
 from app.kit.errors import IdempotencyBusy, IdempotencyKeyMissing, IdempotencyKeyReused, Malformed
 from app.kit.keys import derived
 

@@ -18,7 +18,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Big, Model, plain, session, transactional
+from app.kit.db import Big, Model, session, transactional
+from app.kit.driver import plain
 
 log = structlog.get_logger(__name__)
 FIRST_RETRY_S, LAST_RETRY_S = 1, 300

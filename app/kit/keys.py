@@ -27,7 +27,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
 from app.kit.config import Settings
-from app.kit.db import Model, autocommit_engine, new_id, session, transactional
+from app.kit.db import Model, new_id, session, transactional
+from app.kit.driver import autocommit_engine
 
 RELOAD_S = 30
 VERIFIES_FOR = timedelta(minutes=11)

@@ -10,7 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Model, autocommit_engine, in_transaction
+from app.kit.db import Model, in_transaction
+from app.kit.driver import autocommit_engine
 from app.kit.errors import RateLimited
 
 SWEEP_S = 60.0

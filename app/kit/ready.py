@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.kit import heartbeat, metrics
-from app.kit.db import read
+from app.kit.driver import read
 from app.kit.heartbeat import FINE
 
 ROOT = Path(__file__).parent.parent.parent

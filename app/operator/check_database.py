@@ -12,7 +12,8 @@ from app.cars.models import Car
 from app.coverage import master_policies
 from app.kit import clock, heartbeat, metrics, ready
 from app.kit.config import Settings
-from app.kit.db import read, release, session
+from app.kit.db import release, session
+from app.kit.driver import read
 from app.kit.listen import conninfo
 from app.kit.ready import LAGS_FINE_S, head
 from app.operator import check_outside

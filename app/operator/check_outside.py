@@ -8,7 +8,7 @@ from flask import current_app
 from sqlalchemy import text
 
 from app.doors import Doors
-from app.kit.db import read
+from app.kit.driver import read
 from app.kit.heartbeat import FINE
 
 JOBS = {

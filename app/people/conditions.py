@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.facts import ConditionsAccepted
 from app.kit import clock, facts
-from app.kit.db import PublicId, bare, in_transaction, plain, session, transactional
+from app.kit.db import PublicId, bare, in_transaction, session, transactional
+from app.kit.driver import plain
 from app.kit.errors import NotFound, Validation
 from app.people.models import Acceptance
 

@@ -10,7 +10,8 @@ from sqlalchemy import Date, Row, and_, bindparam, or_, select
 
 from app.facts import LicenceCleared, LicenceRecorded, LicenceRefused
 from app.kit import clock, facts
-from app.kit.db import PublicId, bare, new_id, plain, session, transactional
+from app.kit.db import PublicId, bare, new_id, session, transactional
+from app.kit.driver import plain
 from app.kit.errors import NotFound, Validation
 from app.kit.keys import seal
 from app.people.models import Clearance, Licence, Person

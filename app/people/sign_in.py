@@ -13,7 +13,8 @@ from app.facts import SessionRevoked as SessionRevokedFact
 from app.kit import auth, facts, rights
 from app.kit.auth import ACCESS_FOR, Caller
 from app.kit.clock import real_now
-from app.kit.db import bare, new_id, read, session, transactional
+from app.kit.db import bare, new_id, session, transactional
+from app.kit.driver import read
 from app.kit.errors import CredentialsWrong, EmailUnconfirmed, NotFound, SessionRevoked
 from app.kit.keys import b64, mac, unseal
 from app.people import codes

@@ -13,7 +13,8 @@ from app.cars.models import Box, Car
 from app.kit import clock, i18n
 from app.kit.auth import Caller
 from app.kit.clock import business_now
-from app.kit.db import new_id, read, session, transactional
+from app.kit.db import new_id, session, transactional
+from app.kit.driver import read
 from app.kit.errors import BoxRefused, BoxSilent, CarLent, CommandOpen, NotAllowed, NotFound, NotReady
 from app.kit.http import Answer
 from app.people.models import Phone

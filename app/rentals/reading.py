@@ -5,7 +5,8 @@ from sqlalchemy import bindparam, select
 from app.cars import custody
 from app.cars.models import Box, Car, Custody
 from app.kit import deadlines
-from app.kit.db import read, session, transactional
+from app.kit.db import session, transactional
+from app.kit.driver import read
 from app.rentals import access, outcome
 from app.rentals import end as ending
 from app.rentals.lifecycle import State

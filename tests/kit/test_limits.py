@@ -15,7 +15,8 @@ from sqlalchemy import text
 
 from app.kit import auth, rate_limits
 from app.kit.config import Limits
-from app.kit.db import db, read, session, transactional
+from app.kit.db import db, session, transactional
+from app.kit.driver import read
 from app.people import sign_in
 from tests import factories
 from tests.coverage import factories as coverage

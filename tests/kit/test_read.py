@@ -6,8 +6,9 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from app.kit import clock
-from app.kit.db import autocommit_engine, constraint, plain, read, session, transactional
+from app.kit.db import constraint, session, transactional
 from app.kit.deadlines import Deadline
+from app.kit.driver import autocommit_engine, plain, read
 
 _MINE = text("select pg_backend_pid() as pid, cast(:word as text) as word, '100%' as percent")
 
