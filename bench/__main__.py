@@ -13,7 +13,7 @@ from rich.table import Table
 from app.kit.config import Limits
 from app.kit.metrics import lags
 from app.supervisor import Supervisor
-from bench import rows_db, rows_http, where
+from bench import rows_box, rows_db, rows_http, where
 from bench.seed import Seeded, seed
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -23,6 +23,8 @@ ABOUT = {
     "coverage": "covered at an instant: our code / raw psycopg",
     "coverage_http": "the insurer's question over HTTP / the least view on the same server",
     "unlock": "door command over HTTP / bare MQTT exchange; p50 and p99 are our overhead",
+    "grant_issue": "issue an offline grant: our code / one bare P-256 signature, one thread",
+    "grant_exchange": "open by a grant, phone and box: our code / three bare signatures, two verifications",
     "booking_http": "book a quote, 8 clients / aim 150 a second, p99 under 150 ms",
     "availability_http": "one car's calendar, 8 clients / aim 330 a second",
     "list_http": "100 of 200 cars with totals, 8 clients / aim 150 a second",
@@ -54,11 +56,12 @@ def measure(
     """Every row in the order of the table, and where the time of three of them goes."""
     _until_sealed(place, console)
     rows = [_told(console, found) for found in rows_db.rows(place.application(), seeded)]
+    grants = [_told(console, found) for found in rows_box.grants(seeded.scale)]
     over_http = [_told(console, one(seeded)) for one in rows_http.ROWS]
     _drained(place, console)
     apart = rows_http.taken_apart(seeded)
     unlock, unlock_apart = rows_http.unlock(place, seeded)
-    rows += [over_http[0], _told(console, unlock), *over_http[1:]]
+    rows += [over_http[0], _told(console, unlock), *over_http[1:], *grants]
     return rows, [*apart, unlock_apart]
 
 

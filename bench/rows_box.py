@@ -1,27 +1,19 @@
 """Rows of offline grants: issuing and checking one, beside the bare signatures that each needs, taking turns; no database."""
 
 import secrets
-import time
-from collections.abc import Callable
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from bench.load import quantile
+from bench.scale import Scale
+from bench.turns import Row, compared
 from carbox.grant import Grant, Right, compressed, issue, key_id, rental_hash
 from carbox.grant_exchange import BoxVerifier, prove
 
-Row = dict[str, Any]
-SECONDS = 0.5
-ABOUT = {
-    "grant_issue": "issue a grant: our code / one bare P-256 signature, one thread",
-    "grant_exchange": "open by a grant, both sides: our code / three signatures and two verifications",
-}
 _BARE, _TEXT = ec.ECDSA(SHA256(), deterministic_signing=True), bytes(110)
 
 
-def grants(seconds: float = SECONDS) -> list[Row]:
+def grants(scale: Scale) -> list[Row]:
     """grant_issue and grant_exchange."""
     issuer, holder, box = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
     grant = _grant(issuer, holder)
@@ -42,11 +34,8 @@ def grants(seconds: float = SECONDS) -> list[Row]:
             public.verify(signature, _TEXT, _BARE)
 
     return [
-        _row(
-            "grant_issue",
-            *_turns(seconds, lambda: issue(issuer, grant), lambda: issuer.sign(_TEXT, _BARE)),
-        ),
-        _row("grant_exchange", *_turns(seconds, exchange, bare)),
+        compared(scale, "grant_issue", lambda: issue(issuer, grant), lambda: issuer.sign(_TEXT, _BARE)),
+        compared(scale, "grant_exchange", exchange, bare),
     ]
 
 
@@ -62,30 +51,3 @@ def _grant(issuer: ec.EllipticCurvePrivateKey, holder: ec.EllipticCurvePrivateKe
         not_after=1_800_003_600,
         revocation_floor=0,
     )
-
-
-def _turns(
-    seconds: float, ours: Callable[[], object], limit: Callable[[], object]
-) -> tuple[list[float], list[float]]:
-    """Ours, theirs, and again: noise hits both."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(3):
-        for which, call in enumerate((ours, limit)):
-            ends = time.perf_counter() + seconds
-            while (began := time.perf_counter()) < ends:
-                call()
-                times[which].append(time.perf_counter() - began)
-    return times
-
-
-def _row(name: str, ours: list[float], limit: list[float]) -> Row:
-    mine, theirs = len(ours) / sum(ours), len(limit) / sum(limit)
-    return {
-        "name": name,
-        "ours": round(mine, 1),
-        "limit": round(theirs, 1),
-        "ratio": round(mine / theirs, 3),
-        "unit": "1/s",
-        "p50_ms": round(quantile(ours, 0.5) * 1000, 3),
-        "p99_ms": round(quantile(ours, 0.99) * 1000, 3),
-    }

@@ -2,9 +2,7 @@
 
 import random
 import re
-import time
 import uuid
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,40 +13,10 @@ from app.cars import access as cars_access
 from app.cars import find, occupancy
 from app.coverage import coverage_at, sealed
 from app.kit.db import bare, dispose, transactional, uuid7
-from bench.load import quantile
-from bench.scale import Scale
 from bench.seed import Seeded
+from bench.turns import Row, compared
 
 INSURER = "ins"
-Row = dict[str, Any]
-
-
-def _row(name: str, ours: list[float], limit: list[float]) -> Row:
-    """Rates of one thread, from the times of single calls; the ratio is of the two rates."""
-    mine, theirs = len(ours) / sum(ours), len(limit) / sum(limit)
-    return {
-        "name": name,
-        "ours": round(mine, 1),
-        "limit": round(theirs, 1),
-        "ratio": round(mine / theirs, 3),
-        "unit": "1/s",
-        "p50_ms": round(quantile(ours, 0.5) * 1000, 3),
-        "p99_ms": round(quantile(ours, 0.99) * 1000, 3),
-    }
-
-
-def _turns(
-    scale: Scale, ours: Callable[[], None], limit: Callable[[], None]
-) -> tuple[list[float], list[float]]:
-    """A second of ours, a second of theirs, and again: noise hits both."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(scale.rounds):
-        for which, call in enumerate((ours, limit)):
-            ends = time.perf_counter() + scale.slice_s
-            while (began := time.perf_counter()) < ends:
-                call()
-                times[which].append(time.perf_counter() - began)
-    return times
 
 
 def rows(app: Flask, seeded: Seeded) -> list[Row]:
@@ -87,7 +55,7 @@ def _booking(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
                 (no, f"ren_{uuid7().hex}", at, at + timedelta(minutes=20)),
             )
 
-    return _row("booking", *_turns(seeded.scale, take, by_hand))
+    return compared(seeded.scale, "booking", take, by_hand)
 
 
 def _span(seeded: Seeded) -> tuple[datetime, datetime]:
@@ -122,7 +90,7 @@ def _search(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
         a, b = _span(seeded)
         raw.execute(statement, {**values, "free_from": a, "free_to": b}).fetchall()
 
-    return _row("search", *_turns(seeded.scale, ours, by_hand))
+    return compared(seeded.scale, "search", ours, by_hand)
 
 
 def coverage_values(seeded: Seeded) -> dict[str, Any]:
@@ -148,4 +116,4 @@ def _coverage(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
     def by_hand() -> None:
         raw.execute(statement, {**coverage_values(seeded), "insurer": insurer, "position": head}).fetchall()
 
-    return _row("coverage", *_turns(seeded.scale, ours, by_hand))
+    return compared(seeded.scale, "coverage", ours, by_hand)

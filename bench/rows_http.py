@@ -12,8 +12,9 @@ from app.demo_cast import Actor, hours, inst, until
 from app.kit.db import bare
 from app.supervisor import Supervisor
 from bench.load import Call, Measured, quantile, run
-from bench.rows_db import Row, coverage_values
+from bench.rows_db import coverage_values
 from bench.seed import Seeded
+from bench.turns import Row
 from bench.where import Spent, spent
 from carbox.box import Box, BoxAddress, Command, CommandKind, DoorWiring, KeySensor
 from carbox.mqtt_link import BrokerAddress

@@ -29,6 +29,8 @@ NAMES = [
     "availability_http",
     "list_http",
     "booking_http",
+    "grant_issue",
+    "grant_exchange",
 ]
 
 
