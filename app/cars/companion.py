@@ -58,8 +58,6 @@ def by_hardware_id(hardware_id: bytes) -> Companion | None:
 
 
 def shown(box: Box) -> dict[str, Any]:
-    """Whether there is one, and the keys it must pin: those that sign grants now and next."""
-    if of(box) is None:
-        return {"has_companion": False, "grant_issuers": []}
+    """Whether there is one, and the keys that one must pin, before it is paired too: those that sign grants now and next."""
     issuers = [b64(compressed(key.public)) for key in ring().live(Purpose.GRANTS)]
-    return {"has_companion": True, "grant_issuers": issuers}
+    return {"has_companion": of(box) is not None, "grant_issuers": issuers}

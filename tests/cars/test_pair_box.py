@@ -25,6 +25,12 @@ def test_a_first_pairing_needs_no_precondition(house: Flask, olga: Voice) -> Non
     assert made["credentials"]["password"]
 
 
+def test_a_box_without_a_companion_shows_the_keys_that_one_would_pin(house: Flask, olga: Voice) -> None:
+    with broker(house):
+        made = olga("PUT", f"/cars/{car_of(olga)}/box", BOX, want=200)
+    assert (made["has_companion"], len(made["grant_issuers"])) == (False, 2)
+
+
 def test_a_pairing_that_failed_is_judged_anew_under_its_key(
     house: Flask, slow_broker: Flask, olga: Voice
 ) -> None:
