@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from app.boxlink import FLUSH_S
 from app.kit.keys import b64
 from app.supervisor import Supervisor
 
@@ -332,6 +333,12 @@ class CarOnTheStreet:
 
     def fault(self, kind: str, **more: Any) -> None:
         self.do("fault", kind=kind, **more)
+
+    def vanish(self) -> None:
+        """Out of reach, and what it said before is stored: the clock may move without having heard it since."""
+        self.fault("offline")
+        until(lambda: not self.state()["connected"], "the box to be gone")
+        time.sleep(2 * FLUSH_S)
 
 
 def _path(path: str) -> str:

@@ -70,8 +70,7 @@ def too_late(on: Stage) -> None:
         f"{done}; " + ", ".join(f"{line['code']} {line['amount']['amount'] / 100:.2f}" for line in lines),
         f"Stripe: {paid['captured']['amount'] / 100:.2f} EUR captured",
     )
-    on.street.fault("offline")
-    until(lambda: not on.street.state()["connected"], "the box to be gone")
+    on.street.vanish()
     on.place.flask("clock", "forward", "26m")
 
 

@@ -67,9 +67,7 @@ class Stories:
             self.told(friends.max, "charge_low")
             self.told(friends.olga, "charge_low")
             friends.lock(self.driven[one])
-            friends.street.fault("offline")
-        for friends in self.circles.values():
-            self.gone(friends)
+            friends.street.vanish()
         self.both("rental_ended")
         self.place.flask("clock", "forward", "26m")
         return self
@@ -78,10 +76,6 @@ class Stories:
         self.place.flask("clock", "forward", span)
         for friends in self.circles.values():
             friends.wake()
-
-    @staticmethod
-    def gone(friends: Friends) -> None:
-        until(lambda: not friends.street.state()["connected"], "the box to be gone")
 
     def both(self, kind: str) -> None:
         """Driver and owner have heard of it, before the clock moves on."""

@@ -187,7 +187,7 @@ def test_who_does_not_come_loses_the_slot(place: Supervisor) -> None:
 def test_who_could_not_come_because_the_box_is_unheard_pays_nothing(priced: Friends) -> None:
     rental = priced.book(0.05, 3)
     priced.payment(rental, "held")
-    priced.street.fault("offline")
+    priced.street.vanish()
     priced.place.flask("clock", "forward", "64m")
     priced.becomes(rental, "cancelled")
     assert priced.payment(rental, "released")
