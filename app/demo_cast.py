@@ -298,8 +298,12 @@ class Actor:
         )
         street = CarOnTheStreet(self.place, given["username"])
         until(lambda: street.state().get("connected"), "the box at the broker")
-        until(lambda: self.get(f"/cars/{car}/box")["state"] == "heard" or None, "a word from the box")
+        until(lambda: self._told(car), "what the car says of itself")
         return street
+
+    def _told(self, car: str) -> bool:
+        state = self.get(f"/cars/{car}/state")
+        return all(state[name]["value"] is not None for name in ("locked", "charge_percent", "odometer_km"))
 
     def offer(self, car: str, community: str, terms: dict[str, Any] | None = None) -> None:
         """Share the car with the community, always, on these terms."""

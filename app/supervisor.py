@@ -266,10 +266,10 @@ class Supervisor:
         self._await_http()
 
     def start_worker(self, name: str = "worker") -> Part:
-        """A worker process; its pushes go through the proxy of the push double."""
-        return self._spawn(
-            name, ["-m", "flask", "--app", "wsgi", "worker"], self.parts["push"].ready["environment"]
-        )
+        """A worker process; its pushes go through the proxy of the push double. Stories wait for what it does."""
+        give_way = ("--nice", "0") if self._mode == "test" else ()
+        environment = self.parts["push"].ready["environment"]
+        return self._spawn(name, ["-m", "flask", "--app", "wsgi", "worker", *give_way], environment)
 
     def start_boxlink(self) -> Part:
         return self._spawn("boxlink", ["-m", "flask", "--app", "wsgi", "boxlink"])
