@@ -196,6 +196,12 @@ class Actor:
         )
         self.post("/people/confirm", {"email": self.email, "code": self.code()}, want=204)
         self.sign_in()
+        self.phone = self.post("/me/phones", self.phone_body(), want=201)["id"]
+        self.renew()
+        return self
+
+    def phone_body(self) -> dict[str, Any]:
+        """What the app says of this phone; its key if it signs."""
         body: dict[str, Any] = {
             "installation": self.installation,
             "platform": "android",
@@ -205,9 +211,7 @@ class Actor:
         if self.key is not None:
             raw = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
             body["public_key"] = b64(raw)
-        self.phone = self.post("/me/phones", body, want=201)["id"]
-        self.renew()
-        return self
+        return body
 
     def sign_in(self, **more: str) -> None:
         tokens = self.post(

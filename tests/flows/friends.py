@@ -7,6 +7,7 @@ import requests
 
 from app.demo_cast import Actor, hours, inst, until
 from app.supervisor import Supervisor
+from tests.flows.known import known
 
 PRICED: dict[str, Any] = {
     "currency": "EUR",
@@ -28,11 +29,9 @@ WAIT: dict[str, Any] = {"Prefer": "wait=20"}
 
 def two(place: Supervisor, languages: tuple[str, str] = ("fr", "de")) -> tuple[Actor, Actor]:
     """An owner and a member, each with a phone."""
-    olga, driver = (
-        Actor(place, name, language=language, signs=True).register()
-        for name, language in zip(("Olga Owner", "Max Member"), languages, strict=True)
+    return known(place, "Olga Owner", language=languages[0]), known(
+        place, "Max Member", language=languages[1]
     )
-    return olga, driver
 
 
 class Friends:

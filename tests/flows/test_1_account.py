@@ -102,7 +102,7 @@ def test_a_second_phone_opens_no_door_until_a_mailed_code_confirms_it(friends: F
     assert friends.unmet(rental, who=second) == ["phone"]
     refusal = second.refused("POST", f"/rentals/{rental}/unlock", slug="not-ready")
     assert [one["code"] for one in refusal["conditions"]] == ["phone"]
-    second.post(f"/me/phones/{second.phone}/confirm", {"code": second.code(2)}, want=204)
+    second.post(f"/me/phones/{second.phone}/confirm", {"code": second.code()}, want=204)
     assert friends.unmet(rental, who=second) == []
     assert friends.unlock(rental, second)["state"] == "confirmed"
 
@@ -112,7 +112,7 @@ def test_a_second_phone_of_the_owner_opens_her_car_only_once_confirmed(friends: 
     command = {"kind": "unlock"}
     second.refused("POST", f"/cars/{friends.car}/commands", command, slug="not-ready")
     assert friends.commands("unlock") == []
-    second.post(f"/me/phones/{second.phone}/confirm", {"code": second.code(2)}, want=204)
+    second.post(f"/me/phones/{second.phone}/confirm", {"code": second.code()}, want=204)
     second.post(f"/cars/{friends.car}/commands", command, headers={"Prefer": "wait=15"}, want=200)
 
 

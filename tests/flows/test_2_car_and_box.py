@@ -5,6 +5,7 @@ import pytest
 from app.demo_cast import Actor, CarOnTheStreet, hours, inst, until
 from app.supervisor import Supervisor
 from tests.flows.friends import WAIT, Friends
+from tests.flows.known import known
 
 WHOLE: dict[str, Any] = {
     "plate": "GLV-777-XY",
@@ -28,7 +29,7 @@ WHOLE: dict[str, Any] = {
 
 @pytest.fixture
 def olga(place: Supervisor) -> Actor:
-    return Actor(place, "Olga Owner", signs=True).register()
+    return known(place, "Olga Owner")
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_change_needs_the_state_it_was_made_on(olga: Actor) -> None:
 
 def test_a_stranger_does_not_learn_that_a_car_exists(olga: Actor) -> None:
     car = olga.add_car()
-    charlie = Actor(olga.place, "Charlie Stranger").register()
+    charlie = known(olga.place, "Charlie Stranger")
     charlie.refused("GET", f"/cars/{car}", slug="not-found")
     charlie.refused("POST", f"/cars/{car}/commands", {"kind": "unlock"}, slug="not-found")
 

@@ -17,6 +17,7 @@ from app.supervisor import Supervisor
 from insurance.partners import partners_of
 from tests import factories
 from tests.conftest import settings_for
+from tests.flows.known import known
 
 
 class Circle:
@@ -24,8 +25,8 @@ class Circle:
 
     def __init__(self, place: Supervisor) -> None:
         self.place = place
-        self.olga = Actor(place, "Olga Owner", language="fr").register()
-        self.max = Actor(place, "Max Member", language="de").register()
+        self.olga = known(place, "Olga Owner", language="fr")
+        self.max = known(place, "Max Member", language="de")
         made = {"name": "Friends of the smart", "kind": "circle"}
         self.id = self.olga.post("/communities", made, want=201)["id"]
 
@@ -86,13 +87,13 @@ def test_who_accepts_is_a_member_with_the_fare_of_the_invitation(circle: Circle)
 def test_a_link_lets_in_as_many_as_it_says_and_then_is_exhausted(circle: Circle) -> None:
     code = circle.invite(uses=2)["code"]
     for name in ("Nina New", "Otto Other"):
-        Actor(circle.place, name).register().post(f"/invitations/{code}/accept", want=200)
+        known(circle.place, name).post(f"/invitations/{code}/accept", want=200)
     circle.gone(code, "exhausted")
 
 
 def test_a_used_invitation_is_gone(circle: Circle) -> None:
     code = circle.invite()["code"]
-    Actor(circle.place, "Nina New").register().post(f"/invitations/{code}/accept", want=200)
+    known(circle.place, "Nina New").post(f"/invitations/{code}/accept", want=200)
     circle.gone(code, "used")
 
 
@@ -117,7 +118,7 @@ def test_a_declined_invitation_is_gone_and_olga_is_told(circle: Circle) -> None:
 
 def test_an_invitation_to_one_address_is_not_found_by_another(circle: Circle) -> None:
     code = circle.invite(email=circle.max.email)["code"]
-    charlie = Actor(circle.place, "Charlie Stranger").register()
+    charlie = known(circle.place, "Charlie Stranger")
     charlie.refused("POST", f"/invitations/{code}/accept", slug="not-found")
 
 

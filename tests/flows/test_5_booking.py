@@ -3,10 +3,11 @@ import pytest
 from app.demo_cast import Actor, hours, inst, until
 from app.supervisor import Supervisor
 from tests.flows.friends import PRICED, Friends
+from tests.flows.known import known
 
 
 def test_a_licence_is_recorded_masked_and_cleared_for_one_community(asking: Friends) -> None:
-    nina = Actor(asking.place, "Nina New").register()
+    nina = known(asking.place, "Nina New")
     asking.let_in(nina)
     nina.record_licence()
     held = nina.get("/me/licence")
@@ -44,11 +45,11 @@ def test_a_licence_with_dates_that_cannot_be_is_refused(place: Supervisor, field
         "expires_on": "2036-05-01",
         field: value,
     }
-    Actor(place, "Nina New").register().refused("POST", "/me/licence", body, slug="validation")
+    known(place, "Nina New").refused("POST", "/me/licence", body, slug="validation")
 
 
 def test_one_books_with_a_licence_still_pending_but_does_not_unlock(friends: Friends) -> None:
-    nina = Actor(friends.place, "Nina New").register()
+    nina = known(friends.place, "Nina New")
     friends.let_in(nina)
     rental = friends.book(who=nina)
     assert friends.unmet(rental, who=nina) == ["licence", "cover"]
@@ -68,7 +69,7 @@ def test_a_booking_accepts_every_version_of_conditions_it_names(place: Superviso
 
 
 def test_a_card_is_saved_with_the_banks_confirmation(place: Supervisor) -> None:
-    nina = Actor(place, "Nina New").register()
+    nina = known(place, "Nina New")
     card = nina.save_card("4000002500003155", "ok")
     shown = until(
         lambda: [one for one in nina.get("/me/cards")["items"] if one["state"] == "saved"], "the card"
@@ -139,7 +140,7 @@ def circle_of_this_module(place: Supervisor) -> Friends:
 
 
 def test_a_stranger_finds_no_car(asking: Friends) -> None:
-    charlie = Actor(asking.place, "Charlie Stranger").register()
+    charlie = known(asking.place, "Charlie Stranger")
     assert charlie.get("/cars")["items"] == []
 
 
@@ -164,7 +165,7 @@ def test_a_quote_is_booked_once(asking: Friends) -> None:
 
 
 def test_nobody_books_anothers_quote(asking: Friends) -> None:
-    nina = Actor(asking.place, "Nina New").register()
+    nina = known(asking.place, "Nina New")
     asking.let_in(nina)
     nina.refused("POST", "/rentals", asking.booking(asking.quote(1, 2)), slug="not-found")
 
@@ -239,7 +240,7 @@ def test_a_booking_is_listed_to_driver_and_owner_and_to_nobody_else(asking: Frie
     assert asking.max.get("/rentals", **{"as": "driver"})["items"][0]["id"] == rental
     assert asking.olga.get("/rentals", **{"as": "owner"})["items"][0]["id"] == rental
     assert asking.olga.get("/rentals", **{"as": "driver"})["items"] == []
-    nina = Actor(asking.place, "Nina New").register()
+    nina = known(asking.place, "Nina New")
     asking.let_in(nina)
     assert nina.get("/rentals")["items"] == []
     nina.refused("GET", f"/rentals/{rental}", slug="not-found")

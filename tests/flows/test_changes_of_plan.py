@@ -9,6 +9,7 @@ import pytest
 from app.demo_cast import Actor, hours, inst, until
 from app.supervisor import Supervisor
 from tests.flows.friends import PRICED, WAIT, Friends
+from tests.flows.known import known
 
 
 def longer(friends: Friends, rental: str, ends: float = 4) -> Any:
@@ -117,7 +118,7 @@ def test_once_late_there_is_no_extension_and_it_says_what_applies(friends: Frien
 
 
 def test_a_late_rental_tells_everybody_and_its_cover_goes_on(friends: Friends) -> None:
-    nina = Actor(friends.place, "Nina New", language="en").register()
+    nina = known(friends.place, "Nina New", language="en")
     friends.let_in(nina)
     rental = friends.lent(0, 1)
     friends.book(1.5, 2.5, nina)
@@ -144,7 +145,7 @@ def test_a_car_that_is_out_stays_taken_while_it_is_late(friends: Friends) -> Non
 
 
 def test_growing_stops_where_the_next_booking_begins(friends: Friends) -> None:
-    nina = Actor(friends.place, "Nina New").register()
+    nina = known(friends.place, "Nina New")
     friends.let_in(nina)
     rental = friends.lent(0, 1)
     following = friends.book(1.1, 3, nina)

@@ -3,10 +3,11 @@
 from app.demo_cast import Actor, hours, inst, until
 from app.supervisor import Supervisor
 from tests.flows.friends import WAIT, Friends, bare
+from tests.flows.known import known
 
 
 def test_who_is_no_member_gets_no_quote(asking: Friends) -> None:
-    charlie = Actor(asking.place, "Charlie Stranger").register()
+    charlie = known(asking.place, "Charlie Stranger")
     charlie.refused("POST", "/quotes", asking.span(1, 2), slug="not-found")
 
 
@@ -37,7 +38,7 @@ def test_a_taken_car_says_what_is_free_nearby(friends: Friends) -> None:
 
 
 def test_two_quotes_of_one_span_make_one_booking(friends: Friends) -> None:
-    nina = Actor(friends.place, "Nina New").register()
+    nina = known(friends.place, "Nina New")
     friends.let_in(nina)
     mine, hers = friends.quote(1, 2), friends.quote(1, 2, nina)
     friends.max.post("/rentals", friends.booking(mine), want=201)
@@ -47,7 +48,7 @@ def test_two_quotes_of_one_span_make_one_booking(friends: Friends) -> None:
 def test_only_the_driver_unlocks(friends: Friends) -> None:
     rental = friends.book()
     friends.olga.refused("POST", f"/rentals/{rental}/unlock", slug="not-allowed")
-    charlie = Actor(friends.place, "Charlie Stranger").register()
+    charlie = known(friends.place, "Charlie Stranger")
     charlie.refused("POST", f"/rentals/{rental}/unlock", slug="not-found")
     assert friends.commands("unlock") == []
 
@@ -110,7 +111,7 @@ def test_a_signature_copied_from_another_request_is_refused(friends: Friends) ->
 
 
 def test_a_car_that_is_not_back_names_that_to_the_next_driver(friends: Friends) -> None:
-    nina = Actor(friends.place, "Nina New").register()
+    nina = known(friends.place, "Nina New")
     friends.let_in(nina)
     friends.clear(nina)
     friends.lent(0, 1)
@@ -190,7 +191,7 @@ def test_a_refusal_is_judged_anew_under_the_same_key(asking: Friends) -> None:
 def test_one_persons_key_is_not_anothers(asking: Friends) -> None:
     key = "the-same-key-twice"
     made = asking.max.post("/quotes", asking.span(1, 2), want=201, key=key)
-    nina = Actor(asking.place, "Nina New").register()
+    nina = known(asking.place, "Nina New")
     asking.let_in(nina)
     assert nina.post("/quotes", asking.span(1, 2), want=201, key=key)["id"] != made["id"]
 

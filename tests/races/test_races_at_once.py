@@ -6,9 +6,10 @@ from collections import Counter
 
 import pytest
 
-from app.demo_cast import Actor, until
+from app.demo_cast import until
 from app.supervisor import Supervisor
 from tests.flows.friends import WAIT, Friends
+from tests.flows.known import known
 from tests.races.at_once import at_once, shot
 
 pytestmark = pytest.mark.xdist_group("place")
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("place")
 
 def test_of_16_bookings_of_one_slot_one_wins_and_15_hear_car_taken(place: Supervisor) -> None:
     circle = Friends(place, street=False)
-    drivers = [circle.max, *(Actor(place, f"Driver {n}").register() for n in range(3))]
+    drivers = [circle.max, *(known(place, f"Driver {n}") for n in range(3))]
     for driver in drivers[1:]:
         circle.let_in(driver)
     calls = []
@@ -80,7 +81,7 @@ def test_a_link_for_one_makes_one_member(place: Supervisor) -> None:
         f"/communities/{circle.community}/invitations", {"uses": 1, "label": "one"}, want=201
     )
     before = len(circle.olga.get(f"/communities/{circle.community}/members")["items"])
-    strangers = [Actor(place, f"Stranger {n}").register() for n in range(5)]
+    strangers = [known(place, f"Stranger {n}") for n in range(5)]
     answers = at_once([shot(one, "POST", f"/invitations/{link['code']}/accept") for one in strangers])
     assert sorted(one.status for one in answers)[1:] == [410] * 4, answers
     assert {one.slug for one in answers if one.status == 410} == {"invitation-gone"}
@@ -90,7 +91,7 @@ def test_a_link_for_one_makes_one_member(place: Supervisor) -> None:
 def test_one_person_accepting_five_times_is_one_member_and_one_use(place: Supervisor) -> None:
     circle = Friends(place, street=False)
     link = circle.olga.post(f"/communities/{circle.community}/invitations", {"uses": 5}, want=201)
-    stranger = Actor(place, "Stranger").register()
+    stranger = known(place, "Stranger")
     answers = at_once([shot(stranger, "POST", f"/invitations/{link['code']}/accept") for _ in range(5)])
     done = [one for one in answers if one.status < 300]
     assert len(done) == 1
@@ -108,7 +109,7 @@ def test_twelve_posts_with_one_key_are_one_rental(place: Supervisor) -> None:
 
 
 def test_one_key_for_two_different_bodies_makes_one_of_them(place: Supervisor) -> None:
-    olga, key = Actor(place, "Olga Owner").register(), secrets.token_urlsafe(16)
+    olga, key = known(place, "Olga Owner"), secrets.token_urlsafe(16)
     bodies = [{"name": f"Circle {n}", "kind": "circle"} for n in range(6)]
     answers = at_once([shot(olga, "POST", "/communities", body, key=key) for body in bodies])
     assert [one.status for one in answers].count(201) == 1

@@ -27,7 +27,7 @@ class Duel:
     def __init__(self, place: Supervisor) -> None:
         self.circle = Friends(place)
         self.delay_s = 0.1
-        self.codes = 1
+        self.codes = 0
         self.max, self.olga = self.circle.max, self.circle.olga
         self.kinds: tuple[Callable[[], tuple[Any, str, str]], ...] = (self.phone, self.session, self.member)
 
