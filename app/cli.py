@@ -10,6 +10,7 @@ import requests
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
+from app.broker import broker
 from app.doctor import doctor
 from app.kit import clock, openapi, playground
 from app.kit.config import BadSettingsError, Settings
@@ -20,7 +21,7 @@ from app.operator.commands import operator
 
 def install(app: Flask) -> None:
     """Hang the commands on the app."""
-    for command in (write_openapi, run_worker, run_boxlink, clock_group, operator, doctor):
+    for command in (write_openapi, run_worker, run_boxlink, clock_group, operator, doctor, broker):
         app.cli.add_command(command)
 
 

@@ -8,6 +8,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 USERNAME: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -32,6 +33,17 @@ def password_hash(plaintext: str, *, salt: bytes | None = None, iterations: int 
 def password_file(hashes: Mapping[str, str]) -> str:
     """Mosquitto's password file from username -> hash. Raises ValueError for what would break a line."""
     return "".join(f"{_safe(name)}:{_hash(hashes[name])}\n" for name in sorted(hashes))
+
+
+def accounts_in(text: str) -> dict[str, str]:
+    """What `password_file` made: username -> hash. Raises ValueError for a line that is none.
+
+    Mosquitto leaves such a line out and goes on: whose account it was is then refused, and a refused box gives up for good.
+    """
+    if text and not text.endswith("\n"):
+        raise ValueError("the last line has no end")
+    lines = [line.partition(":") for line in text.splitlines()]
+    return {_safe(name): _hash(value) for name, _, value in lines}
 
 
 def _safe(username: str) -> str:
@@ -62,12 +74,29 @@ def acl_file(backend: str, client_id: str = "glovebox") -> str:
     return "\n".join([f"user {name}", *backend_lines, "", *box_lines, ""])
 
 
+@dataclass(frozen=True, slots=True)
+class TlsListener:
+    """Where boxes come in, by TLS 1.2 or newer, which is all that Mosquitto 2.0 allows; `address`: of which network."""
+
+    port: int
+    certificate_path: str
+    key_path: str
+    address: str = "0.0.0.0"  # noqa: S104 - boxes come from everywhere
+
+
 def mosquitto_conf(
-    *, port: int, password_path: str, acl_path: str, pid_path: str, run_as: str | None = None
+    *,
+    port: int,
+    password_path: str,
+    acl_path: str,
+    pid_path: str,
+    run_as: str | None = None,
+    tls: TlsListener | None = None,
 ) -> str:
     """A broker on loopback that keeps nothing on disk and reloads both files on SIGHUP.
 
-    `run_as`: the user a broker started by root becomes; it must be able to read the files.
+    `run_as`: the user a broker started by root becomes; it must be able to read the files. `tls`: a second listener,
+    with the same accounts and walls.
     """
     lines = [
         "per_listener_settings false",
@@ -81,6 +110,12 @@ def mosquitto_conf(
         "log_dest stderr",
         "connection_messages true",
     ]
+    if tls is not None:
+        lines += [
+            f"listener {tls.port:d} {_path(tls.address)}",
+            f"certfile {_path(tls.certificate_path)}",
+            f"keyfile {_path(tls.key_path)}",
+        ]
     if run_as is not None:
         lines.append(f"user {_safe(run_as)}")
     return "\n".join([*lines, ""])

@@ -10,18 +10,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from carbox.broker_accounts import acl_file, mosquitto_conf, password_file
+from carbox.broker_accounts import TlsListener, accounts_in, acl_file, mosquitto_conf, password_file
 
 UP_WITHIN_S: Final = 10.0
 BINARIES: Final = ("mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto")
 
 
 def write_accounts(path: Path, hashes: Mapping[str, str]) -> None:
-    """Replace the broker's password file at once, readable for its owner only."""
+    """Replace the broker's password file at once, readable for its owner only; a power cut leaves the old or the new."""
     fresh = path.with_suffix(".new")
     fresh.touch(mode=0o600)
-    fresh.write_text(password_file(hashes))
+    with fresh.open("w") as out:
+        out.write(password_file(hashes))
+        out.flush()
+        os.fsync(out.fileno())
     fresh.replace(path)
+
+
+def refuse_broken(passwords: Path, acl: Path, backend: str) -> None:
+    """Look before a broker starts: with no accounts it must not listen. Raises OSError or ValueError.
+
+    Mosquitto itself stays away only when a file is missing; with a broken one it would listen and refuse every box, and a
+    box that is refused does not come again.
+    """
+    if backend not in accounts_in(passwords.read_text()):
+        raise ValueError(f"{passwords} has no account of {backend}")
+    if not acl.read_text().startswith(f"user {backend}\n"):
+        raise ValueError(f"{acl} does not name {backend}")
 
 
 def reload_accounts(pid_path: Path) -> None:
@@ -30,7 +45,10 @@ def reload_accounts(pid_path: Path) -> None:
 
 
 class LocalBroker:
-    """Files in `directory`, listening on `port` of loopback. `hashes` is username -> password hash."""
+    """Files in `directory`, listening on `port` of loopback. `hashes` is username -> password hash.
+
+    `tls`: one more listener, which shows a certificate.
+    """
 
     def __init__(
         self,
@@ -40,12 +58,14 @@ class LocalBroker:
         backend: str,
         hashes: Mapping[str, str],
         client_id: str = "glovebox",
+        tls: TlsListener | None = None,
     ) -> None:
         self.port = port
         self._directory = directory
+        self._backend = backend
         self._passwords = directory / "passwords"
+        self._acl = acl = directory / "acl"
         self._config = directory / "mosquitto.conf"
-        acl = directory / "acl"
         acl.write_text(acl_file(backend, client_id))
         acl.chmod(0o600)
         write_accounts(self._passwords, hashes)
@@ -56,12 +76,14 @@ class LocalBroker:
                 acl_path=str(acl),
                 pid_path=str(directory / "mosquitto.pid"),
                 run_as="root" if os.geteuid() == 0 else None,
+                tls=tls,
             )
         )
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and return once it listens. Raises FileNotFoundError or TimeoutError."""
+        """Start it and return once it listens. Raises ValueError for broken files, FileNotFoundError, TimeoutError."""
+        refuse_broken(self._passwords, self._acl, self._backend)
         binary = next(filter(None, map(shutil.which, BINARIES)), None)
         if binary is None:
             raise FileNotFoundError("mosquitto is not installed")

@@ -36,6 +36,7 @@ def _broker(house: Settings) -> Iterator[Finding]:
         house.mqtt_username,
         house.mqtt_password,
         client_id=f"doctor-{os.getpid()}",
+        ca_file=house.mqtt_ca_file or None,
     )
     if let_in(account, WITHIN_S):
         yield ok(name, f"{place} lets {house.mqtt_username} in")

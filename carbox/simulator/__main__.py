@@ -20,7 +20,7 @@ def main() -> int:
 
         return simulate.main(sys.argv[2:])
     asked = arguments()
-    fleet = Fleet(asked.host, asked.port, asked.pace)
+    fleet = Fleet(asked.host, asked.port, asked.pace, asked.ca_file)
     boxes: list[dict[str, Any]] = [json.loads(text) for text in asked.box]
     if asked.username:
         names = ("username", "password", "vehicle", "vin", "profile", "pin")
@@ -49,6 +49,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--host", default="127.0.0.1", help="the broker")
     parser.add_argument("--port", type=int, required=True, help="the broker's port")
+    parser.add_argument(
+        "--ca-file", default="", help="PEM of the authority the boxes trust; with it they speak TLS"
+    )
     parser.add_argument(
         "--control-port", type=int, default=0, help="0 = any free one, told in the ready line"
     )

@@ -32,7 +32,8 @@ REFUSED: Final = frozenset({"Not authorized", "Bad user name or password"})
 class BoxSettings:
     """How a box reaches its broker, which car it sits in and how it is set up.
 
-    `config`: `param/instance` -> value; `hook`: a script answers `lock` and `unlock` where the module does not.
+    `config`: `param/instance` -> value; `hook`: a script answers `lock` and `unlock` where the module does not;
+    `ca_file`: the box's trust list, with which it speaks TLS and checks the name it connects to.
     """
 
     host: str
@@ -47,6 +48,7 @@ class BoxSettings:
     pin: str | None = field(default="4711", repr=False)
     config: dict[str, str] = field(default_factory=dict)
     hook: bool = False
+    ca_file: str = ""
 
 
 def firmware(settings: BoxSettings, clock: Clock) -> Firmware:
@@ -66,6 +68,7 @@ class SimBox:
         self.firmware = firmware(settings, clock)
         self.connected = False
         self.refused = False
+        self.problem = ""
         self._clock = clock
         self._guard = threading.RLock()
         self._stop = threading.Event()
@@ -118,6 +121,7 @@ class SimBox:
                 "profile": self.settings.profile,
                 "connected": self.connected,
                 "refused": self.refused,
+                "problem": self.problem,
                 "line": own.line.name.lower(),
                 "rung": own.teller.rung(),
                 "fault": asdict(own.fault),
@@ -142,6 +146,8 @@ class SimBox:
             protocol=MQTTv311,
         )
         client.username_pw_set(own.username, own.password)
+        if own.ca_file:
+            client.tls_set(ca_certs=own.ca_file)
         client.will_set(f"{self.firmware.prefix}metric/s/v3/connected", "no", qos=0, retain=True)
         client.on_connect = self._on_connect
         client.on_message = self._on_message
@@ -158,9 +164,12 @@ class SimBox:
                 self._stop.wait(LOOP_S)
                 continue
             self._retry_at = now + RETRY_S
-            with contextlib.suppress(OSError):
+            try:
                 self._client.connect(self.settings.host, self.settings.port, self.settings.keep_alive_s)
+                self.problem = ""
                 self._live()
+            except OSError as problem:
+                self.problem = str(problem)
             self._hang_up()
 
     def _live(self) -> None:

@@ -27,15 +27,16 @@ SETTINGS = frozenset(one.name for one in fields(BoxSettings))
 class Fleet:
     """All boxes of this process."""
 
-    def __init__(self, host: str, port: int, pace: float) -> None:
-        self._host, self._port, self._pace = host, port, pace
+    def __init__(self, host: str, port: int, pace: float, ca_file: str = "") -> None:
+        self._broker = {"host": host, "port": port, "ca_file": ca_file}
+        self._pace = pace
         self._guard = threading.Lock()
         self.boxes: dict[str, SimBox] = {}
         self.ended = threading.Event()
 
     def add(self, wanted: dict[str, Any]) -> SimBox:
         """Start a box; one of the same name is replaced, as if its configuration were changed."""
-        given: dict[str, Any] = {"host": self._host, "port": self._port}
+        given: dict[str, Any] = self._broker
         settings = BoxSettings(**given | {name: wanted[name] for name in wanted if name in SETTINGS})
         box = SimBox(settings, HastenedClock(float(wanted.get("pace", self._pace))))
         self.remove(settings.username)

@@ -1,4 +1,7 @@
 import base64
+import shutil
+import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +74,7 @@ def test_a_removed_account_is_cut_and_a_new_one_gets_in(walls: LocalBroker) -> N
     box1, box2 = (Account(walls.port, name, f"pw-{name}") for name in ("box1", "box2"))
     assert Account(walls.port, "box3", "pw-box3").refused
     walls.reload(_hashes("backend", "box2", "box3"))
-    eventually(lambda: not box1.connected)
+    eventually(lambda: not box1.connected, within_s=2)
     box1.leave()
     assert box2.connected
     box3 = Account(walls.port, "box3", "pw-box3")
@@ -165,3 +168,45 @@ def test_a_plain_password_never_reaches_the_file() -> None:
 def test_passwords_are_long_and_differ() -> None:
     assert len({new_password() for _ in range(50)}) == 50
     assert len(new_password()) >= 43
+
+
+@pytest.mark.parametrize("gone", ["passwords", "acl"])
+def test_a_broker_without_its_accounts_or_walls_does_not_listen(
+    walls: LocalBroker, tmp_path: Path, gone: str
+) -> None:
+    """Mosquitto itself, started on what is there."""
+    walls.stop()
+    (tmp_path / gone).unlink()
+    started = subprocess.run(
+        [shutil.which("mosquitto") or "/usr/sbin/mosquitto", "-c", str(tmp_path / "mosquitto.conf")],
+        capture_output=True,
+        timeout=10,
+        check=False,
+    )
+    assert started.returncode != 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", walls.port), timeout=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "garbage\n", "backend:plain\n", password_file({"box1": password_hash("x")}), "half"],
+    ids=["empty", "garbage", "no hash", "others only", "half"],
+)
+def test_a_broker_whose_accounts_are_broken_is_not_started(
+    walls: LocalBroker, tmp_path: Path, text: str
+) -> None:
+    walls.stop()
+    whole = (tmp_path / "passwords").read_text()
+    (tmp_path / "passwords").write_text(whole[: len(whole) // 2] if text == "half" else text)
+    with pytest.raises(ValueError, match=r"password|account|username|line"):
+        walls.start()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", walls.port), timeout=1)
+
+
+def test_a_broker_whose_walls_are_broken_is_not_started(walls: LocalBroker, tmp_path: Path) -> None:
+    walls.stop()
+    (tmp_path / "acl").write_text("")
+    with pytest.raises(ValueError, match="does not name"):
+        walls.start()
