@@ -233,7 +233,7 @@ class BoxLink:
         loaded: dict[str, str] = {}
         for _notice in notices(self._settings.listen_database_url, "boxes", SWEEP_S, self._stop):
             wanted = self._in_context(boxes.accounts)
-            if wanted is None or (wanted == loaded and not self._in_context(_unloaded)):
+            if wanted is None or (wanted == loaded and not self._in_context(boxes.unsettled)):
                 continue
             if self._in_context(self._load, wanted):
                 loaded = wanted
@@ -265,19 +265,11 @@ class BoxLink:
         else:
             log.error("the broker did not take the accounts")
             return False
-        for box in session.scalars(select(Box).where(Box.removed_at.is_(None))).all():
-            self._door.watch(boxes.wired(box))
+        for box in boxes.every_wired():
+            self._door.watch(box)
         release()
         boxes.mark_loaded(wanted)
         return True
-
-
-def _unloaded() -> bool:
-    found = session.execute(
-        select(Box.id).where(Box.removed_at.is_(None), Box.loaded_at.is_(None)).limit(1)
-    ).first()
-    release()
-    return found is not None
 
 
 def _waiting() -> list[str]:

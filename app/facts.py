@@ -206,6 +206,14 @@ class CarUnbarred(Fact):
 
 
 @dataclass(frozen=True)
+class CarStolen(Fact):
+    """Reported by its owner or an operator: its box is cut off, nobody unlocks it until an operator lets it again."""
+
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
 class CustodyLookedUp(Fact):
     """The owner looked who held the car at `instant`, and it was the driver of this rental."""
 

@@ -142,6 +142,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "person_suspended": _kind("", channels=_BOTH, urgent=True),
         "person_restored": _kind("", channels=_BOTH),
         "car_barred.owner": _kind("car", channels=_BOTH, urgent=True),
+        "car_stolen.owner": _kind("car", channels=_BOTH, urgent=True),
         "car_unbarred.owner": _kind("car", channels=_BOTH),
         "custody_looked_up.driver": _kind("owner car"),
         "cover_refused.owner": _kind("driver car from"),

@@ -1,27 +1,23 @@
-"""The car's box: pair it, rotate its password, take it out; what its wiring is and when it was last heard."""
+"""The car's box: pair it, take it out; its accounts at the broker, its wiring, and when it was last heard."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import segno
-from flask import current_app
 from sqlalchemy import Row, and_, bindparam, select
 
 from app.cars import access, capabilities, companion
 from app.cars.models import Box, Car
 from app.facts import BoxPaired, BoxRemoved
-from app.kit import clock, facts, idempotency
-from app.kit.db import PublicId, end_reading, new_id, notify, session, transactional
-from app.kit.errors import IdempotencyBusy, InUse, NotFound, Unavailable, Validation
-from app.kit.keys import seal, settings, unseal
+from app.kit import clock, facts
+from app.kit.db import PublicId, new_id, notify, session, transactional
+from app.kit.errors import InUse, NotFound, Validation
+from app.kit.keys import seal, unseal
 from carbox.box import BadCommand, BoxAddress, Command, CommandKind, DoorHow, DoorWiring, KeySensor, Pulse
 from carbox.box import Box as Wired
 from carbox.broker_accounts import new_password, password_hash
 from carbox.ovms_commands import command_line
 
-LOADED_WITHIN_S = 20
-KEEPALIVE_S = 60
 OPEN_COMMANDS: list[Callable[[str], list[str]]] = []
 """Who knows what still needs the box of a car; the factory fills it."""
 
@@ -39,7 +35,7 @@ def put(
     old = live(car.id)
     if old is not None and check is not None:
         check(old)
-    _refuse_in_use(car)
+    refuse_in_use(car)
     _drop_pending(car.id)
     config = body.get("config") or {}
     made_id = new_id("box")
@@ -70,26 +66,20 @@ def put(
 
 
 @transactional
-def rotate(person: str, car_id: str) -> tuple[Box, str, str]:
-    """A new password; the old is dead when this is answered. Also gives the old hash. Raises NotFound, InUse."""
-    car = access.may_run(car_id, person, lock=True)
-    box = find(car.id)
-    _refuse_in_use(car)
-    password, old = new_password(), box.password_hash
-    box.password_hash, box.loaded_at = password_hash(password), None
-    session.flush()
-    notify("boxes", box.id)
-    return box, password, old
-
-
-@transactional
 def remove(person: str, car_id: str) -> None:
-    """Take the box out; its account is cut. Raises NotFound, InUse."""
+    """Take the box out; it is cut off. Raises NotFound, InUse."""
     car = access.may_run(car_id, person, lock=True)
-    box = find(car.id)
-    _refuse_in_use(car)
+    find(car.id)
+    refuse_in_use(car)
+    cut(car)
+
+
+def cut(car: Car) -> None:
+    """Every account of the car dies, its connection too, whatever is under way: who calls has looked."""
     _drop_pending(car.id)
-    _cut(box)
+    box = live(car.id)
+    if box is not None:
+        take_out(box)
 
 
 def _drop_pending(car: str) -> None:
@@ -98,10 +88,11 @@ def _drop_pending(car: str) -> None:
         select(Box).where(Box.car_id == car, Box.removed_at.is_(None), Box.replaces_id.is_not(None))
     ).first()
     if pending is not None:
-        _cut(pending)
+        take_out(pending)
 
 
-def _cut(box: Box) -> None:
+def take_out(box: Box) -> None:
+    """The row stays for the log; boxlink sees that the broker forgets it."""
     box.removed_at = clock.now()
     session.flush()
     facts.record(BoxRemoved(car=box.car_id, box=box.id))
@@ -112,53 +103,11 @@ def _used_by(car: Car) -> list[str]:
     return [what for ask in OPEN_COMMANDS for what in ask(car.id)]
 
 
-def _refuse_in_use(car: Car) -> None:
+def refuse_in_use(car: Car) -> None:
+    """Raises InUse while the car is lent, or a command to its box is open."""
     used_by = _used_by(car)
     if used_by:
         raise InUse("The car is lent, or a command to its box is open.", by=used_by)
-
-
-def wait_loaded(box: str, old_hash: str | None, scope: str) -> None:
-    """Until boxlink has loaded the account into the broker, at most 20 s; else all is as before: Unavailable.
-
-    `scope` is whose Idempotency-Key it was asked under: the answer kept for it is forgotten too.
-    """
-    waiting = current_app.extensions["glovebox"].commands
-    waiting.until(box, lambda: not _waits(box), LOADED_WITHIN_S)
-    if not _stands(box, old_hash, scope):
-        raise Unavailable("The broker did not take the account in time; nothing was kept. Try again.")
-
-
-def _waits(box: str) -> bool:
-    """Neither loaded nor dropped."""
-    found = session.execute(
-        select(Box.id).where(Box.id == box, Box.loaded_at.is_(None), Box.removed_at.is_(None))
-    ).first()
-    end_reading()
-    return found is not None
-
-
-def refuse_while_waiting(box: str) -> None:
-    """A repeat of a request whose outcome is still open has no answer yet. Raises IdempotencyBusy."""
-    if _waits(box):
-        raise IdempotencyBusy("The same request is still running; ask again in a moment.")
-
-
-@transactional
-def _stands(box: str, old_hash: str | None, scope: str) -> bool:
-    """Whether the account is loaded. If not, a new box is dropped, and a rotated one keeps the password it had."""
-    found = session.get(Box, box, with_for_update=True)
-    if found is not None and found.loaded_at is not None and found.removed_at is None:
-        return True
-    idempotency.forget(scope)
-    if found is None or found.removed_at is not None:
-        return False
-    if old_hash is None:
-        _cut(found)
-    else:
-        found.password_hash = old_hash
-        notify("boxes", found.id)
-    return False
 
 
 IN_SERVICE = and_(Box.removed_at.is_(None), Box.replaces_id.is_(None))
@@ -218,26 +167,11 @@ def wired(box: Box | Row[Any]) -> Wired:
     return Wired(BoxAddress(box.username, box.vehicle), wiring(box))
 
 
-def credentials(box: Box, password: str) -> dict[str, Any]:
-    """What the installer enters at the box's shell; shown once."""
-    house = settings()
-    lines = [
-        f"config set vehicle id {box.vehicle}",
-        f"config set server.v3 server {house.mqtt_public_host}",
-        f"config set server.v3 port {house.mqtt_public_port}",
-        f"config set server.v3 user {box.username}",
-        f"config set password server.v3 {password}",
-        f"config set server.v3 topic.prefix ovms/{box.username}/{box.vehicle}/",
-        f"config set server.v3 updatetime.keepalive {KEEPALIVE_S}",
-        "config set auto server.v3 yes",
-    ]
-    return {
-        "username": box.username,
-        "password": password,
-        "vehicle": box.vehicle,
-        "config_lines": lines,
-        "qr": segno.make("\n".join(lines), error="l", micro=False).svg_data_uri(scale=3),
-    }
+def every_wired() -> list[Wired]:
+    """What the door is to hear: each box under each of its accounts."""
+    rows = session.scalars(select(Box).where(Box.removed_at.is_(None))).all()
+    names = [(box, name) for box in rows for name in (box.username, box.next_username) if name]
+    return [Wired(BoxAddress(name, box.vehicle), wiring(box)) for box, name in names]
 
 
 def heard_within(box: Box | None, minutes: int) -> bool:
@@ -249,17 +183,41 @@ def heard_within(box: Box | None, minutes: int) -> bool:
 
 def accounts() -> dict[str, str]:
     """Every account the broker must know: username -> hash."""
-    rows = session.execute(select(Box.username, Box.password_hash).where(Box.removed_at.is_(None))).all()
-    return {row.username: row.password_hash for row in rows}
+    rows = session.execute(
+        select(Box.username, Box.password_hash, Box.next_username, Box.next_password_hash).where(
+            Box.removed_at.is_(None)
+        )
+    ).all()
+    found = {row.username: row.password_hash for row in rows}
+    return found | {row.next_username: row.next_password_hash for row in rows if row.next_username}
+
+
+_UNSETTLED = (Box.removed_at.is_(None) & Box.loaded_at.is_(None)) | (
+    Box.removed_at.is_not(None) & Box.cut_at.is_(None)
+)
+
+
+def unsettled() -> bool:
+    """Whether an account waits for the broker to take it, or to let go of it."""
+    return session.execute(select(Box.id).where(_UNSETTLED).limit(1)).first() is not None
 
 
 def mark_loaded(hashes: dict[str, str]) -> None:
-    """The broker took these accounts; whoever waits for one is woken."""
-    rows = session.execute(
-        select(Box.id, Box.car_id).where(Box.removed_at.is_(None), Box.loaded_at.is_(None))
-    ).all()
-    for box, car in rows:
-        _mark_loaded(box, car, hashes)
+    """The broker knows these accounts and no others; whoever waits for that is woken."""
+    rows = session.execute(select(Box.id, Box.car_id, Box.removed_at).where(_UNSETTLED)).all()
+    for box, car, removed_at in rows:
+        if removed_at is None:
+            _mark_loaded(box, car, hashes)
+        else:
+            _mark_cut(box, hashes)
+
+
+@transactional
+def _mark_cut(box_id: str, hashes: dict[str, str]) -> None:
+    box = session.get_one(Box, box_id, with_for_update=True)
+    if not hashes.keys() & {box.username, box.next_username}:
+        box.cut_at = clock.real_now()
+        notify("command_settled", box.car_id)
 
 
 @transactional
@@ -267,16 +225,17 @@ def _mark_loaded(box_id: str, car_id: str, hashes: dict[str, str]) -> None:
     """Now, and not before, the box that it replaces is cut; not under a rental that has begun meanwhile."""
     car = session.get_one(Car, car_id, with_for_update=True)
     box = session.get_one(Box, box_id, with_for_update=True)
-    if box.removed_at is not None or hashes.get(box.username) != box.password_hash:
+    known = hashes.get(box.next_username or box.username)
+    if box.removed_at is not None or known != (box.next_password_hash or box.password_hash):
         return
     notify("command_settled", box.id)
     if box.replaces_id is not None:
         if _used_by(car):
-            _cut(box)
+            take_out(box)
             return
         old = live(car.id)
         if old is not None:
-            _cut(old)
+            take_out(old)
         box.replaces_id = None
     box.loaded_at = clock.real_now()
 
@@ -289,6 +248,7 @@ def represent(box: Box) -> dict[str, Any]:
         "key_sensor": box.key_sensor,
         "config": {**box.config, **({"pin": "****"} if box.pin_sealed else {})},
         "state": "heard" if box.last_heard_at else "provisioned",
+        "next_username": box.next_username,
         "last_heard_at": box.last_heard_at,
         "capabilities": dict(sorted(box.capabilities.items())),
         "unseen": capabilities.unseen(box.capabilities),

@@ -198,6 +198,8 @@ class Box(Model):
     `watch` is what its alerts remember: `alerts` {cause: since, rental, owner}, the last `hour` noted, whether the car was
     `used` in it, and since when a door is open (`door_since`).
     `replaces_id` is set while it waits for the broker to know it: until then the box it replaces is the car's.
+    `next_username` is its second account while its password is changed. `loaded_at`: when the broker took the account
+    that was made last; `cut_at`: when it had let go of a box that was taken out.
     """
 
     __tablename__ = "boxes"
@@ -214,6 +216,7 @@ class Box(Model):
             unique=True,
             postgresql_where=text("removed_at is null and replaces_id is not null"),
         ),
+        CheckConstraint("(next_username is null) = (next_password_hash is null)", name="next_account_whole"),
     )
     id: Mapped[str] = mapped_column(PublicId(BOX), primary_key=True, default=lambda: new_id(BOX))
     car_id: Mapped[str] = mapped_column(PublicId(CAR), ForeignKey("cars.id"))
@@ -221,6 +224,8 @@ class Box(Model):
     username: Mapped[str] = mapped_column(unique=True)
     vehicle: Mapped[str]
     password_hash: Mapped[str]
+    next_username: Mapped[str | None] = mapped_column(unique=True)
+    next_password_hash: Mapped[str | None]
     has_immobiliser: Mapped[bool]
     key_sensor: Mapped[bool]
     config: Mapped[dict[str, Any]] = mapped_column(JSONB)
@@ -237,6 +242,7 @@ class Box(Model):
     replaces_id: Mapped[str | None] = mapped_column(PublicId(BOX))
     made_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
+    cut_at: Mapped[datetime | None]
 
 
 class HourlyReading(Model):

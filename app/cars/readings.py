@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.cars import access, alerts, capabilities, custody, kept
+from app.cars import access, alerts, capabilities, custody, kept, rotate
 from app.cars.models import Box
 from app.facts import BoxOffline
 from app.kit import clock, facts
@@ -57,6 +57,8 @@ def take(username: str, delta: BoxState) -> None:
     box = session.scalars(
         select(Box).where(Box.username == username, Box.removed_at.is_(None)).with_for_update()
     ).first()
+    if box is None and _speaks(delta):
+        box = rotate.heard_on_next(username)
     if box is None:
         return
     now, before = clock.now(), alerts.Before(box.state, box.last_heard_at)

@@ -5,8 +5,24 @@ from typing import Any
 from flask import Response, g
 from sqlalchemy import select
 
-from app.cars import access, add, block, box, calendar, find, look, schemas, terms, windows
+from app.cars import (
+    access,
+    add,
+    block,
+    box,
+    box_lines,
+    calendar,
+    find,
+    look,
+    rotate,
+    schemas,
+    stolen,
+    terms,
+    wait_loaded,
+    windows,
+)
 from app.cars.models import Block, Car, Window
+from app.kit import i18n
 from app.kit.auth import caller
 from app.kit.errors import (
     AlreadyExists,
@@ -411,11 +427,11 @@ def read_calendar(car: str, query: dict[str, Any]) -> dict[str, Any]:
 
 def _after_box(answer: Response) -> Response:
     """Once the row is committed: wait until the broker knows the account. A repeat has no answer before that."""
-    new_box: tuple[str, str | None] | None = g.pop("new_box", None)
+    new_box: tuple[str, wait_loaded.Before | None] | None = g.pop("new_box", None)
     if new_box is not None:
-        box.wait_loaded(*new_box, caller().person)
+        wait_loaded.wait_loaded(*new_box, caller().person)
     elif answer.headers.get("Idempotent-Replayed"):
-        box.refuse_while_waiting(answer.get_json()["id"])
+        wait_loaded.refuse_while_waiting(answer.get_json()["id"])
     return answer
 
 
@@ -448,23 +464,32 @@ def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
         caller().person, car, body, lambda old: require_match(schemas.Box(), box.represent(old))
     )
     g.new_box = (row.id, None)
-    return {**box.represent(row), "credentials": box.credentials(row, password)}
+    return {**box.represent(row), "credentials": box_lines.credentials(row, password)}
 
 
 @routes.add(
     "POST",
     ONE + "/box/rotate",
     summary="A new password for the box",
+    query=schemas.RotateQuery,
     returns=schemas.Box,
     problems=(NotAllowed, InUse, Unavailable, NotFound),
     secrets=("credentials",),
     after=_after_box,
 )
-def rotate_box(car: str) -> dict[str, Any]:
-    """Gives the box a new password, shown this once; the old one is dead."""
-    row, password, old = box.rotate(caller().person, car)
-    g.new_box = (row.id, old)
-    return {**box.represent(row), "credentials": box.credentials(row, password)}
+def rotate_box(car: str, query: dict[str, Any]) -> dict[str, Any]:
+    """Gives the box a second account, shown this once. Both work until the box is heard on the new one, which
+    `next_username` names; then the old one is cut. With `old=cut` it is cut at once: a second account made before
+    becomes the only one and is not shown again, else a new one is made. Waits up to 20 s for the broker.
+    """
+    cut_old = query["old"] == "cut"
+    row, password, before = rotate.rotate(caller().person, car, cut_old=cut_old)
+    g.new_box = (row.id, before)
+    return {
+        **box.represent(row),
+        "warning": i18n.say("box.old_cut" if cut_old else "box.two_accounts"),
+        "credentials": box_lines.credentials(row, password) if password else None,
+    }
 
 
 @routes.add(
@@ -478,8 +503,31 @@ def read_box(car: str) -> dict[str, Any]:
 
 @routes.add("DELETE", ONE + "/box", summary="Take the box out", status=204, problems=(NotAllowed, InUse))
 def remove_box(car: str) -> None:
-    """Takes the box out of service: the broker cuts it off."""
+    """Takes the box out of service: the broker cuts it off at once. While the car is lent only an operator can."""
     box.remove(caller().person, car)
+
+
+def _after_stolen(answer: Response) -> Response:
+    """Once the row is committed: wait until the broker has let go of the box."""
+    stolen.wait_cut(answer.get_json()["car"])
+    return answer
+
+
+@routes.add(
+    "POST",
+    ONE + "/stolen",
+    summary="Report a car stolen",
+    returns=schemas.StolenCar,
+    problems=(NotAllowed, InUse, Unavailable, NotFound),
+    after=_after_stolen,
+)
+def report_car_stolen(car: str) -> dict[str, Any]:
+    """Bars the car until an operator lets it again, and cuts its box off the broker, its connection too; answers
+    once that is done. Look first where it stands: a box that is cut tells nothing more. While the car is lent only
+    an operator can.
+    """
+    found = stolen.report_stolen(caller().person, car)
+    return {"car": found.id, "safe": not found.unsafe}
 
 
 @routes.add(

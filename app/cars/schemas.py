@@ -236,8 +236,8 @@ class Credentials(Strict):
     username = Text(60)
     password = Text(100)
     vehicle = Text(40)
-    config_lines = Many(Text(300), 20)
-    qr = fields.String(metadata={"format": "uri", "maxLength": 60000})
+    config_lines = Many(Text(300), 60)
+    qr = fields.String(metadata={"format": "uri", "maxLength": 120000})
 
 
 class Box(Strict):
@@ -257,7 +257,22 @@ class Box(Strict):
     unseen = Many(Text(40), 20, dump_only=True)
     has_companion = Flag(dump_only=True)
     grant_issuers = Many(Text(44, pattern=BASE64URL), 2, dump_only=True)
+    next_username = Text(60, dump_only=True, allow_none=True)
+    warning = Text(500, dump_only=True, allow_none=True)
     credentials = fields.Nested(Credentials, dump_only=True, allow_none=True)
+
+
+class RotateQuery(Strict):
+    """Whether the old account works until the box is heard on the new one (keep), or is dead at once (cut)."""
+
+    old = OneOf(("keep", "cut"), load_default="keep")
+
+
+class StolenCar(Strict):
+    """A car that was reported stolen."""
+
+    car = PublicIdField("car", required=True)
+    safe = Flag(required=True)
 
 
 class FlagReading(Strict):

@@ -2,12 +2,17 @@
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, cast
 
 from environs import Env, EnvError, EnvValidationError
+
+MQTT_TLS_PORT = 8883
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([0-9A-Za-z+/=]{1,64}\n)+-----END CERTIFICATE-----")
 
 
 class Mode(StrEnum):
@@ -57,6 +62,8 @@ class Settings:
     mqtt_password: str = ""
     mqtt_public_host: str = "127.0.0.1"
     mqtt_public_port: int = 1883
+    mqtt_public_tls: bool = False
+    mqtt_public_ca: str = ""
     mqtt_accounts_dir: str = ""
     mqtt_pid_file: str = ""
     mqtt_ca_file: str = ""
@@ -151,6 +158,7 @@ def _over(environ: Mapping[str, str], prefix: str = "GLOVEBOX_") -> Env:
 def _settings(env: Env, plain: Env, database_url: str) -> Settings:
     url = _driver(database_url or "")
     secret = env.str("SECRET_KEY")
+    public_port = env.int("MQTT_PUBLIC_PORT", 1883)
     return Settings(
         mode=env.enum("MODE", Mode.PRODUCTION, enum=Mode, by_value=True),
         database_url=url,
@@ -165,7 +173,9 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         mqtt_username=env.str("MQTT_USERNAME", "glovebox"),
         mqtt_password=env.str("MQTT_PASSWORD", ""),
         mqtt_public_host=env.str("MQTT_PUBLIC_HOST", "127.0.0.1"),
-        mqtt_public_port=env.int("MQTT_PUBLIC_PORT", 1883),
+        mqtt_public_port=public_port,
+        mqtt_public_tls=env.bool("MQTT_PUBLIC_TLS", public_port == MQTT_TLS_PORT),
+        mqtt_public_ca=_certificate(env.str("MQTT_PUBLIC_CA_FILE", "")),
         mqtt_accounts_dir=env.str("MQTT_ACCOUNTS_DIR", ""),
         mqtt_pid_file=env.str("MQTT_PID_FILE", ""),
         mqtt_ca_file=env.str("MQTT_CA_FILE", ""),
@@ -189,6 +199,21 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         android_fingerprints=tuple(env.list("ANDROID_FINGERPRINTS", [])),
         limits=_read_limits(env),
     )
+
+
+def _certificate(path: str) -> str:
+    """The one certificate of a PEM file, as the box's installer enters it."""
+    if not path:
+        return ""
+    try:
+        found = Path(path).read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise EnvValidationError(
+            "no PEM", [f"GLOVEBOX_MQTT_PUBLIC_CA_FILE cannot be read: {error}"]
+        ) from error
+    if not _PEM.fullmatch(found):
+        raise EnvValidationError("no PEM", ["GLOVEBOX_MQTT_PUBLIC_CA_FILE must be one certificate in PEM"])
+    return found
 
 
 def _insurers(text: str) -> list[dict[str, Any]]:

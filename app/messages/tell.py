@@ -97,6 +97,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.PersonSuspended: (Told(whom.person, "person_suspended"),),
     facts.PersonRestored: (Told(whom.person, "person_restored"),),
     facts.CarBarred: (Told(whom.owners, "car_barred.owner"),),
+    facts.CarStolen: (Told(whom.other_owners, "car_stolen.owner"),),
     facts.CarUnbarred: (Told(whom.owners, "car_unbarred.owner"),),
     facts.CustodyLookedUp: (Told(whom.driver, "custody_looked_up.driver"),),
     facts.Invited: (Told(whom.invited, "invited"),),

@@ -8,9 +8,10 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from app.cars import stolen
 from app.kit.clock import z
 from app.kit.errors import Problem
-from app.operator import act, show
+from app.operator import act, act_on_box, show
 
 BY = act.COMMAND_LINE
 
@@ -242,6 +243,26 @@ def car_safe(car_id: str, *, unsafe: bool, reason: str) -> dict[str, Any]:
     """Let a car be unlocked again, or bar it with --unsafe."""
     act.set_safe(car_id, safe=not unsafe, by=BY, reason=reason)
     return {"car": car_id, "unsafe": unsafe}
+
+
+@_command(car, "stolen")
+@click.argument("car_id")
+@reason
+def car_stolen(car_id: str, reason: str) -> dict[str, Any]:
+    """Bar a car and cut its box off the broker, also while it is lent; answers once it is cut off."""
+    act_on_box.mark_stolen(car_id, by=BY, reason=reason)
+    stolen.wait_cut(car_id)
+    return {"car": car_id, "unsafe": True}
+
+
+@_command(car, "remove-box")
+@click.argument("car_id")
+@reason
+def car_remove_box(car_id: str, reason: str) -> dict[str, Any]:
+    """Take a box out and cut it off the broker, also while the car is lent; answers once it is cut off."""
+    act_on_box.remove_box(car_id, by=BY, reason=reason)
+    stolen.wait_cut(car_id)
+    return {"car": car_id, "box": None}
 
 
 @_command(fact, "restamp")

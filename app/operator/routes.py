@@ -3,8 +3,9 @@
 from typing import Any
 from urllib.parse import unquote
 
-from flask import request
+from flask import Response, request
 
+from app.cars import stolen
 from app.kit.auth import Who, caller
 from app.kit.errors import (
     AlreadyExists,
@@ -14,12 +15,13 @@ from app.kit.errors import (
     NotFound,
     PasswordNeeded,
     StepNotAllowed,
+    Unavailable,
     Validation,
 )
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page
 from app.kit.routes import Routes, created
-from app.operator import act, schemas, show
+from app.operator import act, act_on_box, schemas, show
 
 routes = Routes("operators", __name__, url_prefix="/v1/operator", description="What runs the place.")
 
@@ -146,6 +148,41 @@ def restore_person(person: str, body: dict[str, Any]) -> dict[str, Any]:
 def set_car_safe(car: str, body: dict[str, Any]) -> dict[str, Any]:
     act.set_safe(car, safe=body["safe"], **_why(body))
     return show.car_safe(car)
+
+
+def _after_stolen(answer: Response) -> Response:
+    stolen.wait_cut(answer.get_json()["car"])
+    return answer
+
+
+@routes.add(
+    "POST",
+    '/cars/<pid("car"):car>/stolen',
+    summary="A car was stolen",
+    body=schemas.OperatorReason,
+    returns=schemas.CarSafe,
+    problems=(*REFUSED, Unavailable),
+    after=_after_stolen,
+    **CHANGE,
+)
+def mark_car_stolen(car: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Bars the car and cuts its box off the broker, its connection too, also while it is lent."""
+    act_on_box.mark_stolen(car, **_why(body))
+    return show.car_safe(car)
+
+
+@routes.add(
+    "DELETE",
+    '/cars/<pid("car"):car>/box',
+    summary="Take a box out, also of a car that is lent",
+    asks=("Reason",),
+    status=204,
+    problems=REFUSED,
+    **CHANGE,
+)
+def remove_box_as_operator(car: str) -> None:
+    """Needs `Reason`."""
+    act_on_box.remove_box(car, **_why(_reason()))
 
 
 @_change(
