@@ -10,9 +10,10 @@ from sqlalchemy import text
 from app.cars import box as boxes
 from app.cars.models import Box, Car
 from app.kit.db import session
-from app.rentals import abandoned
+from app.rentals import abandoned, outcome
 from app.rentals.claim import Claim, claim
 from app.rentals.models import Command
+from carbox.box import Answer, AnswerKind, Evidence
 from tests import factories
 from tests.cars.street import BOX, broker
 from tests.communities.circle import Voice, voice
@@ -135,3 +136,13 @@ def test_an_operator_cuts_the_box_under_a_rental_and_nothing_is_sent_to_it_any_m
     session.expire_all()
     assert session.get_one(Command, command).state == "refused"
     assert scene.rental.state == "booked"
+
+
+def test_a_rental_under_way_whose_box_was_cut_is_closed_by_hand(app: Flask) -> None:
+    scene, _ = lent(app)
+    proof = Answer(AnswerKind.CONFIRMED, evidence=Evidence.STRONG, effect=True, dead=True)
+    outcome.apply(scene.unlock().id, proof, None)
+    by_hand(app, "car", "stolen", scene.car_id)
+    assert scene.rental.state == "active"
+    closed = by_hand(app, "rental", "close", scene.rental_id)
+    assert closed["state"] == "ended"
