@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import segno
 
+from app.cars import box as boxes
 from app.cars.models import Box
 from app.kit.config import Settings
 from app.kit.keys import settings
@@ -18,7 +19,6 @@ AT_ONCE: Final = "v.e.locked,v.d.*,v.e.on,v.c.charging,m.egpio.input"
 """Told when they change, not with the next tick: what decides over unlock and lock."""
 QR_AT_MOST: Final = 2953
 """Bytes of the largest code there is (version 40, error correction L). ISO/IEC 18004."""
-DEFAULT_KEY_PORT: Final = 4
 
 
 def credentials(box: Box, password: str) -> dict[str, Any]:
@@ -70,13 +70,13 @@ def _trust(ca: str) -> list[str]:
 
 def _key_switch(box: Box) -> list[str]:
     """Watched from now on, and after each start of the box."""
-    if not box.key_sensor:
+    switch = boxes.wiring(box).key_sensor
+    if switch is None:
         return []
-    port = (box.config.get("keys") or {}).get("port", DEFAULT_KEY_PORT)
     return [
-        f"config set egpio monitor.ports {port}",
+        f"config set egpio monitor.ports {switch.port}",
         "config set auto egpio yes",
-        f"egpio monitor on {port}",
+        f"egpio monitor on {switch.port}",
     ]
 
 

@@ -175,7 +175,7 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         mqtt_public_host=env.str("MQTT_PUBLIC_HOST", "127.0.0.1"),
         mqtt_public_port=public_port,
         mqtt_public_tls=env.bool("MQTT_PUBLIC_TLS", public_port == MQTT_TLS_PORT),
-        mqtt_public_ca=_certificate(env.str("MQTT_PUBLIC_CA_FILE", "")),
+        mqtt_public_ca=_certificate("GLOVEBOX_MQTT_PUBLIC_CA_FILE", env.str("MQTT_PUBLIC_CA_FILE", "")),
         mqtt_accounts_dir=env.str("MQTT_ACCOUNTS_DIR", ""),
         mqtt_pid_file=env.str("MQTT_PID_FILE", ""),
         mqtt_ca_file=env.str("MQTT_CA_FILE", ""),
@@ -201,18 +201,18 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
     )
 
 
-def _certificate(path: str) -> str:
+def _certificate(name: str, path: str) -> str:
     """The one certificate of a PEM file, as the box's installer enters it."""
     if not path:
         return ""
     try:
         found = Path(path).read_text("ascii").strip()
     except (OSError, ValueError) as error:
-        raise EnvValidationError(
-            "no PEM", [f"GLOVEBOX_MQTT_PUBLIC_CA_FILE cannot be read: {error}"]
-        ) from error
+        raise EnvValidationError(f"{name}: {error}", {name: [f"cannot be read: {error}"]}) from error
     if not _PEM.fullmatch(found):
-        raise EnvValidationError("no PEM", ["GLOVEBOX_MQTT_PUBLIC_CA_FILE must be one certificate in PEM"])
+        raise EnvValidationError(
+            f"{name}: not one certificate in PEM", {name: ["not one certificate in PEM"]}
+        )
     return found
 
 

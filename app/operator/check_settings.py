@@ -14,7 +14,18 @@ LEAST_KEY = 32
 def of(house: Settings) -> Iterator[Finding]:
     """Every finding about the settings."""
     yield ok("GLOVEBOX_MODE", house.mode.value)
-    for part in (_public_url, _mail, _stripe, _webhooks, _firebase, _proxies, _links, _metrics, _insurers):
+    for part in (
+        _public_url,
+        _boxes,
+        _mail,
+        _stripe,
+        _webhooks,
+        _firebase,
+        _proxies,
+        _links,
+        _metrics,
+        _insurers,
+    ):
         yield from part(house)
 
 
@@ -34,6 +45,21 @@ def _public_url(house: Settings) -> Iterator[Finding]:
         )
     else:
         yield ok(name, url)
+
+
+def _boxes(house: Settings) -> Iterator[Finding]:
+    name, place = (
+        "GLOVEBOX_MQTT_PUBLIC_HOST, _PORT, _TLS",
+        f"{house.mqtt_public_host}:{house.mqtt_public_port}",
+    )
+    if house.mqtt_public_ca and not house.mqtt_public_tls:
+        words = "GLOVEBOX_MQTT_PUBLIC_CA_FILE is set, but boxes are told to speak plain text"
+        yield wrong(name, words, "Set GLOVEBOX_MQTT_PUBLIC_TLS=yes, or take the authority out.")
+    elif not house.mqtt_public_tls and _production(house):
+        words = f"{place} without TLS: whoever listens reads the boxes' passwords"
+        yield wrong(name, words, "Give the broker a TLS listener; `broker certificates` makes what it needs.")
+    else:
+        yield ok(name, f"{place}{' by TLS' if house.mqtt_public_tls else ''}")
 
 
 def _mail(house: Settings) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from app.cars import box as boxes
 from app.doors import Doors
 from app.factory import create_app
 from app.kit.db import dispose
-from carbox.broker_accounts import password_hash
+from carbox.broker_accounts import TlsListener, password_hash
+from carbox.broker_certificates import write_certificates
 from carbox.local_broker import LocalBroker
 from carbox.mqtt_link import BrokerAddress, let_in
 from carbox.ovms import OvmsBoxes
@@ -29,10 +31,13 @@ CUT_WITHIN_S = 2.0
 
 
 class Street:
-    """The API, boxlink as it runs, its broker, and boxes that are set up with the lines shown to their owner."""
+    """The API, boxlink as it runs, its broker, and boxes that are set up with the lines shown to their owner.
 
-    def __init__(self, app: Flask, port: int) -> None:
-        self.app, self.port = app, port
+    boxlink and the boxes speak TLS, with an authority of our own.
+    """
+
+    def __init__(self, app: Flask, port: int, folder: Path) -> None:
+        self.app, self.port, self._folder = app, port, folder
         self.boxes: list[SimBox] = []
 
     def pair(self, olga: Voice) -> tuple[str, dict[str, Any]]:
@@ -56,12 +61,20 @@ class Street:
             vehicle=told["vehicle/id"],
             client_id=told["vehicle/id"],
             config=told,
+            ca_file=self._trusted(given),
         )
         made = SimBox(settings, HastenedClock(0.02))
         made.start()
         self.boxes.append(made)
         eventually(lambda: made.connected)
         return made
+
+    def _trusted(self, given: dict[str, Any]) -> str:
+        """The box's trust list, a file as the lines append to it."""
+        file = self._folder / f"{given['username']}.pem"
+        lines = [line.split('"')[1] for line in given["config_lines"] if line.startswith("vfs append")]
+        file.write_text("".join(f"{line}\n" for line in lines))
+        return str(file)
 
     def knows(self, username: str, password: str) -> bool:
         return let_in(BrokerAddress("127.0.0.1", self.port, username, password))
@@ -71,22 +84,27 @@ class Street:
 def street(house: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
     folder = tmp_path_factory.mktemp("broker")
     hashes = {"glovebox": password_hash("backend")}
-    broker = LocalBroker(folder, free_port(), backend="glovebox", hashes=hashes)
+    write_certificates(folder, ["127.0.0.1"], real_time())
+    tls = TlsListener(free_port(), str(folder / "server.pem"), str(folder / "server.key"), "127.0.0.1")
+    broker = LocalBroker(folder, free_port(), backend="glovebox", hashes=hashes, tls=tls)
     broker.start()
     settings = dataclasses.replace(
         house.extensions["glovebox"].settings,
-        mqtt_port=broker.port,
-        mqtt_public_port=broker.port,
+        mqtt_port=tls.port,
+        mqtt_ca_file=str(folder / "ca.pem"),
+        mqtt_public_port=tls.port,
+        mqtt_public_tls=True,
+        mqtt_public_ca=(folder / "ca.pem").read_text().strip(),
         mqtt_password="backend",
         mqtt_accounts_dir=str(folder),
         mqtt_pid_file=str(folder / "mosquitto.pid"),
     )
     app = create_app(settings, Doors(insurers=partners_of([]), payments=None, push=None, mail=None))
-    address = BrokerAddress("127.0.0.1", broker.port, "glovebox", "backend")
+    address = BrokerAddress("127.0.0.1", tls.port, "glovebox", "backend", ca_file=settings.mqtt_ca_file)
     link = BoxLink(app, settings, lambda listener: OvmsBoxes(address, listener, real_time))
     thread = threading.Thread(target=link.run)
     thread.start()
-    made = Street(app, broker.port)
+    made = Street(app, broker.port, folder)
     yield made
     for box in made.boxes:
         box.stop()

@@ -52,6 +52,7 @@ SPARED = {
     "erase_me": "every later answer would be a 401",
     "put_box": "waits 20 s for a broker that is not there",
     "rotate_box": "waits 20 s for a broker that is not there",
+    "report_car_stolen": "bars the only car for all that follows",
 }
 
 

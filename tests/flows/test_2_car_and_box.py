@@ -132,13 +132,13 @@ def test_the_state_of_the_car_is_read_without_a_place(
     assert not [name for name in state if "lat" in name or "lon" in name]
 
 
-def test_a_rotated_password_cuts_the_old_one_and_the_new_one_works(
+def test_a_box_works_on_its_old_account_until_it_is_heard_on_the_new_one(
     paired: tuple[str, CarOnTheStreet], olga: Actor
 ) -> None:
     car, street = paired
     given = olga.post(f"/cars/{car}/box/rotate", want=200)["credentials"]
     street.fault("reconnect")
-    until(lambda: street.state()["refused"], "the old password to be refused")
+    assert until(lambda: command(olga, car, "ping", want=(200, 409))["state"] == "confirmed", "a ping")
     olga.place.control(
         "simulator",
         "POST",
@@ -147,7 +147,13 @@ def test_a_rotated_password_cuts_the_old_one_and_the_new_one_works(
         profile="DEMO",
         pin="4711",
     )
-    until(lambda: street.state()["connected"], "the box at the broker")
+    until(lambda: olga.get(f"/cars/{car}/box")["next_username"] is None, "a word on the new account")
+
+    def refused() -> bool:
+        street.fault("reconnect")
+        return bool(street.state()["refused"])
+
+    until(refused, "the old password to be refused")
     assert until(lambda: command(olga, car, "ping", want=(200, 409))["state"] == "confirmed", "a ping")
 
 

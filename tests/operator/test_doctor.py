@@ -184,6 +184,14 @@ def test_production_needs_https(app: Flask) -> None:
     assert of_settings(settings(app, mode=Mode.PRODUCTION))["GLOVEBOX_PUBLIC_URL"] == "wrong"
 
 
+def test_boxes_whose_passwords_can_be_overheard_are_wrong_in_production(app: Flask) -> None:
+    name = "GLOVEBOX_MQTT_PUBLIC_HOST, _PORT, _TLS"
+    assert of_settings(settings(app, mode=Mode.PRODUCTION))[name] == "wrong"
+    assert of_settings(settings(app, mode=Mode.PRODUCTION, mqtt_public_tls=True))[name] == "ok"
+    assert of_settings(settings(app))[name] == "ok"
+    assert of_settings(settings(app, mqtt_public_ca="-----BEGIN"))[name] == "wrong"
+
+
 def test_no_secret_is_ever_said(app: Flask) -> None:
     secrets = {
         "stripe_api_key": "sk_live_hushhush",
