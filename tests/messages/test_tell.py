@@ -151,6 +151,15 @@ def test_the_same_fact_twice_is_two_pieces_of_news(app: Flask) -> None:
     assert stage.told(cast.olga) == ["box_offline.owner"] * 2
 
 
+def test_a_stolen_car_is_told_to_its_owner_unless_they_reported_it(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.CarStolen(car=cast.car.id, by=cast.olga.id))
+    assert stage.told(cast.olga) == []
+    stage.happen(facts.CarStolen(car=cast.car.id, by="op"))
+    assert stage.told(cast.olga) == ["car_stolen.owner"]
+    assert stage.told(cast.max) == []
+
+
 def test_a_barred_car_is_told_to_its_owner(app: Flask) -> None:
     cast = stage.cast()
     stage.happen(facts.CarBarred(car=cast.car.id, by="op"))
