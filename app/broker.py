@@ -14,7 +14,7 @@ from app.kit.db import release
 from app.kit.keys import settings
 from carbox.broker_accounts import acl_file, password_hash
 from carbox.broker_certificates import write_certificates
-from carbox.local_broker import refuse_broken, write_accounts
+from carbox.local_broker import refuse_broken, write_accounts, write_whole
 
 
 @click.group("broker")
@@ -45,7 +45,7 @@ def certificates(directory: Path, hosts: tuple[str, ...]) -> None:
 def accounts() -> None:
     """Run before the broker starts, as its user: ends with 1 when it must not listen.
 
-    Files that are whole stay as boxlink left them; else they are written from the database.
+    A password file that is whole stays as boxlink left it; else it is written from the database.
     """
     click.echo(make_whole(settings(), boxes.accounts))
 
@@ -54,17 +54,24 @@ def make_whole(house: Settings, known: Callable[[], Mapping[str, str]]) -> str:
     """See that the broker has its files; what was done, in words. `known`: the boxes' accounts. Raises ClickException."""
     if not house.mqtt_accounts_dir:
         raise click.ClickException("GLOVEBOX_MQTT_ACCOUNTS_DIR is not set")
-    passwords, acl = Path(house.mqtt_accounts_dir) / "passwords", Path(house.mqtt_accounts_dir) / "acl"
+    folder = Path(house.mqtt_accounts_dir)
     try:
-        refuse_broken(passwords, acl, house.mqtt_username)
+        # they follow from the code alone, and an update may have moved them
+        write_whole(folder / "acl", acl_file(house.mqtt_username))
+        return _whole_accounts(folder / "passwords", house, known)
+    except OSError as error:
+        raise click.ClickException(f"the broker must not start: {error}") from error
+
+
+def _whole_accounts(passwords: Path, house: Settings, known: Callable[[], Mapping[str, str]]) -> str:
+    try:
+        refuse_broken(passwords, house.mqtt_username)
     except (OSError, ValueError) as broken:
         try:
             wanted = known()
             release()
-            write_accounts(passwords, {**wanted, house.mqtt_username: password_hash(house.mqtt_password)})
-            acl.touch(mode=0o600)
-            acl.write_text(acl_file(house.mqtt_username))
-        except (OperationalError, OSError) as error:
+        except OperationalError as error:
             raise click.ClickException(f"{broken}; the broker must not start: {error}") from error
+        write_accounts(passwords, {**wanted, house.mqtt_username: password_hash(house.mqtt_password)})
         return f"{broken}: wrote {len(wanted)} boxes' accounts from the database"
     return "the broker's accounts are whole"

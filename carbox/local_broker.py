@@ -17,17 +17,22 @@ BINARIES: Final = ("mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitt
 
 
 def write_accounts(path: Path, hashes: Mapping[str, str]) -> None:
-    """Replace the broker's password file at once, readable for its owner only; a power cut leaves the old or the new."""
+    """Replace the broker's password file at once."""
+    write_whole(path, password_file(hashes))
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Readable for its owner only; a power cut leaves the old or the new."""
     fresh = path.with_suffix(".new")
     fresh.touch(mode=0o600)
     with fresh.open("w") as out:
-        out.write(password_file(hashes))
+        out.write(content)
         out.flush()
         os.fsync(out.fileno())
     fresh.replace(path)
 
 
-def refuse_broken(passwords: Path, acl: Path, backend: str) -> None:
+def refuse_broken(passwords: Path, backend: str) -> None:
     """Look before a broker starts: with no accounts it must not listen. Raises OSError or ValueError.
 
     Mosquitto itself stays away only when a file is missing; with a broken one it would listen and refuse every box, and a
@@ -35,8 +40,6 @@ def refuse_broken(passwords: Path, acl: Path, backend: str) -> None:
     """
     if backend not in accounts_in(passwords.read_text()):
         raise ValueError(f"{passwords} has no account of {backend}")
-    if not acl.read_text().startswith(f"user {backend}\n"):
-        raise ValueError(f"{acl} does not name {backend}")
 
 
 def reload_accounts(pid_path: Path) -> None:
@@ -65,9 +68,9 @@ class LocalBroker:
         self._backend = backend
         self._passwords = directory / "passwords"
         self._acl = acl = directory / "acl"
+        self._walls = acl_file(backend, client_id)
         self._config = directory / "mosquitto.conf"
-        acl.write_text(acl_file(backend, client_id))
-        acl.chmod(0o600)
+        write_whole(acl, self._walls)
         write_accounts(self._passwords, hashes)
         self._config.write_text(
             mosquitto_conf(
@@ -83,7 +86,9 @@ class LocalBroker:
 
     def start(self) -> None:
         """Start it and return once it listens. Raises ValueError for broken files, FileNotFoundError, TimeoutError."""
-        refuse_broken(self._passwords, self._acl, self._backend)
+        refuse_broken(self._passwords, self._backend)
+        if self._acl.read_text() != self._walls:
+            raise ValueError(f"{self._acl} does not hold the walls between boxes")
         binary = next(filter(None, map(shutil.which, BINARIES)), None)
         if binary is None:
             raise FileNotFoundError("mosquitto is not installed")

@@ -72,12 +72,23 @@ def test_whole_accounts_stay_as_they_are_and_broken_ones_are_mended(
     assert "glovebox" in accounts_in(passwords.read_text())
 
 
+def test_walls_are_those_of_the_code_whatever_becomes_of_the_database(
+    keeping: Settings, tmp_path: Path
+) -> None:
+    make_whole(keeping, boxes.accounts)
+    walls = (tmp_path / "acl").read_text()
+    (tmp_path / "acl").write_text(walls.replace("pattern", "# pattern"))
+    assert "are whole" in make_whole(keeping, away)
+    assert (tmp_path / "acl").read_text() == walls
+
+
+def away() -> dict[str, str]:
+    raise OperationalError("select", None, ConnectionRefusedError())
+
+
 def test_a_broker_must_not_start_when_neither_files_nor_database_know_its_accounts(
     keeping: Settings, tmp_path: Path
 ) -> None:
-    def away() -> dict[str, str]:
-        raise OperationalError("select", None, ConnectionRefusedError())
-
     with pytest.raises(click.ClickException, match="must not start"):
         make_whole(keeping, away)
     assert not (tmp_path / "passwords").exists()
