@@ -16,6 +16,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PersonSuspended: (grants_out.of_suspended,),
     facts.LicenceRefused: (grants_out.of_refused_licence,),
     facts.CarBarred: (grants_out.of_barred_car,),
+    facts.CarStolen: (grants_out.of_barred_car,),
     facts.CoverRefused: (grants_out.of_refused_cover,),
     facts.CommunityEnded: (add.end_shares,),
     facts.MemberRemoved: (expire.cancel_of_member, add.end_shares_of_leaver),

@@ -20,6 +20,8 @@ from carbox.ovms_commands import command_line
 
 OPEN_COMMANDS: list[Callable[[str], list[str]]] = []
 """Who knows what still needs the box of a car; the factory fills it."""
+GRANTS_OUT: list[Callable[[str], list[str]]] = []
+"""Who knows what was given out that only this very box can be told is dead; the factory fills it."""
 
 
 @transactional
@@ -35,7 +37,7 @@ def put(
     old = live(car.id)
     if old is not None and check is not None:
         check(old)
-    refuse_in_use(car)
+    _refuse_parting(car)
     _drop_pending(car.id)
     config = body.get("config") or {}
     made_id = new_id("box")
@@ -69,8 +71,8 @@ def put(
 def remove(person: str, car_id: str) -> None:
     """Take the box out; it is cut off. Raises NotFound, InUse."""
     car = access.may_run(car_id, person, lock=True)
-    find(car.id)
-    refuse_in_use(car)
+    require_any(car.id)
+    _refuse_parting(car)
     cut(car)
 
 
@@ -99,15 +101,22 @@ def take_out(box: Box) -> None:
     notify("boxes", box.id)
 
 
-def _used_by(car: Car) -> list[str]:
-    return [what for ask in OPEN_COMMANDS for what in ask(car.id)]
-
-
 def refuse_in_use(car: Car) -> None:
     """Raises InUse while the car is lent, or a command to its box is open."""
-    used_by = _used_by(car)
+    used_by = [what for ask in OPEN_COMMANDS for what in ask(car.id)]
     if used_by:
         raise InUse("The car is lent, or a command to its box is open.", by=used_by)
+
+
+def _bound_by(car: Car) -> list[str]:
+    return [what for ask in (*OPEN_COMMANDS, *GRANTS_OUT) for what in ask(car.id)]
+
+
+def _refuse_parting(car: Car) -> None:
+    """Raises InUse while car and box must stay together."""
+    bound_by = _bound_by(car)
+    if bound_by:
+        raise InUse("The car is lent, a command to its box is open, or a grant for it is out.", by=bound_by)
 
 
 IN_SERVICE = and_(Box.removed_at.is_(None), Box.replaces_id.is_(None))
@@ -126,6 +135,23 @@ def find(car: str) -> Box:
     if found is None:
         raise NotFound("This car has no box.")
     return found
+
+
+def require_any(car: str) -> None:
+    """A box in service, or one taken out that the broker still knows, so that a cut may be asked again. Raises NotFound."""
+    if live(car) is None and not being_cut(car):
+        raise NotFound("This car has no box.")
+
+
+def being_cut(car: str) -> bool:
+    """Whether the broker has yet to let go of a box that was taken out."""
+    waiting = select(Box.id).where(Box.car_id == car, Box.removed_at.is_not(None), Box.cut_at.is_(None))
+    return session.execute(waiting.limit(1)).first() is not None
+
+
+def newest(box: Box) -> str:
+    """The account that was made last."""
+    return box.next_username or box.username
 
 
 def wiring(box: Box | Row[Any]) -> DoorWiring:
@@ -225,12 +251,12 @@ def _mark_loaded(box_id: str, car_id: str, hashes: dict[str, str]) -> None:
     """Now, and not before, the box that it replaces is cut; not under a rental that has begun meanwhile."""
     car = session.get_one(Car, car_id, with_for_update=True)
     box = session.get_one(Box, box_id, with_for_update=True)
-    known = hashes.get(box.next_username or box.username)
+    known = hashes.get(newest(box))
     if box.removed_at is not None or known != (box.next_password_hash or box.password_hash):
         return
     notify("command_settled", box.id)
     if box.replaces_id is not None:
-        if _used_by(car):
+        if _bound_by(car):
             take_out(box)
             return
         old = live(car.id)

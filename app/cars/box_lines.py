@@ -25,7 +25,7 @@ def credentials(box: Box, password: str) -> dict[str, Any]:
     """The account the box is to use from now on, and the lines that say so."""
     lines = config_lines(box, password, settings())
     return {
-        "username": newest(box),
+        "username": boxes.newest(box),
         "password": password,
         "vehicle": box.vehicle,
         "config_lines": lines,
@@ -33,14 +33,9 @@ def credentials(box: Box, password: str) -> dict[str, Any]:
     }
 
 
-def newest(box: Box) -> str:
-    """The account that was made last."""
-    return box.next_username or box.username
-
-
 def config_lines(box: Box, password: str, house: Settings) -> list[str]:
     """In the order in which they are entered; entering them twice does no harm."""
-    username = newest(box)
+    username = boxes.newest(box)
     return [
         "server v3 stop",
         *_trust(house.mqtt_public_ca if house.mqtt_public_tls else ""),

@@ -6,16 +6,16 @@ The new account has a name and with it a topic tree of its own: what comes from 
 from sqlalchemy import select
 
 from app.cars import access
-from app.cars.box import find, refuse_in_use
+from app.cars.box import find, newest, refuse_in_use
 from app.cars.models import Box
-from app.cars.wait_loaded import Before
+from app.cars.wait_for_broker import Before, Made
 from app.kit.db import notify, session, transactional
 from carbox.broker_accounts import new_password, password_hash
 
 
 @transactional
-def rotate(person: str, car_id: str, *, cut_old: bool = False) -> tuple[Box, str | None, Before]:
-    """A second account; its password, shown once; and what there was before, to be put back. Raises NotFound, InUse.
+def rotate(person: str, car_id: str, *, cut_old: bool = False) -> tuple[Box, str | None, Made]:
+    """A second account; its password, shown once; and what is to be waited for. Raises NotFound, InUse.
 
     Asked again, the second account is made anew. `cut_old`: the second account, made now where there is none, is the
     only one from now on; the password of one made before is not shown again (None).
@@ -33,7 +33,7 @@ def rotate(person: str, car_id: str, *, cut_old: bool = False) -> tuple[Box, str
     box.loaded_at = None
     session.flush()
     notify("boxes", box.id)
-    return box, password, before
+    return box, password, Made(box.id, newest(box), before)
 
 
 def _next_name(box: Box) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, g
+from flask import Response, g, request
 from sqlalchemy import select
 
 from app.cars import (
@@ -18,7 +18,7 @@ from app.cars import (
     schemas,
     stolen,
     terms,
-    wait_loaded,
+    wait_for_broker,
     windows,
 )
 from app.cars.models import Block, Car, Window
@@ -427,11 +427,11 @@ def read_calendar(car: str, query: dict[str, Any]) -> dict[str, Any]:
 
 def _after_box(answer: Response) -> Response:
     """Once the row is committed: wait until the broker knows the account. A repeat has no answer before that."""
-    new_box: tuple[str, wait_loaded.Before | None] | None = g.pop("new_box", None)
-    if new_box is not None:
-        wait_loaded.wait_loaded(*new_box, caller().person)
+    made: wait_for_broker.Made | None = g.pop("made_account", None)
+    if made is not None:
+        wait_for_broker.wait_loaded(made, caller().person)
     elif answer.headers.get("Idempotent-Replayed"):
-        wait_loaded.refuse_while_waiting(answer.get_json()["id"])
+        wait_for_broker.refuse_while_waiting(answer.get_json()["id"])
     return answer
 
 
@@ -463,7 +463,7 @@ def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
     row, password = box.put(
         caller().person, car, body, lambda old: require_match(schemas.Box(), box.represent(old))
     )
-    g.new_box = (row.id, None)
+    g.made_account = wait_for_broker.Made(row.id, row.username)
     return {**box.represent(row), "credentials": box_lines.credentials(row, password)}
 
 
@@ -483,8 +483,7 @@ def rotate_box(car: str, query: dict[str, Any]) -> dict[str, Any]:
     becomes the only one and is not shown again, else a new one is made. Waits up to 20 s for the broker.
     """
     cut_old = query["old"] == "cut"
-    row, password, before = rotate.rotate(caller().person, car, cut_old=cut_old)
-    g.new_box = (row.id, before)
+    row, password, g.made_account = rotate.rotate(caller().person, car, cut_old=cut_old)
     return {
         **box.represent(row),
         "warning": i18n.say("box.old_cut" if cut_old else "box.two_accounts"),
@@ -501,16 +500,25 @@ def read_box(car: str) -> dict[str, Any]:
     return box.represent(box.find(car))
 
 
-@routes.add("DELETE", ONE + "/box", summary="Take the box out", status=204, problems=(NotAllowed, InUse))
-def remove_box(car: str) -> None:
-    """Takes the box out of service: the broker cuts it off at once. While the car is lent only an operator can."""
-    box.remove(caller().person, car)
-
-
-def _after_stolen(answer: Response) -> Response:
+def _after_cut(answer: Response) -> Response:
     """Once the row is committed: wait until the broker has let go of the box."""
-    stolen.wait_cut(answer.get_json()["car"])
+    wait_for_broker.wait_cut((request.view_args or {})["car"])
     return answer
+
+
+@routes.add(
+    "DELETE",
+    ONE + "/box",
+    summary="Take the box out",
+    status=204,
+    problems=(NotAllowed, InUse, Unavailable, NotFound),
+    after=_after_cut,
+)
+def remove_box(car: str) -> None:
+    """Takes the box out of service and cuts it off the broker, its connection too; answers once that is done. While
+    the car is lent only an operator can.
+    """
+    box.remove(caller().person, car)
 
 
 @routes.add(
@@ -519,7 +527,7 @@ def _after_stolen(answer: Response) -> Response:
     summary="Report a car stolen",
     returns=schemas.StolenCar,
     problems=(NotAllowed, InUse, Unavailable, NotFound),
-    after=_after_stolen,
+    after=_after_cut,
 )
 def report_car_stolen(car: str) -> dict[str, Any]:
     """Bars the car until an operator lets it again, and cuts its box off the broker, its connection too; answers

@@ -14,7 +14,7 @@ from app.rentals import commands
 def remove_box(car: str, *, by: str, reason: str) -> None:
     """Take the box out. A rental under way is then closed by hand. Raises NotFound."""
     found = _find(car)
-    boxes.find(car)
+    boxes.require_any(car)
     boxes.cut(found)
     facts.record(OperatorActed(operator=by, action="box remove", subject=car, reason=reason))
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from app.cars import stolen
+from app.cars.wait_for_broker import wait_cut
 from app.kit.clock import z
 from app.kit.errors import Problem
 from app.operator import act, act_on_box, show
@@ -251,7 +251,7 @@ def car_safe(car_id: str, *, unsafe: bool, reason: str) -> dict[str, Any]:
 def car_stolen(car_id: str, reason: str) -> dict[str, Any]:
     """Bar a car and cut its box off the broker, also while it is lent; answers once it is cut off."""
     act_on_box.mark_stolen(car_id, by=BY, reason=reason)
-    stolen.wait_cut(car_id)
+    wait_cut(car_id)
     return {"car": car_id, "unsafe": True}
 
 
@@ -261,7 +261,7 @@ def car_stolen(car_id: str, reason: str) -> dict[str, Any]:
 def car_remove_box(car_id: str, reason: str) -> dict[str, Any]:
     """Take a box out and cut it off the broker, also while the car is lent; answers once it is cut off."""
     act_on_box.remove_box(car_id, by=BY, reason=reason)
-    stolen.wait_cut(car_id)
+    wait_cut(car_id)
     return {"car": car_id, "box": None}
 
 

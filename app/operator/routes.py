@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from flask import Response, request
 
-from app.cars import stolen
+from app.cars.wait_for_broker import wait_cut
 from app.kit.auth import Who, caller
 from app.kit.errors import (
     AlreadyExists,
@@ -150,8 +150,9 @@ def set_car_safe(car: str, body: dict[str, Any]) -> dict[str, Any]:
     return show.car_safe(car)
 
 
-def _after_stolen(answer: Response) -> Response:
-    stolen.wait_cut(answer.get_json()["car"])
+def _after_cut(answer: Response) -> Response:
+    """Once the row is committed: wait until the broker has let go of the box."""
+    wait_cut((request.view_args or {})["car"])
     return answer
 
 
@@ -162,7 +163,7 @@ def _after_stolen(answer: Response) -> Response:
     body=schemas.OperatorReason,
     returns=schemas.CarSafe,
     problems=(*REFUSED, Unavailable),
-    after=_after_stolen,
+    after=_after_cut,
     **CHANGE,
 )
 def mark_car_stolen(car: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -177,11 +178,12 @@ def mark_car_stolen(car: str, body: dict[str, Any]) -> dict[str, Any]:
     summary="Take a box out, also of a car that is lent",
     asks=("Reason",),
     status=204,
-    problems=REFUSED,
+    problems=(*REFUSED, Unavailable),
+    after=_after_cut,
     **CHANGE,
 )
 def remove_box_as_operator(car: str) -> None:
-    """Needs `Reason`."""
+    """Needs `Reason`. Cuts it off the broker, its connection too, also while the car is lent."""
     act_on_box.remove_box(car, **_why(_reason()))
 
 

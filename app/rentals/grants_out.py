@@ -11,7 +11,15 @@ from app.cars import custody, occupancy
 from app.cars.models import Car, Companion
 from app.coverage import ahead, conditional
 from app.coverage.cover import Trip
-from app.facts import CarBarred, CoverRefused, GrantsRevoked, LicenceRefused, PersonSuspended, PhoneRemoved
+from app.facts import (
+    CarBarred,
+    CarStolen,
+    CoverRefused,
+    GrantsRevoked,
+    LicenceRefused,
+    PersonSuspended,
+    PhoneRemoved,
+)
 from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.rentals import access
@@ -207,8 +215,8 @@ def of_refused_licence(fact: LicenceRefused) -> None:
 
 
 @transactional
-def of_barred_car(fact: CarBarred) -> None:
-    """Nobody unlocks a car that an operator has found unsafe."""
+def of_barred_car(fact: CarBarred | CarStolen) -> None:
+    """Nobody unlocks a car that an operator has found unsafe, or that was stolen."""
     _take_back_of_booked(Rental.car_id == fact.car, "unsafe")
 
 

@@ -9,8 +9,9 @@ from flask import Flask
 from app.cars import box as boxes
 from app.cars import readings, rotate
 from app.cars.models import Box
+from app.cars.wait_for_broker import wait_loaded
 from app.kit.db import session
-from app.kit.errors import InUse
+from app.kit.errors import InUse, Unavailable
 from carbox.box import BoxState, Reading
 from tests import factories
 from tests.cars.street import BOX, broker
@@ -120,6 +121,26 @@ def test_a_broker_that_does_not_take_the_new_account_leaves_all_as_it_was(
         assert before.items() <= boxes.accounts().items()
         assert f"{old}-3" not in names()
     assert olga("GET", f"/cars/{car}/box", want=200)["state"] == "heard"
+    assert boxes.find(car).connected
+
+
+def test_an_account_that_another_has_overtaken_is_not_shown_and_takes_nothing_back(
+    house: Flask, slow_broker: Flask, olga: Voice
+) -> None:
+    """Two owners at once: the lines of the first name an account that the broker knows no longer."""
+    car, old = paired(house, olga)
+    for second_is_loaded in (False, True):
+        first, _, made = rotate.rotate(olga.id, car)
+        _, _, later = rotate.rotate(olga.id, car)
+        if second_is_loaded:
+            boxes.mark_loaded(boxes.accounts())
+        with slow_broker.test_request_context(), pytest.raises(Unavailable):
+            wait_loaded(made, olga.id)
+        session.expire_all()
+        assert session.get_one(Box, first.id).next_username == later.username
+    with slow_broker.test_request_context():
+        wait_loaded(later, olga.id)
+    assert {old, later.username} <= names()
 
 
 def test_a_replaced_box_takes_both_its_accounts_with_it(house: Flask, olga: Voice) -> None:
@@ -152,10 +173,9 @@ def test_a_second_account_that_is_not_loaded_holds_up_nothing(house: Flask, olga
     """Boxlink must be told: a box waits as long as the account made last is not known to the broker."""
     car, _ = paired(house, olga)
     with house.app_context():
-        from app.cars import rotate
-
-        row, _, before = rotate.rotate(olga.id, car)
-        boxes.mark_loaded({before.username: before.password_hash})
+        row, _, made = rotate.rotate(olga.id, car)
+        assert made.before is not None
+        boxes.mark_loaded({made.before.username: made.before.password_hash})
         session.expire_all()
         assert session.get_one(Box, row.id).loaded_at is None
         boxes.mark_loaded(boxes.accounts())

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from app.cars import box as boxes
 from app.cars.models import Box, Car
 from app.kit.db import session
+from app.operator import act
 from app.rentals import abandoned, outcome
 from app.rentals.claim import Claim, claim
 from app.rentals.models import Command
@@ -75,6 +76,29 @@ def test_a_theft_is_answered_when_the_broker_has_let_go_of_the_box(slow_broker: 
     assert late("POST", f"/cars/{car}/stolen", want=200)["car"] == car
 
 
+def test_a_box_that_is_taken_out_is_answered_when_the_broker_has_let_go_of_it(
+    house: Flask, slow_broker: Flask, olga: Voice
+) -> None:
+    car = factories.car(olga.person).id
+    boxes.put(olga.id, car, BOX)
+    late = Voice(slow_broker, olga.person, olga.headers)
+    for _ in range(2):
+        assert late("DELETE", f"/cars/{car}/box", want=503) == "unavailable"
+    with broker(house):
+        olga("DELETE", f"/cars/{car}/box", want=204)
+    assert late("DELETE", f"/cars/{car}/box", want=404) == "not-found"
+    assert facts_of("BoxRemoved", car=car) == 1
+
+
+def test_a_barred_car_is_stolen_all_the_same(house: Flask, olga: Voice) -> None:
+    car = factories.car(olga.person).id
+    boxes.put(olga.id, car, BOX)
+    act.set_safe(car, safe=False, by="op", reason="a bald tyre")
+    with broker(house):
+        olga("POST", f"/cars/{car}/stolen", want=200)
+    assert facts_of("CarStolen", car=car) == 1
+
+
 def test_an_account_that_the_broker_still_knows_is_not_cut(olga: Voice) -> None:
     car = factories.car(olga.person).id
     row, _ = boxes.put(olga.id, car, BOX)
@@ -101,7 +125,6 @@ def lent(house: Flask) -> tuple[Any, Voice]:
 
 
 def voice_headers(person: Any) -> dict[str, str]:
-
     headers: dict[str, str] = session_of(person).headers
     return headers
 

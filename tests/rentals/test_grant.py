@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from app.cars import box as boxes
 from app.cars.models import Companion as CompanionRow
 from app.coverage.models import Cover
-from app.facts import CarBarred, CoverRefused, LicenceRefused, PersonSuspended, PhoneRemoved
+from app.facts import CarBarred, CarStolen, CoverRefused, LicenceRefused, PersonSuspended, PhoneRemoved
 from app.kit import clock, keys
 from app.kit.clock import z
 from app.kit.db import session
@@ -247,7 +247,7 @@ def new_phone(garage: Garage) -> None:
     session.commit()
 
 
-@pytest.mark.parametrize("why", ["suspended", "licence", "unsafe", "cover"])
+@pytest.mark.parametrize("why", ["suspended", "licence", "unsafe", "stolen", "cover"])
 def test_who_may_not_begin_any_more_loses_the_grant(garage: Garage, why: str) -> None:
     garage.fetched()
     driver, rental = garage.scene.max.id, garage.scene.rental_id
@@ -255,9 +255,10 @@ def test_who_may_not_begin_any_more_loses_the_grant(garage: Garage, why: str) ->
         "suspended": lambda: grants_out.of_suspended(PersonSuspended(driver, by="operator", reason="tests")),
         "licence": lambda: grants_out.of_refused_licence(LicenceRefused(driver, by="operator")),
         "unsafe": lambda: grants_out.of_barred_car(CarBarred(garage.scene.car_id, by="operator")),
+        "stolen": lambda: grants_out.of_barred_car(CarStolen(garage.scene.car_id, by=garage.scene.olga.id)),
         "cover": lambda: grants_out.of_refused_cover(CoverRefused("cov_0", rental, reason="declined")),
     }[why]()
-    assert garage.grants()[0].revoked_for == why
+    assert garage.grants()[0].revoked_for == ("unsafe" if why == "stolen" else why)
 
 
 def test_who_has_the_car_out_keeps_the_grant_that_ends_it(garage: Garage) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for the broker: an account is shown only once the broker knows it; else all is as it was."""
+"""Waiting for the broker: an account is shown only once it knows it, a box is cut once it has let go of it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from app.kit import idempotency
 from app.kit.db import end_reading, notify, session, transactional
 from app.kit.errors import IdempotencyBusy, Unavailable
 
-LOADED_WITHIN_S = 20
+WITHIN_S = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Before:
     next_username: str | None
     next_password_hash: str | None
     last_heard_at: datetime | None
+    connected: bool
 
     @classmethod
     def of(cls, box: Box) -> "Before":
@@ -34,15 +35,26 @@ class Before:
             setattr(box, name, getattr(self, name))
 
 
-def wait_loaded(box: str, before: Before | None, scope: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An account that was just made for a box; `before`: what it had, None for a box that is new."""
+
+    box: str
+    username: str
+    before: Before | None = None
+
+
+def wait_loaded(made: Made, scope: str) -> None:
     """Until boxlink has loaded the account into the broker, at most 20 s; else all is as before: Unavailable.
 
     `scope` is whose Idempotency-Key it was asked under: the answer kept for it is forgotten too.
     """
     waiting = current_app.extensions["glovebox"].commands
-    waiting.until(box, lambda: not _waits(box), LOADED_WITHIN_S)
-    if not _stands(box, before, scope):
-        raise Unavailable("The broker did not take the account in time; nothing was kept. Try again.")
+    waiting.until(made.box, lambda: not _waits(made.box), WITHIN_S)
+    if not _stands(made, scope):
+        raise Unavailable(
+            "The account was not kept: the broker did not take it in time, or another was made meanwhile. Try again."
+        )
 
 
 def _waits(box: str) -> bool:
@@ -61,17 +73,36 @@ def refuse_while_waiting(box: str) -> None:
 
 
 @transactional
-def _stands(box: str, before: Before | None, scope: str) -> bool:
-    """Whether the account is loaded. If not, a new box is dropped, and one that was there has the accounts it had."""
-    found = session.get(Box, box, with_for_update=True)
-    if found is not None and found.loaded_at is not None and found.removed_at is None:
+def _stands(made: Made, scope: str) -> bool:
+    """Whether the account is loaded. If not, a new box is dropped, and one that was there has the accounts it had.
+
+    An account made after this one is for whoever made it to wait for: it is left alone.
+    """
+    box = session.get(Box, made.box, with_for_update=True)
+    counts = box is not None and box.removed_at is None and boxes.newest(box) == made.username
+    if box is not None and counts and box.loaded_at is not None:
         return True
     idempotency.forget(scope)
-    if found is None or found.removed_at is not None:
+    if box is None or not counts:
         return False
-    if before is None:
-        boxes.take_out(found)
+    if made.before is None:
+        boxes.take_out(box)
     else:
-        before.put_back(found)
-        notify("boxes", found.id)
+        made.before.put_back(box)
+        notify("boxes", box.id)
     return False
+
+
+def wait_cut(car: str) -> None:
+    """Until the broker has let go of every box the car ever had, at most 20 s. Raises Unavailable: ask again."""
+    waiting = current_app.extensions["glovebox"].commands
+    if not waiting.until(car, lambda: not _is_being_cut(car), WITHIN_S):
+        raise Unavailable(
+            "The box is taken out, but the broker has not said yet that it is cut off. Ask again."
+        )
+
+
+def _is_being_cut(car: str) -> bool:
+    found = boxes.being_cut(car)
+    end_reading()
+    return found
