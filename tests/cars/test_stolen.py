@@ -22,6 +22,7 @@ from tests.kit.asking import session_of
 from tests.rentals.scene import make
 
 WHY = ("--reason", "the police have the report")
+OPENED = Answer(AnswerKind.CONFIRMED, evidence=Evidence.STRONG, effect=True, dead=True)
 
 
 def by_hand(house: Flask, *words: str) -> Any:
@@ -134,7 +135,9 @@ def voice_headers(person: Any) -> dict[str, str]:
 )
 def test_the_owner_is_refused_while_the_car_is_lent(app: Flask, method: str, path: str) -> None:
     scene, olga = lent(app)
-    scene.unlock()
+    command = scene.unlock()
+    assert olga(method, f"/cars/{scene.car_id}/{path}", want=409) == "in-use"
+    outcome.apply(command.id, OPENED, None)
     assert olga(method, f"/cars/{scene.car_id}/{path}", want=409) == "in-use"
     session.expire_all()
     assert scene.box.removed_at is None
@@ -163,8 +166,7 @@ def test_an_operator_cuts_the_box_under_a_rental_and_nothing_is_sent_to_it_any_m
 
 def test_a_rental_under_way_whose_box_was_cut_is_closed_by_hand(app: Flask) -> None:
     scene, _ = lent(app)
-    proof = Answer(AnswerKind.CONFIRMED, evidence=Evidence.STRONG, effect=True, dead=True)
-    outcome.apply(scene.unlock().id, proof, None)
+    outcome.apply(scene.unlock().id, OPENED, None)
     by_hand(app, "car", "stolen", scene.car_id)
     assert scene.rental.state == "active"
     closed = by_hand(app, "rental", "close", scene.rental_id)
