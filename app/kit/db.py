@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.orm import DeclarativeBase, Session, registry
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
@@ -189,7 +189,7 @@ def end_reading() -> None:
     elif present.in_transaction():
         try:
             present.commit()
-        except DBAPIError:
+        except (DBAPIError, PendingRollbackError):  # the latter where the connection broke in what was read
             present.rollback()
 
 

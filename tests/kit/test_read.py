@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from app.kit import clock
-from app.kit.db import constraint, session, transactional
+from app.kit.db import constraint, release, session, transactional
 from app.kit.deadlines import Deadline
 from app.kit.driver import autocommit_engine, plain, read
 
@@ -34,6 +34,14 @@ def test_a_read_is_refused_in_the_words_of_sqlalchemy(app: Flask) -> None:
     with pytest.raises(OperationalError):
         read(text("select pg_terminate_backend(pg_backend_pid())"))
     assert read(_MINE, {"word": "again"})[0].word == "again"
+
+
+def test_a_connection_that_broke_in_a_look_outside_a_transaction_is_given_back(app: Flask) -> None:
+    """Else whoever looks in a loop of its own, as the sealer does, would end with the connection."""
+    with pytest.raises(OperationalError):
+        session.execute(text("select pg_terminate_backend(pg_backend_pid())"))
+    release()
+    assert session.execute(_MINE, {"word": "again"}).one().word == "again"
 
 
 _WORD = text("select cast(:word as text) as word")
