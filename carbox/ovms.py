@@ -1,5 +1,6 @@
 """The driver of OVMS v3 boxes behind one broker; see `carbox/box.py` for what each call promises."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Final
 from carbox.box import (
     ALIVE_WITHIN_S,
     ANSWER_WITHIN_S,
+    DOOR_NAMES,
     FRESH_FOR_S,
     LOCK_NAMES,
     SEND_EXPIRY_S,
@@ -22,6 +24,7 @@ from carbox.box import (
     BoxListener,
     BoxState,
     BoxUnreachable,
+    BrokerDown,
     CarBox,
     Command,
     CommandKind,
@@ -30,7 +33,7 @@ from carbox.box import (
 from carbox.mqtt_link import BrokerAddress, MqttLink
 from carbox.ovms_box import BoxMemory, Sent
 from carbox.ovms_commands import COMMAND_ID, TOPIC_LEVEL, classified, command_line, judged, masked, observed
-from carbox.ovms_metrics import PRESENT, metrics_of, sources
+from carbox.ovms_metrics import PRESENT, RESTORED, metrics_of, sources
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +200,10 @@ class OvmsBoxes(CarBox):
         asked_at = time.monotonic()
         with memory.changed:
             before, ended = memory.arrivals, memory.ended
-        if not self._request(memory.address, names, quiet=quiet):
+            memory.asked_until = asked_at + within_s
+            unseen = not memory.sees_car
+        asked = (*names, *DOOR_NAMES) if unseen and not RESTORED.isdisjoint(names) else names
+        if not self._request(memory.address, tuple(dict.fromkeys(asked)), quiet=quiet):
             return BoxState(), False
         wanted = set(sources(names))
         with memory.changed:
@@ -263,7 +269,11 @@ class OvmsBoxes(CarBox):
             self._listener.on_event(address, ".".join(name), text)
 
     def _metric(self, address: BoxAddress, metric: str, text: str, *, retained: bool) -> None:
-        delta, turned = self._memory(address).take(metric, text, retained=retained, at=self._clock())
+        memory = self._memory(address)
+        delta, turned = memory.take(metric, text, retained=retained, at=self._clock())
+        if memory.doubts():
+            with contextlib.suppress(BrokerDown):
+                self._publish(address, "request/metric", metrics_of(DOOR_NAMES))
         if self._listener is None:
             return
         if turned is not None:

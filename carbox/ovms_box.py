@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from carbox.box import Box, BoxAddress, BoxState, Command, DoorWiring, Reading, Value
-from carbox.ovms_metrics import PRESENT, derived, normalised
+from carbox.ovms_metrics import PRESENT, RESTORED, SHOWS_CAR, derived, normalised
 
 REMEMBERED_COMMANDS: Final = 100
+DOUBT_AGAIN_S: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -42,6 +43,13 @@ class BoxMemory:
     present_at: int = 0
     """The arrival that last showed the box itself speaking."""
     last_at: float = 0.0
+    sees_car: bool = False
+    """Whether the car itself was heard on this connection: else a box may be telling what it had kept over a reboot."""
+    asked_until: float = 0.0
+    """Until then (monotonic) a word that the box is there is the answer to a request, not a new connection."""
+    doubtful: dict[str, tuple[Value, datetime]] = field(default_factory=dict)
+    """What came on this connection before the car was heard on it."""
+    doubted_at: float = float("-inf")
     readings: dict[str, Reading] = field(default_factory=dict)
     arrived: dict[str, int] = field(default_factory=dict)
     """Name -> the arrival that brought it, live ones only."""
@@ -52,22 +60,57 @@ class BoxMemory:
         with self.changed:
             self.arrivals += 1
             self.last_at = time.monotonic()
-            turned = self._connection(text) if metric == PRESENT[0] else None
+            turned = self._connection(text, retained=retained) if metric == PRESENT[0] else None
             if metric in PRESENT and not retained and self.up is not False:
                 self.present_at = self.arrivals
             known = normalised(metric, text)
-            delta = self._store(*known, retained=retained, at=at) if known else BoxState()
+            delta = self._judged(*known, retained=retained, at=at) if known else BoxState()
             self.changed.notify_all()
             return delta, turned
 
-    def _connection(self, text: str) -> bool | None:
+    def _connection(self, text: str, *, retained: bool) -> bool | None:
         up = text.strip() == "yes"
         if not up:
             self.ended += 1
             self.proof_at = None
+        # a box that died without a word and is back takes its own connection over, and the broker tells no will
+        if not up or (not retained and time.monotonic() > self.asked_until):
+            self._forget_car()
         turned = up if up != self.up else None
         self.up = up
         return turned
+
+    def _forget_car(self) -> None:
+        self.sees_car, self.doubted_at = False, float("-inf")
+        self.doubtful.clear()
+
+    def _judged(self, name: str, value: Value, *, retained: bool, at: datetime) -> BoxState:
+        """Store it as live or as of unknown age: what a box may have kept waits until its car is heard."""
+        if retained:
+            return self._store(name, value, retained=True, at=at)
+        delta: dict[str, Reading] = {}
+        changed = name in self.doubtful and self.doubtful[name][0] != value
+        if not self.sees_car and (name in SHOWS_CAR or changed):
+            self.sees_car = True
+            for each, (known, came_at) in self.doubtful.items():
+                delta |= self._store(each, known, retained=False, at=came_at)
+            self.doubtful.clear()
+        if self.sees_car or name not in RESTORED:
+            return BoxState(delta | dict(self._store(name, value, retained=False, at=at)))
+        self.doubtful[name] = value, at
+        old = self.readings.get(name)
+        if old is not None and not old.retained:
+            return BoxState()  # what is known with its time is not replaced by what is not
+        return self._store(name, value, retained=True, at=at)
+
+    def doubts(self) -> bool:
+        """Whether to ask for the car's doors, now and not again at once: the lock was told by a box that may not see it."""
+        with self.changed:
+            now = time.monotonic()
+            if self.sees_car or "locked" not in self.doubtful or now - self.doubted_at < DOUBT_AGAIN_S:
+                return False
+            self.doubted_at = now
+            return True
 
     def _store(self, name: str, value: Value, *, retained: bool, at: datetime) -> BoxState:
         values = {known: reading.value for known, reading in self.readings.items()} | {name: value}
@@ -107,4 +150,5 @@ class BoxMemory:
         """Our own connection ended: what was proved on it counts no longer."""
         with self.changed:
             self.proof_at = self.up = None
+            self._forget_car()
             self.changed.notify_all()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from carbox.box import DoorWiring, Value
+from carbox.box import DOOR_NAMES, DoorWiring, Value
 
 CHARGE_WORDS: Final = {
     "prepare": "preparing",
@@ -19,6 +19,17 @@ CHARGE_WORDS: Final = {
 MODE_WORDS: Final = {"type1": "standard", "chademo": "quick", "undefined": "", "none": ""}
 PRESENT: Final = ("s.v3.connected", "m.version")
 """Sent by a box only on connecting, every 20 minutes and when asked: their arrival answers a request."""
+
+RESTORED: Final = frozenset(
+    (
+        *("locked", "drivable", "awake", "valet", "odometer_km", "park_seconds", "drive_seconds"),
+        *("charging", "charge_port_open", "charge_percent", "health_percent", "range_km", "range_ideal_km"),
+        *("charged_kwh", "charged_grid_kwh", "charge_limit_percent", "used_kwh", "recovered_kwh"),
+    )
+)
+"""Readings of the car that a box keeps over a reboot and tells anew as if it had just seen them."""
+SHOWS_CAR: Final = frozenset(DOOR_NAMES)
+"""Readings that a reboot forgets (the firmware's list of metrics keeps none): told, they show that the box hears its car."""
 
 
 def _flag(text: str) -> Value | None:

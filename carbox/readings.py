@@ -18,7 +18,7 @@ LOCK_NAMES: Final = (*UNLOCK_NAMES, "keys_in_glove_box", "plugged", "latitude", 
 class Reading:
     """One value in our names and units, stamped with real time on arrival.
 
-    A retained value was kept by the broker: when the box said it is unknown.
+    A retained value was kept by the broker, or by the box over a reboot: when it was so is unknown.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Reading:
 
     @property
     def at(self) -> datetime | None:
-        """When the box said so; None = unknown."""
+        """When it was so, as far as the box knows; None = unknown."""
         return None if self.retained else self.received_at
 
 

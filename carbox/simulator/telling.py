@@ -11,6 +11,8 @@ from carbox.simulator.shell import Shell
 
 ALL_ON_ANNOUNCE_S: Final = 30.0
 ACTIVE_S: Final = 120.0
+FORGOTTEN: Final = "v.d."
+"""What a reboot leaves undefined until the car is heard: doors are not among what is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Teller:
         self.out.extend(waiting)
 
     def rebooted(self, *, back_at: float, stale: bool) -> None:
-        """Memory is gone. `stale`: what was persisted is told until the car stirs again."""
+        """Memory is gone. `stale`: what was persisted is told, and no door, until the car stirs again."""
         known = metrics(self.profile)
         self._kept = {name: value for name, value in known.items() if _persisted(name)} if stale else {}
         self._kept_at = back_at
@@ -150,6 +152,8 @@ class Teller:
         known = metrics(self.profile)
         if self._kept and self.car.stirred_at >= self._kept_at:
             self._kept = {}
+        if self._kept:
+            known = {name: value for name, value in known.items() if not name.startswith(FORGOTTEN)}
         known |= self._kept
         if self._clients:
             known["s.v3.peers"] = str(len(self._clients))
