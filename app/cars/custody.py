@@ -33,14 +33,14 @@ def take(car: Car, *, holder: str, person: str | None, rental: str | None, at: d
     session.flush()
 
 
-def void(car: Car, rental: str, at: datetime) -> None:
-    """The doors never opened: the custody of a rental is closed where it began, the owner goes on."""
+def void(car: Car, rental: str) -> None:
+    """The doors never opened: the custody of a rental is closed where it began, and the owner's goes on from there."""
     row = current(car.no)
     if row is None or row.rental_id != rental:
         return
     row.to_at = row.from_at
     session.flush()
-    session.add(Custody(car_no=car.no, holder="owner", person_id=car.owner_id, from_at=max(at, row.from_at)))
+    session.add(Custody(car_no=car.no, holder="owner", person_id=car.owner_id, from_at=row.from_at))
     session.flush()
 
 

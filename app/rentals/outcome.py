@@ -241,7 +241,7 @@ def _not_opened(car: Car, rental: Rental, command: Command, why: str) -> None:
     at = custody.next_instant(car)
     rental.state = lifecycle.after(rental.stands, Step.NOT_OPENED, Role.BOX).value
     cover.void(rental.id, at, f"not opened: {why}")
-    custody.void(car, rental.id, at)
+    custody.void(car, rental.id)
     grants_out.keep_covered(car, rental)
     missed = rental.from_at + timedelta(minutes=rental.terms["no_show_min"])
     deadlines.at("no_show", rental.id, max(missed, at + TRY_AGAIN))

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import select
 
+from app.cars import custody
+from app.cars.models import Custody
 from app.coverage import cover
 from app.coverage.models import Cover
 from app.kit import clock
@@ -313,3 +315,18 @@ def test_a_failed_unlock_can_be_asked_again(app: object) -> None:
         select(Cover.state).where(Cover.rental_id == scene.rental_id).order_by(Cover.from_at)
     ).all()
     assert states == ["void", "active"]
+
+
+def test_while_an_unlock_fails_the_owner_goes_on_without_a_gap(scene: Scene) -> None:
+    command = scene.unlock().id
+    clock.forward(timedelta(minutes=1))
+    outcome.apply(command, answer(UNDONE))
+    rows = session.execute(
+        select(Custody.from_at, Custody.to_at)
+        .where(Custody.car_no == scene.car.no)
+        .order_by(Custody.from_at, Custody.id)
+    ).all()
+    assert [until for _from, until in rows] == [began for began, _until in rows[1:]] + [None]
+    held = custody.at(scene.car.no, clock.now() - timedelta(seconds=30))
+    assert held is not None
+    assert held.holder == "owner"
