@@ -56,6 +56,7 @@ class Actor:
         self.http = requests.Session()
         self.http.trust_env = False
         self.last: requests.Response | None = None
+        self.clock_off_s = 0.0
 
     # -- HTTP
 
@@ -98,7 +99,7 @@ class Actor:
         """The phone's signature over a door command."""
         assert self.key is not None
         raw = prepared.body.encode() if isinstance(prepared.body, str) else (prepared.body or b"")
-        seconds = str(int(time.time()))
+        seconds = str(int(time.time() + self.clock_off_s))
         parts = (
             prepared.method or "",
             prepared.path_url,

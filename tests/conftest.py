@@ -23,6 +23,7 @@ from app.kit.embedded_postgres import EmbeddedPostgres
 from app.kit.listen import conninfo
 from app.supervisor import Supervisor
 from insurance.partners import partners_of
+from tests.faults.table import MustHold
 
 ROOMY = (100_000, 60)
 IN_TESTS = {
@@ -30,6 +31,10 @@ IN_TESTS = {
     "GLOVEBOX_BOX_ANSWER_WITHIN_S": "5",
 }
 """Settings of a whole place: no limit in the way of the stories, and a silent box is waited for a shorter time."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(MustHold(), "must-hold")
 
 
 def settings_for(database_url: str) -> Settings:

@@ -108,6 +108,7 @@ class SimBox:
             known = {name: getattr(car, name) for name in Car.__dataclass_fields__ if name != "clock"}
             known |= {
                 "open_doors": sorted(car.open_doors),
+                "openings": list(car.openings),
                 "journey": car.journey is not None,
                 "awake": car.awake,
                 "climate": car.climate,

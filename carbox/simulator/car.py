@@ -77,6 +77,8 @@ class Car:
     keys_in_glove_box: bool = True
     open_doors: set[str] = field(default_factory=set)
     doors_opened: int = 0
+    openings: list[float] = field(default_factory=list)
+    """When its bolts opened, whoever moved them, in seconds since 1970 of the world around."""
     asleep: bool = False
     awake_until: float = 0.0
     stirred_at: float = 0.0
@@ -110,6 +112,8 @@ class Car:
         """By key, relay or module: the bolts move unless they are jammed, or the car is told to lie."""
         self.told_locked()
         if not self.jammed and self.lie == "nothing":
+            if self.locked and not locked:
+                self.openings.append(self.clock.outside())
             self.locked = locked
         self.stir()
         self.follows_at = self.clock.now() + self.lag_s

@@ -13,13 +13,15 @@ FAULTS: Final = {
     "answer_lost": "it does, and the answer is lost",
     "executes_twice": "it does and answers twice",
     "answers_twice": "it does once and answers twice",
+    "cut": "it does, its connection ends before the answer and is made again at once",
     "crash": "it does, dies before the answer and is back after so many seconds",
     "frozen": "the connection stays, nothing is read or sent until this is changed",
     "stalled": "the same for so many seconds, then all that was on its way arrives",
+    "stalls": "it stalls as the next command comes, for so many seconds; then that arrives too",
     "offline": "the connection ends and stays away",
     "reconnect": "the connection ends and is made again at once",
 }
-OF_THE_LINK: Final = frozenset({"frozen", "stalled", "offline", "reconnect"})
+OF_THE_LINK: Final = frozenset({"frozen", "stalled", "stalls", "offline", "reconnect"})
 """These befall the link, not single commands."""
 
 

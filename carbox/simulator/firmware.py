@@ -169,7 +169,10 @@ class Firmware:
         if self.fault.kind == "silent":
             return
         client, *what = topic.removeprefix(f"{self.prefix}client/").split("/")
-        if what[0] == "command":
+        if what[0] == "command" and self.fault.kind == "stalls":
+            self.set_fault("stalled", self.fault.seconds)
+            self._heard.appendleft((topic, payload))
+        elif what[0] == "command":
             self._begin(client, what[1], payload)
         elif what == ["request", "metric"]:
             self.teller.asked(payload)
@@ -181,6 +184,7 @@ class Firmware:
 
     def _begin(self, client: str, command: str, payload: str) -> None:
         entry: dict[str, Any] = {"at": self.clock.outside(), "id": command, "executed": 0, "answer": None}
+        entry["done_at"] = None
         entry["line"] = masked(payload)
         self.log.append(entry)
         fault = self._befallen()
@@ -195,12 +199,14 @@ class Firmware:
         for _time in range(2 if kind == "executes_twice" else 1):
             answers.append(self.shell.run(job.payload))
             job.entry["executed"] += not answers[-1].startswith(FAILURES)
+        job.entry["done_at"] = self.clock.outside()
         if kind == "crash":
             self.reboot(job.fault.seconds)
             return
         if answers[-1].startswith("Server V3"):
             self.teller.update(everything="all" in job.payload.split())
-        if kind != "answer_lost":
+        self.cuts += kind == "cut"
+        if kind not in {"answer_lost", "cut"}:
             job.entry["answer"] = answers[-1].strip()
             self._answer(job, answers * (2 if kind == "answers_twice" else 1))
         self.notice()

@@ -20,6 +20,8 @@ from app.demo_cast import Actor, until
 from app.kit.db import dispose, release
 from app.supervisor import Supervisor
 from tests.conftest import IN_TESTS, insure
+from tests.faults import at_the_door
+from tests.faults.at_the_door import Looked
 from tests.flows.friends import Friends
 
 T = TypeVar("T")
@@ -32,10 +34,13 @@ class Stack(Supervisor):
     """The supervisor's parts, killed with -9 and started again on the same ports; the database server is its own."""
 
     client: dict[str, Any]
+    looks: list[Looked]
+    """What each check at a car's door looked at."""
 
     @classmethod
     def up(cls, folder: Path) -> "Stack":
         made = cls(folder, mode="test", api_workers=1, settings=IN_TESTS, database_url="")
+        made.looks = []
         made.start()
         made.client = insure(made)
         return made
@@ -110,6 +115,18 @@ class Stack(Supervisor):
         self._broker.stop()
         self._broker.start()
 
+    def kill_broker(self) -> None:
+        """-9: it has no time to tell anybody."""
+        broker = self._broker
+        assert broker is not None
+        assert broker._process is not None
+        broker._process.kill()
+        broker._process.wait(10)
+
+    def start_broker(self) -> None:
+        assert self._broker is not None
+        self._broker.start()
+
     def slow_captures(self, seconds: float) -> None:
         """Stripe takes its time over the next capture."""
         order = {"next": "delay", "path": "/capture", "seconds": seconds}
@@ -157,6 +174,14 @@ class Stack(Supervisor):
         for circle in circles:
             self.each_command_once(circle)
             self.each_told_once(circle)
+            self.looks.append(at_the_door.look(self, circle))
+
+    def must_hold(self, circle: Friends) -> None:
+        """A minute of calm at most, then everything that must be true."""
+        began = time.monotonic()
+        until(lambda: at_the_door.calm(self, circle), "what only passes to pass", SETTLES_WITHIN_S)
+        self.settles(SETTLES_WITHIN_S - (time.monotonic() - began))
+        self.check(circle)
 
     def log_is_whole(self) -> None:
         """Positions are dense and the chain verifies."""

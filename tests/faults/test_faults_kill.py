@@ -50,6 +50,7 @@ def again(call: Callable[[], Shot], within_s: float = 60) -> Shot:
     return until(look, "an answer", within_s)
 
 
+@pytest.mark.must_hold("API killed while an unlock waits")
 def test_the_api_dies_while_an_unlock_waits_and_the_retry_gets_its_state(stack: Stack) -> None:
     circle = Friends(stack)
     rental = circle.book()
@@ -70,6 +71,7 @@ def test_the_api_dies_while_an_unlock_waits_and_the_retry_gets_its_state(stack: 
     stack.check(circle)
 
 
+@pytest.mark.must_hold("boxlink killed between publish and answer: the box does nothing")
 def test_boxlink_dies_with_a_command_in_hand_and_it_is_unknown_never_sent_again(stack: Stack) -> None:
     circle = Friends(stack)
     circle.street.fault("mute", times=1)
@@ -90,6 +92,7 @@ def test_boxlink_dies_with_a_command_in_hand_and_it_is_unknown_never_sent_again(
     stack.check(circle)
 
 
+@pytest.mark.must_hold("boxlink killed between publish and answer: the answer comes meanwhile")
 @long_run
 def test_boxlink_dies_and_the_answer_it_did_not_hear_still_opens_the_rental(stack: Stack) -> None:
     circle = Friends(stack)
@@ -107,6 +110,7 @@ def test_boxlink_dies_and_the_answer_it_did_not_hear_still_opens_the_rental(stac
     stack.check(circle)
 
 
+@pytest.mark.must_hold("no boxlink at all")
 @long_run
 def test_without_any_boxlink_an_unlock_ends_refused_and_is_never_sent(stack: Stack) -> None:
     circle = Friends(stack)

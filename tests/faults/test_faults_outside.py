@@ -42,6 +42,7 @@ def test_the_database_cuts_every_connection_and_all_goes_on(stack: Stack) -> Non
     stack.check(circle)
 
 
+@pytest.mark.must_hold("database restarted while a command is out")
 @long_run
 def test_the_database_restarts_while_a_command_is_out_and_the_answer_is_kept(stack: Stack) -> None:
     circle = Friends(stack)

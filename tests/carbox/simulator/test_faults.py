@@ -88,6 +88,15 @@ def test_a_command_is_done_once_and_answered_twice() -> None:
     assert car.box.log[0]["executed"] == 1
 
 
+def test_a_connection_cut_before_the_answer_leaves_the_deed_done_once() -> None:
+    car = spoiled("cut", times=1)
+    assert answers(car.send("unlock 4711")) == []
+    assert (car.box.car.locked, car.box.cuts, car.box.line.name) == (False, 1, "UP")
+    (entry,) = car.box.log
+    assert (entry["executed"], entry["answer"]) == (1, None)
+    assert car.box.car.openings == [entry["done_at"]]
+
+
 def test_a_box_that_crashes_while_unlocking_has_opened_and_never_answers() -> None:
     car = spoiled("crash", seconds=20, times=1)
     told = car.send("unlock 4711")
@@ -115,6 +124,15 @@ def test_a_stalled_link_keeps_its_connection_and_nothing_passes(kind: str) -> No
     told = car.after(1)
     assert answers(told) == ["Vehicle unlocked"]
     assert (car.box.car.locked, car.box.fault.kind) == (False, "none")
+
+
+def test_a_link_that_stalls_as_a_command_comes_brings_it_when_it_moves_again() -> None:
+    car = spoiled("stalls", seconds=30)
+    assert answers(car.send("unlock 4711")) == []
+    assert (car.box.line.name, car.box.car.locked, car.box.log) == ("STALLED", True, [])
+    assert answers(car.after(29)) == []
+    assert answers(car.after(1)) == ["Vehicle unlocked"]
+    assert car.box.fault.kind == "none"
 
 
 def test_a_frozen_box_lets_the_hand_move_its_car() -> None:
