@@ -280,7 +280,7 @@ class Actor:
         return str(self.post("/cars", body, want=201)["id"])
 
     def pair_box(self, car: str, **values: Any) -> "CarOnTheStreet":
-        """Pair a simulated OVMS box and put its car on the street."""
+        """Pair a simulated OVMS box, beside it the companion of this record if one is given; put its car on the street."""
         body = {
             "kind": "simulator",
             "has_immobiliser": True,
@@ -300,6 +300,7 @@ class Actor:
             vin="WME4533911K000001",
             profile="DEMO",
             pin="4711",
+            companion=values.get("companion"),
         )
         street = CarOnTheStreet(self.place, given["username"])
         until(lambda: street.state().get("connected"), "the box at the broker")

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -87,14 +87,19 @@ class SimBox:
         self._stop.set()
         self._thread.join(10)
 
-    def move(self, work: Callable[[Firmware], None]) -> None:
-        """Move the car or the box from outside, in any state of the link; what changes is noticed."""
+    @contextlib.contextmanager
+    def hand(self) -> Iterator[Firmware]:
+        """A hand on the car or the box from outside, in any state of the link; what it changes is noticed."""
         with self._guard:
             self.firmware.notice()
             try:
-                work(self.firmware)
+                yield self.firmware
             finally:
                 self.firmware.notice()
+
+    def move(self, work: Callable[[Firmware], None]) -> None:
+        with self.hand() as firmware:
+            work(firmware)
 
     def try_again(self) -> None:
         """As if the box were set up anew: it connects now, even where it was refused."""

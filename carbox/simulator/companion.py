@@ -5,13 +5,14 @@ machine, in place of Bluetooth: each frame behind its length in two bytes.
 """
 
 import argparse
+import contextlib
 import json
 import secrets
 import socketserver
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -45,6 +46,8 @@ class Companion:
         clock: Callable[[], int | None] = unix_now,
     ) -> None:
         self.car = car
+        self.hand: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+        """What is held while the car is moved: a box in it looks at the same car."""
         self.kept: list[Receipt] = []
         pinned = {key_id(one): one for one in map(public_key, issuers)}
         self.box = BoxVerifier(
@@ -82,6 +85,10 @@ class Companion:
         return b64(self.box.take_revocations(unb64(revocations)).encode())
 
     def _act(self, operation: Right) -> tuple[bool, int]:
+        with self.hand():
+            return self._move(operation)
+
+    def _move(self, operation: Right) -> tuple[bool, int]:
         """Move the car, if it is ready for that: who ends leaves it shut, off, and the keys where they belong."""
         car = self.car
         if operation is Right.END_RENTAL:

@@ -4,6 +4,9 @@ GET  /state                      every box        GET /boxes/{username}/state | 
 GET  /verbs                      what can be done to each, with its values
 POST /boxes                      {username, password, vehicle, vin, profile, pin?, ...}   adds a box
 DELETE /boxes/{username}         takes it away
+POST /companions                 {issuers}  powers a companion: answers its pairing record and the port of its phones;
+                                 {companion, issuers} pins further keys; GET /companions lists them. `companion` of
+                                 POST /boxes puts one beside that box
 POST /boxes/{username}/{verb}    a verb of `carbox/simulator/verbs.py` with its values
 POST /stop                       ends the process
 """
@@ -20,6 +23,7 @@ from carbox.simulator import verbs
 from carbox.simulator.box import BoxSettings, SimBox
 from carbox.simulator.car import Impossible
 from carbox.simulator.clock import HastenedClock
+from carbox.simulator.companions import Companions
 
 SETTINGS = frozenset(one.name for one in fields(BoxSettings))
 
@@ -32,6 +36,7 @@ class Fleet:
         self._pace = pace
         self._guard = threading.Lock()
         self.boxes: dict[str, SimBox] = {}
+        self.companions = Companions()
         self.ended = threading.Event()
 
     def add(self, wanted: dict[str, Any]) -> SimBox:
@@ -39,6 +44,8 @@ class Fleet:
         given: dict[str, Any] = self._broker
         settings = BoxSettings(**given | {name: wanted[name] for name in wanted if name in SETTINGS})
         box = SimBox(settings, HastenedClock(float(wanted.get("pace", self._pace))))
+        if wanted.get("companion"):
+            self.companions.put_beside(str(wanted["companion"]), box)
         self.remove(settings.username)
         with self._guard:
             self.boxes[settings.username] = box
@@ -65,6 +72,7 @@ class Fleet:
     def stop(self) -> None:
         for username in list(self.boxes):
             self.remove(username)
+        self.companions.stop()
 
 
 class Control(BaseHTTPRequestHandler):
@@ -107,6 +115,8 @@ class Control(BaseHTTPRequestHandler):
         fleet = self.server.fleet
         if path in (["state"], ["boxes"]):
             return {name: box.state() for name, box in list(fleet.boxes.items())}
+        if path == ["companions"]:
+            return fleet.companions.all()
         if path == ["verbs"]:
             return {name: {"takes": verb.takes, "says": verb.says} for name, verb in verbs.VERBS.items()}
         _boxes, username, what = path if len(path) == 3 else ("", "", "")
@@ -121,6 +131,10 @@ class Control(BaseHTTPRequestHandler):
             return {}
         if path == ["boxes"]:
             return fleet.add(body).state()
+        if path == ["companions"]:
+            issuers = list(body.get("issuers", []))
+            pinned = body.get("companion")
+            return fleet.companions.pin(pinned, issuers) if pinned else fleet.companions.add(issuers)
         _boxes, username, verb = path if len(path) == 3 else ("", "", "")
         return fleet.move(username, verb, body)
 

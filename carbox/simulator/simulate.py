@@ -71,7 +71,9 @@ def started(profile: str, pace: float, control_port: int) -> Iterator[tuple[Hand
         stack.callback(broker.stop)
         fleet = Fleet("127.0.0.1", port, pace)
         stack.callback(fleet.stop)
-        fleet.add({"username": NAME, "password": password, "profile": profile})
+        near = fleet.companions.add([])
+        box = {"username": NAME, "password": password, "profile": profile, "companion": near["companion"]}
+        fleet.add(box)
         server = ControlServer(control_port, fleet)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         stack.callback(server.server_close)
@@ -83,6 +85,7 @@ def started(profile: str, pace: float, control_port: int) -> Iterator[tuple[Hand
         stack.callback(sender.loop_stop)
         stack.callback(sender.disconnect)
         where = f"broker 127.0.0.1:{port}, {SENDER} / {password}; control port {server.server_address[1]}"
+        where += f"; phones at {near['port']}"
         yield Hand(fleet, sender), where
 
 

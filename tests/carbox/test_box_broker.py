@@ -107,6 +107,7 @@ def test_a_changed_password_cuts_the_old_one(walls: LocalBroker) -> None:
     renewed.leave()
 
 
+@pytest.mark.must_hold("a box replays another's data: at the broker, both ways")
 def test_one_box_stays_out_of_the_others_tree_both_ways(walls: LocalBroker) -> None:
     backend, box1, box2 = (Account(walls.port, name, f"pw-{name}") for name in ("backend", "box1", "box2"))
     backend.listen("ovms/+/+/metric/#", "ovms/+/+/client/glovebox/response/+")

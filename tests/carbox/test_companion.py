@@ -4,6 +4,7 @@ import json
 import secrets
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,27 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from carbox import grant_frames, phone
-from carbox.grant import BadGrant, Grant, Right, b64, compressed, issue, key_id, rental_hash, unb64
+from carbox.grant import (
+    BadGrant,
+    Grant,
+    Right,
+    b64,
+    compressed,
+    issue,
+    key_id,
+    read_pairing,
+    rental_hash,
+    unb64,
+)
 from carbox.grant_exchange import read_receipt
 from carbox.phone import PhoneInHand, load, near
 from carbox.revocations import Revocations, issue_revocations, read_acknowledgement
 from carbox.simulator.car import Car
 from carbox.simulator.clock import HastenedClock
 from carbox.simulator.companion import Companion, NearPhones
+from carbox.simulator.process import ControlRefused, Simulator
 from carbox.simulator.profiles import PROFILES
+from tests.carbox.box_rig import Cast
 
 ISSUER, NEXT = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 NOW = 1_800_000_000
@@ -38,10 +52,14 @@ def companion() -> Companion:
 
 def granted(companion: Companion, holder: PhoneInHand, **changes: Any) -> PhoneInHand:
     """What a GET of the grant would have answered this phone."""
+    return granted_by(companion.box.box_id, companion.key, holder, **changes)
+
+
+def granted_by(box_id: bytes, box_key: bytes, holder: PhoneInHand, **changes: Any) -> PhoneInHand:
     values: dict[str, Any] = {
         "issuer_key_id": key_id(ISSUER.public_key()),
         "grant_id": secrets.token_bytes(16),
-        "box_id": companion.box.box_id,
+        "box_id": box_id,
         "rental_hash": rental_hash("ren_1"),
         "holder_key": compressed(holder.key.public_key()),
         "rights": ALL,
@@ -50,7 +68,7 @@ def granted(companion: Companion, holder: PhoneInHand, **changes: Any) -> PhoneI
         "revocation_floor": 0,
     }
     data = issue(ISSUER, Grant(**values | changes))
-    holder.fetched = {"grant": b64(data), "box_key": b64(companion.key), "revocations": None}
+    holder.fetched = {"grant": b64(data), "box_key": b64(box_key), "revocations": None}
     return holder
 
 
@@ -162,3 +180,23 @@ def test_the_command_line_keeps_its_things_in_a_file_and_talks_over_a_port(
         thread.join()
     assert kept.public_key == load(file).public_key
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_companion_beside_a_box_of_the_simulator_moves_that_boxs_car(
+    cast: Cast, simulator: Simulator
+) -> None:
+    pinned = b64(compressed(ISSUER.public_key()))
+    beside = simulator.call("POST", "companions")
+    simulator.call("POST", "companions", companion=beside["companion"], issuers=[pinned])
+    name = cast.box(companion=beside["companion"]).address.username
+    assert simulator.call("GET", "companions") == [{**beside, "beside": name}]
+    box_id, key = read_pairing(unb64(beside["companion"]))
+    now = int(time.time())
+    holder = granted_by(box_id, compressed(key), PhoneInHand(), not_before=now, not_after=now + 60)
+    simulator.move(name, "garage", inside=True)
+    with near(beside["port"]) as box:
+        holder.do("unlock", box)
+    assert simulator.state(name)["car"]["locked"] is False
+    assert len(simulator.state(name)["car"]["openings"]) == 1
+    with pytest.raises(ControlRefused, match="422"):
+        simulator.call("POST", "companions", issuers=["no key"])

@@ -8,6 +8,8 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 
 from app.demo_cast import Actor, until
+from carbox.grant import BadGrant
+from carbox.phone import PhoneInHand, near
 from tests.faults.stack import Stack, long_run
 from tests.flows.friends import SILENT_BOX, WAIT, Friends
 from tests.races.at_once import at_once, shot
@@ -354,6 +356,41 @@ def test_driver_and_owner_tap_at_once_and_one_of_them_opens(stack: Stack, later_
     if circle.state(rental) == "booked":
         circle.unlock(rental)
     ends(circle, rental)
+    stack.must_hold(circle)
+
+
+# -- without signal ----------------------------------------------------------------------------------------------------
+
+
+@long_run
+@holds("garage rental start to end offline")
+def test_a_rental_in_a_garage_starts_and_ends_without_signal(stack: Stack) -> None:
+    companion = stack.control("simulator", "POST", "companions")
+    circle = Friends(stack, box={"companion": companion["companion"]})
+    issuers = circle.olga.get(f"/cars/{circle.car}/box")["grant_issuers"]
+    stack.control("simulator", "POST", "companions", companion=companion["companion"], issuers=issuers)
+    rental = circle.book()
+    assert circle.max.key is not None
+    phone = PhoneInHand(circle.max.key, circle.max.get(f"/rentals/{rental}/grant"))
+    circle.street.do("garage", inside=True)
+    with near(companion["port"]) as box:
+        phone.do("unlock", box)
+        circle.street.do("keys", in_glove_box=False)
+        circle.street.do("drive", km=3)
+        time.sleep(1)  # a box counts whole seconds
+        with pytest.raises(BadGrant, match="glove box"):
+            phone.do("lock", box)
+        circle.street.do("keys", in_glove_box=True)
+        phone.do("lock", box)
+        with pytest.raises(BadGrant, match="ended"):
+            phone.do("unlock", box)
+    assert circle.state(rental) == "booked"
+    upload = circle.max.post("/me/offline-receipts", {"receipts": phone.records})
+    assert upload["results"] == ["accepted", "accepted"]
+    shown = circle.becomes(rental, "ended")
+    assert shown["cover"]["state"] == "closed"
+    circle.street.do("garage", inside=False)
+    until(lambda: circle.street.state()["connected"], "the box to be heard again")
     stack.must_hold(circle)
 
 

@@ -64,6 +64,7 @@ def test_of_approve_and_withdraw_one_is_done_and_the_other_told_why_not(
     assert circle.state(rental) == ("booked" if approve.status == 200 else "withdrawn")
 
 
+@pytest.mark.must_hold("eight taps at once on one phone")
 def test_eight_taps_on_unlock_are_one_command(circle: Friends) -> None:
     rental = circle.book()
     until(lambda: circle.max.get(f"/rentals/{rental}/readiness", step="unlock")["ready"] or None, "readiness")

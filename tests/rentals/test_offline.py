@@ -224,6 +224,7 @@ def test_at_most_a_hundred_are_taken_at_once_and_only_text(garage: Garage) -> No
 # -- the box's clock ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.must_hold("clock off by five minutes: the box's is fast")
 def test_a_fast_clock_counts_no_further_than_the_receipts_arrival(garage: Garage) -> None:
     garage.fetched()
     garage.skew = 5 * MINUTE
@@ -241,6 +242,7 @@ def test_a_fast_clock_counts_no_further_than_the_receipts_arrival(garage: Garage
     assert garage.covers()[0].to_at == ended
 
 
+@pytest.mark.must_hold("clock off by five minutes: the box's is slow")
 def test_a_slow_clock_counts_no_earlier_than_the_last_contact(garage: Garage) -> None:
     garage.fetched()
     issued = garage.grants()[0].issued_at
@@ -259,6 +261,7 @@ def test_a_slow_clock_counts_no_earlier_than_the_last_contact(garage: Garage) ->
     assert abs(garage.rental.ended_at - heard) < timedelta(seconds=1), "it was heard driving then"
 
 
+@pytest.mark.must_hold("clock off by five minutes: the box's is slow, nothing contradicts it")
 def test_what_the_box_says_counts_where_contact_and_arrival_leave_room(garage: Garage) -> None:
     garage.skew = -5 * MINUTE
     unlock, lock = drive_without_signal(garage)
