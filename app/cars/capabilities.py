@@ -1,6 +1,7 @@
 """What a box was really seen to report: for the owner who pairs it and walks around the car. Pure."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from carbox.box import BoxState
@@ -58,3 +59,16 @@ def merged(known: Mapping[str, Any], found: Mapping[str, str], at: str) -> dict[
         if name not in known or (evidence == "strong" and known[name]["evidence"] == "weak")
     }
     return {**known, **better} if better else None
+
+
+def opens(config: Mapping[str, Any], *, has_pin: bool) -> bool:
+    """Whether both door commands can be written as the box is set up: a PIN, or a relay for each."""
+    if config.get("how", "native") == "native":
+        return has_pin
+    return bool(config.get("unlock") and config.get("lock"))
+
+
+def seen_to_open(capabilities: Mapping[str, Mapping[str, Any]]) -> datetime | None:
+    """Since when both were seen: that it unlocked the car by a command, and that it locked it; None: not yet."""
+    seen = [capabilities.get(kind, {}).get("seen_at") for kind in ("unlock", "lock")]
+    return max(datetime.fromisoformat(one) for one in seen if one) if all(seen) else None

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from app.billing import hold
-from app.cars import alerts, custody, kept, occupancy, reachability, readings
+from app.cars import alerts, capabilities, custody, kept, occupancy, reachability, readings
 from app.cars import box as boxes
 from app.cars.models import Box, Car
 from app.communities.models import Membership
@@ -106,7 +106,7 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     heard = boxes.heard_within(box, settings().box_heard_within_min)
     heard = heard or grants_out.in_hand(rental.id, asked.phone)
     yield Condition("box", heard, observed_at=box.last_heard_at if box else None)
-    yield Condition("capability", box is not None)
+    yield _capability(box)
     yield _charge(car, box)
     yield Condition("photos", met=True, blocking=False)
     yield Condition("safe", not car.unsafe)
@@ -185,6 +185,14 @@ def phone_is_good(asked: Asked) -> bool:
 def _uninsurable(car: Car, rental: Rental, at: datetime, *, lock: bool) -> list[str]:
     trip = Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at)
     return cover.reasons_against(trip, at=at, share_lock=lock)
+
+
+def _capability(box: Box | None) -> Condition:
+    """Set up so that it can unlock and lock; `observed_at` is when it had been seen to do both, None is not yet."""
+    if box is None:
+        return Condition("capability", met=False)
+    can = capabilities.opens(box.config, has_pin=box.pin_sealed is not None)
+    return Condition("capability", can, observed_at=capabilities.seen_to_open(box.capabilities))
 
 
 def _charge(car: Car, box: Box | None) -> Condition:

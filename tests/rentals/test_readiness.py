@@ -22,7 +22,7 @@ from app.kit.errors import NotReady
 from app.people import licence
 from app.people.models import Acceptance, Clearance, Phone
 from app.rentals import commands, readiness
-from app.rentals.readiness import Condition
+from app.rentals.readiness import Asked, Condition
 from payments.money import Money
 from tests.coverage.factories import bind, doing
 from tests.rentals.scene import Scene, other_rental
@@ -202,6 +202,42 @@ def test_a_licence_that_ends_during_the_rental_is_named(scene: Scene) -> None:
     held.expires_on = (scene.rental.to_at - timedelta(days=1)).date()
     session.commit()
     assert "licence" in scene.unmet("unlock")
+
+
+@pytest.mark.parametrize(
+    ("config", "pin", "can"),
+    [
+        ({}, b"sealed", True),
+        ({}, None, False),
+        ({"how": "egpio_pulse", "unlock": {"port": 4}, "lock": {"port": 5}}, None, True),
+        ({"how": "egpio_pulse", "unlock": {"port": 4}}, b"sealed", False),
+    ],
+)
+def test_a_box_that_cannot_open_and_lock_as_it_is_set_up_is_said(
+    scene: Scene, config: dict[str, Any], pin: bytes | None, *, can: bool
+) -> None:
+    session.execute(update(Box).where(Box.car_id == scene.car_id).values(config=config, pin_sealed=pin))
+    session.commit()
+    assert ("capability" not in scene.unmet("unlock")) is can
+
+
+def test_capability_says_since_when_the_car_was_seen_to_open_and_to_lock(scene: Scene) -> None:
+    def seen() -> Any:
+        asked = Asked(scene.max.id, scene.phone.id)
+        found = readiness.of(scene.car, scene.rental, "unlock", clock.now(), asked)
+        return next(one for one in found if one.code == "capability").observed_at
+
+    assert seen() is None
+    earlier, later = clock.now() - timedelta(hours=2), clock.now() - timedelta(hours=1)
+    proved = {"unlock": {"seen_at": z(earlier), "evidence": "strong"}}
+    for capabilities, since in (
+        (proved, None),
+        ({**proved, "lock": {"seen_at": z(later), "evidence": "weak"}}, later),
+    ):
+        session.execute(update(Box).where(Box.car_id == scene.car_id).values(capabilities=capabilities))
+        session.commit()
+        session.expire_all()
+        assert seen() == since
 
 
 def test_without_a_box_there_is_neither_box_nor_capability(scene: Scene) -> None:
