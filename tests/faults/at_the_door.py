@@ -83,10 +83,10 @@ def _was_asked_and_done_once(car: Car, logged: dict[str, Any]) -> None:
 
 def _commanded(log: list[dict[str, Any]], at: float) -> Command | None:
     """The unlock that opened the doors then; None where a hand did, or a companion."""
-    near = BY_ITS_COMMAND.total_seconds()
     done = [one for one in log if one["executed"] and one["line"].startswith("unlock")]
-    found = [one["id"] for one in done if abs(one["done_at"] - at) < near]
-    return session.get(Command, found[0]) if found else None
+    found = min(done, key=lambda one: abs(one["done_at"] - at), default=None)
+    by_it = found is not None and abs(found["done_at"] - at) < BY_ITS_COMMAND.total_seconds()
+    return session.get(Command, found["id"]) if found is not None and by_it else None
 
 
 def _was_allowed(car: Car, instant: datetime, command: Command | None, held: list[Custody]) -> None:
