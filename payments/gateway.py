@@ -127,13 +127,15 @@ class Refund:
 class Event:
     """A hint that an object changed: fetch the object, never trust the hint.
 
-    `kind` is the provider's word, such as "payment_intent.amount_capturable_updated".
+    `kind` is the provider's word, such as "payment_intent.amount_capturable_updated"; `account` is the owner's, where it
+    happened on one.
     """
 
     id: str
     kind: str
     object_id: str
     created: datetime
+    account: str | None = None
 
 
 class PaymentsError(Exception):

@@ -37,6 +37,24 @@ class Transfer:
     command: str | None
 
 
+class PayoutState(StrEnum):
+    """Where the way from an owner's account to their bank stands; one that arrived may still fail."""
+
+    UNDER_WAY = "under_way"
+    ARRIVED = "arrived"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class BankPayout:
+    """Money on its way from an owner's account to their bank; `failure` is the bank's word why not."""
+
+    id: str
+    state: PayoutState
+    amount: Money
+    failure: str | None
+
+
 class Payouts(Protocol):
     """Paying owners. `key` and the errors as in `payments.gateway`."""
 
@@ -55,7 +73,9 @@ class Payouts(Protocol):
         ...
 
     def reverse(self, transfer: str, amount: Money, *, key: str) -> None:
-        """Take part of a transfer back."""
+        """Take part of a transfer back. Raises BalanceTooLow, PaymentsRefused where the account has not that much."""
         ...
 
     def transfers_of(self, rental: str) -> Sequence[Transfer]: ...
+
+    def bank_payout(self, payout: str, *, account: str) -> BankPayout: ...

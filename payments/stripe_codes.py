@@ -7,7 +7,9 @@ docs.stripe.com/payments/paymentintents/lifecycle.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from payments.disputes import DisputeState
 from payments.gateway import IntentState, RefundState, SetupState
+from payments.payouts import PayoutState
 
 API_VERSION = "2026-10-28.endive"
 """Pinned; a webhook endpoint is registered with the same version."""
@@ -103,6 +105,8 @@ EVENT_KINDS = (
     "charge.dispute.created",
     "charge.dispute.updated",
     "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
     "refund.created",
     "refund.updated",
     "refund.failed",
@@ -111,6 +115,35 @@ EVENT_KINDS = (
     "radar.early_fraud_warning.created",
 )
 """One event per fact; at most 20, the limit of Stripe's list."""
+
+CONNECT_EVENT_KINDS = ("account.updated", "payout.paid", "payout.failed")
+"""What happens on owners' accounts; it comes to the endpoint for them alone."""
+
+DISPUTE_STATES: Mapping[str, DisputeState] = MappingProxyType(
+    {
+        "warning_needs_response": DisputeState.INQUIRY,
+        "warning_under_review": DisputeState.INQUIRY,
+        "warning_closed": DisputeState.DROPPED,
+        "prevented": DisputeState.DROPPED,
+        "needs_response": DisputeState.OPEN,
+        "under_review": DisputeState.SENT,
+        "won": DisputeState.WON,
+        "lost": DisputeState.LOST,
+        "appeal_needs_response": DisputeState.LOST,
+        "appeal_under_review": DisputeState.LOST,
+    }
+)
+"""docs.stripe.com/disputes/how-disputes-work: a warning is an inquiry, which moves no money."""
+
+PAYOUT_STATES: Mapping[str, PayoutState] = MappingProxyType(
+    {
+        "pending": PayoutState.UNDER_WAY,
+        "in_transit": PayoutState.UNDER_WAY,
+        "paid": PayoutState.ARRIVED,
+        "failed": PayoutState.FAILED,
+        "canceled": PayoutState.FAILED,
+    }
+)
 
 
 def is_hard(code: str) -> bool:

@@ -10,7 +10,7 @@ import stripe
 
 from payments import stripe_codes as codes
 from payments.money import Money
-from payments.payouts import Account, AccountState, Transfer
+from payments.payouts import Account, AccountState, BankPayout, Transfer
 from payments.stripe_errors import our_errors
 from payments.stripe_objects import id_of, loose, minor, word
 
@@ -89,6 +89,12 @@ class StripePayouts:
         with our_errors():
             found = self._stripe.transfers.list({"transfer_group": f"rental:{rental}", "limit": PAGE})
             return [_transfer_of(transfer) for transfer in found.auto_paging_iter()]
+
+    def bank_payout(self, payout: str, *, account: str) -> BankPayout:
+        with our_errors():
+            found = self._stripe.payouts.retrieve(payout, None, {"stripe_account": account})
+        state = codes.PAYOUT_STATES[found.status]
+        return BankPayout(found.id, state, minor(found.amount, found.currency), found.failure_code)
 
 
 def _account_of(found: stripe.Account) -> Account:

@@ -34,7 +34,7 @@ class StripeWebhook:
         try:
             data = json.loads(body)
             created = datetime.fromtimestamp(data["created"], UTC)
-            return Event(data["id"], data["type"], data["data"]["object"]["id"], created)
+            return Event(data["id"], data["type"], data["data"]["object"]["id"], created, data.get("account"))
         except (ValueError, KeyError, TypeError):
             raise SignatureInvalid("signed, but not an event") from None
 

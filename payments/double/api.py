@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from payments.double import charges, intents, owners, setups
+from payments.double import charges, disputes, intents, owners, setups
 from payments.double.lists import page
 from payments.double.world import Body, World
 
@@ -64,6 +64,14 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("get", "/v1/transfers"): _list("transfer"),
     ("get", "/v1/transfers/{transfer}"): _read("transfer"),
     ("post", "/v1/transfers/{id}/reversals"): _on("transfer", owners.reverse_transfer),
+    ("get", "/v1/payouts/{payout}"): lambda world, path, _params: owners.payout_of(world, path.split("/")[3]),
+    ("get", "/v1/disputes"): _list("dispute"),
+    ("get", "/v1/disputes/{dispute}"): _read("dispute"),
+    ("post", "/v1/disputes/{dispute}"): _on("dispute", disputes.update),
+    ("get", "/v1/radar/early_fraud_warnings"): _list("radar.early_fraud_warning"),
+    ("get", "/v1/radar/early_fraud_warnings/{early_fraud_warning}"): lambda world, path, _params: world.get(
+        "radar.early_fraud_warning", path.split("/")[4]
+    ),
     ("get", "/v1/events"): _list("event"),
     ("get", "/v1/events/{id}"): _read("event"),
 }

@@ -35,13 +35,15 @@ def refused(world: World, intent: Body, method: Body, reason: str) -> Body:
 def settle(world: World, charge: Body, amount: int) -> None:
     """Take this much, keep the fee."""
     fee = FEE_FIXED[charge["currency"]] + (amount * FEE_BASIS_POINTS + 5_000) // 10_000
-    entry = _entry(world, charge, "charge", amount, min(fee, amount))
+    entry = money_moves(world, charge, "charge", amount, min(fee, amount))
     charge.update(captured=True, amount_captured=amount, balance_transaction=entry["id"])
 
 
 def create_refund(world: World, params: Body) -> Body:
     charge = _charge_to_refund(world, params)
     left = charge["amount_captured"] - charge["amount_refunded"]
+    if any(not one["is_charge_refundable"] for one in _disputes_of(world, charge)):
+        raise Problem(400, f"Charge {charge['id']} has been charged back.", code="charge_disputed")
     if left == 0:
         raise Problem(
             400, f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
@@ -67,12 +69,16 @@ def create_refund(world: World, params: Body) -> Body:
         status="succeeded",
         transfer_reversal=None,
     )
-    refund["balance_transaction"] = _entry(world, refund, "refund", -amount, 0)["id"]
+    refund["balance_transaction"] = money_moves(world, refund, "refund", -amount, 0)["id"]
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
     world.emit("refund.created", refund)
     world.emit("charge.refunded", charge)
     return refund
+
+
+def _disputes_of(world: World, charge: Body) -> list[Body]:
+    return [one for one in world.of_kind("dispute") if one["charge"] == charge["id"]]
 
 
 def _charge_to_refund(world: World, params: Body) -> Body:
@@ -126,7 +132,8 @@ def _charge(world: World, intent: Body, method: Body) -> Body:
     )
 
 
-def _entry(world: World, source: Body, kind: str, amount: int, fee: int) -> Body:
+def money_moves(world: World, source: Body, kind: str, amount: int, fee: int) -> Body:
+    """An entry of our own balance there."""
     return world.add(
         "balance_transaction",
         amount=amount,

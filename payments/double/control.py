@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from payments.double import intents, owners, setups
+from payments.double import disputes, intents, owners, setups
 from payments.double.deliveries import DEFAULT_KINDS, Deliveries
 from payments.double.problem import Problem
 from payments.double.world import Body, World
@@ -40,6 +40,12 @@ class Control:
             ("POST", "setup_intents/confirm"): self.confirm_setup,
             ("POST", "payment_intents/confirm"): self.confirm_intent,
             ("POST", "accounts/settle"): self.settle_account,
+            ("POST", "balance"): self.balance,
+            ("POST", "payouts/make"): self.make_payout,
+            ("POST", "payouts/fail"): self.fail_payout,
+            ("POST", "disputes/open"): self.open_dispute,
+            ("POST", "disputes/close"): self.close_dispute,
+            ("POST", "warnings/open"): self.open_warning,
             ("POST", "clock/forward"): self.forward,
             ("POST", "fault"): self.fault,
             ("POST", "webhooks"): self.webhooks,
@@ -85,6 +91,37 @@ class Control:
         if state not in owners.STATES:
             raise Problem(400, f"state: one of {', '.join(owners.STATES)}")
         return owners.settle_account(self.world, self.world.get("account", body.get("account")), state)
+
+    def balance(self, body: Body) -> Body:
+        """{short: true|false}: our own balance covers no transfer, or covers them again"""
+        self.world.short_of_money = bool(body.get("short", False))
+        return {"short": self.world.short_of_money}
+
+    def make_payout(self, body: Body) -> Body:
+        """{account, currency? (eur)}: what lies there goes to the owner's bank"""
+        account = self.world.get("account", body.get("account"))
+        return owners.pay_to_bank(self.world, account, str(body.get("currency", "eur")))
+
+    def fail_payout(self, body: Body) -> Body:
+        """{payout, code? (account_closed)}"""
+        payout = self.world.get("payout", body.get("payout"))
+        return owners.fail_payout(self.world, payout, str(body.get("code", "account_closed")))
+
+    def open_dispute(self, body: Body) -> Body:
+        """{charge, reason? (fraudulent), amount? (all of it), inquiry? (false)}"""
+        charge = self.world.get("charge", body.get("charge"))
+        reason, inquiry = str(body.get("reason", "fraudulent")), bool(body.get("inquiry", False))
+        return disputes.open_dispute(self.world, charge, reason, body.get("amount"), inquiry=inquiry)
+
+    def close_dispute(self, body: Body) -> Body:
+        """{dispute, status: won|lost|warning_closed}"""
+        dispute = self.world.get("dispute", body.get("dispute"))
+        return disputes.close(self.world, dispute, str(body.get("status")))
+
+    def open_warning(self, body: Body) -> Body:
+        """{charge, kind? (made_with_stolen_card)}"""
+        charge = self.world.get("charge", body.get("charge"))
+        return disputes.warn(self.world, charge, str(body.get("kind", "made_with_stolen_card")))
 
     def forward(self, body: Body) -> Body:
         """{seconds}; holds that have run out are released."""

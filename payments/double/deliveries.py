@@ -30,7 +30,15 @@ DEFAULT_KINDS = frozenset(
         "refund.updated",
         "refund.failed",
         "payment_method.detached",
+        "charge.dispute.created",
+        "charge.dispute.updated",
+        "charge.dispute.closed",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated",
+        "radar.early_fraud_warning.created",
         "account.updated",
+        "payout.paid",
+        "payout.failed",
     }
 )
 

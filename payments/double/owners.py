@@ -2,7 +2,7 @@
 
 import secrets
 
-from payments.double.problem import Problem
+from payments.double.problem import Problem, missing
 from payments.double.world import Body, World
 
 STATES = ("incomplete", "enabled", "restricted")
@@ -55,7 +55,7 @@ def create_transfer(world: World, params: Body) -> Body:
     if account["capabilities"]["transfers"] != "active":
         message = "Your destination account needs to have the transfers capability enabled."
         raise Problem(400, message, code="insufficient_capabilities_for_transfer")
-    if "source_transaction" not in params:
+    if world.short_of_money or "source_transaction" not in params:
         raise Problem(400, "The double's balance is empty.", code="balance_insufficient")
     charge = world.get("charge", params["source_transaction"], "source_transaction")
     amount: int = params["amount"] if "amount" in params else charge["amount_captured"]
@@ -79,6 +79,7 @@ def create_transfer(world: World, params: Body) -> Body:
         metadata=params.get("metadata", {}),
         reversed=False,
         source_transaction=charge["id"],
+        source_type="card",
         transfer_group=params.get("transfer_group"),
     )
     world.emit("transfer.created", transfer)
@@ -90,6 +91,9 @@ def reverse_transfer(world: World, transfer: Body, params: Body) -> Body:
     amount: int = params.get("amount") or left
     if not 1 <= amount <= left:
         raise Problem(400, f"Reversal amount ({amount}) is not from 1 to {left}.", param="amount")
+    if amount > balance_of(world, transfer["destination"], transfer["currency"]):
+        message = "The connected account does not have sufficient funds to cover this reversal."
+        raise Problem(400, message, code="balance_insufficient")
     transfer["amount_reversed"] += amount
     transfer["reversed"] = transfer["amount_reversed"] == transfer["amount"]
     reversal = world.add(
@@ -102,6 +106,70 @@ def reverse_transfer(world: World, transfer: Body, params: Body) -> Body:
     )
     world.emit("transfer.reversed", transfer)
     return reversal
+
+
+def balance_of(world: World, account: str, currency: str) -> int:
+    """What lies on an owner's account: transferred, not taken back, not on its way to the bank."""
+    came = sum(
+        each["amount"] - each["amount_reversed"]
+        for each in world.of_kind("transfer")
+        if (each["destination"], each["currency"]) == (account, currency)
+    )
+    left = sum(
+        each["amount"]
+        for each in world.of_kind("payout")
+        if (world.bank_payouts[each["id"]], each["currency"]) == (account, currency)
+        and each["status"] != "failed"
+    )
+    return came - left
+
+
+def pay_to_bank(world: World, account: Body, currency: str) -> Body:
+    """What Stripe does by itself each day: all that lies on the account goes to its owner's bank, and arrives."""
+    amount = balance_of(world, account["id"], currency)
+    if amount < 1:
+        raise Problem(400, "Nothing lies on this account.", param="account")
+    payout = world.add(
+        "payout",
+        amount=amount,
+        application_fee=None,
+        application_fee_amount=None,
+        arrival_date=world.now(),
+        automatic=True,
+        balance_transaction=None,
+        currency=currency,
+        description="STRIPE PAYOUT",
+        destination=f"ba_{secrets.token_hex(12)}",
+        failure_balance_transaction=None,
+        failure_code=None,
+        failure_message=None,
+        metadata={},
+        method="standard",
+        original_payout=None,
+        reconciliation_status="completed",
+        reversed_by=None,
+        source_type="card",
+        statement_descriptor=None,
+        status="paid",
+        type="bank_account",
+    )
+    world.bank_payouts[payout["id"]] = account["id"]
+    world.emit("payout.paid", payout)
+    return payout
+
+
+def payout_of(world: World, payout: str) -> Body:
+    """Seen from its owner's account alone."""
+    if world.bank_payouts.get(payout) != world.acting_for:
+        raise missing("payout", payout)
+    return world.get("payout", payout)
+
+
+def fail_payout(world: World, payout: Body, code: str) -> Body:
+    """The bank sends it back, which may be days after it arrived."""
+    payout.update(status="failed", failure_code=code, failure_message=f"The bank said {code}.")
+    world.emit("payout.failed", payout)
+    return payout
 
 
 def _requirements(missing: list[str], reason: str | None) -> Body:

@@ -126,6 +126,7 @@ class App:
             raise Problem(400, f"The double does not play {request.method} {request.path}.")
         with self.world.lock:
             intents.expire_holds(self.world)
+            self.world.acting_for = request.headers.get("Stripe-Account")
             self.world.current_request = {"id": None, "idempotency_key": key}
             return expanded(self.world, handler(self.world, request.path, params), params.get("expand", []))
 

@@ -25,6 +25,9 @@ PREFIXES = {
     "account": "acct",
     "transfer": "tr",
     "transfer_reversal": "trr",
+    "payout": "po",
+    "dispute": "du",
+    "radar.early_fraud_warning": "issfr",
 }
 NO_LIVEMODE = frozenset({"refund", "balance_transaction", "account", "transfer_reversal"})
 API_VERSION = str(stripe.api_version)
@@ -41,6 +44,11 @@ class World:
         self.on_event: Callable[[Body], None] = lambda _event: None
         self.delivered: set[str] = set()
         self.current_request: Body = {"id": None, "idempotency_key": None}
+        self.acting_for: str | None = (
+            None  # whose account the present request speaks of; None: the platform's own
+        )
+        self.short_of_money = False  # the platform's own balance covers no transfer
+        self.bank_payouts: dict[str, str] = {}  # payout -> the account it leaves
         self._offset = 0
 
     def now(self) -> int:
@@ -74,9 +82,10 @@ class World:
         return [body for body in reversed(self.objects.values()) if body["object"] == kind]
 
     def emit(self, kind: str, subject: Body) -> None:
+        account = subject["id"] if subject["object"] == "account" else self.bank_payouts.get(subject["id"])
         event = self.add(
             "event",
-            **({"account": subject["id"]} if subject["object"] == "account" else {}),
+            **({"account": account} if account else {}),
             api_version=API_VERSION,
             data={"object": deepcopy(subject)},
             pending_webhooks=1,

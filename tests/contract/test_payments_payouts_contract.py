@@ -1,16 +1,20 @@
-"""Paying owners: StripePayouts against the double over a real socket."""
+"""Paying owners: StripePayouts against the double, and as far as a link goes against Stripe with STRIPE_TEST_KEY."""
 
+import os
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
 from payments.double.running import RunningDouble
-from payments.gateway import PaymentsRefused
+from payments.gateway import BalanceTooLow, PaymentsRefused
 from payments.money import Money
-from payments.payouts import AccountState, Payouts
+from payments.payouts import AccountState, Payouts, PayoutState
 from payments.stripe_gateway import StripeGateway
 from payments.stripe_payouts import StripePayouts
+
+KEY = os.environ.get("STRIPE_TEST_KEY", "")
+only_double = pytest.mark.skipif(bool(KEY), reason="only the owner says who they are, on Stripe's own pages")
 
 
 def key(kind: str) -> str:
@@ -25,7 +29,7 @@ def double() -> Iterator[RunningDouble]:
 
 @pytest.fixture
 def payouts(double: RunningDouble) -> Iterator[Payouts]:
-    made = StripePayouts("sk_test_double", base_url=double.url)
+    made = StripePayouts(KEY) if KEY else StripePayouts("sk_test_double", base_url=double.url)
     yield made
     made.close()
 
@@ -47,6 +51,15 @@ def owner(payouts: Payouts) -> str:
     return payouts.open_account(person="per_olga", country="CH", email="olga@example.org", key=key("account"))
 
 
+def test_a_new_account_says_what_is_missing_and_each_link_is_another(payouts: Payouts) -> None:
+    account = owner(payouts)
+    seen = payouts.account(account)
+    assert (seen.state, bool(seen.missing)) == (AccountState.INCOMPLETE, True)
+    to = {"return_url": "https://a.example/r", "refresh_url": "https://a.example/f"}
+    assert payouts.onboarding(account, **to) != payouts.onboarding(account, **to)
+
+
+@only_double
 def test_an_owner_is_enabled_once_he_said_who_he_is(double: RunningDouble, payouts: Payouts) -> None:
     account = owner(payouts)
     assert payouts.account(account).state is AccountState.INCOMPLETE
@@ -58,6 +71,7 @@ def test_an_owner_is_enabled_once_he_said_who_he_is(double: RunningDouble, payou
         assert payouts.account(account).state is AccountState(state)
 
 
+@only_double
 def test_an_owner_who_cannot_be_paid_yet_is_refused_and_paid_later(
     double: RunningDouble, payouts: Payouts, charge: str
 ) -> None:
@@ -74,6 +88,7 @@ def test_an_owner_who_cannot_be_paid_yet_is_refused_and_paid_later(
     assert payouts.transfers_of(rental) == [paid]
 
 
+@only_double
 def test_a_transfer_can_be_taken_back_in_parts_and_never_exceeds_its_charge(
     double: RunningDouble, payouts: Payouts, charge: str
 ) -> None:
@@ -90,3 +105,39 @@ def test_a_transfer_can_be_taken_back_in_parts_and_never_exceeds_its_charge(
     with pytest.raises(PaymentsRefused):
         payouts.reverse(paid.id, Money(5001, "CHF"), key=key("reverse"))
     assert payouts.transfers_of(rental)[0].reversed == Money(4000, "CHF")
+
+
+@only_double
+def test_an_empty_balance_of_ours_is_asked_again_later(
+    double: RunningDouble, payouts: Payouts, charge: str
+) -> None:
+    account = owner(payouts)
+    double.post("accounts/settle", account=account, state="enabled")
+    to = {"account": account, "charge": charge, "rental": f"ren_{uuid4()}"}
+    double.post("balance", short=True)
+    with pytest.raises(BalanceTooLow) as low:
+        payouts.transfer(Money(7000, "CHF"), **to, key=key("transfer"))
+    assert (low.value.temporary, low.value.may_have_acted) == (True, False)
+    double.post("balance", short=False)
+    assert payouts.transfer(Money(7000, "CHF"), **to, key=key("transfer")).amount == Money(7000, "CHF")
+
+
+@only_double
+def test_what_went_to_the_bank_cannot_be_taken_back_until_the_bank_returns_it(
+    double: RunningDouble, payouts: Payouts, charge: str
+) -> None:
+    account = owner(payouts)
+    double.post("accounts/settle", account=account, state="enabled")
+    to = {"account": account, "charge": charge, "rental": f"ren_{uuid4()}"}
+    paid = payouts.transfer(Money(7000, "CHF"), **to, key=key("transfer"))
+    made = double.post("payouts/make", account=account, currency="chf")["id"]
+    seen = payouts.bank_payout(made, account=account)
+    assert (seen.state, seen.amount) == (PayoutState.ARRIVED, Money(7000, "CHF"))
+    with pytest.raises((BalanceTooLow, PaymentsRefused)):
+        payouts.reverse(paid.id, Money(1, "CHF"), key=key("reverse"))
+    double.post("payouts/fail", payout=made)
+    failed = payouts.bank_payout(made, account=account)
+    assert (failed.state, failed.failure) == (PayoutState.FAILED, "account_closed")
+    payouts.reverse(paid.id, Money(7000, "CHF"), key=key("reverse"))
+    with pytest.raises(PaymentsRefused):
+        payouts.bank_payout(made, account=owner(payouts))

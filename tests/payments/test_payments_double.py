@@ -179,8 +179,15 @@ def test_every_field_it_answers_is_one_the_sdk_knows(double: RunningDouble, gate
         "account": stripe.Account,
         "transfer": stripe.Transfer,
         "transfer_reversal": stripe.TransferReversal,
+        "payout": stripe.Payout,
+        "dispute": stripe.Dispute,
+        "radar.early_fraud_warning": stripe.radar.EarlyFraudWarning,
     }
-    pay_out(double, str(gateway.intent(intent).charge))
+    charge = str(gateway.intent(intent).charge)
+    account = pay_out(double, charge)
+    double.post("payouts/make", account=account)
+    double.post("warnings/open", charge=charge)
+    double.post("disputes/open", charge=charge)
     objects = double.get("objects")["objects"]
     assert set(classes) == set(objects)
     for kind, found in objects.items():
