@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 
@@ -15,7 +16,10 @@ from app.kit.playground import refuse_played
 from insurance.partners import partners_of
 from notifications.push import Push, PushMessage
 from notifications.smtp_mail import SmtpMail, SmtpServer
+from payments.gateway import Endpoint
+from payments.stripe_disputes import StripeDisputes
 from payments.stripe_gateway import StripeGateway
+from payments.stripe_payouts import StripePayouts
 from payments.stripe_webhook import StripeWebhook
 
 
@@ -36,15 +40,20 @@ class FirstUsePush:
 
 def real_doors(house: Settings) -> Doors:
     """The doors that the settings name; one without settings stays shut."""
-    payments = push = mail = None
+    payments = payouts = disputes = push = mail = None
     if house.stripe_api_key:
-        payments = StripeGateway(
-            house.stripe_api_key,
-            base_url=house.stripe_api_base or None,
-            timeout_s=4,
-            retries=0,  # the queue retries with the same key; a web request must not wait longer
-            webhooks={"platform": StripeWebhook(list(house.stripe_webhook_secrets))},
-        )
+        stripe: dict[str, Any] = {
+            "base_url": house.stripe_api_base or None,
+            "timeout_s": 4,
+            "retries": 0,  # the queue retries with the same key; a web request must not wait longer
+        }
+        webhooks: dict[Endpoint, StripeWebhook] = {
+            "platform": StripeWebhook(list(house.stripe_webhook_secrets)),
+            "connect": StripeWebhook(list(house.stripe_connect_secrets)),
+        }
+        payments = StripeGateway(house.stripe_api_key, webhooks=webhooks, **stripe)
+        payouts = StripePayouts(house.stripe_api_key, **stripe)
+        disputes = StripeDisputes(house.stripe_api_key, **stripe)
     if house.firebase_credentials:
         push = FirstUsePush(house.firebase_credentials)
     if house.smtp_host:
@@ -58,7 +67,14 @@ def real_doors(house: Settings) -> Doors:
                 starttls=house.smtp_starttls,
             )
         )
-    return Doors(insurers=partners_of(house.insurers), payments=payments, push=push, mail=mail)
+    return Doors(
+        insurers=partners_of(house.insurers),
+        payments=payments,
+        push=push,
+        mail=mail,
+        payouts=payouts,
+        disputes=disputes,
+    )
 
 
 def make() -> Flask:

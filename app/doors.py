@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from insurance.partners import Partners
 from notifications.mail import Mail
 from notifications.push import Push
+from payments.disputes import Disputes
 from payments.gateway import Payments
+from payments.payouts import Payouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +18,5 @@ class Doors:
     payments: Payments | None
     push: Push | None
     mail: Mail | None
+    payouts: Payouts | None = None
+    disputes: Disputes | None = None

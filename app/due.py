@@ -9,7 +9,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import text
 
-from app.billing import hold, reconcile
+from app.billing import dispute_evidence, hold, reconcile, transfer
 from app.cars import alerts, hourly, reachability, readings, windows
 from app.kit import clock
 from app.kit.db import release, session, transactional
@@ -52,6 +52,8 @@ TABLE: Mapping[str, Step] = {
     "hold_failed": hold.due_hold_failed,
     "hold_renew": hold.due_renewal,
     "dunning": hold.due_dunning,
+    "transfer": transfer.due,
+    "evidence": dispute_evidence.due,
     "reconcile": reconcile.due,
     "deliver": deliver.due,
     "digest": digest.due,

@@ -9,7 +9,7 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, reactions
-from app.billing import hold
+from app.billing import dispute_evidence, hold
 from app.billing import routes as billing
 from app.cars import access as cars_access
 from app.cars import add as cars_add
@@ -36,7 +36,7 @@ from app.operator import routes as operators
 from app.people import routes as people
 from app.people import sign_in
 from app.rentals import access as rentals_access
-from app.rentals import cancel, charge_watch, commands, grants_out, represent
+from app.rentals import cancel, charge_watch, commands, evidence, grants_out, represent
 from app.rentals import routes as rentals
 
 
@@ -130,6 +130,7 @@ def _wire() -> None:
     charge_plan.STATED_KM[:] = [charge_watch.stated_km]
     billing.MAY_SEE_RENTAL[:] = [_rental_role]
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]
+    dispute_evidence.EVIDENCE_OF[:] = [evidence.of]
     ready.OUTSIDE[:] = [check_outside.seen]
 
 

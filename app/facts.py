@@ -671,6 +671,94 @@ class PaymentRefunded(Fact):
 
 
 @dataclass(frozen=True)
+class OwnerPaid(Fact):
+    """The owner's share of a payment is on their account at the provider, from where it goes to their bank."""
+
+    person: str
+    payment: str
+    rental: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class OwnerGaveBack(Fact):
+    """Part of what the owner was paid was taken back, since the driver got it back."""
+
+    person: str
+    payment: str
+    rental: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class PayoutBlocked(Fact):
+    """The owner has earned something and has no account that it could be paid into."""
+
+    person: str
+    payment: str
+    rental: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class PayoutAccountAsks(Fact):
+    """The provider wants to know more before it pays an owner, or goes on paying them."""
+
+    person: str
+
+
+@dataclass(frozen=True)
+class BankPayoutFailed(Fact):
+    """The owner's bank did not take what the provider sent."""
+
+    person: str
+    payout: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class PaymentDisputed(Fact):
+    payment: str
+    rental: str
+
+
+@dataclass(frozen=True)
+class EvidenceSent(Fact):
+    payment: str
+    rental: str
+    dispute: str
+
+
+@dataclass(frozen=True)
+class DisputeDecided(Fact):
+    """`outcome`: won, lost or dropped."""
+
+    payment: str
+    rental: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class FraudWarned(Fact):
+    """A bank says that a payment of this driver is probably fraud."""
+
+    person: str
+    payment: str
+    rental: str
+
+
+@dataclass(frozen=True)
+class FraudCleared(Fact):
+    person: str
+    payment: str
+    by: str
+
+
+@dataclass(frozen=True)
 class ReceiptReady(Fact):
     rental: str
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app import facts
-from app.billing import capture
+from app.billing import capture, transfer
 from app.cars import add
 from app.coverage import report
 from app.kit.facts import Fact, Reactions
@@ -29,7 +29,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.RentalWithdrawn: (capture.on_dropped,),
     facts.RentalLapsed: (capture.on_dropped,),
     facts.ConfirmationRefused: (extend.on_refused, expire.cancel_of_uninsured),
-    facts.PaymentSucceeded: (receipts.on_paid,),
+    facts.PaymentSucceeded: (receipts.on_paid, transfer.on_paid),
     facts.PaymentHeld: (extend.on_held,),
     facts.PaymentFailed: (extend.on_failed,),
     facts.CoverBound: (report.tell,),
@@ -74,6 +74,10 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.MasterPolicyActivated: "read at each bind",
     facts.PartnerClientChanged: _LOG,
     facts.CardSaved: _THEIR_OWN_DOING,
+    facts.EvidenceSent: _LOG,
+    facts.DisputeDecided: "who has the money is in the books; operators read it in the list of disputes",
+    facts.FraudWarned: "operators are alarmed; the driver is told when they unlock, and a thief not before",
+    facts.FraudCleared: _LOG,
     facts.OperatorActed: "the audit log itself; what an operator does to somebody is told by the fact of that deed",
 }
 """Facts without a reaction, and why; a guard test wants one or the other."""

@@ -134,6 +134,10 @@ class Supervisor:
                 f"{self.url}/webhooks/stripe",
                 "--webhook-secret",
                 webhook_secret,
+                "--connect-url",
+                f"{self.url}/webhooks/stripe-connect",
+                "--connect-secret",
+                webhook_secret,
             ],
         )
         self._spawn(
@@ -228,6 +232,7 @@ class Supervisor:
             "GLOVEBOX_STRIPE_API_KEY": "sk_test_demo",
             "GLOVEBOX_STRIPE_API_BASE": self.parts["stripe"].ready["url"],
             "GLOVEBOX_STRIPE_WEBHOOK_SECRETS": webhook_secret,
+            "GLOVEBOX_STRIPE_CONNECT_SECRETS": webhook_secret,
             "GLOVEBOX_FIREBASE_CREDENTIALS": push["credentials_file"],
             "GLOVEBOX_SMTP_HOST": push["smtp"]["host"],
             "GLOVEBOX_SMTP_PORT": str(push["smtp"]["port"]),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any
 
 from flask import current_app
@@ -13,11 +14,17 @@ from app.kit import clock
 from app.kit.db import bare, in_transaction, new_id, notify, release, session
 from app.kit.errors import Unavailable
 from app.kit.jobs import defer, hurry
+from payments.disputes import Disputes
 from payments.gateway import Payments
 from payments.money import Money
+from payments.payouts import Payouts
 
 OPEN, DONE, FAILED = "open", "done", "failed"
+TO_OWNER = ("transfer", "reverse")
+"""Kinds that concern the owner: worked off by a job of their own, so that none of them holds up the driver's money."""
 SYSTEM = "system"
+KEY_LIVES = timedelta(hours=23)
+"""Stripe remembers a key for 24 h at least; an older unknown outcome is looked up, never sent again."""
 
 
 def door() -> Payments:
@@ -28,12 +35,41 @@ def door() -> Payments:
     return provider()
 
 
+def payouts() -> Payouts:
+    """The provider's door for paying owners. Never inside a transaction."""
+    door()
+    found: Payouts | None = current_app.extensions["glovebox"].doors.payouts
+    if found is None:
+        raise Unavailable("Payouts are not set up here.")
+    return found
+
+
+def disputes() -> Disputes:
+    """The provider's door for disputes. Never inside a transaction."""
+    door()
+    found: Disputes | None = current_app.extensions["glovebox"].doors.disputes
+    if found is None:
+        raise Unavailable("Disputes are not set up here.")
+    return found
+
+
 def provider() -> Payments:
     """The same for what needs no call: judging a signature."""
     found: Payments | None = current_app.extensions["glovebox"].doors.payments
     if found is None:
         raise Unavailable("Payments are not set up here.")
     return found
+
+
+def to_owner(
+    payment: Payment, kind: str, amount: Money, target: str | None, params: dict[str, Any]
+) -> PaymentCommand:
+    """Pay the owner, or take part of it back. The payment is locked."""
+    row = _row(kind, payment, amount, target, params, SYSTEM)
+    session.add(row)
+    session.flush()
+    defer("owner_command", lock=f"owner {payment.id}", payment=payment.id)
+    return row
 
 
 def key_of(kind: str, command: str) -> str:
@@ -99,6 +135,16 @@ def params_hash(kind: str, amount: Money | None, target: str | None, params: dic
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
 
 
+def begin_try(command: PaymentCommand, amount: Money | None) -> bool:
+    """Count a try of a command; whether its first one is older than the provider's memory of keys."""
+    if params_hash(command.kind, amount, command.target, command.params) != command.params_hash:
+        raise AssertionError(f"{command.id} was changed after it was made")
+    now = clock.real_now()
+    command.first_tried_at = command.first_tried_at or now
+    command.tries += 1
+    return now - command.first_tried_at > KEY_LIVES
+
+
 def work(payment: str) -> None:
     """Have the open commands of a payment worked off, one after the other; one that waits for its retry is woken."""
     hurry(payment)
@@ -106,10 +152,12 @@ def work(payment: str) -> None:
 
 
 def opened(payment: str, *kinds: str) -> list[PaymentCommand]:
-    """The open commands of a payment in the order they were made."""
+    """The open commands of a payment in the order they were made; without `kinds` all but those to the owner."""
     found = select(PaymentCommand).where(PaymentCommand.payment_id == payment, PaymentCommand.state == OPEN)
     if kinds:
         found = found.where(PaymentCommand.kind.in_(kinds))
+    else:
+        found = found.where(PaymentCommand.kind.not_in(TO_OWNER))
     return list(session.scalars(found.order_by(PaymentCommand.id).execution_options(populate_existing=True)))
 
 

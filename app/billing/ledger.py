@@ -19,7 +19,20 @@ INSURER_PAYABLE = "insurer_payable"
 PLATFORM_REVENUE = "platform_revenue"
 VAT_PAYABLE = "vat_payable"
 PROCESSOR_FEES = "processor_fees"
-ACCOUNTS = (STRIPE_CLEARING, OWNER_PAYABLE, INSURER_PAYABLE, PLATFORM_REVENUE, VAT_PAYABLE, PROCESSOR_FEES)
+DISPUTE_SUSPENSE = "dispute_suspense"
+BAD_DEBT = "bad_debt"
+ACCOUNTS = (
+    STRIPE_CLEARING,
+    OWNER_PAYABLE,
+    INSURER_PAYABLE,
+    PLATFORM_REVENUE,
+    VAT_PAYABLE,
+    PROCESSOR_FEES,
+    DISPUTE_SUSPENSE,
+    BAD_DEBT,
+)
+EARNING = ("capture", "refund", "refund_failed")
+"""Entries that say who earns what of a payment; transfers and disputes move what was earned."""
 
 SHARES = ShareTable(insurer=1000, platform=1500, vat_rate=2000)
 """Of every captured amount 10 % is the insurer's and 15 % the platform's, with VAT of 20 % contained in the
@@ -129,11 +142,11 @@ def _shares(shares: Shares, payee: str, sign: int) -> tuple[Line, ...]:
 
 
 def remaining(payment: Payment) -> Shares:
-    """What each still has of a payment, by the books."""
+    """What each has earned of a payment and not given back, by the books; whether it was paid out is no matter."""
     rows = session.execute(
         select(Posting.account, func.sum(Posting.amount))
         .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
-        .where(LedgerEntry.payment_id == payment.id, LedgerEntry.kind != "fee")
+        .where(LedgerEntry.payment_id == payment.id, LedgerEntry.kind.in_(EARNING))
         .group_by(Posting.account)
     ).all()
     has = {account: payment.money(-int(total)) for account, total in rows}

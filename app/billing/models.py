@@ -100,7 +100,7 @@ class PaymentCommand(Model):
     """What the provider is asked to do: written first, sent under `key` until its outcome is known.
 
     The unique indexes make each at most once: one live attempt to hold or charge per payment, one capture and one
-    release per intent.
+    release per intent, one transfer to the owner per payment.
     """
 
     __tablename__ = "payment_commands"
@@ -112,6 +112,12 @@ class PaymentCommand(Model):
             "target",
             unique=True,
             postgresql_where=text("kind in ('capture', 'release')"),
+        ),
+        Index(
+            "payment_commands_transfer_key",
+            "payment_id",
+            unique=True,
+            postgresql_where=text("kind = 'transfer' and state <> 'failed'"),
         ),
         CheckConstraint("num_nonnulls(payment_id, card_id) = 1", name="one_subject"),
     )
@@ -176,6 +182,7 @@ class WebhookEvent(Model):
     event_id: Mapped[str]
     kind: Mapped[str]
     object_id: Mapped[str]
+    account: Mapped[str | None]
     created_at: Mapped[datetime]
     received_at: Mapped[datetime] = mapped_column(index=True)
     done_at: Mapped[datetime | None]

@@ -8,13 +8,15 @@ from prometheus_client import Counter
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.billing import cards, commands, outcome, webhook
+from app.billing import cards, commands, dispute, dispute_of, outcome, payout_account, transfer, webhook
 from app.billing.models import Card, Payment, ProviderCursor
+from app.billing.payout_models import Dispute
 from app.billing.states import State
 from app.kit import clock, deadlines
 from app.kit.db import session, transactional
 from app.kit.jobs import defer, job
 from app.kit.metrics import REGISTRY
+from payments.disputes import DisputeState
 from payments.gateway import Intent, IntentGone, IntentState
 
 log = structlog.get_logger(__name__)
@@ -62,6 +64,12 @@ def run() -> dict[str, int]:
     _compare_young(began, found)
     for card in _pending_cards():
         cards.card_setup(card)
+    for one in _undecided():
+        dispute.follow(one)
+    payout_account.look_again()
+    forgotten = transfer.plan_forgotten()
+    if forgotten:
+        found["no_transfer"] += forgotten
     _advance(began - OVERLAP)
     for kind, count in found.items():
         DIFFERENCES.labels(kind).inc(count)
@@ -113,8 +121,15 @@ def _payment_of(intent: Intent) -> Payment | None:
 @transactional
 def _open() -> list[Payment]:
     """Payments whose story is not over."""
-    over = (State.CAPTURED, State.REFUNDED, State.RELEASED, State.HOLD_DUE)
+    over = (State.CAPTURED, State.REFUNDED, State.DISPUTED, State.RELEASED, State.HOLD_DUE)
     return list(session.scalars(select(Payment).where(Payment.state.not_in(over)).order_by(Payment.id)))
+
+
+@transactional
+def _undecided() -> list[str]:
+    """Disputes that the bank has not decided; their events may be lost like any other."""
+    open_ = (DisputeState.INQUIRY.value, *dispute_of.HOLDS)
+    return list(session.scalars(select(Dispute.external_id).where(Dispute.state.in_(open_))))
 
 
 @transactional

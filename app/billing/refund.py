@@ -1,7 +1,7 @@
 """Giving money back: never more than the remainder, however many ask at once."""
 
 from app import facts
-from app.billing import advance, commands, ledger
+from app.billing import advance, commands, dispute_of, ledger, transfer
 from app.billing.models import Payment, PaymentCommand
 from app.billing.states import TAKEN, State
 from app.kit.db import session, transactional
@@ -19,6 +19,9 @@ def refund(payment: str, amount: int, by: str) -> Payment:
         raise NotFound
     if row.state not in TAKEN or row.intent_id is None:
         raise StepNotAllowed("Nothing was captured.", state=row.state, steps=[])
+    if not dispute_of.refundable(payment):
+        why = "It is disputed, and the provider allows no refund of it any more."
+        raise StepNotAllowed(why, state=row.state, steps=[])
     left = advance.remainder(row)
     if not 0 < amount <= left:
         detail = f"From 1 to {left}: what was captured and not yet given back."
@@ -62,6 +65,7 @@ def apply(command: str, payment: str, made: Refund) -> None:
         row.refunded += made.amount.amount
         fact = facts.PaymentRefunded(row.id, row.rental_id, made.amount.amount, made.amount.currency)
         ledger.refunded(row, made.amount, asked.id, record(fact))
+        transfer.level(row)
     _rest(row)
     advance.next_step(row)
 
@@ -86,4 +90,4 @@ def _rest(row: Payment) -> None:
     session.flush()
     if row.state not in TAKEN or commands.opened(row.id, "refund"):
         return
-    advance.move(row, State.REFUNDED if row.refunded == row.captured else State.CAPTURED)
+    advance.move(row, dispute_of.resting(row))

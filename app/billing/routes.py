@@ -7,14 +7,19 @@ import orjson
 from flask import Response, g
 
 from app.billing import (
+    alarms,
     cards,
+    dispute_evidence,
     fees,
     hold,
+    pay_owner,
+    payout_account,
     reconcile,
     schemas,
     secured,
     shown,
     statement,
+    transfer,
     webhook,
     work,
 )
@@ -37,8 +42,8 @@ from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page_of_rows
 from app.kit.routes import Routes, created
 
-JOBS = (work, fees, webhook, reconcile, cards)
-"""Importing the routes registers the jobs of these modules."""
+JOBS = (work, fees, webhook, reconcile, cards, pay_owner, payout_account, dispute_evidence, alarms)
+"""Importing the routes registers the jobs of these modules, and what Prometheus is told."""
 routes = Routes("billing", __name__, url_prefix="/v1", description="Cards, payments, statements.")
 webhooks = Routes(
     "stripe", __name__, url_prefix="/webhooks", description="What the payment provider tells us."
@@ -109,10 +114,15 @@ def _role(rental: str) -> str:
 
 @routes.add("GET", RENTAL, summary="The payments of a rental", query=Paging, returns=schemas.PaymentList)
 def list_payments(rental: str, query: dict[str, Any]) -> Page:
-    """The payments of a rental, oldest first; what the app must confirm is shown to the driver alone."""
+    """The payments of a rental, oldest first; what the app must confirm is shown to the driver alone, what is paid out
+    of it to the owner alone.
+    """
     driver = _role(rental) == "driver"
     found = page_of_rows(hold.all_of(rental), "pay", oldest_first=True, **query)
-    found.items = [shown.payment(row, driver=driver) for row in found.items]
+    paid = {} if driver else transfer.of_payments([row.id for row in found.items])
+    found.items = [
+        {**shown.payment(row, driver=driver), "payout": shown.payout(paid.get(row.id))} for row in found.items
+    ]
     return found
 
 
@@ -140,6 +150,38 @@ def retry_payment(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     return shown.payment(hold.retry(waiting.id, body["card"], caller().person), driver=True)
 
 
+def _fresh_link(answer: Response) -> Response:
+    """Once the account's row and key are committed: the provider is asked for the account and a link that works once."""
+    url = payout_account.onboard(caller().person)
+    found = {**payout_account.shown(caller().person), "url": url}
+    answer.set_data(orjson.dumps(schemas.PayoutAccount().dump(found)))
+    return answer
+
+
+@routes.add(
+    "POST",
+    "/me/payouts/account",
+    summary="Be paid: say who you are",
+    returns=schemas.PayoutAccount,
+    fresh_password=True,
+    secrets=("url",),
+    after=_fresh_link,
+    problems=(Unavailable,),
+)
+def open_payout_account() -> dict[str, Any]:
+    """Makes the account into which one is paid, once, and gives a fresh link to the payment provider's page, where one
+    says who one is; null when nothing is missing.
+    """
+    payout_account.begin(caller().person)
+    return payout_account.shown(caller().person)
+
+
+@routes.add("GET", "/me/payouts/account", summary="How my payouts stand", returns=schemas.PayoutAccount)
+def read_payout_account() -> dict[str, Any]:
+    """How one's account stands, what the provider still asks for, and what was earned and not paid out yet."""
+    return payout_account.shown(caller().person)
+
+
 @routes.add(
     "GET",
     "/me/statements/<string(length=7):month>",
@@ -165,3 +207,17 @@ def receive_stripe() -> None:
     signature-invalid; without a secret set the route is shut.
     """
     webhook.receive("platform")
+
+
+@webhooks.add(
+    "POST",
+    "/stripe-connect",
+    who=Who.SIGNED,
+    summary="An event on an owner's account",
+    limit="none",
+    raw=True,
+    problems=(SignatureInvalid, NotFound),
+)
+def receive_stripe_connect() -> None:
+    """The same for what happens on the accounts of owners, under a secret of its own."""
+    webhook.receive("connect")

@@ -2,11 +2,15 @@
 
 from marshmallow import fields
 
-from app.billing.states import State
+from app.billing.states import State, TransferState
 from app.kit.fields import Instant, Many, MoneySchema, OneOf, PublicIdField, Strict, Text, Whole
+from payments.payouts import AccountState
 
 PURPOSES = ("rent", "deposit", "extras", "charge_request")
-ENTRIES = ("capture", "refund", "refund_failed")
+ENTRIES = (
+    *("capture", "refund", "refund_failed", "transfer", "reversal"),
+    *("dispute_lost", "dispute_won", "dispute_borne"),
+)
 
 
 class Card(Strict):
@@ -42,6 +46,24 @@ class CardConfirmation(Strict):
     expires_at = Instant(required=True, allow_none=True)
 
 
+class PaidOut(Strict):
+    """The owner's share of a payment: `due_at` is when it is paid at the earliest, `sent` what was."""
+
+    state = OneOf(tuple(TransferState), required=True)
+    due_at = Instant(required=True)
+    sent = fields.Nested(MoneySchema, required=True)
+    taken_back = fields.Nested(MoneySchema, required=True)
+
+
+class PayoutAccount(Strict):
+    """The account into which an owner is paid; `missing` in the provider's words, `waiting` what was earned and not sent."""
+
+    state = OneOf(("none", *AccountState), required=True)
+    missing = Many(Text(200), 100, required=True)
+    url = Text(500, required=True, allow_none=True)
+    waiting = Many(fields.Nested(MoneySchema), 3, required=True)
+
+
 class Payment(Strict):
     """One payment of a rental; `release_at` is when a hold ends by itself at the latest."""
 
@@ -54,6 +76,7 @@ class Payment(Strict):
     release_at = Instant(required=True, allow_none=True)
     failure = Text(60, required=True, allow_none=True)
     action = fields.Nested(CardConfirmation, required=True, allow_none=True)
+    payout = fields.Nested(PaidOut, required=True, allow_none=True)
 
 
 class PaymentList(Strict):

@@ -4,6 +4,7 @@ from typing import Any
 
 from app.billing.models import Payment
 from app.billing.outcome import SECRET
+from app.billing.payout_models import Transfer
 from app.billing.states import State
 from app.kit import keys
 
@@ -20,6 +21,19 @@ def payment(row: Payment, *, driver: bool) -> dict[str, Any]:
         "release_at": row.capture_before,
         "failure": row.failure_code if driver else None,
         "action": action(row) if driver else None,
+        "payout": None,
+    }
+
+
+def payout(row: Transfer | None) -> dict[str, Any] | None:
+    """What its owner is paid of it."""
+    if row is None:
+        return None
+    return {
+        "state": row.state,
+        "due_at": row.due_at,
+        "sent": row.money(row.amount if row.external_id else 0).to_dict(),
+        "taken_back": row.money(row.reversed).to_dict(),
     }
 
 

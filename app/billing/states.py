@@ -19,6 +19,7 @@ class State(StrEnum):
     RELEASED = "released"
     REFUNDING = "refunding"
     REFUNDED = "refunded"
+    DISPUTED = "disputed"
     ARREARS = "arrears"
 
 
@@ -27,8 +28,22 @@ SECURED = frozenset({State.HELD, State.RENEWING, State.CAPTURED})
 """The money is there: unlock may go on."""
 WAITING = frozenset({State.ACTION_REQUIRED, State.HOLD_FAILED})
 """The driver must do something, until the deadline."""
-TAKEN = frozenset({State.CAPTURED, State.REFUNDING, State.REFUNDED})
-"""Money was taken; the intent is closed."""
+TAKEN = frozenset({State.CAPTURED, State.REFUNDING, State.REFUNDED, State.DISPUTED})
+"""Money was taken; the intent is closed. Disputed it is while the bank has it back, for good once that is lost."""
+
+
+class TransferState(StrEnum):
+    """Where the owner's share of a payment stands: `frozen` while that is disputed, `settled` also with nothing sent."""
+
+    WAITING = "waiting"
+    FROZEN = "frozen"
+    PAYABLE_BLOCKED = "payable_blocked"
+    SETTLING = "settling"
+    SETTLED = "settled"
+
+
+DECIDED = frozenset({TransferState.SETTLING, TransferState.SETTLED})
+"""What is paid was reckoned, also where that was nothing, because the owner owed as much."""
 UNSECURED_BY_URGENCY = (
     # what is most in the way of unlocking comes first
     State.HOLD_FAILED,
@@ -42,4 +57,5 @@ UNSECURED_BY_URGENCY = (
     State.RELEASED,
     State.REFUNDING,
     State.REFUNDED,
+    State.DISPUTED,
 )

@@ -1,14 +1,14 @@
 """What the provider tells us: stored once, answered at once, worked off by a job that reads the object itself."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
 from flask import request
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.billing import cards, commands, outcome, refund
+from app.billing import bank_payout, cards, commands, dispute, fraud_warning, outcome, payout_account, refund
 from app.billing.models import Card, Payment, PaymentCommand, WebhookEvent
 from app.kit.clock import real_now
 from app.kit.db import session, transactional
@@ -17,7 +17,6 @@ from app.kit.jobs import defer, job
 from payments import gateway
 from payments.gateway import Endpoint, Event, IntentGone, WebhookClosed
 
-log = structlog.get_logger(__name__)
 PATIENCE = timedelta(hours=1)
 """How long an object that we do not know may still be ours: a webhook can outrun our own commit."""
 UNKNOWN = "unknown"
@@ -45,6 +44,7 @@ def store(endpoint: str, event: Event) -> bool:
         event_id=event.id,
         kind=event.kind,
         object_id=event.object_id,
+        account=event.account,
         created_at=event.created,
         received_at=real_now(),
     )
@@ -58,6 +58,7 @@ def store(endpoint: str, event: Event) -> bool:
 class _Hint:
     kind: str
     object_id: str
+    account: str | None
     is_new: bool
 
 
@@ -78,23 +79,21 @@ def _hint(event: int) -> _Hint | None:
     row = session.get(WebhookEvent, event, populate_existing=True)
     if row is None or row.done_at is not None:
         return None
-    return _Hint(row.kind, row.object_id, real_now() - row.received_at < PATIENCE)
+    return _Hint(row.kind, row.object_id, row.account, real_now() - row.received_at < PATIENCE)
 
 
 def _follow(hint: _Hint) -> bool:
     family = hint.kind.partition(".")[0]
-    if family == "payment_intent":
-        return _intent(hint.object_id)
-    if family == "setup_intent":
-        return _setup(hint.object_id)
-    if family == "refund":
-        return _refund(hint.object_id)
+    if hint.kind.startswith("charge.dispute."):
+        return dispute.follow(hint.object_id)
+    if family == "payout":
+        return bank_payout.follow(hint.object_id, hint.account)
+    if family in _FAMILIES:
+        return _FAMILIES[family](hint.object_id)
     if family == "payment_method":
         cards.refresh(hint.object_id)
     elif hint.kind == "charge.updated":
         _fee(hint.object_id)
-    elif family in ("charge", "radar"):
-        log.error("needs a person", kind=hint.kind, object=hint.object_id)
     return True
 
 
@@ -137,6 +136,16 @@ def _asked(external: str) -> tuple[str, str, str] | None:
     if row is None or row.payment_id is None or row.target is None:
         return None
     return row.id, row.payment_id, row.target
+
+
+_FAMILIES: Mapping[str, Callable[[str], bool]] = {
+    "payment_intent": _intent,
+    "setup_intent": _setup,
+    "refund": _refund,
+    "radar": fraud_warning.follow,
+    "account": payout_account.refresh,
+}
+"""What follows a hint about an object; False: not known here yet."""
 
 
 @transactional

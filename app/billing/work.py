@@ -7,20 +7,15 @@ Steps, for each open command of the payment in the order they were made:
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from app.billing import advance, commands, outcome, refund
 from app.billing.models import Card, Customer, Payment, PaymentCommand
 from app.billing.states import State
-from app.kit.clock import real_now
 from app.kit.db import session, transactional
 from app.kit.errors import Unavailable
 from app.kit.jobs import job
 from payments.gateway import ActionRequired, CardDeclined, Intent, IntentGone, PaymentsError, PaymentsRefused
 from payments.money import Money
-
-KEY_LIVES = timedelta(hours=23)
-"""Stripe remembers a key for 24 h at least; an older unknown outcome is looked up, never sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +61,7 @@ def next_order(payment: str) -> Order | None:
 
 def _order(row: Payment, command: PaymentCommand) -> Order:
     amount = row.money(command.amount) if command.amount is not None else None
-    if commands.params_hash(command.kind, amount, command.target, command.params) != command.params_hash:
-        raise AssertionError(f"{command.id} was changed after it was made")
-    now = real_now()
-    stale = command.first_tried_at is not None and now - command.first_tried_at > KEY_LIVES
-    command.first_tried_at = command.first_tried_at or now
-    command.tries += 1
+    stale = commands.begin_try(command, amount)
     customer = session.get(Customer, row.person_id)
     card = session.get(Card, command.params["card"]) if "card" in command.params else None
     return Order(

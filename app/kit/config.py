@@ -70,6 +70,7 @@ class Settings:
     stripe_api_key: str = ""
     stripe_api_base: str = ""
     stripe_webhook_secrets: tuple[str, ...] = ()
+    stripe_connect_secrets: tuple[str, ...] = ()
     firebase_credentials: str = ""
     smtp_host: str = ""
     smtp_port: int = 587
@@ -182,6 +183,7 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         stripe_api_key=env.str("STRIPE_API_KEY", ""),
         stripe_api_base=env.str("STRIPE_API_BASE", ""),
         stripe_webhook_secrets=tuple(env.list("STRIPE_WEBHOOK_SECRETS", [])),
+        stripe_connect_secrets=tuple(env.list("STRIPE_CONNECT_SECRETS", [])),
         firebase_credentials=env.str("FIREBASE_CREDENTIALS", ""),
         smtp_host=env.str("SMTP_HOST", ""),
         smtp_port=env.int("SMTP_PORT", 587),

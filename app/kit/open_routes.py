@@ -114,11 +114,23 @@ def invitation_link(code: str) -> Response:
     return _page(render_template_string(_INVITED, code=code))
 
 
+_PAYOUTS = """<!doctype html><html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Glovebox</title><style>body{font:18px/1.5 system-ui;max-width:32rem;margin:4rem auto;padding:0 1rem}</style>
+<h1>Back to the app</h1><p>Open Glovebox, Payouts: it shows whether anything is still missing.</p>"""
+
+
+@routes.get("/payouts/<any('done','again'):how>")
+def payouts_link(how: str) -> Response:
+    """Where the payment provider sends an owner back to without the app: all said, or the link had been used."""
+    del how
+    return _page(_PAYOUTS)
+
+
 @routes.get("/.well-known/apple-app-site-association")
 def apple_links() -> dict[str, Any]:
     """Which links the iOS app opens."""
     ids = current_app.extensions["glovebox"].settings.apple_app_ids
-    components = [{"/": "/i/*"}]
+    components = [{"/": "/i/*"}, {"/": "/payouts/*"}]
     return {
         "applinks": {"details": [{"appIDs": list(ids), "components": components}]} if ids else {"details": []}
     }

@@ -13,6 +13,7 @@ from app.messages.scene import Scene
 from app.people import codes
 from app.people.models import Person
 
+_SHARES = ("payment_done.owner", "payment_disputed.owner")
 OBJECTION = timedelta(minutes=15)
 """How long a driver may say "I still have it" after the owner closed by hand."""
 
@@ -23,7 +24,7 @@ def fill(kind: str, names: tuple[str, ...], scene: Scene, person: str | None) ->
     if "zone" in names:
         found["zone"] = _zone(scene, person)
     if "amount" in names:
-        found["amount"] = _share(scene) if kind == "payment_done.owner" else _amount(scene)
+        found["amount"] = _share(scene) if kind in _SHARES else _amount(scene)
     return found
 
 

@@ -205,6 +205,12 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     ),
     facts.PaymentReleased: (Told(whom.driver, "payment_released.driver"),),
     facts.PaymentRefunded: (Told(whom.driver, "payment_refunded.driver"),),
+    facts.PaymentDisputed: (Told(whom.payees, "payment_disputed.owner", params.has_share),),
+    facts.OwnerPaid: (Told(whom.earner, "owner_paid.owner"),),
+    facts.OwnerGaveBack: (Told(whom.earner, "owner_gave_back.owner"),),
+    facts.PayoutBlocked: (Told(whom.person, "payout_blocked.owner"),),
+    facts.PayoutAccountAsks: (Told(whom.person, "payout_account_asks"),),
+    facts.BankPayoutFailed: (Told(whom.person, "bank_payout_failed"),),
     facts.ReceiptReady: (Told(whom.driver, "receipt_ready"), Told(whom.owners, "receipt_ready")),
 }
 UNTOLD = {

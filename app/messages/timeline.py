@@ -66,6 +66,7 @@ _SYSTEM: tuple[type[Fact], ...] = (
     facts.PaymentSucceeded,
     facts.PaymentReleased,
     facts.PaymentRefunded,
+    facts.PaymentDisputed,
     facts.ReceiptReady,
     facts.BoxOffline,
     facts.GrantsRevoked,
@@ -83,6 +84,12 @@ SHOWN: dict[str, str] = {
 }
 """Kind of fact -> who did it; a fact that names its actor says so itself."""
 HIDDEN = {
+    facts.OwnerPaid.kind: "between us and the owner",
+    facts.OwnerGaveBack.kind: "between us and the owner",
+    facts.PayoutBlocked.kind: "between us and the owner",
+    facts.EvidenceSent.kind: "between us and the bank",
+    facts.DisputeDecided.kind: "between us and the bank; the payment shows how it stands",
+    facts.FraudWarned.kind: "for operators",
     facts.ChargeShort.kind: "it is about the rental that comes next, which is another's",
     facts.AlertStands.kind: "the alert itself says it",
     facts.CoverActivated.kind: "the start says it",

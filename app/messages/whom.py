@@ -41,6 +41,12 @@ def payees(scene: Scene) -> People:
     return [one for one in about.payees(scene.fact.payment) if one not in driver(scene)]
 
 
+def earner(scene: Scene) -> People:
+    """Who was paid: a person, or those who run the community that was."""
+    payee: str = scene.fact.person
+    return list(circles.runners(payee)) if payee.startswith("com_") else [payee]
+
+
 def holder(scene: Scene) -> People:
     """Who holds the car: its driver while it is out, else its owners."""
     return driver(scene) or owners(scene)

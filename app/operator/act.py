@@ -7,8 +7,9 @@ import pyotp
 from sqlalchemy import CursorResult, text
 from sqlalchemy.exc import IntegrityError
 
-from app.billing import hold
+from app.billing import advance, dispute, fraud_warning, hold, refund
 from app.billing.models import Payment
+from app.billing.payout_models import Dispute, FraudWarning
 from app.cars.models import Car
 from app.coverage import blocks, master_policies, partners
 from app.coverage.models import Client, InsurerRow, Policy
@@ -298,6 +299,34 @@ def retry_payment(payment: str, *, by: str, reason: str) -> Payment:
     retried = hold.retry(payment, None, by)
     _audit(by, "payment retry", payment, reason)
     return retried
+
+
+@transactional
+def refund_payment(payment: str, amount: int | None, *, by: str, reason: str) -> Payment:
+    """Give back that much, or all that is left. Raises NotFound, StepNotAllowed, Validation."""
+    found = session.get(Payment, payment)
+    if found is None:
+        raise NotFound
+    given = refund.refund(payment, advance.remainder(found) if amount is None else amount, by)
+    fraud_warning.clear_of_payment(payment, by)
+    _audit(by, "payment refund", payment, reason)
+    return given
+
+
+@transactional
+def charge_owner(dispute_id: str, *, by: str, reason: str) -> Dispute:
+    """The owner caused the dispute and bears their share, should it be lost. Raises NotFound."""
+    found = dispute.charge_owner(dispute_id)
+    _audit(by, "dispute charge-owner", dispute_id, reason)
+    return found
+
+
+@transactional
+def clear_warning(warning: str, *, by: str, reason: str) -> FraudWarning:
+    """It is no fraud: the driver unlocks priced rentals again. Raises NotFound."""
+    found = fraud_warning.clear(warning, by)
+    _audit(by, "warning clear", warning, reason)
+    return found
 
 
 @transactional

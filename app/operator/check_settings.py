@@ -94,9 +94,21 @@ def _stripe(house: Settings) -> Iterator[Finding]:
 
 
 def _webhooks(house: Settings) -> Iterator[Finding]:
-    name, secrets = "GLOVEBOX_STRIPE_WEBHOOK_SECRETS", house.stripe_webhook_secrets
+    late = "payments are noticed late, by comparing"
+    yield from _endpoint(
+        house, "GLOVEBOX_STRIPE_WEBHOOK_SECRETS", house.stripe_webhook_secrets, "stripe", late
+    )
+    late = "nobody learns what happens on owners' accounts"
+    yield from _endpoint(
+        house, "GLOVEBOX_STRIPE_CONNECT_SECRETS", house.stripe_connect_secrets, "stripe-connect", late
+    )
+
+
+def _endpoint(
+    house: Settings, name: str, secrets: tuple[str, ...], path: str, late: str
+) -> Iterator[Finding]:
     if house.stripe_api_key and not secrets:
-        words = "not set: POST /webhooks/stripe is closed (404); payments are noticed late, by comparing"
+        words = f"not set: POST /webhooks/{path} is closed (404); {late}"
         yield warning(name, words, "Add the endpoint in Stripe's dashboard and put its whsec_ secret here.")
     elif any(not one.startswith("whsec_") for one in secrets):
         yield wrong(name, "a secret does not begin with whsec_", "Copy the signing secret of the endpoint.")

@@ -64,6 +64,7 @@ licence, rental, payment = (
     _sub("payment", "Payments."),
 )
 key, fact, car = _sub("keys", "Signing keys."), _sub("fact", "Facts."), _sub("car", "Cars.")
+dispute, warning = _sub("dispute", "Disputes of payments."), _sub("warning", "Early-fraud warnings of banks.")
 job = _sub("job", "Jobs that failed for good.")
 
 
@@ -215,6 +216,44 @@ def payment_retry(payment_id: str, reason: str) -> dict[str, Any]:
     """Try a payment again."""
     act.retry_payment(payment_id, by=BY, reason=reason)
     return {"payment": payment_id, "state": "retried"}
+
+
+@_command(payment, "refund")
+@click.argument("payment_id")
+@click.option("--amount", type=int, help="In minor units; all that is left when not given.")
+@reason
+def payment_refund(payment_id: str, amount: int | None, reason: str) -> dict[str, Any]:
+    """Give money back to the driver."""
+    given = act.refund_payment(payment_id, amount, by=BY, reason=reason)
+    return {"payment": payment_id, "state": given.state}
+
+
+@_command(dispute, "list")
+def dispute_list() -> list[dict[str, Any]]:
+    """The newest fifty disputes."""
+    return list(show.disputes({"limit": 50, "cursor": None, "state": None}).items)
+
+
+@_command(dispute, "charge-owner")
+@click.argument("dispute_id")
+@reason
+def dispute_charge_owner(dispute_id: str, reason: str) -> dict[str, Any]:
+    """The owner caused it, and bears their share should it be lost."""
+    return show.dispute(act.charge_owner(dispute_id, by=BY, reason=reason))
+
+
+@_command(warning, "list")
+def warning_list() -> list[dict[str, Any]]:
+    """The newest fifty early-fraud warnings nobody has looked at."""
+    return list(show.warnings({"limit": 50, "cursor": None}).items)
+
+
+@_command(warning, "clear")
+@click.argument("warning_id")
+@reason
+def warning_clear(warning_id: str, reason: str) -> dict[str, Any]:
+    """It is no fraud, or dealt with: the driver unlocks priced rentals again."""
+    return show.warning(act.clear_warning(warning_id, by=BY, reason=reason))
 
 
 @_command(key, "rotate")

@@ -82,6 +82,16 @@ def list_all_payments(query: dict[str, Any]) -> Page:
     return show.payments(query)
 
 
+@_read("/disputes", "Disputes of payments", schemas.DisputesQuery, schemas.OperatorDisputePage)
+def list_disputes(query: dict[str, Any]) -> Page:
+    return show.disputes(query)
+
+
+@_read("/fraud-warnings", "Warnings of banks nobody has looked at", Paging, schemas.OperatorFraudWarningPage)
+def list_fraud_warnings(query: dict[str, Any]) -> Page:
+    return show.warnings(query)
+
+
 @_read("/covers", "Covers", schemas.CoversQuery, schemas.OperatorCoverPage)
 def list_all_covers(query: dict[str, Any]) -> Page:
     return show.covers(query)
@@ -198,6 +208,40 @@ def remove_box_as_operator(car: str) -> None:
 )
 def retry_payment_as_operator(payment: str, body: dict[str, Any]) -> dict[str, Any]:
     return show.payment(act.retry_payment(payment, **_why(body)))
+
+
+@_change(
+    '/payments/<pid("pay"):payment>/refund',
+    "Give money back",
+    schemas.RefundIn,
+    schemas.OperatorPayment,
+    StepNotAllowed,
+    key=True,
+)
+def refund_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Gives back part of what was captured, or all that is left; warnings of fraud about it are cleared with it."""
+    return show.payment(act.refund_payment(payment, body["amount"], **_why(body)))
+
+
+@_change(
+    '/disputes/<pid("dsp"):dispute>/charge-owner',
+    "The owner caused a dispute",
+    schemas.OperatorReason,
+    schemas.OperatorDispute,
+)
+def charge_owner_of_dispute(dispute: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The owner bears their share of a dispute that is lost; else the platform does."""
+    return show.dispute(act.charge_owner(dispute, **_why(body)))
+
+
+@_change(
+    '/fraud-warnings/<pid("frw"):warning>/clear',
+    "A warning is dealt with",
+    schemas.OperatorReason,
+    schemas.OperatorFraudWarning,
+)
+def clear_fraud_warning(warning: str, body: dict[str, Any]) -> dict[str, Any]:
+    return show.warning(act.clear_warning(warning, **_why(body)))
 
 
 @_change(

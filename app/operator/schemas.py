@@ -25,6 +25,7 @@ from app.kit.fields import (
 )
 from app.kit.routes import page_of
 from app.rentals.lifecycle import State as RentalState
+from payments.disputes import DisputeState
 
 HEX = r"^[0-9a-f]{64}$"
 
@@ -83,6 +84,52 @@ class PaymentsQuery(Paging):
     state = OneOf(tuple(PaymentState), load_default=None)
     rental = PublicIdField("ren", load_default=None)
     person = PublicIdField("per", load_default=None)
+
+
+class RefundIn(OperatorReason):
+    """How much goes back, in minor units; all that is left when left out."""
+
+    amount = Whole(1, 100_000_000, load_default=None, allow_none=True)
+
+
+class DisputesQuery(Paging):
+    """Which disputes."""
+
+    state = OneOf(tuple(DisputeState), load_default=None)
+
+
+class OperatorDispute(Strict):
+    """A dispute: `answer_by` is when the bank stops listening; `borne_by` who bears the owner's share when it is lost."""
+
+    id = PublicIdField("dsp", required=True)
+    payment = PublicIdField("pay")
+    rental = PublicIdField("ren")
+    external_id = Text(200)
+    state = OneOf(tuple(DisputeState))
+    reason = Text(100)
+    amount = fields.Nested(MoneySchema)
+    refundable = fields.Boolean()
+    borne_by = OneOf(("platform", "owner"))
+    answer_by = Instant(allow_none=True)
+    evidence_sent_at = Instant(allow_none=True)
+    made_at = Instant()
+
+
+OperatorDisputePage = page_of(OperatorDispute, "OperatorDispute")
+
+
+class OperatorFraudWarning(Strict):
+    """A bank says that a payment is probably fraud."""
+
+    id = PublicIdField("frw", required=True)
+    payment = PublicIdField("pay")
+    person = PublicIdField("per")
+    kind = Text(100)
+    made_at = Instant()
+    cleared_at = Instant(allow_none=True)
+
+
+OperatorFraudWarningPage = page_of(OperatorFraudWarning, "OperatorFraudWarning")
 
 
 class OperatorPayment(Strict):

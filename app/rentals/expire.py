@@ -29,7 +29,7 @@ from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Rental
 from payments.pricing import Price, owed_on_cancellation
 
-PAID = ("none", "captured", "released", "refunded", "settled", "written_off")
+PAID = ("none", "captured", "released", "refunded", "disputed", "settled", "written_off")
 GROW_EVERY, GROW_AHEAD, SETTLE_AGAIN = timedelta(minutes=5), timedelta(minutes=15), timedelta(days=1)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from app.billing import hold
+from app.billing import fraud_warning, hold
 from app.cars import alerts, capabilities, custody, kept, occupancy, reachability, readings
 from app.cars import box as boxes
 from app.cars.models import Box, Car
@@ -100,7 +100,7 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     yield Condition("licence", _is_cleared(car, rental, at, lock=asked.lock))
     yield Condition("accepted", _has_accepted(rental))
     yield Condition("phone", phone_is_good(asked))
-    yield Condition("payment", hold.rent_standing(rental.id, share_lock=asked.lock) in PAID)
+    yield _payment(rental, lock=asked.lock)
     yield Condition("cover", not _uninsurable(car, rental, at, lock=asked.lock))
     yield Condition("command", commands.open_of(car.no) is None)
     heard = boxes.heard_within(box, settings().box_heard_within_min)
@@ -111,6 +111,14 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     yield Condition("photos", met=True, blocking=False)
     yield Condition("safe", not car.unsafe)
     yield from _standing(box)
+
+
+def _payment(rental: Rental, *, lock: bool) -> Condition:
+    """The rent is secured, and no bank warns of fraud by this driver: that stops what costs money, not a free rental."""
+    stands = hold.rent_standing(rental.id, share_lock=lock)
+    if stands in PAID and stands != "none" and fraud_warning.stops(rental.driver_id):
+        return Condition("payment", met=False, remedy=i18n.say("condition.unlock.payment.warned"))
+    return Condition("payment", stands in PAID)
 
 
 def _idle(car: Car, rental: Rental, at: datetime) -> bool:

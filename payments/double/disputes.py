@@ -79,6 +79,7 @@ def close(world: World, dispute: Body, status: str) -> Body:
         raise Problem(400, f"It is {dispute['status']}; status: one of {', '.join(sorted(OVER))}")
     dispute["status"] = status
     if status == "won":
+        dispute["is_charge_refundable"] = True
         _move(world, dispute, dispute["amount"], 0)
         world.emit("charge.dispute.funds_reinstated", dispute)
     world.emit("charge.dispute.closed", dispute)

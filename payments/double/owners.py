@@ -121,7 +121,7 @@ def balance_of(world: World, account: str, currency: str) -> int:
         if (world.bank_payouts[each["id"]], each["currency"]) == (account, currency)
         and each["status"] != "failed"
     )
-    return came - left
+    return int(came - left)
 
 
 def pay_to_bank(world: World, account: Body, currency: str) -> Body:

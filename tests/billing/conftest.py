@@ -11,9 +11,12 @@ from app.factory import create_app
 from app.kit.db import db, dispose
 from insurance.partners import partners_of
 from payments.double.running import RunningDouble
+from payments.gateway import Endpoint
+from payments.stripe_disputes import StripeDisputes
 from payments.stripe_gateway import StripeGateway
+from payments.stripe_payouts import StripePayouts
 from payments.stripe_webhook import StripeWebhook
-from tests.billing.desk import SECRET, Desk
+from tests.billing.desk import CONNECT_SECRET, SECRET, Desk
 from tests.conftest import settings_for
 
 
@@ -25,12 +28,17 @@ def double() -> Iterator[RunningDouble]:
 
 @pytest.fixture(scope="session")
 def bank(house: Flask, database: str, double: RunningDouble) -> Iterator[Flask]:
-    gateway = StripeGateway(
-        "sk_test_double", base_url=double.url, webhooks={"platform": StripeWebhook((SECRET,))}, retries=0
+    hooks: dict[Endpoint, StripeWebhook] = {
+        "platform": StripeWebhook((SECRET,)),
+        "connect": StripeWebhook((CONNECT_SECRET,)),
+    }
+    gateway = StripeGateway("sk_test_double", base_url=double.url, webhooks=hooks, retries=0)
+    payouts = StripePayouts("sk_test_double", base_url=double.url, retries=0)
+    disputes = StripeDisputes("sk_test_double", base_url=double.url, retries=0)
+    doors = Doors(
+        insurers=partners_of([]), payments=gateway, push=None, mail=None, payouts=payouts, disputes=disputes
     )
-    made = create_app(
-        settings_for(database), Doors(insurers=partners_of([]), payments=gateway, push=None, mail=None)
-    )
+    made = create_app(settings_for(database), doors)
     if "billing" not in made.blueprints:
         api = made.extensions["flask-smorest"]["apis"][""]["ext_obj"]
         api.register_blueprint(routes.routes)
@@ -38,7 +46,8 @@ def bank(house: Flask, database: str, double: RunningDouble) -> Iterator[Flask]:
     yield made
     with made.app_context():
         dispose()
-    gateway.close()
+    for door in (gateway, payouts, disputes):
+        door.close()
 
 
 @pytest.fixture

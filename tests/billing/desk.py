@@ -9,8 +9,18 @@ from flask import Flask
 from sqlalchemy import select, text
 from werkzeug.test import TestResponse
 
-from app.billing import capture, cards, commands, hold
+from app.billing import (
+    capture,
+    cards,
+    commands,
+    dispute_evidence,
+    hold,
+    ledger,
+    payout_account,
+    transfer,
+)
 from app.billing.models import Payment, PaymentCommand
+from app.billing.payout_models import PayoutAccount, Transfer
 from app.kit import clock, deadlines, jobs
 from app.kit.db import new_id, session, transactional
 from app.kit.deadlines import Deadline
@@ -19,15 +29,20 @@ from payments.double.running import RunningDouble
 from payments.money import Money
 from tests import factories
 
-SECRET = "whsec_test"
+SECRET, CONNECT_SECRET = "whsec_test", "whsec_connect"
 VISA, ALWAYS_3DS, POOR, LOST = "4242424242424242", "4000002760003184", "4000000000009995", "4000000000009987"
 TURNCOAT = "4000008260003178"
-OURS = ("payment_command", "payment_fee", "card_setup", "card_detach", "stripe_event", "payments_reconcile")
+OURS = (
+    *("payment_command", "payment_fee", "card_setup", "card_detach", "stripe_event", "payments_reconcile"),
+    *("owner_command", "payout_account", "dispute_evidence"),
+)
 DUE = {
     "hold": hold.due_hold,
     "hold_failed": hold.due_hold_failed,
     "hold_renew": hold.due_renewal,
     "dunning": hold.due_dunning,
+    "transfer": transfer.due,
+    "evidence": dispute_evidence.due,
 }
 
 
@@ -238,6 +253,84 @@ class Desk:
         session.remove()
         return self.jobs()
 
+    # -- owners
+
+    def owner(self, state: str | None = "enabled", **values: Any) -> Person:
+        """Olga, with an account at the provider in that state; None: without one. She is who earns from now on."""
+        olga = factories.person("Olga Owner", **values)
+        self.payee = olga.id
+        if state is not None:
+            payout_account.begin(olga.id)
+            payout_account.onboard(olga.id)
+            self.settle_account(olga.id, state)
+        session.remove()
+        return olga
+
+    def account(self, person: str) -> PayoutAccount:
+        session.remove()
+        found = session.get_one(PayoutAccount, person)
+        session.remove()
+        return found
+
+    def settle_account(self, person: str, state: str) -> list[BaseException]:
+        """What the owner does behind the link, or what the provider finds out; its event arrives."""
+        external = self.account(person).external_id
+        self.double.post("accounts/settle", account=external, state=state)
+        return self.tell("account.updated", str(external))
+
+    def tell(self, kind: str, subject: str) -> list[BaseException]:
+        """The provider's newest event of that kind about an object arrives, and is worked off."""
+        event = next(
+            one
+            for one in self.events()[::-1]
+            if one["type"] == kind and one["data"]["object"]["id"] == subject
+        )
+        connect = "account" in event
+        answer = self.deliver(
+            event,
+            secret=CONNECT_SECRET if connect else SECRET,
+            path="/webhooks/stripe-connect" if connect else "/webhooks/stripe",
+        )
+        assert answer.status_code == 200
+        return self.jobs()
+
+    def captured(self, amount: int = 8000) -> str:
+        """A rental that is over and paid; its owner's share waits."""
+        rental = self.held(9000)
+        assert self.end(rental, amount) == []
+        transfer.plan(self.payment(rental).id)
+        return rental
+
+    def transfer(self, rental: str) -> Transfer:
+        session.remove()
+        found = transfer.of(self.payment(rental).id)
+        session.remove()
+        assert found is not None
+        return found
+
+    def pay_out(self, rental: str, after: timedelta = timedelta(hours=72)) -> list[BaseException]:
+        """The waiting period goes by."""
+        self.forward(after)
+        self.due(self.transfer(rental).id)
+        return self.jobs()
+
+    def owes(self, person: str) -> int:
+        """What the books say the person owes us; below zero we owe them."""
+        session.remove()
+        found = ledger.balances(ledger.OWNER_PAYABLE, "EUR", person).amount
+        session.remove()
+        return found
+
+    def dispute(self, rental: str, **more: Any) -> str:
+        """The driver's bank disputes the payment, and its event arrives; the provider's id."""
+        made = self.double.post("disputes/open", charge=self.payment(rental).charge_id, **more)["id"]
+        assert self.tell("charge.dispute.created", made) == []
+        return str(made)
+
+    def decide(self, dispute: str, status: str) -> None:
+        self.double.post("disputes/close", dispute=dispute, status=status)
+        assert self.tell("charge.dispute.closed", dispute) == []
+
     # -- webhooks
 
     def events(self) -> list[dict[str, Any]]:
@@ -251,14 +344,20 @@ class Desk:
         return next(one for one in mine[::-1] if one["data"]["object"]["metadata"].get("rental") == rental)
 
     def deliver(
-        self, event: dict[str, Any], *, secret: str = SECRET, age_s: int = 0, **headers: Any
+        self,
+        event: dict[str, Any],
+        *,
+        secret: str = SECRET,
+        age_s: int = 0,
+        path: str = "/webhooks/stripe",
+        **headers: Any,
     ) -> TestResponse:
         body = json.dumps(event)
         stamp = int(datetime.now(UTC).timestamp()) - age_s  # noqa: TID251
         signed = stripe.WebhookSignature.generate_signature_header(body, secret, stamp)
         session.remove()
         return self.app.test_client().post(
-            "/webhooks/stripe",
+            path,
             data=body,
             content_type="application/json",
             headers={

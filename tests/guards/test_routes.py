@@ -33,7 +33,10 @@ OPEN = {
     "people.reset_password": "proves itself by the mailed code; limited",
     "people.sign_in_person": "gives the password; limited",
 }
-SIGNED = {"stripe.receive_stripe": "proves itself by the provider's signature"}
+SIGNED = {
+    "stripe.receive_stripe": "proves itself by the provider's signature",
+    "stripe.receive_stripe_connect": "proves itself by the provider's signature",
+}
 NOT_IN_THE_CONTRACT = {
     "conditions.read_conditions": "the texts people accept, for everybody to read",
     "metrics": "for the monitoring inside, by a token of its own",
@@ -45,6 +48,7 @@ NOT_IN_THE_CONTRACT = {
     "open.healthz": "the balancer asks",
     "open.invitation_link": "an invitation opened without the app",
     "open.openapi_yaml": "the contract itself",
+    "open.payouts_link": "where the payment provider sends an owner back to",
     "open.problem_page": "what a problem type means",
     "open.readyz": "the balancer asks",
 }

@@ -18,7 +18,7 @@ from app.messages.words import LOCK, START
 UNLOCK = (
     *("state", "time", "car_back", "other_rental", "membership", "licence", "accepted", "phone"),
     *("payment", "cover", "command", "box", "capability", "charge", "photos", "safe"),
-    *("doors", "battery_12v", "range", "car_back.due"),
+    *("doors", "battery_12v", "range", "car_back.due", "payment.warned"),
 )
 TEXTS = Path(messages.__file__).parent.parent / "kit" / "texts"
 

@@ -1,0 +1,46 @@
+"""The last leg, from an owner's account to their bank, which the provider takes by itself: one that fails is told."""
+
+from sqlalchemy.dialects.postgresql import insert
+
+from app import facts
+from app.billing import commands, payout_account
+from app.billing.payout_models import BankPayout
+from app.kit import clock
+from app.kit.db import session, transactional
+from app.kit.facts import record
+from payments import payouts
+from payments.gateway import PaymentsRefused
+from payments.payouts import PayoutState
+
+
+def follow(payout: str, account: str | None) -> bool:
+    """The provider says that a payout changed; False when the account is not one of ours (yet)."""
+    person = payout_account.of_external(account) if account else None
+    if person is None or account is None:
+        return False
+    try:
+        _apply(person, commands.payouts().bank_payout(payout, account=account))
+    except PaymentsRefused as no:
+        if no.code != "resource_missing":
+            raise
+    return True
+
+
+@transactional
+def _apply(person: str, found: payouts.BankPayout) -> None:
+    """A payout that arrived may fail days later, and one that failed stays so: the next is another."""
+    values = {
+        "person_id": person,
+        "state": PayoutState.UNDER_WAY.value,
+        "amount": found.amount.amount,
+        "currency": found.amount.currency,
+        "changed_at": clock.now(),
+    }
+    new = insert(BankPayout).values(external_id=found.id, **values)
+    session.execute(new.on_conflict_do_nothing())
+    row = session.get_one(BankPayout, found.id, with_for_update=True, populate_existing=True)
+    if row.state in (PayoutState.FAILED, found.state):
+        return
+    row.state, row.failure, row.changed_at = found.state.value, found.failure, clock.now()
+    if found.state is PayoutState.FAILED:
+        record(facts.BankPayoutFailed(person, found.id, found.amount.amount, found.amount.currency))

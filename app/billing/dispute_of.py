@@ -1,0 +1,38 @@
+"""Whether a payment is disputed: asked by refunds, transfers and whoever moves its state."""
+
+from sqlalchemy import select
+
+from app.billing.models import Payment
+from app.billing.payout_models import Dispute
+from app.billing.states import State
+from app.kit.db import session
+from payments.disputes import DisputeState
+
+HOLDS = (DisputeState.OPEN.value, DisputeState.SENT.value)
+"""The bank has the money and has not decided."""
+STANDS = (*HOLDS, DisputeState.LOST.value)
+"""The bank has the money."""
+
+
+def holds(payment: str) -> bool:
+    """Whether a dispute of the payment is undecided, so that nothing of it is paid out."""
+    return _any(payment, HOLDS)
+
+
+def refundable(payment: str) -> bool:
+    """Whether the provider still takes a refund of it: mostly not once it was disputed."""
+    found = select(Dispute.id).where(Dispute.payment_id == payment, Dispute.refundable.is_(False))
+    return session.execute(found.limit(1)).first() is None
+
+
+def resting(payment: Payment) -> State:
+    """The state of a payment that was taken and of which nothing is under way."""
+    session.flush()
+    if _any(payment.id, STANDS):
+        return State.DISPUTED
+    return State.REFUNDED if payment.refunded == payment.captured else State.CAPTURED
+
+
+def _any(payment: str, states: tuple[str, ...]) -> bool:
+    found = select(Dispute.id).where(Dispute.payment_id == payment, Dispute.state.in_(states))
+    return session.execute(found.limit(1)).first() is not None
