@@ -246,3 +246,33 @@ def test_a_bank_that_asks_while_one_waits_is_answered_with_the_secret(place: Sup
 def test_a_booking_that_waits_is_answered_with_the_money_held(priced: Friends) -> None:
     made = priced.max.post("/rentals", priced.booking(priced.quote(0, 3)), want=201, headers=WAIT)
     assert made["payment"]["state"] == "held"
+
+
+def test_the_owner_says_who_she_is_and_is_paid_and_a_dispute_freezes_the_next_payout(priced: Friends) -> None:
+    stripe = priced.place.control
+    begun = priced.olga.post("/me/payouts/account", want=200)
+    assert (begun["state"], begun["url"].startswith("https://")) == ("incomplete", True)
+    made = stripe("stripe", "GET", "objects")["objects"]["account"]
+    account = next(one["id"] for one in made if one["metadata"]["person"] == priced.olga.id)
+    stripe("stripe", "POST", "accounts/settle", account=account, state="enabled")
+    until(lambda: priced.olga.get("/me/payouts/account")["state"] == "enabled", "the account to be enabled")
+    first, second = driven(priced), driven(priced)
+    for rental in (first, second):
+        priced.payment(rental, "captured")
+        until(lambda rental=rental: payout(priced, rental, "waiting"), "the share to wait")
+    assert priced.max.get(f"/rentals/{first}/payments")["items"][0]["payout"] is None
+    charge = next(one["latest_charge"] for one in intents(priced, second))
+    stripe("stripe", "POST", "disputes/open", charge=charge)
+    priced.payment(second, "disputed")
+    priced.forward("49h")
+    paid = until(lambda: payout(priced, first, "settled"), "the owner to be paid")
+    sent = stripe("stripe", "GET", "objects")["objects"]["transfer"]
+    assert [one["amount"] for one in sent if one["destination"] == account] == [paid["sent"]["amount"]]
+    assert payout(priced, second, "frozen")
+    assert priced.olga.pushed("owner_paid", first)
+
+
+def payout(friends: Friends, rental: str, state: str) -> Any:
+    """What the owner is paid of a rental's rent, once it is in this state."""
+    (row,) = friends.olga.get(f"/rentals/{rental}/payments")["items"]
+    return row["payout"] if row["payout"] and row["payout"]["state"] == state else None

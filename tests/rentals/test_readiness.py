@@ -10,12 +10,13 @@ from flask import Flask
 from sqlalchemy import delete, update
 
 from app.billing import hold
-from app.billing.models import Card, Customer
+from app.billing.models import Card, Customer, Payment
+from app.billing.payout_models import FraudWarning
 from app.cars import custody, reachability
 from app.cars.models import Box
 from app.communities.models import Membership
 from app.coverage.trip import Trip
-from app.kit import clock
+from app.kit import clock, i18n
 from app.kit.clock import z
 from app.kit.db import new_id, session
 from app.kit.errors import NotReady
@@ -162,6 +163,17 @@ def drain_the_small_battery(scene: Scene) -> None:
     session.commit()
 
 
+def warn(scene: Scene, kind: str) -> None:
+    """The rent is held, and a bank says that an earlier payment of its driver is probably fraud."""
+    leave_unpaid(scene)
+    payment = session.execute(
+        update(Payment).where(Payment.rental_id == scene.rental_id).values(state="held").returning(Payment.id)
+    ).scalar_one()
+    values = {"payment_id": payment, "person_id": scene.max.id, "made_at": clock.now()}
+    session.add(FraudWarning(external_id=f"issfr_{payment}", kind=kind, **values))
+    session.commit()
+
+
 UNLOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
     "state": lambda scene: scene.set_state("ended"),
     "time": set_time,
@@ -189,6 +201,26 @@ def test_a_booked_rental_in_order_lacks_nothing(scene: Scene) -> None:
 def test_one_thing_wrong_at_the_unlock_is_the_one_thing_named(scene: Scene, code: str) -> None:
     UNLOCK_BROKEN[code](scene)
     assert scene.unmet("unlock") == [code]
+
+
+def test_a_warning_of_fraud_stops_what_costs_money_and_says_whom_to_ask(scene: Scene) -> None:
+    warn(scene, "made_with_stolen_card")
+    assert scene.unmet("unlock") == ["payment"]
+    found = readiness.of(scene.car, scene.rental, "unlock", clock.now(), Asked(scene.max.id, None))
+    (payment,) = [one for one in found if one.code == "payment"]
+    assert payment.remedy == i18n.say("condition.unlock.payment.warned")
+    session.execute(update(FraudWarning).values(cleared_at=clock.now(), cleared_by="op"))
+    session.commit()
+    assert scene.unmet("unlock") == []
+
+
+def test_a_free_rental_is_opened_whatever_a_bank_says(scene: Scene) -> None:
+    warn(scene, "misc")
+    session.execute(
+        update(Payment).where(Payment.rental_id == scene.rental_id).values(rental_id=new_id("ren"))
+    )
+    session.commit()
+    assert scene.unmet("unlock") == []
 
 
 def test_a_licence_not_cleared_is_named_and_keeps_the_insurer_away(scene: Scene) -> None:
