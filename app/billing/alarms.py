@@ -10,7 +10,8 @@ from app.kit.driver import read
 from app.kit.metrics import LAGS
 
 _OPEN = text(
-    "select (select count(*) from disputes where state in ('inquiry', 'open')) as disputes,"
+    "select (select count(*) from disputes where state in ('inquiry', 'open') and evidence_sent_at is null)"
+    " as disputes,"
     " (select count(*) from fraud_warnings where cleared_at is null) as warnings,"
     " (select count(*) from transfers where state = 'payable_blocked') as blocked"
 )

@@ -14,7 +14,7 @@ from app.billing.models import Payment
 from app.billing.payout_models import Dispute
 from app.billing.states import TAKEN, State
 from app.kit import clock, deadlines
-from app.kit.db import bare, new_id, session, transactional
+from app.kit.db import bare, new_id, session, transactional, uuid7
 from app.kit.errors import NotFound
 from app.kit.facts import record
 from payments import disputes
@@ -101,6 +101,9 @@ def _stepped(payment: Payment, row: Dispute, was: str) -> None:
     """What follows from its new state, also from one that passed the states between unseen."""
     if was in ("", DisputeState.INQUIRY) and row.state not in (DisputeState.INQUIRY, DisputeState.DROPPED):
         _opened(payment)
+    if was == DisputeState.INQUIRY and row.state == DisputeState.OPEN:
+        # what answered the inquiry does not count for the dispute it has become: the bank is written to again
+        row.evidence, row.evidence_sent_at, row.key = None, None, f"evidence:{uuid7()}"
     if row.state in _DECIDED:
         deadlines.drop(row.id, "evidence")
         _decided(payment, row)

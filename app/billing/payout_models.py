@@ -70,7 +70,7 @@ class BankPayout(Model):
 
 
 class Dispute(Model):
-    """A cardholder disputes a payment; `key` is the command that sends our evidence, once.
+    """A cardholder disputes a payment; `key` is the command that sends our evidence once, and anew after a mere inquiry.
 
     `borne_by`: who bears the owner's share when it is lost, the platform unless an operator says that the owner caused it.
     """

@@ -7,9 +7,8 @@ import pyotp
 from sqlalchemy import CursorResult, text
 from sqlalchemy.exc import IntegrityError
 
-from app.billing import advance, dispute, fraud_warning, hold, refund
+from app.billing import hold
 from app.billing.models import Payment
-from app.billing.payout_models import Dispute, FraudWarning
 from app.cars.models import Car
 from app.coverage import blocks, master_policies, partners
 from app.coverage.models import Client, InsurerRow, Policy
@@ -27,7 +26,8 @@ from app.rentals.models import Rental
 COMMAND_LINE = "command line"
 
 
-def _audit(by: str, action: str, subject: str, reason: str) -> None:
+def audit(by: str, action: str, subject: str, reason: str) -> None:
+    """What was changed, by whom and why, in the transaction of the change."""
     facts.record(OperatorActed(operator=by, action=action, subject=subject, reason=reason))
 
 
@@ -44,7 +44,7 @@ def make_operator(email: str, *, by: str, reason: str) -> str:
         None,
     )
     sign_in.end_all(person.id, but=None, reason="became an operator")
-    _audit(by, "operator add", person.id, reason)
+    audit(by, "operator add", person.id, reason)
     return secret
 
 
@@ -56,7 +56,7 @@ def remove_operator(email: str, *, by: str, reason: str) -> str:
         raise NotFound("No operator has this address.")
     person.operator, person.totp_sealed, person.totp_last_step = False, None, None
     sign_in.end_all(person.id, but=None, reason="no longer an operator")
-    _audit(by, "operator remove", person.id, reason)
+    audit(by, "operator remove", person.id, reason)
     return person.id
 
 
@@ -64,7 +64,7 @@ def remove_operator(email: str, *, by: str, reason: str) -> str:
 def look(subjects: list[str], *, by: str, at: str) -> None:
     """Names, addresses and licences were shown: who looked at whose is kept as what they change is."""
     for subject in subjects:
-        _audit(by, f"look at {at}", subject, "reading")
+        audit(by, f"look at {at}", subject, "reading")
 
 
 @transactional
@@ -72,7 +72,7 @@ def retry_job(job: int, *, by: str, reason: str) -> FailedJob:
     """Run a job that failed for good once more, as it was. Raises NotFound."""
     found = _failed(job)
     jobs.again(found)
-    _audit(by, "job retry", f"{found.task} {job}", reason)
+    audit(by, "job retry", f"{found.task} {job}", reason)
     return found
 
 
@@ -81,7 +81,7 @@ def dismiss_job(job: int, *, by: str, reason: str) -> FailedJob:
     """Somebody has looked: the job stays undone, and no alarm is about it any longer. Raises NotFound."""
     found = _failed(job)
     session.delete(found)
-    _audit(by, "job dismiss", f"{found.task} {job}", reason)
+    audit(by, "job dismiss", f"{found.task} {job}", reason)
     return found
 
 
@@ -99,7 +99,7 @@ _RESTAMP = text("update facts set xid = pg_current_xact_id() where position is n
 def restamp_facts(*, by: str, reason: str) -> int:
     """After a logical restore: facts without a position carry numbers of the old cluster, and get one of this. How many."""
     count = cast("CursorResult[Any]", session.execute(_RESTAMP)).rowcount
-    _audit(by, "facts restamp", str(count), reason)
+    audit(by, "facts restamp", str(count), reason)
     return count
 
 
@@ -107,7 +107,7 @@ def restamp_facts(*, by: str, reason: str) -> int:
 def add_insurer(name: str, *, by: str, reason: str) -> InsurerRow:
     """Raises AlreadyExists."""
     made = partners.add_insurer(name)
-    _audit(by, "insurer add", made.id, reason)
+    audit(by, "insurer add", made.id, reason)
     return made
 
 
@@ -123,7 +123,7 @@ def add_client(
 ) -> tuple[Client, str | None]:
     """A client of an insurer and, where it has no public keys, its secret, shown once. Raises NotFound, Validation."""
     client, secret = partners.add_client(insurer, label=label, scopes=scopes, public_keys=public_keys)
-    _audit(by, "client add", client.id, reason)
+    audit(by, "client add", client.id, reason)
     return client, secret
 
 
@@ -140,7 +140,7 @@ def remove_insurer(insurer: str, *, by: str, reason: str) -> None:
         raise InUse(
             "Remove its clients instead; what was bound under its policies stays.", by=used_by
         ) from error
-    _audit(by, "insurer remove", insurer, reason)
+    audit(by, "insurer remove", insurer, reason)
 
 
 def find_client(insurer: str, client: str) -> Client:
@@ -162,21 +162,21 @@ def rotate_client(client: str, *, by: str, reason: str) -> str:
             steps=["add", "remove"],
         )
     secret = partners.rotate_client(client)
-    _audit(by, "client rotate", client, reason)
+    audit(by, "client rotate", client, reason)
     return secret
 
 
 @transactional
 def remove_client(client: str, *, by: str, reason: str) -> None:
     partners.remove_client(client)
-    _audit(by, "client remove", client, reason)
+    audit(by, "client remove", client, reason)
 
 
 @transactional
 def add_policy(insurer: str, body: Any, *, by: str, reason: str) -> Policy:
     """A master policy version, checked whole. Raises NotFound, AlreadyExists, Validation."""
     made = master_policies.add(insurer, body)
-    _audit(by, "policy add", made.id, reason)
+    audit(by, "policy add", made.id, reason)
     return made
 
 
@@ -184,7 +184,7 @@ def add_policy(insurer: str, body: Any, *, by: str, reason: str) -> Policy:
 def activate_policy(policy: str, *, by: str, reason: str) -> Policy:
     """Covers are bound under it from now on. Raises NotFound."""
     made = master_policies.activate(policy, by=by)
-    _audit(by, "policy activate", policy, reason)
+    audit(by, "policy activate", policy, reason)
     return made
 
 
@@ -197,15 +197,15 @@ def put_policy(policy: str, insurer: str, body: Any, *, active: bool, by: str, r
     found = session.get(Policy, policy)
     if found is None:
         found = _under("/policy", lambda: master_policies.add(insurer, body, policy_id=policy))
-        _audit(by, "policy add", policy, reason)
+        audit(by, "policy add", policy, reason)
     elif found.insurer_id != insurer or found.data != body:
         raise AlreadyExists("This version never changes; put the next one under an id of its own.")
     if active and not master_policies.is_in_force(policy):
         _under("/policy", lambda: master_policies.activate(policy, by=by))
-        _audit(by, "policy activate", policy, reason)
+        audit(by, "policy activate", policy, reason)
     elif not active and master_policies.is_in_force(policy):
         master_policies.retire(policy)
-        _audit(by, "policy retire", policy, reason)
+        audit(by, "policy retire", policy, reason)
     return found
 
 
@@ -222,7 +222,7 @@ def _under(place: str, work: Callable[[], Policy]) -> Policy:
 def clear_licence(person: str, *, by: str, reason: str) -> None:
     """An operator has checked a licence. Raises NotFound, Validation."""
     licence.clear(person, by=by, level="operator")
-    _audit(by, "licence clear", person, reason)
+    audit(by, "licence clear", person, reason)
 
 
 @transactional
@@ -230,7 +230,7 @@ def refuse_licence(person: str, *, by: str, reason: str) -> None:
     """An operator has checked a licence and it is not good: no unlock from the moment this returns. Raises NotFound."""
     rights.revoke(person)
     licence.refuse(person, by=by, reason=reason)
-    _audit(by, "licence refuse", person, reason)
+    audit(by, "licence refuse", person, reason)
 
 
 def _person(person: str) -> Person:
@@ -248,7 +248,7 @@ def suspend(person: str, *, by: str, reason: str) -> None:
     if found.suspended_at is None:
         found.suspended_at = clock.real_now()
         facts.record(PersonSuspended(person=person, by=by, reason=reason))
-        _audit(by, "person suspend", person, reason)
+        audit(by, "person suspend", person, reason)
 
 
 @transactional
@@ -257,14 +257,14 @@ def restore(person: str, *, by: str, reason: str) -> None:
     if found.suspended_at is not None:
         found.suspended_at = None
         facts.record(PersonRestored(person=person, by=by, reason=reason))
-        _audit(by, "person restore", person, reason)
+        audit(by, "person restore", person, reason)
 
 
 @transactional
 def lift_block(insurer: str, person: str, *, by: str, reason: str) -> None:
     """The insurer will have the driver again. Raises NotFound where no block is in force."""
     blocks.lift(insurer, person)
-    _audit(by, "block lift", person, reason)
+    audit(by, "block lift", person, reason)
 
 
 @transactional
@@ -282,14 +282,14 @@ def set_safe(car: str, *, safe: bool, by: str, reason: str) -> None:
     if found.unsafe is safe:
         found.unsafe = not safe
         facts.record(CarUnbarred(car=car, by=by) if safe else CarBarred(car=car, by=by))
-    _audit(by, "car safe" if safe else "car unsafe", car, reason)
+    audit(by, "car safe" if safe else "car unsafe", car, reason)
 
 
 @transactional
 def close_rental(rental: str, *, by: str, reason: str) -> Rental:
     """Close a rental whose box cannot. Raises NotFound, StepNotAllowed."""
     closed = close.close_as_operator(rental, reason)
-    _audit(by, "rental close", rental, reason)
+    audit(by, "rental close", rental, reason)
     return closed
 
 
@@ -297,43 +297,15 @@ def close_rental(rental: str, *, by: str, reason: str) -> Rental:
 def retry_payment(payment: str, *, by: str, reason: str) -> Payment:
     """Try a payment again: a new command with a new key. Raises NotFound, StepNotAllowed, CardNeeded."""
     retried = hold.retry(payment, None, by)
-    _audit(by, "payment retry", payment, reason)
+    audit(by, "payment retry", payment, reason)
     return retried
-
-
-@transactional
-def refund_payment(payment: str, amount: int | None, *, by: str, reason: str) -> Payment:
-    """Give back that much, or all that is left. Raises NotFound, StepNotAllowed, Validation."""
-    found = session.get(Payment, payment)
-    if found is None:
-        raise NotFound
-    given = refund.refund(payment, advance.remainder(found) if amount is None else amount, by)
-    fraud_warning.clear_of_payment(payment, by)
-    _audit(by, "payment refund", payment, reason)
-    return given
-
-
-@transactional
-def charge_owner(dispute_id: str, *, by: str, reason: str) -> Dispute:
-    """The owner caused the dispute and bears their share, should it be lost. Raises NotFound."""
-    found = dispute.charge_owner(dispute_id)
-    _audit(by, "dispute charge-owner", dispute_id, reason)
-    return found
-
-
-@transactional
-def clear_warning(warning: str, *, by: str, reason: str) -> FraudWarning:
-    """It is no fraud: the driver unlocks priced rentals again. Raises NotFound."""
-    found = fraud_warning.clear(warning, by)
-    _audit(by, "warning clear", warning, reason)
-    return found
 
 
 @transactional
 def rotate_keys(purpose: str, *, by: str, reason: str) -> str:
     """The next signing key of a purpose; what the old one signed still verifies."""
     kid = keys.rotate(Purpose(purpose))
-    _audit(by, f"keys rotate {purpose}", kid, reason)
+    audit(by, f"keys rotate {purpose}", kid, reason)
     return kid
 
 

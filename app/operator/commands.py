@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from app.cars.wait_for_broker import wait_cut
 from app.kit.clock import z
 from app.kit.errors import Problem
-from app.operator import act, act_on_box, show
+from app.operator import act, act_on_box, money, show
 
 BY = act.COMMAND_LINE
 
@@ -224,14 +224,14 @@ def payment_retry(payment_id: str, reason: str) -> dict[str, Any]:
 @reason
 def payment_refund(payment_id: str, amount: int | None, reason: str) -> dict[str, Any]:
     """Give money back to the driver."""
-    given = act.refund_payment(payment_id, amount, by=BY, reason=reason)
+    given = money.refund_payment(payment_id, amount, by=BY, reason=reason)
     return {"payment": payment_id, "state": given.state}
 
 
 @_command(dispute, "list")
 def dispute_list() -> list[dict[str, Any]]:
     """The newest fifty disputes."""
-    return list(show.disputes({"limit": 50, "cursor": None, "state": None}).items)
+    return list(money.disputes({"limit": 50, "cursor": None, "state": None}).items)
 
 
 @_command(dispute, "charge-owner")
@@ -239,13 +239,13 @@ def dispute_list() -> list[dict[str, Any]]:
 @reason
 def dispute_charge_owner(dispute_id: str, reason: str) -> dict[str, Any]:
     """The owner caused it, and bears their share should it be lost."""
-    return show.dispute(act.charge_owner(dispute_id, by=BY, reason=reason))
+    return money.shown(money.charge_owner(dispute_id, by=BY, reason=reason))
 
 
 @_command(warning, "list")
 def warning_list() -> list[dict[str, Any]]:
     """The newest fifty early-fraud warnings nobody has looked at."""
-    return list(show.warnings({"limit": 50, "cursor": None}).items)
+    return list(money.warnings({"limit": 50, "cursor": None}).items)
 
 
 @_command(warning, "clear")
@@ -253,7 +253,7 @@ def warning_list() -> list[dict[str, Any]]:
 @reason
 def warning_clear(warning_id: str, reason: str) -> dict[str, Any]:
     """It is no fraud, or dealt with: the driver unlocks priced rentals again."""
-    return show.warning(act.clear_warning(warning_id, by=BY, reason=reason))
+    return money.shown_warning(money.clear_warning(warning_id, by=BY, reason=reason))
 
 
 @_command(key, "rotate")

@@ -21,7 +21,7 @@ from app.kit.errors import (
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page
 from app.kit.routes import Routes, created
-from app.operator import act, act_on_box, schemas, show
+from app.operator import act, act_on_box, money, schemas, show
 
 routes = Routes("operators", __name__, url_prefix="/v1/operator", description="What runs the place.")
 
@@ -84,12 +84,12 @@ def list_all_payments(query: dict[str, Any]) -> Page:
 
 @_read("/disputes", "Disputes of payments", schemas.DisputesQuery, schemas.OperatorDisputePage)
 def list_disputes(query: dict[str, Any]) -> Page:
-    return show.disputes(query)
+    return money.disputes(query)
 
 
 @_read("/fraud-warnings", "Warnings of banks nobody has looked at", Paging, schemas.OperatorFraudWarningPage)
 def list_fraud_warnings(query: dict[str, Any]) -> Page:
-    return show.warnings(query)
+    return money.warnings(query)
 
 
 @_read("/covers", "Covers", schemas.CoversQuery, schemas.OperatorCoverPage)
@@ -220,7 +220,7 @@ def retry_payment_as_operator(payment: str, body: dict[str, Any]) -> dict[str, A
 )
 def refund_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
     """Gives back part of what was captured, or all that is left; warnings of fraud about it are cleared with it."""
-    return show.payment(act.refund_payment(payment, body["amount"], **_why(body)))
+    return show.payment(money.refund_payment(payment, body["amount"], **_why(body)))
 
 
 @_change(
@@ -231,7 +231,7 @@ def refund_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
 )
 def charge_owner_of_dispute(dispute: str, body: dict[str, Any]) -> dict[str, Any]:
     """The owner bears their share of a dispute that is lost; else the platform does."""
-    return show.dispute(act.charge_owner(dispute, **_why(body)))
+    return money.shown(money.charge_owner(dispute, **_why(body)))
 
 
 @_change(
@@ -241,7 +241,7 @@ def charge_owner_of_dispute(dispute: str, body: dict[str, Any]) -> dict[str, Any
     schemas.OperatorFraudWarning,
 )
 def clear_fraud_warning(warning: str, body: dict[str, Any]) -> dict[str, Any]:
-    return show.warning(act.clear_warning(warning, **_why(body)))
+    return money.shown_warning(money.clear_warning(warning, **_why(body)))
 
 
 @_change(

@@ -7,7 +7,6 @@ from sqlalchemy import ColumnElement, Select, select
 from app.billing import ledger as books
 from app.billing import shown
 from app.billing.models import Payment
-from app.billing.payout_models import Dispute, FraudWarning
 from app.cars.models import Car
 from app.coverage import master_policies, partners, versions
 from app.coverage.models import Client, Cover, InsurerRow, Policy, PolicyInForce
@@ -118,48 +117,6 @@ def payment(row: Payment) -> dict[str, Any]:
         "changed_at": row.changed_at,
     }
     return {**shown.payment(row, driver=False), **more}
-
-
-def disputes(query: dict[str, Any]) -> Page:
-    statement = _where(select(Dispute), query, state=Dispute.state)
-    found = page(statement, Dispute.id, limit=query["limit"], cursor=query["cursor"])
-    found.items = [dispute(row) for row in found.items]
-    return found
-
-
-def dispute(row: Dispute) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "payment": row.payment_id,
-        "rental": row.rental_id,
-        "external_id": row.external_id,
-        "state": row.state,
-        "reason": row.reason,
-        "amount": {"amount": row.amount, "currency": row.currency},
-        "refundable": row.refundable,
-        "borne_by": row.borne_by,
-        "answer_by": row.answer_by,
-        "evidence_sent_at": row.evidence_sent_at,
-        "made_at": row.made_at,
-    }
-
-
-def warnings(query: dict[str, Any]) -> Page:
-    """A page of the early-fraud warnings nobody has looked at."""
-    found = page(select(FraudWarning).where(FraudWarning.cleared_at.is_(None)), FraudWarning.id, **query)
-    found.items = [warning(row) for row in found.items]
-    return found
-
-
-def warning(row: FraudWarning) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "payment": row.payment_id,
-        "person": row.person_id,
-        "kind": row.kind,
-        "made_at": row.made_at,
-        "cleared_at": row.cleared_at,
-    }
 
 
 def covers(query: dict[str, Any]) -> Page:

@@ -44,6 +44,7 @@ class Control:
             ("POST", "payouts/make"): self.make_payout,
             ("POST", "payouts/fail"): self.fail_payout,
             ("POST", "disputes/open"): self.open_dispute,
+            ("POST", "disputes/escalate"): self.escalate_dispute,
             ("POST", "disputes/close"): self.close_dispute,
             ("POST", "warnings/open"): self.open_warning,
             ("POST", "clock/forward"): self.forward,
@@ -112,6 +113,10 @@ class Control:
         charge = self.world.get("charge", body.get("charge"))
         reason, inquiry = str(body.get("reason", "fraudulent")), bool(body.get("inquiry", False))
         return disputes.open_dispute(self.world, charge, reason, body.get("amount"), inquiry=inquiry)
+
+    def escalate_dispute(self, body: Body) -> Body:
+        """{dispute}: an inquiry becomes a dispute"""
+        return disputes.escalate(self.world, self.world.get("dispute", body.get("dispute")))
 
     def close_dispute(self, body: Body) -> Body:
         """{dispute, status: won|lost|warning_closed}"""

@@ -73,6 +73,18 @@ def update(world: World, dispute: Body, params: Body) -> Body:
     return dispute
 
 
+def escalate(world: World, dispute: Body) -> Body:
+    """The holder was not content with what an inquiry brought: it becomes a dispute, to be answered anew."""
+    if not dispute["status"].startswith("warning_"):
+        raise Problem(400, f"It is {dispute['status']}.")
+    dispute.update(status="needs_response", is_charge_refundable=False)
+    dispute["evidence_details"].update(due_by=world.now() + ANSWER_S, submission_count=0)
+    world.emit("charge.dispute.updated", dispute)
+    _move(world, dispute, -dispute["amount"], FEE[dispute["currency"]])
+    world.emit("charge.dispute.funds_withdrawn", dispute)
+    return dispute
+
+
 def close(world: World, dispute: Body, status: str) -> Body:
     """How the bank decides."""
     if dispute["status"] in OVER or status not in OVER:

@@ -150,6 +150,23 @@ def test_a_mere_inquiry_freezes_nothing_and_is_answered(desk: Desk) -> None:
     assert (desk.payment(rental).state, row(made).state) == ("captured", "dropped")
 
 
+def test_an_inquiry_that_becomes_a_dispute_is_answered_again(desk: Desk) -> None:
+    desk.owner()
+    rental = desk.captured(8000)
+    made = desk.dispute(rental, inquiry=True)
+    first = row(made)
+    dispute_evidence.due(first.id)
+    assert desk.jobs() == []
+    assert (row(made).state, row(made).evidence_sent_at is not None) == ("inquiry", True)
+    desk.double.post("disputes/escalate", dispute=made)
+    assert desk.tell("charge.dispute.funds_withdrawn", made) == []
+    assert (desk.payment(rental).state, desk.transfer(rental).state) == ("disputed", "frozen")
+    assert row(made).key != first.key
+    dispute_evidence.due(first.id)
+    assert desk.jobs() == []
+    assert row(made).state == "sent"
+
+
 def test_a_dispute_whose_events_were_all_lost_is_found_with_its_outcome(desk: Desk) -> None:
     desk.owner()
     rental = desk.captured(8000)

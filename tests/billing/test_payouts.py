@@ -1,12 +1,16 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from app.billing import bank_payout, payout_account, reconcile, refund, transfer
+from app.billing import bank_payout, pay_owner, payout_account, reconcile, refund, transfer
 from app.kit import deadlines
 from app.kit.db import session
+from app.kit.errors import Unavailable
+from payments.gateway import PaymentsUnavailable
 from tests import factories
 from tests.billing.desk import Desk
 
@@ -271,6 +275,49 @@ def test_a_debt_that_was_set_off_is_not_taken_back_a_second_time(desk: Desk) -> 
     assert desk.jobs() == []
     assert desk.owes(olga.id) == 0
     assert (desk.transfer(first).reversed, desk.transfer(second).reversed) == (300, 0)
+
+
+def test_of_two_transfers_decided_at_once_one_alone_is_set_off_against_a_debt(desk: Desk) -> None:
+    olga = desk.owner()
+    first = desk.captured(8000)
+    assert desk.pay_out(first) == []
+    to_bank(desk, olga.id)
+    refund.refund(desk.payment(first).id, 4000, "operator")
+    assert desk.jobs() == []
+    both = [desk.captured(8000), desk.captured(8000)]
+    desk.forward(timedelta(hours=72))
+    refs = [desk.transfer(rental).id for rental in both]
+    at_once(desk, transfer.due, refs)
+    assert desk.jobs() == []
+    assert sum(one["amount"] for rental in both for one in at_stripe(desk, rental)) == 2 * SHARE - 3000
+    assert desk.owes(olga.id) == 0
+
+
+def test_two_workers_on_one_transfer_pay_once(desk: Desk) -> None:
+    olga = desk.owner()
+    rental = desk.captured(8000)
+    desk.forward(timedelta(hours=72))
+    desk.due(desk.transfer(rental).id)
+    at_once(desk, pay_owner.owner_command, [desk.payment(rental).id] * 4)
+    assert desk.jobs() == []
+    assert (len(at_stripe(desk, rental)), desk.owes(olga.id)) == (1, 0)
+    assert told(olga.id) == ["OwnerPaid"]
+
+
+def at_once(desk: Desk, work: Callable[[str], None], over: list[str]) -> None:
+    """As several workers would; a provider who is still at it is asked again later."""
+
+    def one(what: str) -> None:
+        with desk.app.app_context():
+            try:
+                work(what)
+            except (PaymentsUnavailable, Unavailable):
+                pass
+            finally:
+                session.remove()
+
+    with ThreadPoolExecutor(len(over)) as pool:
+        list(pool.map(one, over))
 
 
 def test_a_reversal_whose_answer_is_lost_takes_back_once(desk: Desk) -> None:

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -259,7 +260,7 @@ def test_the_owner_says_who_she_is_and_is_paid_and_a_dispute_freezes_the_next_pa
     first, second = driven(priced), driven(priced)
     for rental in (first, second):
         priced.payment(rental, "captured")
-        until(lambda rental=rental: payout(priced, rental, "waiting"), "the share to wait")
+        until(partial(payout, priced, rental, "waiting"), "the share to wait")
     assert priced.max.get(f"/rentals/{first}/payments")["items"][0]["payout"] is None
     charge = next(one["latest_charge"] for one in intents(priced, second))
     stripe("stripe", "POST", "disputes/open", charge=charge)

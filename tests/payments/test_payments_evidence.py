@@ -63,7 +63,7 @@ def test_it_stays_within_what_the_bank_reads_however_long_the_rental_was() -> No
         RECORD,
         doors=[UNLOCKED] * 5000,
         accepted=[Accepted("x", START, "word " * 20_000)],
-        quoted=RECORD.quoted * 5000,
+        quoted=[("3 hours", Money(1800, "EUR"))] * 5000,
     )
     found = evidence(long)
     assert len(found["access_activity_log"]) == MOST_IN_LOG

@@ -1,0 +1,86 @@
+"""What operators see and do about disputes, warnings of fraud and refunds, each change with a reason in the audit log."""
+
+from typing import Any
+
+from sqlalchemy import select
+
+from app.billing import advance, dispute, fraud_warning, refund
+from app.billing.models import Payment
+from app.billing.payout_models import Dispute, FraudWarning
+from app.kit.db import session, transactional
+from app.kit.errors import NotFound
+from app.kit.http import Page, page
+from app.operator.act import audit
+
+
+@transactional
+def refund_payment(payment: str, amount: int | None, *, by: str, reason: str) -> Payment:
+    """Give back that much, or all that is left. Raises NotFound, StepNotAllowed, Validation."""
+    found = session.get(Payment, payment)
+    if found is None:
+        raise NotFound
+    given = refund.refund(payment, advance.remainder(found) if amount is None else amount, by)
+    fraud_warning.clear_of_payment(payment, by)
+    audit(by, "payment refund", payment, reason)
+    return given
+
+
+@transactional
+def charge_owner(dispute_id: str, *, by: str, reason: str) -> Dispute:
+    """The owner caused the dispute and bears their share, should it be lost. Raises NotFound."""
+    found = dispute.charge_owner(dispute_id)
+    audit(by, "dispute charge-owner", dispute_id, reason)
+    return found
+
+
+@transactional
+def clear_warning(warning: str, *, by: str, reason: str) -> FraudWarning:
+    """It is no fraud: the driver unlocks priced rentals again. Raises NotFound."""
+    found = fraud_warning.clear(warning, by)
+    audit(by, "warning clear", warning, reason)
+    return found
+
+
+def disputes(query: dict[str, Any]) -> Page:
+    """A page of disputes, in one state or all."""
+    statement = select(Dispute)
+    if query["state"] is not None:
+        statement = statement.where(Dispute.state == query["state"])
+    found = page(statement, Dispute.id, limit=query["limit"], cursor=query["cursor"])
+    found.items = [shown(row) for row in found.items]
+    return found
+
+
+def shown(row: Dispute) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "payment": row.payment_id,
+        "rental": row.rental_id,
+        "external_id": row.external_id,
+        "state": row.state,
+        "reason": row.reason,
+        "amount": {"amount": row.amount, "currency": row.currency},
+        "refundable": row.refundable,
+        "borne_by": row.borne_by,
+        "answer_by": row.answer_by,
+        "evidence_sent_at": row.evidence_sent_at,
+        "made_at": row.made_at,
+    }
+
+
+def warnings(query: dict[str, Any]) -> Page:
+    """A page of the early-fraud warnings nobody has looked at."""
+    found = page(select(FraudWarning).where(FraudWarning.cleared_at.is_(None)), FraudWarning.id, **query)
+    found.items = [shown_warning(row) for row in found.items]
+    return found
+
+
+def shown_warning(row: FraudWarning) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "payment": row.payment_id,
+        "person": row.person_id,
+        "kind": row.kind,
+        "made_at": row.made_at,
+        "cleared_at": row.cleared_at,
+    }
