@@ -51,6 +51,8 @@ def eur(amount: int) -> Money:
 
 
 class Desk:
+    _payer: tuple[Person, str] | None = None
+
     def __init__(self, app: Flask, double: RunningDouble) -> None:
         self.app, self.double = app, double
         found = session.execute(text("select coalesce(max(id), 0) from procrastinate_jobs")).scalar_one()
@@ -295,8 +297,9 @@ class Desk:
         return self.jobs()
 
     def captured(self, amount: int = 8000) -> str:
-        """A rental that is over and paid; its owner's share waits."""
-        rental = self.held(9000)
+        """A rental that is over and paid, always by the same driver; its owner's share waits."""
+        Desk._payer = Desk._payer or self.driver()
+        rental = self.held(9000, who=Desk._payer)
         assert self.end(rental, amount) == []
         transfer.plan(self.payment(rental).id)
         return rental
