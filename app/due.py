@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from app.billing import dispute_evidence, hold, reconcile, transfer
 from app.cars import alerts, hourly, reachability, readings, windows
+from app.claims import close as charge_requests
 from app.kit import clock
 from app.kit.db import release, session, transactional
 from app.kit.leader import lead
@@ -54,6 +55,8 @@ TABLE: Mapping[str, Step] = {
     "dunning": hold.due_dunning,
     "transfer": transfer.due,
     "evidence": dispute_evidence.due,
+    "charge_answer": charge_requests.answer_window_over,
+    "charge_appeal": charge_requests.appeal_window_over,
     "reconcile": reconcile.due,
     "deliver": deliver.due,
     "digest": digest.due,

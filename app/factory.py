@@ -16,6 +16,8 @@ from app.cars import add as cars_add
 from app.cars import box as boxes
 from app.cars import charge_plan
 from app.cars import routes as cars
+from app.claims import routes as claims
+from app.claims import said
 from app.communities import make as communities_make
 from app.communities import routes as communities
 from app.coverage import partner_routes, partners
@@ -31,6 +33,7 @@ from app.kit.listen import Waiting
 from app.kit.openapi import OPENAPI, Contract
 from app.kit.routes import PidConverter, Routes
 from app.messages import routes as messages
+from app.messages import words
 from app.operator import check_outside
 from app.operator import routes as operators
 from app.people import routes as people
@@ -114,6 +117,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     coverage.public,
     partner_routes.routes,
     messages.routes,
+    claims.routes,
     operators.routes,
 )
 
@@ -131,6 +135,7 @@ def _wire() -> None:
     billing.MAY_SEE_RENTAL[:] = [_rental_role]
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]
     dispute_evidence.EVIDENCE_OF[:] = [evidence.of]
+    words.SAID[:] = [said.said]
     ready.OUTSIDE[:] = [check_outside.seen]
 
 

@@ -763,6 +763,103 @@ class ReceiptReady(Fact):
     rental: str
 
 
+# -- charge requests -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ChargeRequested(Fact):
+    """The owner `by` asks the driver to pay; `what` is damage, fine, toll, cleaning, refuel or other."""
+
+    charge_request: str
+    rental: str
+    by: str
+    what: str
+    amount: int
+    currency: str
+    answer_by: datetime
+
+
+@dataclass(frozen=True)
+class ChargeRequestAccepted(Fact):
+    """Nothing is charged before `answer_by`: until then the driver may think again."""
+
+    charge_request: str
+    rental: str
+    amount: int
+    currency: str
+    answer_by: datetime
+
+
+@dataclass(frozen=True)
+class ChargeRequestContested(Fact):
+    charge_request: str
+    rental: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class ChargeRequestUnanswered(Fact):
+    """The driver was silent for the whole answer window: an operator decides."""
+
+    charge_request: str
+    rental: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class ChargeRequestWithdrawn(Fact):
+    charge_request: str
+    rental: str
+    by: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class ChargeRequestDecided(Fact):
+    """`amount` is what the driver owes, from 0; `final` after an appeal, else one may appeal until `appeal_by`."""
+
+    charge_request: str
+    rental: str
+    by: str
+    amount: int
+    currency: str
+    final: bool
+    appeal_by: datetime | None
+
+
+@dataclass(frozen=True)
+class ChargeRequestAppealed(Fact):
+    """`by` is driver or owner."""
+
+    charge_request: str
+    rental: str
+    by: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class ChargeRequestClosed(Fact):
+    """The hearing is over; `amount`, where there is any, is charged now."""
+
+    charge_request: str
+    rental: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class HandOverLetterRead(Fact):
+    """The owner was given the driver's name and address for an authority, for what happened at `instant`."""
+
+    rental: str
+    by: str
+    instant: datetime
+
+
 # -- running the place -----------------------------------------------------------------------------------------------
 
 

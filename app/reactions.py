@@ -78,6 +78,7 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.DisputeDecided: "who has the money is in the books; operators read it in the list of disputes",
     facts.FraudWarned: "operators are alarmed; the driver is told when they unlock, and a thief not before",
     facts.FraudCleared: _LOG,
+    facts.ChargeRequestClosed: "decision or acceptance were told before; the charge is told by the facts of payments",
     facts.OperatorActed: "the audit log itself; what an operator does to somebody is told by the fact of that deed",
 }
 """Facts without a reaction, and why; a guard test wants one or the other."""

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app import facts
 from app.billing import advance
 from app.billing.models import Payment
-from app.billing.states import TAKEN, State
+from app.billing.states import CHARGE_REQUEST, TAKEN, State
 from app.kit import clock
 from app.kit.db import new_id, session, transactional
 from payments.money import Money
@@ -41,9 +41,10 @@ def owe(rental: str, total: int, *, payee: str | None = None) -> None:
 
 
 def _locked(rental: str) -> list[Payment]:
+    """The payments that bring the rental's price; what a charge request came to is settled by itself."""
     found = (
         select(Payment)
-        .where(Payment.rental_id == rental)
+        .where(Payment.rental_id == rental, Payment.purpose != CHARGE_REQUEST)
         .order_by(Payment.purpose.desc(), Payment.id)
         .with_for_update()
         .execution_options(populate_existing=True)

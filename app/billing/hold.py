@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 from app import facts
 from app.billing import advance, cards, commands
 from app.billing.models import Payment
-from app.billing.states import NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
+from app.billing.states import CHARGE_REQUEST, NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
 from app.kit import clock, deadlines
 from app.kit.db import PublicId, bare, in_transaction, new_id, session, transactional
 from app.kit.deadlines import Due
@@ -116,7 +116,7 @@ def all_of(rental: str, *, share_lock: bool = False) -> Sequence[Payment]:
 def standing(rental: str, *, share_lock: bool = False) -> str:
     """Give "none" when free, "held" or "captured" when every planned intent is, else the state that is most in the way.
 
-    An extension's intent that was given back no longer counts.
+    An extension's intent that was given back no longer counts, nor does what a charge request came to.
     """
     return _standing(all_of(rental, share_lock=share_lock))
 
@@ -134,7 +134,10 @@ def of_and_standing(rental: str) -> tuple[Payment | None, str]:
 
 def _standing(found: Sequence[Payment]) -> str:
     rows = [
-        row for row in found if row.purpose == "rent" or row.state not in (State.RELEASED, State.RELEASING)
+        row
+        for row in found
+        if row.purpose == "rent"
+        or (row.purpose != CHARGE_REQUEST and row.state not in (State.RELEASED, State.RELEASING))
     ]
     if not rows:
         return NONE
@@ -161,7 +164,7 @@ def raise_amount(rental: str, amount: Money) -> str | None:
     tell, and `drop_raise` gives it back.
     """
     first = of(rental)
-    if first is None or not amount:
+    if first is None or first.card_id is None or not amount:
         return None
     row = _row(
         "extras",

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.billing.models import LedgerEntry, Payment, Posting
+from app.billing.states import CHARGE_REQUEST
 from app.kit import clock
 from app.kit.db import session
 from app.kit.jobs import defer
@@ -38,6 +39,8 @@ SHARES = ShareTable(insurer=1000, platform=1500, vat_rate=2000)
 """Of every captured amount 10 % is the insurer's and 15 % the platform's, with VAT of 20 % contained in the
 platform's part; the owner has the rest. A figure of the product, to be agreed before going live; entries keep the
 amounts they were posted with, so a change touches no entry made before it."""
+WHOLE = ShareTable(insurer=0, platform=0)
+"""What a charge request brings makes a loss good: it is the owner's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ def post(entry: Entry) -> int | None:
 
 def captured(payment: Payment, money: Money, fact_seq: int) -> None:
     """A capture or charge succeeded: the provider owes us all, we owe the shares. Its fee follows by a job."""
-    lines = (Line(STRIPE_CLEARING, money), *_shares(split_captured(money, SHARES), payment.payee, -1))
+    table = WHOLE if payment.purpose == CHARGE_REQUEST else SHARES
+    lines = (Line(STRIPE_CLEARING, money), *_shares(split_captured(money, table), payment.payee, -1))
     post(_entry("capture", "payment", payment.id, payment, lines, fact_seq))
     if payment.charge_id:
         defer("payment_fee", lock=payment.charge_id, payment=payment.id)

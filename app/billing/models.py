@@ -54,7 +54,10 @@ class Card(Model):
 
 
 class Payment(Model):
-    """One intent at the provider and our record of it. `owed` is None until the rental is over."""
+    """One intent at the provider and our record of it. `owed` is None until the rental is over.
+
+    Without a card: what a charge request came to, of a driver who had none that could be charged.
+    """
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -69,7 +72,7 @@ class Payment(Model):
     person_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"), index=True)
     community_id: Mapped[str | None] = mapped_column(PublicId("com"))
     payee: Mapped[str]
-    card_id: Mapped[str] = mapped_column(PublicId(CRD), ForeignKey("cards.id"), index=True)
+    card_id: Mapped[str | None] = mapped_column(PublicId(CRD), ForeignKey("cards.id"), index=True)
     purpose: Mapped[str]
     state: Mapped[str]
     currency: Mapped[str]

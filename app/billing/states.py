@@ -24,6 +24,8 @@ class State(StrEnum):
 
 
 NONE = "none"
+CHARGE_REQUEST = "charge_request"
+"""What a hearing settled after the rental: no part of its price, so its end and its receipt never wait for it."""
 SECURED = frozenset({State.HELD, State.RENEWING, State.CAPTURED})
 """The money is there: unlock may go on."""
 WAITING = frozenset({State.ACTION_REQUIRED, State.HOLD_FAILED})

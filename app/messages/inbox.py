@@ -13,7 +13,7 @@ from app.kit.db import session, transactional
 from app.kit.errors import NotFound
 from app.kit.http import Page
 from app.messages import words
-from app.messages.kinds import SECRET
+from app.messages.kinds import KINDS, SECRET
 from app.messages.models import Delivery, Message
 from app.rentals import close
 from app.rentals.models import Rental
@@ -41,6 +41,11 @@ _STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "payment_failed.driver": (("payments", ()),),
     "payment_action_required.driver": (("payments", ()),),
     "receipt_ready": (("receipt", ()),),
+    **{
+        kind: (("charge-requests", ()),)
+        for kind in KINDS
+        if kind.startswith("charge_") and kind.endswith((".driver", ".owner"))
+    },
 }
 """Kind -> (step below the rental, the states in which it makes sense; none: always)."""
 

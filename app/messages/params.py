@@ -78,6 +78,12 @@ def has_share(scene: Scene) -> bool:
     return share_of(scene.fact.payment) is not None
 
 
+def _answer_by(scene: Scene) -> str:
+    """By when one must speak: as the fact says, else the objection to a close by hand."""
+    until = scene.said("answer_by") or scene.said("appeal_by")
+    return z(until or scene.fact.at + OBJECTION)
+
+
 def _since(scene: Scene) -> str:
     box = boxes.live(scene.fact.car)
     heard = box.last_heard_at if box else None
@@ -89,7 +95,9 @@ def _expires_at(scene: Scene) -> str:
 
 
 def _reason(scene: Scene) -> str:
-    """Not the words: where they are. The driver's licence, or the unmet conditions of a lock or of a start."""
+    """Not the words: where they are. A charge request, the driver's licence, the unmet conditions of a lock or a start."""
+    if scene.said("charge_request") is not None:
+        return f"{scene.fact.charge_request}:{scene.fact.kind}:{scene.said('final') or False}"
     codes, reasons = scene.said("codes"), scene.said("reasons")
     if codes is not None:
         return f"start:{codes}"
@@ -106,7 +114,7 @@ _SOURCES: dict[str, Callable[[Scene], Any]] = {
     "from": lambda scene: z(_rental(scene).from_at),
     "to": _to,
     "at": _at,
-    "answer_by": lambda scene: z(scene.fact.at + OBJECTION),
+    "answer_by": _answer_by,
     "expires_at": _expires_at,
     "price": _price,
     "charge": lambda scene: scene.fact.percent,

@@ -211,14 +211,39 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.PayoutBlocked: (Told(whom.person, "payout_blocked.owner"),),
     facts.PayoutAccountAsks: (Told(whom.person, "payout_account_asks"),),
     facts.BankPayoutFailed: (Told(whom.person, "bank_payout_failed"),),
+    facts.ChargeRequested: (Told(whom.driver, "charge_requested.driver"),),
+    facts.ChargeRequestAccepted: (
+        Told(whom.driver, "charge_accepted.driver"),
+        Told(whom.owners, "charge_accepted.owner"),
+    ),
+    facts.ChargeRequestContested: (
+        Told(whom.driver, "charge_contested.driver"),
+        Told(whom.owners, "charge_contested.owner"),
+    ),
+    facts.ChargeRequestUnanswered: (
+        Told(whom.driver, "charge_unanswered.driver"),
+        Told(whom.owners, "charge_unanswered.owner"),
+    ),
+    facts.ChargeRequestWithdrawn: (
+        Told(whom.driver, "charge_withdrawn.driver"),
+        Told(whom.other_owners, "charge_withdrawn.owner"),
+    ),
+    facts.ChargeRequestDecided: (
+        Told(whom.driver, "charge_decided.driver", _has("appeal_by")),
+        Told(whom.owners, "charge_decided.owner", _has("appeal_by")),
+        Told(whom.driver, "charge_decided_finally.driver", _has_no("appeal_by")),
+        Told(whom.owners, "charge_decided_finally.owner", _has_no("appeal_by")),
+    ),
+    facts.ChargeRequestAppealed: (
+        Told(whom.driver, "charge_appealed.driver"),
+        Told(whom.owners, "charge_appealed.owner"),
+    ),
+    facts.HandOverLetterRead: (Told(whom.driver, "hand_over_letter.driver"),),
     facts.ReceiptReady: (Told(whom.driver, "receipt_ready"), Told(whom.owners, "receipt_ready")),
 }
 UNTOLD = {
     "note_received": "notes have no fact yet",
     "car_free_again": "the waiting list has no fact yet",
-    "charge_requested.driver": "charge requests have no fact yet",
-    "charge_decided.owner": "charge requests have no fact yet",
-    "charge_decided.driver": "charge requests have no fact yet",
     "cover_unconfirmed.owner": "a policy that confirms first has no fact yet",
     "cover_unconfirmed.driver": "a policy that confirms first has no fact yet",
     "conditions_changed": "publishing conditions has no fact yet",

@@ -28,8 +28,18 @@ _DRIVER: tuple[type[Fact], ...] = (
     facts.ExtensionAsked,
     facts.StillHasCar,
     facts.GrantIssued,
+    facts.ChargeRequestAccepted,
+    facts.ChargeRequestContested,
+    facts.ChargeRequestAppealed,
 )
-_OWNER: tuple[type[Fact], ...] = (facts.RentalDeclined, facts.ExtensionDeclined, facts.CustodyLookedUp)
+_OWNER: tuple[type[Fact], ...] = (
+    facts.RentalDeclined,
+    facts.ExtensionDeclined,
+    facts.CustodyLookedUp,
+    facts.ChargeRequested,
+    facts.ChargeRequestWithdrawn,
+    facts.HandOverLetterRead,
+)
 _BOX: tuple[type[Fact], ...] = (
     facts.UnlockFailed,
     facts.RentalStarted,
@@ -70,6 +80,9 @@ _SYSTEM: tuple[type[Fact], ...] = (
     facts.ReceiptReady,
     facts.BoxOffline,
     facts.GrantsRevoked,
+    facts.ChargeRequestUnanswered,
+    facts.ChargeRequestDecided,
+    facts.ChargeRequestClosed,
 )
 SHOWN: dict[str, str] = {
     fact.kind: by

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from textwrap import shorten
 from typing import Any
 
 from sqlalchemy import select
@@ -91,8 +92,17 @@ def _new_address(code: str, language: str) -> str:
     return (found.subject if found else None) or ""
 
 
+SAID: list[Callable[[str], str | None]] = []
+"""Who knows what somebody said of a charge request, by where the words are; the factory fills it."""
+AT_MOST = 160
+"""Characters of what somebody wrote that fit into a message; all of it is in the app."""
+
+
 def _reason(ref: str, language: str) -> str:
-    """Where the words are: `lock:` and the codes of what is unmet, or the person whose licence was refused."""
+    """Where the words are: a charge request's, `lock:` and the codes of what is unmet, or whose licence was refused."""
+    if ref.startswith("chr_"):
+        found = next((words for ask in SAID if (words := ask(ref))), None)
+        return shorten(found, AT_MOST, placeholder="…") if found else i18n.say("reason.unsaid", language)
     if ref.startswith("lock:"):
         lines = [_lock_remedy(code.strip(), language) for code in ref.removeprefix("lock:").split(",")]
         return " ".join(dict.fromkeys(lines))

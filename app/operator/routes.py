@@ -21,7 +21,8 @@ from app.kit.errors import (
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page
 from app.kit.routes import Routes, created
-from app.operator import act, act_on_box, money, schemas, show
+from app.operator import act, act_on_box, act_on_charge_request, money, schemas, show
+from payments.money import Money
 
 routes = Routes("operators", __name__, url_prefix="/v1/operator", description="What runs the place.")
 
@@ -90,6 +91,12 @@ def list_disputes(query: dict[str, Any]) -> Page:
 @_read("/fraud-warnings", "Warnings of banks nobody has looked at", Paging, schemas.OperatorFraudWarningPage)
 def list_fraud_warnings(query: dict[str, Any]) -> Page:
     return money.warnings(query)
+
+
+@_read("/charge-requests", "Charge requests", schemas.ChargeRequestsQuery, schemas.OperatorChargeRequestPage)
+def list_all_charge_requests(query: dict[str, Any]) -> Page:
+    """Those that are contested or appealed wait for a decision; none is charged without one."""
+    return show.charge_requests(query)
 
 
 @_read("/covers", "Covers", schemas.CoversQuery, schemas.OperatorCoverPage)
@@ -254,6 +261,21 @@ def clear_fraud_warning(warning: str, body: dict[str, Any]) -> dict[str, Any]:
 )
 def close_rental_as_operator(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     return show.rental(act.close_rental(rental, **_why(body)))
+
+
+@_change(
+    '/charge-requests/<pid("chr"):charge_request>/decide',
+    "Decide a charge request",
+    schemas.DecisionIn,
+    schemas.OperatorChargeRequest,
+    StepNotAllowed,
+)
+def decide_charge_request(charge_request: str, body: dict[str, Any]) -> dict[str, Any]:
+    """How much the driver owes, from nothing to what was asked, with the reason that both sides read. An appeal is for
+    another operator, whose decision is charged at once.
+    """
+    amount = Money.from_dict(body["amount"])
+    return show.charge_request(act_on_charge_request.decide(charge_request, amount, **_why(body)))
 
 
 @_change("/jobs/<int:job>/retry", "Run a failed job once more", schemas.OperatorReason, schemas.Job)

@@ -4,6 +4,8 @@ from marshmallow import fields
 
 from app.billing.schemas import PURPOSES
 from app.billing.states import State as PaymentState
+from app.claims.charge_rules import State as ChargeRequestState
+from app.claims.schemas import ChargeRequest
 from app.coverage.partner_schemas import STATES as COVER_STATES
 from app.coverage.partner_schemas import CoverOut
 from app.coverage.partners import SCOPES
@@ -13,6 +15,7 @@ from app.kit.fields import (
     Day,
     Instant,
     Many,
+    MoneyIn,
     MoneySchema,
     OneOf,
     Paging,
@@ -76,6 +79,30 @@ class OperatorLicence(Strict):
 
 
 OperatorLicencePage = page_of(OperatorLicence, "OperatorLicence")
+
+
+class ChargeRequestsQuery(Paging):
+    """Charge requests in a state, or of a rental."""
+
+    state = OneOf(tuple(ChargeRequestState), load_default=None)
+    rental = PublicIdField("ren", load_default=None)
+
+
+class OperatorChargeRequest(ChargeRequest):
+    """A charge request with who is in it, and who decided last."""
+
+    driver = PublicIdField("per", required=True)
+    owner = PublicIdField("per", required=True)
+    decided_by = PublicIdField("per", required=True, allow_none=True)
+
+
+OperatorChargeRequestPage = page_of(OperatorChargeRequest, "OperatorChargeRequest")
+
+
+class DecisionIn(OperatorReason):
+    """How much is owed, and why: both sides read it."""
+
+    amount = fields.Nested(MoneyIn, required=True)
 
 
 class PaymentsQuery(Paging):

@@ -8,6 +8,8 @@ from app.billing import ledger as books
 from app.billing import shown
 from app.billing.models import Payment
 from app.cars.models import Car
+from app.claims import represent as claims
+from app.claims.models import ChargeRequest
 from app.coverage import master_policies, partners, versions
 from app.coverage.models import Client, Cover, InsurerRow, Policy, PolicyInForce
 from app.facts import OperatorActed
@@ -19,6 +21,7 @@ from app.kit.http import Page, page, to_cursor, uncursor
 from app.kit.jobs import FailedJob
 from app.people import licence
 from app.people.models import Clearance, Licence, Person
+from app.rentals.lifecycle import Role
 from app.rentals.models import Rental
 
 
@@ -117,6 +120,20 @@ def payment(row: Payment) -> dict[str, Any]:
         "changed_at": row.changed_at,
     }
     return {**shown.payment(row, driver=False), **more}
+
+
+def charge_requests(query: dict[str, Any]) -> Page:
+    statement = _where(
+        select(ChargeRequest), query, state=ChargeRequest.state, rental=ChargeRequest.rental_id
+    )
+    found = page(statement, ChargeRequest.id, limit=query["limit"], cursor=query["cursor"])
+    found.items = [charge_request(row) for row in found.items]
+    return found
+
+
+def charge_request(row: ChargeRequest) -> dict[str, Any]:
+    more = {"driver": row.driver_id, "owner": row.made_by, "decided_by": row.final_by or row.decided_by}
+    return {**claims.charge_request(row, Role.OPERATOR), **more}
 
 
 def covers(query: dict[str, Any]) -> Page:

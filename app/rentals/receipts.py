@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.billing import hold
+from app.billing.states import CHARGE_REQUEST
 from app.cars.models import Car
 from app.coverage import cover
 from app.facts import PaymentSucceeded, ReceiptReady, RentalEnded
@@ -57,6 +58,11 @@ def of(rental_id: str, person: str) -> dict[str, Any]:
         "total": rental.final_price["total"],
         "paid": {"amount": paid.captured if paid else 0, "currency": rental.final_price["total"]["currency"]},
         "payment_state": hold.standing(rental.id),
+        "charged_after": [
+            {"payment": row.id, "amount": row.money(row.amount).to_dict(), "state": row.state}
+            for row in hold.all_of(rental.id)
+            if row.purpose == CHARGE_REQUEST
+        ],
         "covered_minutes": bound.covered_minutes if bound else None,
         "charged_minutes": bound.charged_minutes if bound else None,
         "end_evidence": rental.end_evidence,

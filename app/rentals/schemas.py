@@ -2,6 +2,7 @@
 
 from marshmallow import ValidationError, fields, validates_schema
 
+from app.billing.states import State as PaymentState
 from app.cars.schemas import BASE64URL, CancellationStep, FoundCar
 from app.kit.fields import (
     Flag,
@@ -291,6 +292,14 @@ class ExtendIn(Strict):
     quote = PublicIdField("quo", required=True)
 
 
+class ChargedAfter(Strict):
+    """What a charge request came to, beside the rental's price."""
+
+    payment = PublicIdField("pay", required=True)
+    amount = fields.Nested(MoneySchema, required=True)
+    state = OneOf(tuple(PaymentState), required=True)
+
+
 class Receipt(Strict):
     """What a rental came to."""
 
@@ -305,6 +314,7 @@ class Receipt(Strict):
     total = fields.Nested(MoneySchema)
     paid = fields.Nested(MoneySchema)
     payment_state = Text(30)
+    charged_after = Many(fields.Nested(ChargedAfter), 50)
     covered_minutes = Whole(0, 10**7, allow_none=True)
     charged_minutes = Whole(0, 10**7, allow_none=True)
     end_evidence = Text(300, allow_none=True)

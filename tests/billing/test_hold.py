@@ -310,6 +310,7 @@ def test_a_hold_the_bank_let_go_is_made_anew_while_the_rental_is_open(desk: Desk
 def test_a_card_removed_before_the_hold_is_asked_for_anew(desk: Desk) -> None:
     rental = desk.plan(hours=30)
     row = desk.payment(rental)
+    assert row.card_id is not None
     session.connection().exec_driver_sql(
         "update cards set removed_at = now() where id = %(id)s", {"id": row.card_id.removeprefix("crd_")}
     )

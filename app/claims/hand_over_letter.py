@@ -1,0 +1,89 @@
+"""The letter that hands a fine or toll over: who held the car at an instant, by custody, with name and address."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.cars import custody
+from app.cars.models import Car, Custody
+from app.claims import access
+from app.claims.charge_rules import DOCUMENTED, DOCUMENTED_WITHIN
+from app.facts import HandOverLetterRead
+from app.kit import clock, facts, i18n
+from app.kit.db import session, transactional
+from app.kit.errors import NotFound, OutsideRules, Validation
+from app.people.models import Person
+from app.rentals import access as rentals
+from app.rentals.lifecycle import Role
+from app.rentals.models import Rental
+
+
+@transactional
+def hand_over_letter(person: str, rental_id: str, at: datetime | None) -> dict[str, Any]:
+    """For the owner, of an instant of this rental's custody, else that of its newest fine or toll; the driver is told.
+
+    Raises NotFound, NotAllowed, OutsideRules a year after, Validation for an instant that was not the driver's.
+    """
+    car, rental, _ = rentals.locked_as(rental_id, person, Role.OWNER)
+    instant = at or _of_newest(rental)
+    held = _held(car, rental, instant)
+    driver = session.get(Person, rental.driver_id)
+    if driver is None or driver.erased_at is not None:
+        raise NotFound("The driver's account is gone.")
+    facts.record(HandOverLetterRead(rental=rental.id, by=person, instant=instant))
+    owner = session.get_one(Person, person)
+    found = {
+        "rental": rental.id,
+        "at": instant,
+        "plate": car.plate,
+        "vin": car.vin,
+        "car": f"{car.make} {car.model}",
+        "from_at": held.from_at,
+        "to_at": held.to_at,
+        "driver": {"name": driver.name, "address": driver.address},
+        "owner": owner.name,
+    }
+    return {**found, **_written(found, ZoneInfo(car.time_zone))}
+
+
+def _of_newest(rental: Rental) -> datetime:
+    asked = [row for row in access.of_rental(rental.id) if row.about in DOCUMENTED]
+    if not asked:
+        detail = "Say at which instant: there is no charge request for a fine or toll."
+        raise Validation(errors=[{"parameter": "at", "code": "required", "detail": detail}])
+    return asked[-1].occurred_at
+
+
+def _held(car: Car, rental: Rental, instant: datetime) -> Custody:
+    found = custody.at(car.no, instant)
+    if found is None or found.rental_id != rental.id or instant > clock.now():
+        detail = "The driver of this rental did not hold the car then."
+        raise Validation(errors=[{"parameter": "at", "code": "invalid", "detail": detail}])
+    if clock.now() >= (found.to_at or clock.now()) + DOCUMENTED_WITHIN and found.to_at is not None:
+        days = DOCUMENTED_WITHIN.days
+        raise OutsideRules(f"Within {days} days after the rental.", rule="letter_within_days", limit=days)
+    return found
+
+
+def _written(found: dict[str, Any], zone: ZoneInfo) -> dict[str, str]:
+    """The letter in the reader's language, its times as clocks at the car showed them."""
+    language = i18n.reader()
+
+    def local(instant: datetime | None) -> str:
+        shown = (instant or clock.now()).astimezone(zone)
+        return f"{shown:%Y-%m-%d %H:%M} {shown:%Z}"
+
+    said = {
+        "plate": found["plate"],
+        "vin": found["vin"],
+        "car": found["car"],
+        "at": local(found["at"]),
+        "from": local(found["from_at"]),
+        "to": local(found["to_at"]) if found["to_at"] else i18n.say("letter.now", language),
+        "rental": found["rental"],
+        "name": found["driver"]["name"],
+        "address": found["driver"]["address"] or i18n.say("letter.no_address", language),
+        "owner": found["owner"],
+    }
+    subject = i18n.say("letter.subject", language, plate=said["plate"], at=said["at"])
+    return {"subject": subject, "letter": i18n.say("letter.body", language, **said)}
