@@ -12,7 +12,6 @@ from app.claims.charge_rules import PER_RENTAL
 from app.kit import clock
 from app.kit.db import session
 from app.kit.errors import AlreadyExists, NotAllowed, NotFound, OutsideRules, StepNotAllowed, Validation
-from app.rentals import access as rentals
 from tests import factories
 from tests.claims.hearing import DAY, Hearing, eur
 from tests.rentals.scene import make
@@ -138,10 +137,8 @@ def test_one_rental_has_a_limited_number_of_them(hearing: Hearing) -> None:
         hearing.ask("toll", 1)
 
 
-def test_a_car_in_another_hand_is_another_rentals_matter(hearing: Hearing) -> None:
-    """The instant of another's custody is refused, and says nothing of whose it was."""
+def test_an_instant_of_another_hand_is_refused_and_says_nothing_of_whose_it_was(hearing: Hearing) -> None:
     hearing.forward(DAY)
     with pytest.raises(Validation) as refused:
         hearing.ask("toll", 640, occurred_at=clock.now() - timedelta(hours=2))
     assert not re.search("per_|ren_", str(refused.value.members))
-    assert rentals.may_see(hearing.scene.rental_id, hearing.max)

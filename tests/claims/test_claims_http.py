@@ -1,0 +1,118 @@
+"""Charge requests over HTTP: who sees and does what, as the contract has it."""
+
+import uuid
+from typing import Any
+
+import pyotp
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.kit.clock import z
+from app.kit.db import session
+from app.operator import act
+from app.people.models import Person
+from tests import factories
+from tests.claims.hearing import Hearing
+from tests.kit.asking import session_of, slug
+
+
+class Table:
+    """Olga, Max, Charlie and an operator at the API."""
+
+    def __init__(self, http: FlaskClient, hearing: Hearing) -> None:
+        self.http, self.rental = http, hearing.scene.rental_id
+        self.body = {**hearing.body(), "occurred_at": z(hearing.body()["occurred_at"])}
+        opal = session.get_one(Person, hearing.opal)
+        secret = act.make_operator(opal.email, by=act.COMMAND_LINE, reason="tests")
+        people = {
+            "olga": hearing.olga,
+            "max": hearing.max,
+            "charlie": factories.person("Charlie Stranger").id,
+        }
+        self.headers = {
+            name: session_of(session.get_one(Person, one)).headers for name, one in people.items()
+        }
+        self.headers["opal"] = session_of(opal, pyotp.TOTP(secret).now()).headers
+        session.rollback()
+
+    def call(self, who: str, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        session.rollback()
+        return self.http.open(
+            f"/v1{path}", method=method, json=body, headers={**self.headers[who], **headers}
+        )
+
+    def asked(self) -> Any:
+        answer = self.call("olga", "POST", f"/rentals/{self.rental}/charge-requests", self.body)
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["Location"] == f"/v1/charge-requests/{answer.json['id']}"
+        return answer.json
+
+
+@pytest.fixture
+def table(app: Flask, hearing: Hearing) -> Table:
+    return Table(app.test_client(), hearing)
+
+
+def test_both_sides_read_it_alike_but_for_their_steps_and_nobody_else(table: Table) -> None:
+    made = table.asked()
+    own = f"/charge-requests/{made['id']}"
+    mine, hers = (table.call(who, "GET", own) for who in ("max", "olga"))
+    assert mine.headers["ETag"]
+    assert {**mine.json, "links": None} == {**hers.json, "links": None} == {**made, "links": None}
+    assert table.call("charlie", "GET", own).status_code == 404
+    listed = f"/rentals/{table.rental}/charge-requests"
+    assert [one["id"] for one in table.call("max", "GET", listed).json["items"]] == [made["id"]]
+    assert table.call("charlie", "GET", listed).status_code == 404
+
+
+def test_a_repeat_with_the_same_key_asks_once(table: Table) -> None:
+    path, key = f"/rentals/{table.rental}/charge-requests", uuid.uuid4().hex
+    first, again = (
+        table.call("olga", "POST", path, table.body, **{"Idempotency-Key": key}) for _ in range(2)
+    )
+    assert first.json["id"] == again.json["id"]
+    assert len(table.call("olga", "GET", path).json["items"]) == 1
+
+
+def test_contested_decided_and_appealed_by_the_routes_of_the_contract(table: Table) -> None:
+    own = f"/charge-requests/{table.asked()['id']}"
+    said = table.call("max", "POST", f"{own}/answer", {"accept": False, "text": "It was there.\nLook."})
+    assert (said.status_code, said.json["state"]) == (200, "contested")
+    assert said.json["answer"]["text"] == "It was there.\nLook."
+    waiting = table.call("opal", "GET", f"/operator/charge-requests?state=contested&rental={table.rental}")
+    assert [one["id"] for one in waiting.json["items"]] == [said.json["id"]]
+    decision = {"amount": {"amount": 4000, "currency": "EUR"}, "reason": "Half of it."}
+    decided = table.call("opal", "POST", f"/operator{own}/decide", decision)
+    assert (decided.status_code, decided.json["state"]) == (200, "decided")
+    seen = table.call("olga", "GET", own).json
+    assert (seen["decision"]["amount"]["amount"], seen["decision"]["reason"]) == (4000, "Half of it.")
+    assert set(seen["links"]) == {"self", "appeal", "withdraw"}
+    appealed = table.call("max", "POST", f"{own}/appeal", {})
+    assert (appealed.json["state"], appealed.json["appeal"]["by"]) == ("appealed", "driver")
+    assert slug(table.call("opal", "POST", f"/operator{own}/decide", decision)) == "not-allowed"
+    assert table.call("olga", "POST", f"{own}/withdraw").json["state"] == "withdrawn"
+
+
+def test_a_step_that_is_not_possible_names_those_that_are(table: Table) -> None:
+    own = f"/charge-requests/{table.asked()['id']}"
+    refused = table.call("max", "POST", f"{own}/appeal", {})
+    assert slug(refused) == "step-not-allowed"
+    assert (refused.json["state"], refused.json["steps"]) == ("open", ["accept", "contest"])
+
+
+def test_people_decide_nothing(table: Table) -> None:
+    own = f"/operator/charge-requests/{table.asked()['id']}/decide"
+    decision = {"amount": {"amount": 4000, "currency": "EUR"}, "reason": "Mine."}
+    for who in ("olga", "max"):
+        assert slug(table.call(who, "POST", own, decision)) == "not-allowed"
+
+
+def test_the_letter_is_json_or_a_text_in_the_readers_language(table: Table) -> None:
+    path = f"/rentals/{table.rental}/hand-over-letter?at={table.body['occurred_at']}"
+    found = table.call("olga", "GET", path)
+    assert (found.status_code, found.json["driver"]["name"]) == (200, "Max Member")
+    text = table.call("olga", "GET", path, Accept="text/plain", **{"Accept-Language": "fr"})
+    assert text.content_type.startswith("text/plain")
+    assert "La personne au volant" in text.text
+    assert slug(table.call("max", "GET", path)) == "not-allowed"
