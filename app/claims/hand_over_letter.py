@@ -59,7 +59,7 @@ def _held(car: Car, rental: Rental, instant: datetime) -> Custody:
     if found is None or found.rental_id != rental.id or instant > clock.now():
         detail = "The driver of this rental did not hold the car then."
         raise Validation(errors=[{"parameter": "at", "code": "invalid", "detail": detail}])
-    if clock.now() >= (found.to_at or clock.now()) + DOCUMENTED_WITHIN and found.to_at is not None:
+    if found.to_at is not None and clock.now() >= found.to_at + DOCUMENTED_WITHIN:
         days = DOCUMENTED_WITHIN.days
         raise OutsideRules(f"Within {days} days after the rental.", rule="letter_within_days", limit=days)
     return found
