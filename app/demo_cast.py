@@ -13,8 +13,11 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import select
 
-from app.boxlink import FLUSH_S
+from app.cars import readings
+from app.cars.models import Box
+from app.kit.db import session
 from app.kit.keys import b64
 from app.supervisor import Supervisor
 
@@ -345,10 +348,15 @@ class CarOnTheStreet:
         self.do("fault", kind=kind, **more)
 
     def vanish(self) -> None:
-        """Out of reach, and what it said before is stored: the clock may move without having heard it since."""
+        """Out of reach, and all that it said before is stored: the clock may move without having heard it since."""
         self.fault("offline")
-        until(lambda: not self.state()["connected"], "the box to be gone")
-        time.sleep(2 * FLUSH_S)
+        until(self._is_stored_as_gone, "the box to be gone")
+
+    def _is_stored_as_gone(self) -> bool:
+        """The broker's word that a box is gone comes after its own, and is stored no sooner."""
+        with self._place.application().app_context():
+            box = session.scalars(select(Box).where(Box.username == self.username)).one()
+            return readings.value(box, "connected") is False
 
 
 def _path(path: str) -> str:

@@ -3,15 +3,17 @@
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from carbox.box import Box, BoxAddress, BoxState, Command, DoorWiring, Reading, Value
-from carbox.ovms_metrics import PRESENT, RESTORED, SHOWS_CAR, derived, normalised
+from carbox.ovms_metrics import PRESENT, RESTORED, SHOWS_CAR, derived, normalised, sources
 
 REMEMBERED_COMMANDS: Final = 100
 DOUBT_AGAIN_S: Final = 5.0
+DERIVED_FROM: Final = sources(("plugged", "keys_in_glove_box"))
 
 
 @dataclass(slots=True)
@@ -113,9 +115,8 @@ class BoxMemory:
             return True
 
     def _store(self, name: str, value: Value, *, retained: bool, at: datetime) -> BoxState:
-        values = {known: reading.value for known, reading in self.readings.items()} | {name: value}
         delta = {}
-        for part, made in ((name, value), *derived(name, values, self.wiring)):
+        for part, made in ((name, value), *self._derived(name, value)):
             old = self.readings.get(part)
             if retained and old is not None and not old.retained and old.value == made:
                 continue  # the broker repeats what we heard ourselves: keep the time we know
@@ -123,6 +124,12 @@ class BoxMemory:
             if not retained:
                 self.arrived[part] = self.arrivals
         return BoxState(delta)
+
+    def _derived(self, name: str, value: Value) -> Iterable[tuple[str, Value]]:
+        if name not in DERIVED_FROM:
+            return ()
+        values = {known: self.readings[known].value for known in DERIVED_FROM if known in self.readings}
+        return derived(name, values | {name: value}, self.wiring)
 
     def rewire(self, wiring: DoorWiring) -> None:
         """Take over the caller's wiring and work out again what depends on it."""

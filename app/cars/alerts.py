@@ -1,6 +1,6 @@
 """Alerts of a car: told once to whoever holds it, then to the owner if the cause still stands; anew only after it cleared.
 
-What was told is remembered in the box's row, which `readings.take` has locked; `watch.py` says whether a cause stands.
+What was told is remembered in the box's row, which `readings.take_all` has locked; `watch.py` says whether a cause stands.
 """
 
 from collections.abc import Callable

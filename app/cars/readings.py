@@ -1,9 +1,11 @@
 """Readings: the car's state as its box reported it, stamped on arrival, overwritten, never a track."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Text, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.cars import access, alerts, capabilities, custody, kept, rotate
 from app.cars.models import Box
@@ -37,57 +39,75 @@ KEPT = (
     "capacity_kwh",
     "tyre_kpa",
     "tyre_alert",
+    "connected",
 )
 OFFLINE_AFTER = timedelta(minutes=25)
+_HEARD = (
+    select(Box)
+    .where(Box.username == any_(bindparam("usernames", type_=ARRAY(Text))), Box.removed_at.is_(None))
+    .order_by(Box.id)
+    .with_for_update()
+)
 
 
-def as_json(delta: BoxState, at: datetime) -> dict[str, Any]:
-    """Readings to keep: value and business instant of arrival; a retained one has no instant."""
-    found = {}
-    for name in KEPT:
-        reading = delta.get(name)
-        if reading is not None:
-            found[name] = {"value": reading.value, "at": None if reading.retained else z(at)}
-    return found
+def take(username: str, delta: BoxState) -> None:
+    """What boxlink heard from one box."""
+    take_all({username: delta})
 
 
 @transactional
-def take(username: str, delta: BoxState) -> None:
-    """What boxlink heard from a box. A retained value never replaces one whose age is known."""
-    box = session.scalars(
-        select(Box).where(Box.username == username, Box.removed_at.is_(None)).with_for_update()
-    ).first()
-    if box is None and _speaks(delta):
-        box = rotate.heard_on_next(username)
-    if box is None:
-        return
-    now, before = clock.now(), alerts.Before(box.state, box.last_heard_at)
-    speaks = _speaks(delta)
-    if speaks:
-        box.last_heard_at, box.told_offline = now, False
-    connected = delta.flag("connected")
-    if connected is not None and not delta["connected"].retained:
-        box.connected = connected
+def take_all(batch: Mapping[str, BoxState]) -> None:
+    """What boxlink heard from many boxes, by username: one look, one writing."""
+    found = [(box, batch[box.username]) for box in session.scalars(_HEARD, {"usernames": list(batch)})]
+    for username in batch.keys() - {box.username for box, _ in found}:
+        box = rotate.heard_on_next(username) if _spoken(batch[username]) else None
+        if box is not None:
+            found.append((box, batch[username]))
+    for box, delta in found:
+        _take(box, delta, clock.now())
+
+
+def _take(box: Box, delta: BoxState, now: datetime) -> None:
+    before = alerts.Before(box.state, box.last_heard_at)
     merge(box, delta, now)
-    if speaks:
+    if kept.instant(box.state, "connected") is not None:
+        box.connected = kept.value(box.state, "connected") is True
+    spoken = _spoken(delta)
+    if spoken:
+        heard = _in_business(max(spoken), clock.real_now(), now)
+        box.last_heard_at, box.told_offline = max(heard, before.heard_at or heard), False
         alerts.look(box, before, now)
 
 
-def _speaks(delta: BoxState) -> bool:
-    """Whether the box itself said something: not what the broker kept, nor its word that the box is gone."""
-    return any(
-        not reading.retained and (name, reading.value) != ("connected", False)
-        for name, reading in delta.items()
-    )
+def _in_business(received_at: datetime, real: datetime, now: datetime) -> datetime:
+    """When it arrived, in business time."""
+    return now - max(real - received_at, timedelta(0))
+
+
+def _spoken(delta: BoxState) -> list[datetime]:
+    """When the box itself said something: not what the broker kept, nor its word that the box is gone."""
+    return [
+        one.received_at
+        for name, one in delta.items()
+        if not one.retained and (name, one.value) != ("connected", False)
+    ]
 
 
 def merge(box: Box, delta: BoxState, now: datetime) -> None:
-    """Overwrite what is known by what just came, and note what that proves of the box."""
+    """Overwrite what was received earlier than what just came, and note what that proves of the box.
+
+    A retained value is of unknown age and never replaces one whose age is known.
+    """
     _note_proofs(box, delta, now)
-    state = dict(box.state)
-    for name, reading in as_json(delta, now).items():
-        if reading["at"] is not None or state.get(name, {}).get("at") is None:
-            state[name] = reading
+    state, real = dict(box.state), clock.real_now()
+    for name in KEPT:
+        reading = delta.get(name)
+        if reading is None:
+            continue
+        known = (state.get(name) or {}).get("at")
+        at = None if reading.retained else z(_in_business(reading.received_at, real, now))
+        if known is None or (at is not None and known <= at):
+            state[name] = {"value": reading.value, "at": at}
     box.state = state
 
 

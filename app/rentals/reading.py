@@ -1,6 +1,8 @@
 """What a box reports by itself while nobody knows the outcome: a door that opened, a car that locked, use of the car."""
 
-from sqlalchemy import bindparam, select
+from collections.abc import Iterable
+
+from sqlalchemy import bindparam, or_, select
 
 from app.cars import custody
 from app.cars.models import Box, Car, Custody
@@ -22,6 +24,23 @@ _OUT_WITH = (
     .join(Custody, Custody.rental_id == Rental.id)
     .where(Box.username == bindparam("username"), Box.removed_at.is_(None), Custody.to_at.is_(None))
 )
+_UNDECIDED = or_(Rental.state.in_([one.value for one in WATCHED]), Rental.meter_stopped_at.is_not(None))
+_CONCERNED = (
+    select(Box.username)
+    .join(Rental, Rental.car_id == Box.car_id)
+    .join(Custody, Custody.rental_id == Rental.id)
+    .where(
+        Box.username.in_(bindparam("usernames", expanding=True)),
+        Box.removed_at.is_(None),
+        Custody.to_at.is_(None),
+        _UNDECIDED,
+    )
+)
+
+
+def concerned(usernames: Iterable[str]) -> list[str]:
+    """Those of these boxes whose car is out with something undecided about it: only their readings mean anything here."""
+    return [row.username for row in read(_CONCERNED, {"usernames": list(usernames)})]
 
 
 def take(username: str, delta: BoxState) -> None:

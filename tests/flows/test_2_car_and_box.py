@@ -127,8 +127,11 @@ def test_custody_stays_with_the_owner_who_opens_her_own_car(
 def test_the_state_of_the_car_is_read_without_a_place(
     paired: tuple[str, CarOnTheStreet], olga: Actor
 ) -> None:
-    state = olga.get(f"/cars/{paired[0]}/state")
-    assert (state["locked"]["value"], state["charge_percent"]["value"]) == (True, 80)
+    def told() -> Any:
+        state = olga.get(f"/cars/{paired[0]}/state")
+        return state if (state["locked"]["value"], state["charge_percent"]["value"]) == (True, 80) else None
+
+    state = until(told, "lock and charge")
     assert not [name for name in state if "lat" in name or "lon" in name]
 
 

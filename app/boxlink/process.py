@@ -1,4 +1,4 @@
-"""boxlink: the one process that speaks MQTT. Claims, checks again, publishes, applies outcomes, takes readings."""
+"""boxlink's threads: commands, readings, late answers, accounts."""
 
 import queue
 import secrets
@@ -14,23 +14,22 @@ from flask import Flask
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from app.boxlink import ingest
+from app.boxlink.inbox import Listener
 from app.cars import box as boxes
-from app.cars import readings
 from app.cars.models import Box
 from app.kit import heartbeat, rights
 from app.kit.config import Settings
 from app.kit.db import release, session
 from app.kit.driver import read
 from app.kit.listen import connect, notices
-from app.rentals import abandoned, outcome, reading
+from app.rentals import abandoned, outcome
 from app.rentals.claim import Claim, claim
 from app.rentals.models import Command
 from carbox.box import (
     Answer,
     BadCommand,
-    BoxAddress,
     BoxFault,
-    BoxState,
     CarBox,
     CommandKind,
 )
@@ -40,7 +39,7 @@ from carbox.local_broker import reload_accounts, write_accounts
 from carbox.mqtt_link import BrokerAddress, let_in
 
 log = structlog.get_logger(__name__)
-THREADS, SWEEP_S, FLUSH_S = 64, 1.0, 0.2
+THREADS, SWEEP_S, LOOK_AGAIN_S = 64, 1.0, 0.2
 ONE_AT_A_TIME = 7008
 SETTLE_WITHIN_S, SETTLE_AGAIN_S = 20.0, 0.5
 _TO_SEND = (
@@ -51,27 +50,6 @@ _TO_SEND = (
     .join(Box, Box.id == Command.box_id)
     .where(Command.id == bindparam("command"), Command.state == "created")
 )
-
-
-class Listener:
-    """What boxes do by themselves, put aside quickly for threads that may take their time."""
-
-    def __init__(self) -> None:
-        self.readings: queue.SimpleQueue[tuple[str, BoxState]] = queue.SimpleQueue()
-        self.late: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
-
-    def on_reading(self, box: BoxAddress, delta: BoxState) -> None:
-        self.readings.put((box.username, delta))
-
-    def on_connection(self, box: BoxAddress, *, up: bool) -> None:
-        log.info("box connection", box=box.username, up=up)
-
-    def on_late_answer(self, box: BoxAddress, command_id: str, answer: Answer) -> None:
-        log.info("late answer", box=box.username, command=command_id, kind=answer.kind.value)
-        self.late.put((command_id, answer))
-
-    def on_event(self, box: BoxAddress, name: str, text: str) -> None:
-        log.info("box event", box=box.username, event_name=name, length=len(text))
 
 
 class BoxLink:
@@ -193,16 +171,8 @@ class BoxLink:
     # -- readings and late answers
 
     def _take_readings(self) -> None:
-        while not self._stop.is_set():
-            time.sleep(FLUSH_S)
-            merged: dict[str, dict[str, Any]] = {}
-            while not self._listener.readings.empty():
-                username, delta = self._listener.readings.get()
-                merged.setdefault(username, {}).update(delta)
-            for username, found in merged.items():
-                state = BoxState(found)
-                self._in_context(readings.take, username, state)
-                self._in_context(reading.take, username, state)
+        with self._app.app_context():
+            ingest.keep_writing(self._listener.readings, self._stop)
 
     def _take_late(self) -> None:
         while not self._stop.is_set():
@@ -219,7 +189,7 @@ class BoxLink:
         if row is None:
             return
         if row.state == "sent" and row.claimed_by == self._name:
-            time.sleep(FLUSH_S)
+            time.sleep(LOOK_AGAIN_S)
             self._listener.late.put((command, answer))
             return
         if row.state == "sent":

@@ -1,0 +1,5 @@
+"""boxlink: the process that speaks MQTT. Claims, checks again, publishes, applies outcomes, takes readings."""
+
+from app.boxlink.process import BoxLink
+
+__all__ = ["BoxLink"]
