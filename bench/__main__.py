@@ -13,7 +13,7 @@ from rich.table import Table
 from app.kit.config import Limits
 from app.kit.metrics import lags
 from app.supervisor import Supervisor
-from bench import rows_box, rows_db, rows_http, where
+from bench import rows_box, rows_db, rows_http, rows_link, where
 from bench.seed import Seeded, seed
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -28,6 +28,8 @@ ABOUT = {
     "booking_http": "book a quote, 8 clients / aim 150 a second, p99 under 150 ms",
     "availability_http": "one car's calendar, 8 clients / aim 330 a second",
     "list_http": "100 of 200 cars with totals, 8 clients / aim 150 a second",
+    "ingest": "readings through broker, driver and database, one process / aim; ms from arrival to commit",
+    "boxlink_memory": "of a process that holds 20,000 boxes with their usual readings / aim",
 }
 
 
@@ -62,6 +64,7 @@ def measure(
     apart = rows_http.taken_apart(seeded)
     unlock, unlock_apart = rows_http.unlock(place, seeded)
     rows += [over_http[0], _told(console, unlock), *over_http[1:], *grants]
+    rows += [_told(console, rows_link.ingest(place, seeded)), _told(console, rows_link.memory(seeded))]
     return rows, [*apart, unlock_apart]
 
 

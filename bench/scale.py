@@ -16,12 +16,23 @@ class Scale:
     seconds: float = 10.0
     calls: int = 30_000
     unlocks: int = 60
+    boxes: int = 20_000
     looks: int = 100
     """Requests whose time is taken apart."""
 
 
 FULL = Scale()
 SMALL = Scale(
-    cars=8, members=4, rentals=40, slots=96, rounds=1, slice_s=0.1, seconds=0.4, calls=200, unlocks=2, looks=4
+    cars=8,
+    members=4,
+    rentals=40,
+    slots=96,
+    rounds=1,
+    slice_s=0.1,
+    seconds=0.4,
+    calls=200,
+    unlocks=2,
+    boxes=20,
+    looks=4,
 )
 """Whether every row can still be measured; its numbers mean nothing."""

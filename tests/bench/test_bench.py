@@ -31,6 +31,8 @@ NAMES = [
     "booking_http",
     "grant_issue",
     "grant_exchange",
+    "ingest",
+    "boxlink_memory",
 ]
 
 
@@ -68,7 +70,7 @@ def test_every_row_is_measured_and_three_are_taken_apart(place: Supervisor, meas
         assert row["ours"] > 0
         assert row["limit"] > 0
         assert row["ratio"] > 0
-        assert row["unit"] in ("1/s", "ms")
+        assert row["unit"] in ("1/s", "ms", "MB")
         assert None not in row.values()
     assert [one.name for one in apart] == ["booking_http", "coverage_http", "unlock"]
     for one in apart:
