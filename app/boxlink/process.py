@@ -1,5 +1,6 @@
 """boxlink's threads: commands, readings, late answers, accounts."""
 
+import math
 import queue
 import secrets
 import threading
@@ -42,11 +43,10 @@ log = structlog.get_logger(__name__)
 THREADS, SWEEP_S, LOOK_AGAIN_S = 64, 1.0, 0.2
 ONE_AT_A_TIME = 7008
 SETTLE_WITHIN_S, SETTLE_AGAIN_S = 20.0, 0.5
+COMPARE_S = 10.0
+_WIRING = (Box.username, Box.vehicle, Box.config, Box.pin_sealed, Box.key_sensor)
 _TO_SEND = (
-    select(
-        *(Command.kind, Command.value, Command.asked_by),
-        *(Box.username, Box.vehicle, Box.config, Box.pin_sealed, Box.key_sensor),
-    )
+    select(Command.kind, Command.value, Command.asked_by, *_WIRING)
     .join(Box, Box.id == Command.box_id)
     .where(Command.id == bindparam("command"), Command.state == "created")
 )
@@ -199,14 +199,25 @@ class BoxLink:
     # -- accounts
 
     def _load_accounts(self) -> None:
-        """Whenever boxes come or go: write the broker's accounts, have it reload, prove it, wake who waits."""
+        """Whenever boxes come or go: write the broker's accounts, have it reload, prove it, wake who waits.
+
+        All are compared when a notice says so, and now and then for one that was lost.
+        """
         loaded: dict[str, str] = {}
-        for _notice in notices(self._settings.listen_database_url, "boxes", SWEEP_S, self._stop):
-            wanted = self._in_context(boxes.accounts)
-            if wanted is None or (wanted == loaded and not self._in_context(boxes.unsettled)):
+        agreed = -math.inf
+        for notice in notices(self._settings.listen_database_url, "boxes", SWEEP_S, self._stop):
+            lately = time.monotonic() - agreed < COMPARE_S
+            if notice is None and lately and not self._in_context(boxes.unsettled):
                 continue
-            if self._in_context(self._load, wanted):
+            agreed = -math.inf
+            wanted = self._in_context(boxes.accounts)
+            if wanted is None:
+                continue
+            if wanted != loaded or self._in_context(boxes.unsettled):
+                if not self._in_context(self._load, wanted):
+                    continue
                 loaded = wanted
+            agreed = time.monotonic()
 
     def _load(self, wanted: dict[str, str]) -> bool:
         if not self._settings.mqtt_accounts_dir:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import Text, any_, bindparam, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.cars import custody
 from app.cars.models import Box, Car, Custody
@@ -30,7 +31,7 @@ _CONCERNED = (
     .join(Rental, Rental.car_id == Box.car_id)
     .join(Custody, Custody.rental_id == Rental.id)
     .where(
-        Box.username.in_(bindparam("usernames", expanding=True)),
+        Box.username == any_(bindparam("usernames", type_=ARRAY(Text))),
         Box.removed_at.is_(None),
         Custody.to_at.is_(None),
         _UNDECIDED,
