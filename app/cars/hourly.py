@@ -16,30 +16,33 @@ from app.kit.db import session
 KEPT = timedelta(days=60)
 
 
+_ROW = insert(HourlyReading)
+_NOTE = _ROW.on_conflict_do_update(
+    index_elements=["car_no", "hour"],
+    set_={
+        "used": HourlyReading.used | _ROW.excluded.used,
+        "battery_12v": func.coalesce(HourlyReading.battery_12v, _ROW.excluded.battery_12v),
+    },
+)
+"""Built once: every box comes here once an hour."""
+
+
 def hour_of(at: datetime) -> datetime:
     return at.replace(minute=0, second=0, microsecond=0)
 
 
 def note(car_no: int, at: datetime, seen: Seen, *, used: bool) -> None:
     """The first reading of an hour; a later one only adds that the car was used, or a voltage that was missing."""
-    row = insert(HourlyReading).values(
-        car_no=car_no,
-        hour=hour_of(at),
-        charge_percent=seen.charge_percent,
-        battery_12v=seen.battery_12v if seen.rests else None,
-        plugged=seen.plugged,
-        charging=seen.charging,
-        used=used,
-    )
-    session.execute(
-        row.on_conflict_do_update(
-            index_elements=["car_no", "hour"],
-            set_={
-                "used": HourlyReading.used | row.excluded.used,
-                "battery_12v": func.coalesce(HourlyReading.battery_12v, row.excluded.battery_12v),
-            },
-        )
-    )
+    row = {
+        "car_no": car_no,
+        "hour": hour_of(at),
+        "charge_percent": seen.charge_percent,
+        "battery_12v": seen.battery_12v if seen.rests else None,
+        "plugged": seen.plugged,
+        "charging": seen.charging,
+        "used": used,
+    }
+    session.execute(_NOTE, row)
 
 
 def of(car_no: int, since: datetime) -> list[HourlyReading]:
