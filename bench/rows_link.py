@@ -24,7 +24,7 @@ from bench.box_words import Talker, topics
 from bench.load import quantile
 from bench.seed import Seeded
 from bench.turns import Row
-from carbox.box import BoxAddress, BoxState
+from carbox.box import Box, BoxAddress, BoxState
 from carbox.broker_accounts import new_password, password_hash
 from carbox.local_broker import LocalBroker
 from carbox.mqtt_link import BrokerAddress
@@ -66,7 +66,7 @@ def ingest(place: Supervisor, seeded: Seeded) -> Row:
     with _broker(names) as (address, password):
         count = _SPAWN.Value("Q", 0, lock=False)
         ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_take, args=(place.environment, address, count, theirs))
+        process = _SPAWN.Process(target=_take, args=(place.environment, address, names, count, theirs))
         process.start()
         ours.recv()
         talkers = [Talker(address.port, name, password) for name in names]
@@ -113,13 +113,17 @@ def _broker(names: list[str]) -> Iterator[tuple[BrokerAddress, str]]:
             broker.stop()
 
 
-def _take(environment: dict[str, str], address: BrokerAddress, count: Any, pipe: Connection) -> None:
+def _take(
+    environment: dict[str, str], address: BrokerAddress, names: list[str], count: Any, pipe: Connection
+) -> None:
     """A reading the way boxlink takes it, without its commands and accounts, until told to stop; sends how late it was."""
     app = create_app(
         from_environment(environment), Doors(partners_of([]), payments=None, push=None, mail=None)
     )
     heard, stop = Heard(count), threading.Event()
     door = OvmsBoxes(address, heard, clock.real_now)
+    for name in names:
+        door.watch(Box(BoxAddress(name, "v")))
     door.start()
 
     def keep_writing() -> None:
@@ -129,7 +133,7 @@ def _take(environment: dict[str, str], address: BrokerAddress, count: Any, pipe:
 
     thread = threading.Thread(target=keep_writing)
     thread.start()
-    while not door.up:
+    while not door.up or door._link._waiting or door._link._under_way:  # noqa: SLF001 - until it hears all of them
         time.sleep(0.01)
     pipe.send("up")
     pipe.recv()
@@ -153,7 +157,9 @@ def _hold(boxes: int, pipe: Connection) -> None:
     listener = Listener()
     door = OvmsBoxes(BrokerAddress("127.0.0.1", 0, "glovebox", ""), listener, clock.real_now)
     for n in range(boxes):
-        for topic, text in topics(f"box-{n:016x}"):
+        name = f"box-{n:016x}"
+        door.watch(Box(BoxAddress(name, "v")))
+        for topic, text in topics(name):
             door._arrived(topic, text, False)  # noqa: SLF001 - as from its link
     pipe.send(_resident_mb())
 

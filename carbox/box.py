@@ -251,13 +251,13 @@ class CarBox(Protocol):
 
     @property
     def up(self) -> bool:
-        """Connected to the broker and subscribed."""
+        """Connected to the broker."""
 
     def watch(self, box: Box) -> None:
-        """Remember the wiring, so that readings from this box include the key sensor."""
+        """Hear this box from now on, with the key sensor of its wiring. Raises BadCommand for a name that is none."""
 
     def forget(self, address: BoxAddress) -> None:
-        """Drop all that is known of a box."""
+        """Hear this box no longer, and drop all that is known of it."""
 
     def alive(self, box: Box, within_s: float = ALIVE_WITHIN_S) -> bool:
         """Whether the box answered a request made now, or at most FRESH_FOR_S ago on this connection.
@@ -285,6 +285,9 @@ class CarBox(Protocol):
 
     def fresh(self, box: Box, names: tuple[str, ...], within_s: float = ALIVE_WITHIN_S) -> BoxState:
         """Ask for these readings now; only what arrived after asking. Raises BrokerDown."""
+
+    def ask(self, box: Box, names: tuple[str, ...]) -> None:
+        """Ask for these readings without waiting: they come to the listener. Raises BrokerDown."""
 
     def state(self, box: Box) -> BoxState:
         """All that is known of the box, of whatever age."""

@@ -58,16 +58,16 @@ def _hash(value: str) -> str:
     return value
 
 
-def acl_file(backend: str, client_id: str = "glovebox") -> str:
-    """Each box its own tree, the backend its own client part of every tree, `request/config` nobody.
+def acl_file(backend: str) -> str:
+    """Each box its own tree, the backend the client part of every tree, `request/config` nobody.
 
     A box's PIN can be read through `request/config`, so no line allows it.
     """
-    name, client = _safe(backend), _safe(client_id)
-    reads = ("metric/#", "event/#", "notify/#", f"client/{client}/response/+")
+    name = _safe(backend)
+    reads = ("metric/#", "event/#", "notify/#", "client/+/response/+")
     writes = ("active", "command/+", "request/metric")
     backend_lines = [f"topic read ovms/+/+/{topic}" for topic in reads]
-    backend_lines += [f"topic write ovms/+/+/client/{client}/{topic}" for topic in writes]
+    backend_lines += [f"topic write ovms/+/+/client/+/{topic}" for topic in writes]
     box_writes = ("metric/#", "event/#", "notify/#", "client/+/response/#", "client/+/config/#")
     box_lines = [f"pattern write ovms/%u/+/{topic}" for topic in box_writes]
     box_lines += [f"pattern read ovms/%u/+/client/+/{topic}" for topic in writes]

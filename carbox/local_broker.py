@@ -60,7 +60,6 @@ class LocalBroker:
         *,
         backend: str,
         hashes: Mapping[str, str],
-        client_id: str = "glovebox",
         tls: TlsListener | None = None,
     ) -> None:
         self.port = port
@@ -68,7 +67,7 @@ class LocalBroker:
         self._backend = backend
         self._passwords = directory / "passwords"
         self._acl = acl = directory / "acl"
-        self._walls = acl_file(backend, client_id)
+        self._walls = acl_file(backend)
         self._config = directory / "mosquitto.conf"
         write_whole(acl, self._walls)
         write_accounts(self._passwords, hashes)

@@ -1,5 +1,6 @@
 """One connection to the broker: MQTT 5, kept up by itself, nothing queued while it is down."""
 
+import itertools
 import logging
 import socket
 import threading
@@ -21,6 +22,9 @@ SESSION_S: Final = 60
 """The broker keeps answers (QoS 1) for us so long while we reconnect."""
 RECONNECT_S: Final = (1, 10)
 LONGEST_PAYLOAD: Final = 16_384
+AT_ONCE: Final = 8
+"""So many names are subscribed in one packet, the next once the broker has taken it: with it come all messages that it keeps
+of them, and of more than a thousand that wait for a client it drops the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +40,27 @@ class BrokerAddress:
 
 
 class MqttLink:
-    """Publishes only while connected and subscribed; hands on what arrives as (topic, text, retained)."""
+    """Publishes only while connected; hands on what arrives as (topic, text, retained).
+
+    What is heard is kept by name and subscribed anew on each connection; `filters` gives a name's topics and their QoS.
+    """
 
     def __init__(
         self,
         broker: BrokerAddress,
-        subscriptions: list[tuple[str, int]],
+        filters: Callable[[str], list[tuple[str, int]]],
         on_message: Callable[[str, str, bool], None],
         on_link: Callable[[bool], None],
     ) -> None:
         self._broker = broker
-        self._subscriptions = subscriptions
+        self._filters = filters
         self._on_message = on_message
         self._on_link = on_link
         self._guard = threading.Lock()
         self._up = False
+        self._heard: set[str] = set()
+        self._waiting: dict[str, None] = {}
+        self._under_way: int | None = None
         self._client = self._made()
 
     def _made(self) -> Client:
@@ -84,6 +94,38 @@ class MqttLink:
         self._client.loop_stop()
         self._set_up(up=False)
 
+    def hear(self, name: str, *, at_once: bool = False) -> None:
+        """From now on, also on later connections. `at_once`: before anything that is published after this call."""
+        with self._guard:
+            if name not in self._heard:
+                self._heard.add(name)
+                self._waiting[name] = None
+            if at_once and self._up and name in self._waiting:
+                del self._waiting[name]
+                self._client.subscribe(self._filters(name))
+            self._subscribe_next()
+
+    def hears(self, name: str) -> bool:
+        return name in self._heard
+
+    def unhear(self, name: str) -> None:
+        with self._guard:
+            if name in self._heard and self._up:
+                self._client.unsubscribe([topic for topic, _ in self._filters(name)])
+            self._heard.discard(name)
+            self._waiting.pop(name, None)
+
+    def _subscribe_next(self) -> None:
+        """The next names, unless some are under way. The caller holds the guard."""
+        if not self._up or not self._waiting or self._under_way is not None:
+            return
+        names = list(itertools.islice(self._waiting, AT_ONCE))
+        for name in names:
+            del self._waiting[name]
+        _result, self._under_way = self._client.subscribe(
+            [one for name in names for one in self._filters(name)]
+        )
+
     def publish(self, topic: str, payload: str, *, expiry_s: int) -> None:
         """Send at QoS 0, not retained, to be dropped by the broker after `expiry_s`. Raises BrokerDown."""
         properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
@@ -94,14 +136,24 @@ class MqttLink:
         if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise BrokerDown(f"the broker connection failed: {sent.rc!s}")
 
-    def _connected(self, client: Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if not reason.is_failure:
-            client.subscribe(self._subscriptions)
+    def _connected(self, _client: Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            return
+        with self._guard:
+            self._waiting, self._under_way = dict.fromkeys(self._heard), None
+        self._set_up(up=True)
+        with self._guard:
+            self._subscribe_next()
 
     def _subscribed(
-        self, _client: Client, _user: Any, _mid: int, reasons: list[Any], _properties: Any
+        self, _client: Client, _user: Any, mid: int, reasons: list[Any], _properties: Any
     ) -> None:
-        self._set_up(up=not any(reason.is_failure for reason in reasons))
+        if any(reason.is_failure for reason in reasons):
+            log.error("the broker refused a subscription: %s", reasons)
+        with self._guard:
+            if mid == self._under_way:
+                self._under_way = None
+            self._subscribe_next()
 
     def _disconnected(self, _client: Client, _user: Any, _flags: Any, _reason: Any, _properties: Any) -> None:
         self._set_up(up=False)

@@ -42,10 +42,12 @@ QUIET_S: Final = 0.2
 LOOK_AGAIN_S: Final = 0.3
 """The car may need a moment until its lock reading follows: asked again so often, for ALIVE_WITHIN_S."""
 LEVELS_BEFORE_KIND: Final = 3
+HEARD: Final = (("metric/#", 0), ("event/#", 0), ("notify/#", 1), ("client/+/response/+", 1))
+"""What is subscribed of a box, with its QoS; answers to any client, so that one is told whose asker has died."""
 
 
 class OvmsBoxes(CarBox):
-    """All boxes of one broker account. `clock` returns aware UTC and stamps what arrives."""
+    """Boxes of one broker account, those that are watched or asked. `clock` returns aware UTC and stamps what arrives."""
 
     def __init__(
         self, broker: BrokerAddress, listener: BoxListener | None, clock: Callable[[], datetime]
@@ -59,9 +61,7 @@ class OvmsBoxes(CarBox):
         self._boxes: dict[BoxAddress, BoxMemory] = {}
         self._late = ThreadPoolExecutor(max_workers=4, thread_name_prefix="late-answer")
         self._stopping = threading.Event()
-        wanted = [("metric/#", 0), ("event/#", 0), ("notify/#", 1), (f"{self._client}response/+", 1)]
-        topics = [(f"ovms/+/+/{topic}", qos) for topic, qos in wanted]
-        self._link = MqttLink(broker, topics, self._arrived, self._link_turned)
+        self._link = MqttLink(broker, _filters, self._arrived, self._link_turned)
 
     def start(self) -> None:
         self._link.start()
@@ -76,14 +76,18 @@ class OvmsBoxes(CarBox):
         return self._link.up
 
     def watch(self, box: Box) -> None:
-        self._memory(box.address).rewire(box.wiring)
+        self._hear(box)
 
     def forget(self, address: BoxAddress) -> None:
+        self._link.unhear(address.username)
         with self._guard:
             self._boxes.pop(address, None)
 
+    def ask(self, box: Box, names: tuple[str, ...]) -> None:
+        self._request(self._of(box).address, names, quiet=False)
+
     def state(self, box: Box) -> BoxState:
-        memory = self._of(box)
+        memory = self._memory(box.address)
         with memory.changed:
             return BoxState(memory.readings)
 
@@ -238,11 +242,16 @@ class OvmsBoxes(CarBox):
         return proof is not None and self.up and time.monotonic() - proof <= FRESH_FOR_S - spare_s
 
     def _of(self, box: Box) -> BoxMemory:
+        """What is known of a box that is about to be asked: its answers are heard."""
+        return self._hear(box, at_once=True)
+
+    def _hear(self, box: Box, *, at_once: bool = False) -> BoxMemory:
         for level in (box.address.username, box.address.vehicle):
             if not TOPIC_LEVEL.fullmatch(level):
                 raise BadCommand("a box's name is one topic level")
         memory = self._memory(box.address)
         memory.rewire(box.wiring)
+        self._link.hear(box.address.username, at_once=at_once)
         return memory
 
     def _memory(self, address: BoxAddress) -> BoxMemory:
@@ -259,6 +268,8 @@ class OvmsBoxes(CarBox):
 
     def _arrived(self, topic: str, text: str, retained: bool) -> None:  # noqa: FBT001 - the link's callback
         levels = topic.split("/")
+        if not self._link.hears(levels[1]):
+            return  # forgotten while it was on its way
         address, rest = BoxAddress(levels[1], levels[2]), levels[LEVELS_BEFORE_KIND:]
         if rest[0] == "metric":
             self._metric(address, ".".join(rest[1:]), text, retained=retained)
@@ -306,3 +317,7 @@ class OvmsBoxes(CarBox):
             listener.on_late_answer(memory.address, command_id, answer)
         except Exception:
             log.exception("late answer of %s was not taken", memory.address.username)
+
+
+def _filters(username: str) -> list[tuple[str, int]]:
+    return [(f"ovms/{username}/+/{topic}", qos) for topic, qos in HEARD]

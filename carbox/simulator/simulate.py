@@ -66,7 +66,7 @@ def started(profile: str, pace: float, control_port: int) -> Iterator[tuple[Hand
     hashes = {name: password_hash(password) for name in (NAME, SENDER)}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simulate-")))
-        broker = LocalBroker(folder, port, backend=SENDER, hashes=hashes, client_id=SENDER)
+        broker = LocalBroker(folder, port, backend=SENDER, hashes=hashes)
         broker.start()
         stack.callback(broker.stop)
         fleet = Fleet("127.0.0.1", port, pace)

@@ -11,7 +11,7 @@ from typing import Any
 from carbox.box import Answer, Box, BoxAddress, BoxState, DoorWiring, KeySensor
 from carbox.simulator.process import Simulator
 
-NAMES = ("backend", *(f"box{number}" for number in range(1, 61)))
+NAMES = ("backend", *(f"box{number}" for number in range(1, 101)))
 
 
 def free_port() -> int:

@@ -1,3 +1,5 @@
+import os
+import socket
 import threading
 import time
 from dataclasses import replace
@@ -25,7 +27,7 @@ from carbox.box import (
     Pulse,
 )
 from carbox.local_broker import LocalBroker
-from carbox.mqtt_link import BrokerAddress
+from carbox.mqtt_link import AT_ONCE, BrokerAddress
 from carbox.ovms import OvmsBoxes
 from carbox.simulator.process import Simulator
 from tests.carbox.box_rig import Cast, Told, eventually, free_port, real_time
@@ -259,11 +261,9 @@ def test_what_the_broker_kept_is_of_unknown_age_until_it_is_sent_again(
     name = box.address.username
     simulator.fault(name, "silent")
     late_comer = OvmsBoxes(
-        BrokerAddress("127.0.0.1", broker.port, "backend", "pw-backend", client_id="glovebox"),
-        None,
-        real_time,
+        BrokerAddress("127.0.0.1", broker.port, "backend", "pw-backend", client_id="second"), None, real_time
     )
-    late_comer._link._client._client_id = b"second"  # the topics of the backend, a session of its own
+    late_comer.watch(box)
     late_comer.start()
     try:
         eventually(lambda: late_comer.state(box).flag("locked") is True)
@@ -359,18 +359,79 @@ def test_events_and_presence_pass(driver: OvmsBoxes, cast: Cast, told: Told) -> 
 def test_a_charge_that_stops_is_alerted(
     driver: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
 ) -> None:
-    name = cast.box().address.username
-    assert driver.up
+    box = cast.box()
+    name = box.address.username
+    assert driver.alive(box)
     simulator.move(name, "plug", plugged=True)
     simulator.move(name, "plug", plugged=False)
     eventually(lambda: (name, "alert.charge.stopped") in told.events)
 
 
-def test_a_forgotten_box_has_no_readings(driver: OvmsBoxes, cast: Cast) -> None:
-    box = cast.box()
+def test_a_forgotten_box_is_heard_no_longer_and_has_no_readings(
+    driver: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
+) -> None:
+    box, other = cast.box(), cast.box()
+    name = box.address.username
     assert driver.alive(box)
+    assert driver.alive(other)
     driver.forget(box.address)
+    before = sum(who == name for who, _ in told.readings)
+    for each in (box, other):
+        simulator.move(each.address.username, "keys", in_glove_box=False)
+    driver.watch(other)
+    eventually(lambda: driver.state(other).flag("keys_in_glove_box") is False)
     assert len(driver.state(box)) == 0
+    assert sum(who == name for who, _ in told.readings) == before
+
+
+def test_two_clients_hear_the_boxes_that_each_watches_and_its_own_answers(
+    broker: LocalBroker, driver: OvmsBoxes, cast: Cast, simulator: Simulator
+) -> None:
+    ours, theirs = cast.box(), cast.box()
+    told = Told()
+    second = OvmsBoxes(
+        BrokerAddress("127.0.0.1", broker.port, "backend", "pw-backend", client_id="second"), told, real_time
+    )
+    second.start()
+    try:
+        eventually(lambda: second.up)
+        second.watch(theirs)
+        driver.watch(ours)
+        assert sent(second, theirs).kind is AnswerKind.CONFIRMED
+        assert sent(driver, ours).kind is AnswerKind.CONFIRMED
+        assert {who for who, _ in told.readings} == {theirs.address.username}
+        assert told.late == []
+        for box in (ours, theirs):
+            assert [entry["executed"] for entry in simulator.log(box.address.username)] == [1]
+    finally:
+        second.stop()
+
+
+def test_many_boxes_are_heard_after_each_connection_and_asked_without_waiting(
+    broker: LocalBroker, cast: Cast
+) -> None:
+    """More than are subscribed at once."""
+    boxes = [cast.box() for _ in range(2 * AT_ONCE + 1)]
+    told = Told()
+    door = OvmsBoxes(
+        BrokerAddress("127.0.0.1", broker.port, "backend", "pw-backend", client_id="many"), told, real_time
+    )
+    for box in boxes:
+        door.watch(box)
+    door.start()
+    try:
+        eventually(lambda: all("locked" in door.state(box) for box in boxes))
+        line = door._link._client.socket()
+        assert line is not None
+        with socket.socket(fileno=os.dup(line.fileno())) as same:
+            same.shutdown(socket.SHUT_RDWR)  # the connection breaks
+        eventually(lambda: not door.up)
+        eventually(lambda: door.up)
+        for box in boxes:
+            door.ask(box, ("locked",))
+        eventually(lambda: all(door.state(box).at("locked") for box in boxes))
+    finally:
+        door.stop()
 
 
 def test_without_a_broker_nothing_is_sent() -> None:
