@@ -80,20 +80,26 @@ def run_worker(concurrency: int, nice: int) -> None:
 def run_boxlink() -> None:
     """Speak with the car boxes."""
     from app.boxlink import BoxLink
+    from carbox.box import BoxListener
     from carbox.mqtt_link import BrokerAddress
     from carbox.ovms import OvmsBoxes
 
     configure("boxlink")
     _refuse_played()
     house = _settings()
-    broker = BrokerAddress(
-        house.mqtt_host,
-        house.mqtt_port,
-        house.mqtt_username,
-        house.mqtt_password,
-        ca_file=house.mqtt_ca_file or None,
-    )
-    link = BoxLink(_app(), house, lambda listener: OvmsBoxes(broker, listener, clock.real_now))
+
+    def door(listener: BoxListener, client_id: str) -> OvmsBoxes:
+        broker = BrokerAddress(
+            house.mqtt_host,
+            house.mqtt_port,
+            house.mqtt_username,
+            house.mqtt_password,
+            client_id=client_id,
+            ca_file=house.mqtt_ca_file or None,
+        )
+        return OvmsBoxes(broker, listener, clock.real_now)
+
+    link = BoxLink(_app(), house, door)
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: link.stop())
     link.run()

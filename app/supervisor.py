@@ -276,8 +276,9 @@ class Supervisor:
         environment = self.parts["push"].ready["environment"]
         return self._spawn(name, ["-m", "flask", "--app", "wsgi", "worker", *give_way], environment)
 
-    def start_boxlink(self) -> Part:
-        return self._spawn("boxlink", ["-m", "flask", "--app", "wsgi", "boxlink"])
+    def start_boxlink(self, name: str = "boxlink") -> Part:
+        """One more boxlink, under a name of its own, shares the boxes with those that run."""
+        return self._spawn(name, ["-m", "flask", "--app", "wsgi", "boxlink"])
 
     def flask(self, *arguments: str) -> str:
         """Run a command of the place to its end; returns what it said. Raises PartFailedError.

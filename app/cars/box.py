@@ -193,13 +193,6 @@ def wired(box: Box | Row[Any]) -> Wired:
     return Wired(BoxAddress(box.username, box.vehicle), wiring(box))
 
 
-def every_wired() -> list[Wired]:
-    """What the door is to hear: each box under each of its accounts."""
-    rows = session.scalars(select(Box).where(Box.removed_at.is_(None))).all()
-    names = [(box, name) for box in rows for name in (box.username, box.next_username) if name]
-    return [Wired(BoxAddress(name, box.vehicle), wiring(box)) for box, name in names]
-
-
 def heard_within(box: Box | None, minutes: int) -> bool:
     """Whether anything came from the box lately, in business time."""
     if box is None or box.last_heard_at is None:

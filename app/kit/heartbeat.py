@@ -1,5 +1,6 @@
 """Signs of life of the processes that answer no requests: each says every few seconds that it works, and what it sees."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,6 +49,19 @@ def beat(name: str, says: str = FINE) -> None:
 def signs() -> dict[str, Sign]:
     """All that were ever heard, by name."""
     return {row.name: Sign(row.says, float(row.age)) for row in read(_SEEN)}
+
+
+def numbered(name: str, number: int) -> str:
+    """Of a process that may run several times: what the first, second ... goes by."""
+    return name if number == 1 else f"{name}-{number}"
+
+
+def of_several(seen: Mapping[str, Sign], name: str) -> Sign | None:
+    """Of a process that may run several times, the sign to go by: a complaint of one that lives, else the youngest."""
+    found = [sign for key, sign in seen.items() if key == name or key.startswith(f"{name}-")]
+    alive = [sign for sign in found if sign.alive]
+    complaints = [sign for sign in alive if sign.says != FINE]
+    return min(complaints or alive or found, key=lambda sign: sign.age, default=None)
 
 
 def missing(sign: Sign | None, what: str) -> str | None:

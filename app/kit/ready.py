@@ -64,6 +64,7 @@ def look() -> Answer:
 def degraded() -> dict[str, str]:
     """What is slow, silent or shut, without being a reason to send nobody here."""
     lags, signs = metrics.lags(), heartbeat.signs()
+    boxlink = heartbeat.of_several(signs, "boxlink")
     checks = {
         "sealing": _late(lags["sealing_lag"]) or heartbeat.missing(signs.get("facts"), "the sealer"),
         "queue": _late(lags["queue_lag"]),
@@ -71,8 +72,8 @@ def degraded() -> dict[str, str]:
         "deadlines": f"{lags['overdue']:.0f} overdue"
         if lags["overdue"]
         else heartbeat.missing(signs.get("deadlines"), "the due-runner"),
-        "boxlink": heartbeat.missing(signs.get("boxlink"), "boxlink"),
-        "broker": broker(signs.get("boxlink")),
+        "boxlink": heartbeat.missing(boxlink, "boxlink"),
+        "broker": broker(boxlink),
     }
     found = {name: words or FINE for name, words in checks.items()}
     for outside in OUTSIDE:
@@ -85,7 +86,7 @@ def _late(lag_s: float) -> str | None:
 
 
 def broker(sign: heartbeat.Sign | None) -> str | None:
-    """What is wrong with the broker as boxlink sees it, the only one that speaks to it."""
+    """What is wrong with the broker as boxlinks see it, the only ones that speak to it."""
     if sign is None or not sign.alive:
         return "unknown: boxlink is silent"
     return None if sign.says == FINE else sign.says

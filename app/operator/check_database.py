@@ -171,7 +171,7 @@ def _boxlink() -> Iterator[Finding]:
     if not read(_LISTENS):
         yield warning("boxlink", "does not listen: no car can be opened", start)
         return
-    sign = heartbeat.signs().get("boxlink")
+    sign = heartbeat.of_several(heartbeat.signs(), "boxlink")
     silent = heartbeat.missing(sign, "it")
     if silent:
         yield warning("boxlink", f"listens, but {silent}", f"See its log. {start}")

@@ -14,6 +14,7 @@ from app.cars import box as boxes
 from app.doors import Doors
 from app.factory import create_app
 from app.kit.db import dispose
+from carbox.box import BoxListener
 from carbox.broker_accounts import TlsListener, password_hash
 from carbox.broker_certificates import write_certificates
 from carbox.local_broker import LocalBroker
@@ -101,7 +102,11 @@ def street(house: Flask, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     )
     app = create_app(settings, Doors(insurers=partners_of([]), payments=None, push=None, mail=None))
     address = BrokerAddress("127.0.0.1", tls.port, "glovebox", "backend", ca_file=settings.mqtt_ca_file)
-    link = BoxLink(app, settings, lambda listener: OvmsBoxes(address, listener, real_time))
+
+    def door(listener: BoxListener, client_id: str) -> OvmsBoxes:
+        return OvmsBoxes(dataclasses.replace(address, client_id=client_id), listener, real_time)
+
+    link = BoxLink(app, settings, door)
     thread = threading.Thread(target=link.run)
     thread.start()
     made = Street(app, broker.port, folder)
