@@ -79,16 +79,15 @@ class Stage:
 
     def wake(self) -> None:
         """The box reports: the keys leave the glove box and come back."""
+        self._keys(in_glove_box=False)
+        self._keys(in_glove_box=True)
+
+    def _keys(self, *, in_glove_box: bool) -> None:
+        self.street.do("keys", in_glove_box=in_glove_box)
         path = f"/cars/{self.car}/state"
-        before = self.olga.get(path)["last_heard_at"]
-        self.street.do("keys", in_glove_box=False)
-        self.street.do("keys", in_glove_box=True)
-
-        def heard() -> bool:
-            seen = self.olga.get(path)
-            return seen["last_heard_at"] != before and seen["keys_in_glove_box"]["value"] is True
-
-        until(heard, "a word from the box")
+        until(
+            lambda: self.olga.get(path)["keys_in_glove_box"]["value"] is in_glove_box, "a word from the box"
+        )
 
     def span(self, begins: timedelta, ends: timedelta) -> dict[str, Any]:
         now = self.max.now()

@@ -96,16 +96,14 @@ class Friends:
 
     def wake(self) -> None:
         """The box reports: the keys leave the glove box and come back."""
-        before = self.olga.get(f"/cars/{self.car}/box")["last_heard_at"]
-        self.street.do("keys", in_glove_box=False)
-        self.street.do("keys", in_glove_box=True)
+        self._keys(in_glove_box=False)
+        self._keys(in_glove_box=True)
+
+    def _keys(self, *, in_glove_box: bool) -> None:
+        self.street.do("keys", in_glove_box=in_glove_box)
         path = f"/cars/{self.car}/state"
         until(
-            lambda: (
-                self.olga.get(path)["last_heard_at"] != before
-                and self.olga.get(path)["keys_in_glove_box"]["value"] is True
-            ),
-            "a word from the box",
+            lambda: self.olga.get(path)["keys_in_glove_box"]["value"] is in_glove_box, "a word from the box"
         )
 
     # -- booking
