@@ -32,7 +32,10 @@ class Accounts:
         self._backend_hash = password_hash(settings.mqtt_password)
 
     def keep(self) -> None:
-        """Until stopped, while no other boxlink does."""
+        """Until stopped, while no other boxlink does; never where the broker's files are not."""
+        if not self._settings.mqtt_accounts_dir:
+            log.error("no GLOVEBOX_MQTT_ACCOUNTS_DIR: box accounts are left to other boxlinks")
+            return
         while not self._stop.is_set():
             try:
                 with connect(self._settings.listen_database_url) as alone:
@@ -65,9 +68,6 @@ class Accounts:
             agreed = time.monotonic()
 
     def _load(self, wanted: dict[str, str]) -> bool:
-        if not self._settings.mqtt_accounts_dir:
-            log.error("no GLOVEBOX_MQTT_ACCOUNTS_DIR: box accounts cannot be loaded")
-            return False
         release()
         probe, password = f"probe-{secrets.token_hex(6)}", new_password()
         accounts = {

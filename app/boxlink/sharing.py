@@ -65,7 +65,10 @@ class Member:
             log.warning("looking for the others again", error=repr(error))
             self.leave()
             return False
-        self.living = frozenset(number for (number,) in rows)
+        living = frozenset(number for (number,) in rows)
+        if living != self.living:
+            log.info("boxlinks", living=[_name(number) for number in sorted(living)], me=self.name)
+        self.living = living
         return True
 
     def keep_looking(self, stop: threading.Event) -> None:

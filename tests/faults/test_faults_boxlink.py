@@ -106,6 +106,18 @@ def test_one_is_killed_and_the_other_takes_up_its_boxes_and_its_command(
 
 
 @long_run
+def test_the_one_that_writes_the_accounts_is_killed_and_a_new_box_gets_in(
+    stack: Stack, two: dict[str, int]
+) -> None:
+    stack.kill("boxlink")
+    circle = Friends(stack)
+    circle.unlock(circle.book())
+    assert [one["executed"] for one in circle.commands("unlock")] == [1]
+    stack.revive("boxlink")
+    until(lambda: len(living(stack) - {two["boxlink"]}) == 2, "both again", 60)
+
+
+@long_run
 def test_a_command_that_nobody_answered_ends_unknown_and_is_not_sent_again(
     stack: Stack, two: dict[str, int]
 ) -> None:
