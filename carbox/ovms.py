@@ -84,7 +84,7 @@ class OvmsBoxes(CarBox):
             self._boxes.pop(address, None)
 
     def ask(self, box: Box, names: tuple[str, ...]) -> None:
-        self._request(self._of(box).address, names, quiet=False)
+        self._publish(self._of(box).address, "request/metric", metrics_of(names))
 
     def state(self, box: Box) -> BoxState:
         memory = self._memory(box.address)

@@ -103,6 +103,7 @@ def test_a_box_that_lost_only_its_connection_is_believed_when_it_is_back(
 ) -> None:
     box = cast.box()
     name = box.address.username
+    driver.watch(box)
     simulator.move(name, "lock", locked=False)
     eventually(lambda: driver.state(box).flag("locked") is False)
     simulator.fault(name, "offline")
