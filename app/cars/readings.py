@@ -75,14 +75,9 @@ def _take(box: Box, delta: BoxState, now: datetime) -> None:
         box.connected = kept.value(box.state, "connected") is True
     spoken = _spoken(delta)
     if spoken:
-        heard = _in_business(max(spoken), clock.real_now(), now)
+        heard = clock.of_receipt(max(spoken))
         box.last_heard_at, box.told_offline = max(heard, before.heard_at or heard), False
         alerts.look(box, before, now)
-
-
-def _in_business(received_at: datetime, real: datetime, now: datetime) -> datetime:
-    """When it arrived, in business time."""
-    return now - max(real - received_at, timedelta(0))
 
 
 def _spoken(delta: BoxState) -> list[datetime]:
@@ -100,13 +95,13 @@ def merge(box: Box, delta: BoxState, now: datetime) -> None:
     A retained value is of unknown age and never replaces one whose age is known.
     """
     _note_proofs(box, delta, now)
-    state, real = dict(box.state), clock.real_now()
+    state = dict(box.state)
     for name in KEPT:
         reading = delta.get(name)
         if reading is None:
             continue
         known = (state.get(name) or {}).get("at")
-        at = None if reading.retained else z(_in_business(reading.received_at, real, now))
+        at = None if reading.retained else z(clock.of_receipt(reading.received_at))
         if known is None or (at is not None and known <= at):
             state[name] = {"value": reading.value, "at": at}
     box.state = state

@@ -9,6 +9,7 @@ from app.kit.db import Big, Model, in_transaction, session, transactional
 from app.kit.driver import plain, read
 
 _NOW = text("select business_now() as now")
+_AHEAD = text("select coalesce((select milliseconds from clock_offset), 0) as milliseconds")
 business_now = func.business_now(type_=DateTime(timezone=True))
 
 
@@ -49,6 +50,17 @@ def told(instant: datetime) -> datetime:
     """The clock was looked at in this transaction together with other things: that is its `now()`."""
     session.info["now"] = instant
     return instant
+
+
+def of_receipt(received_at: datetime) -> datetime:
+    """When what this machine's clock stamped on arrival came, in business time; never later than `now()`.
+
+    In a transaction. By the offset itself: two that came after each other are so however long it took to write them.
+    """
+    ahead: timedelta | None = session.info.get("ahead")
+    if ahead is None:
+        ahead = session.info["ahead"] = timedelta(milliseconds=plain(_AHEAD, flush=False)[0].milliseconds)
+    return min(received_at + ahead, now())
 
 
 def forget() -> None:

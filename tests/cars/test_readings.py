@@ -69,6 +69,21 @@ def test_a_reading_is_replaced_only_by_one_received_later(app: Flask) -> None:
     assert value(username, "locked") is False
 
 
+def test_the_later_of_two_is_kept_however_long_it_took_to_write_it(app: Flask) -> None:
+    username = paired()
+    earlier, later = said(locked=True), said(locked=False)
+    readings.take(username, earlier)
+
+    @transactional
+    def slowly() -> None:
+        clock.now()
+        session.execute(text("select pg_sleep(0.05)"))
+        readings.take(username, later)
+
+    slowly()
+    assert value(username, "locked") is False
+
+
 def test_a_retained_reading_never_replaces_one_of_known_age_and_is_no_sign_of_life(app: Flask) -> None:
     username = paired()
     readings.take(username, said(retained=True, locked=True))

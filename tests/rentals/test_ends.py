@@ -56,7 +56,8 @@ def done(**state: Any) -> Answer:
 
 
 def says(**state: Any) -> BoxState:
-    return BoxState({name: Reading(name, value, AT, retained=False) for name, value in state.items()})
+    came = clock.real_now()
+    return BoxState({name: Reading(name, value, came, retained=False) for name, value in state.items()})
 
 
 def at_a_price(scene: Scene, hour: int = 600) -> None:

@@ -42,7 +42,8 @@ UNDONE = Said(REFUSED, effect=False, evidence=STRONG, dead=True)
 
 
 def answer(said: Said, **state: Any) -> Answer:
-    readings = BoxState({name: Reading(name, value, AT, retained=False) for name, value in state.items()})
+    came = clock.real_now()
+    readings = BoxState({name: Reading(name, value, came, retained=False) for name, value in state.items()})
     answered = AT if said.kind in (CONFIRMED, REFUSED) else None
     return Answer(
         said.kind,
