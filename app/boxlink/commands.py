@@ -1,5 +1,6 @@
 """Commands to this boxlink's boxes, from the notice to the applied outcome; and answers that come late."""
 
+import contextlib
 import queue
 import threading
 import time
@@ -9,13 +10,14 @@ from typing import Any
 
 import structlog
 from flask import Flask
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.boxlink.aside import aside
 from app.boxlink.inbox import Listener
 from app.boxlink.sharing import Member
 from app.cars import box as boxes
+from app.cars import hear
 from app.cars.hear import WIRING
 from app.cars.models import Box
 from app.kit import heartbeat, rights
@@ -26,7 +28,7 @@ from app.kit.listen import notices
 from app.rentals import abandoned, outcome
 from app.rentals.claim import Claim, claim
 from app.rentals.models import Command
-from carbox.box import Answer, BadCommand, BoxFault, CarBox, CommandKind
+from carbox.box import LOCK_NAMES, Answer, BadCommand, BoxFault, BrokerDown, CarBox, CommandKind
 from carbox.box import Command as BoxCommand
 
 log = structlog.get_logger(__name__)
@@ -36,6 +38,14 @@ _TO_SEND = (
     select(Command.kind, Command.value, Command.asked_by, *WIRING)
     .join(Box, Box.id == Command.box_id)
     .where(Command.id == bindparam("command"), Command.state == "created")
+)
+_ASKED = (
+    select(Command.state, Command.claimed_by)
+    .join(Box, Box.id == Command.box_id)
+    .where(
+        Command.id == bindparam("command"),
+        or_(Box.username == bindparam("username"), Box.next_username == bindparam("username")),
+    )
 )
 
 
@@ -72,13 +82,26 @@ class Commands:
             if notice and time.monotonic() - swept < SWEEP_S:
                 continue
             swept = time.monotonic()
-            aside(self._app, abandoned.settle)
+            aside(self._app, abandoned.refuse_unsent)
+            aside(self._app, self._give_up)
             for command in aside(self._app, _waiting) or ():
                 self._submit(command)
             if swept - beaten > heartbeat.EVERY_S:
                 says = heartbeat.FINE if self._door.up else "down"
                 aside(self._app, heartbeat.beat, heartbeat.numbered("boxlink", self._member.rank), says)
                 beaten = swept
+
+    def _give_up(self) -> None:
+        """Commands to boxes of ours whose boxlink has died. What a box told of its doors meanwhile could not be drawn upon,
+        and it may say nothing by itself for 20 minutes: it is asked.
+        """
+        for command, username in abandoned.silent():
+            if not self._member.has(username):
+                continue
+            abandoned.give_up(command)
+            for box in hear.wired([username]):
+                with contextlib.suppress(BrokerDown):  # on coming back a box tells everything by itself
+                    self._door.ask(box, LOCK_NAMES)
 
     def finish(self) -> None:
         """Wait for what is in hand; what has not begun stays for others."""
@@ -156,20 +179,23 @@ class Commands:
         """Answers whose sender no longer waits, or has died."""
         while not self._stop.is_set():
             try:
-                command, answer = self._late.get(timeout=SWEEP_S)
+                late = self._late.get(timeout=SWEEP_S)
             except queue.Empty:
                 continue
-            aside(self._app, self._apply_late, command, answer)
+            aside(self._app, self._apply_late, *late)
 
-    def _apply_late(self, command: str, answer: Answer) -> None:
-        """What proves something after all. What a boxlink that lives has in hand it settles; a dead one's is given up."""
-        row = session.execute(select(Command.state, Command.claimed_by).where(Command.id == command)).first()
+    def _apply_late(self, username: str, command: str, answer: Answer) -> None:
+        """What proves something after all. What a boxlink that lives has in hand it settles; a dead one's is given up.
+
+        Only a command's own box can answer it: another that knows its id proves nothing.
+        """
+        row = session.execute(_ASKED, {"command": command, "username": username}).first()
         release()
         if row is None:
             return
         if row.state == "sent" and self._member.lives(row.claimed_by):
             time.sleep(LOOK_AGAIN_S)
-            self._late.put((command, answer))
+            self._late.put((username, command, answer))
             return
         if row.state == "sent":
             abandoned.give_up(command)

@@ -51,7 +51,8 @@ class Listener:
 
     def __init__(self) -> None:
         self.readings = Inbox()
-        self.late: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
+        self.late: queue.SimpleQueue[tuple[str, str, Answer]] = queue.SimpleQueue()
+        """Whose account answered, the command, what it said."""
 
     def on_reading(self, box: BoxAddress, delta: BoxState) -> None:
         self.readings.add(box.username, delta)
@@ -61,7 +62,7 @@ class Listener:
 
     def on_late_answer(self, box: BoxAddress, command_id: str, answer: Answer) -> None:
         log.info("late answer", box=box.username, command=command_id, kind=answer.kind.value)
-        self.late.put((command_id, answer))
+        self.late.put((box.username, command_id, answer))
 
     def on_event(self, box: BoxAddress, name: str, text: str) -> None:
         log.info("box event", box=box.username, event_name=name, length=len(text))

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from app.cars.models import Car
+from app.cars.models import Box, Car
 from app.kit import clock
 from app.kit.db import release, session, transactional
 from app.kit.keys import settings
@@ -18,24 +18,39 @@ from carbox.box import Answer, AnswerKind
 
 LOOKING = timedelta(seconds=10)
 """Longer than the look at an answer's effect takes: a boxlink that lives has settled its command by then."""
+BOXLINKS_FIRST = timedelta(seconds=10)
+"""Who hears the box gives its command up, and asks the car then what became of it; others wait so long."""
 
 
 def settle() -> int:
-    """End what has expired unclaimed, and what was claimed too long ago; returns how many."""
-    given_up = timedelta(seconds=settings().box_answer_within_s) + LOOKING
-    unsent = _ids(Command.state == "created", Command.expires_at <= clock.now())
-    silent = _ids(Command.state == "sent", Command.claimed_at < clock.real_now() - given_up)
-    for command in unsent:
-        not_sent(command, "unreachable")
-    for command in silent:
+    """End what nobody does: no boxlink runs, or those that run do not come to it. Returns how many."""
+    found = silent(spared_for=BOXLINKS_FIRST)
+    for command, _username in found:
         give_up(command)
-    return len(unsent) + len(silent)
+    return len(found) + refuse_unsent()
 
 
-def _ids(*where: object) -> list[str]:
-    found = session.scalars(select(Command.id).where(*where)).all()  # type: ignore[arg-type]
+def refuse_unsent() -> int:
+    """End what has expired unclaimed; returns how many."""
+    unsent = select(Command.id).where(Command.state == "created", Command.expires_at <= clock.now())
+    found = session.scalars(unsent).all()
     release()
-    return list(found)
+    for command in found:
+        not_sent(command, "unreachable")
+    return len(found)
+
+
+def silent(spared_for: timedelta = timedelta(0)) -> list[tuple[str, str]]:
+    """Claimed too long ago, and nobody has said what came of it: each command with the name of its box."""
+    over = timedelta(seconds=settings().box_answer_within_s) + LOOKING + spared_for
+    statement = (
+        select(Command.id, Box.username)
+        .join(Box, Box.id == Command.box_id)
+        .where(Command.state == "sent", Command.claimed_at < clock.real_now() - over)
+    )
+    rows = session.execute(statement).all()
+    release()
+    return [(row.id, row.username) for row in rows]
 
 
 @transactional

@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from app.boxlink.commands import Commands
 from app.boxlink.inbox import Listener
@@ -27,6 +28,11 @@ class Door:
 
     def __init__(self) -> None:
         self.sent: list[str] = []
+        self.asked: list[str] = []
+
+    def ask(self, box: Box, names: tuple[str, ...]) -> None:
+        assert "locked" in names
+        self.asked.append(box.address.username)
 
     def alive(self, box: Box) -> bool:
         return box.address.username.startswith("box-")
@@ -83,16 +89,44 @@ def test_a_late_answer_waits_while_the_boxlink_that_asked_lives(scene: Scene, li
     command = scene.unlock().id
     assert claim(command, link.other.name) is Claim.MINE
     link.member.living = link.member.living | link.other.living
-    link.commands._apply_late(command, OPENED)
+    link.commands._apply_late(scene.box.username, command, OPENED)
     assert state(command) == "sent"
-    assert link.listener.late.get(timeout=1) == (command, OPENED)
+    assert link.listener.late.get(timeout=1) == (scene.box.username, command, OPENED)
 
 
 def test_a_late_answer_to_a_dead_boxlink_is_applied_at_once(scene: Scene, link: Link) -> None:
     command = scene.unlock().id
     assert claim(command, link.other.name) is Claim.MINE
-    link.commands._apply_late(command, OPENED)
+    link.commands._apply_late(scene.box.username, command, OPENED)
     assert state(command) == "reconciled"
     session.expire_all()
     assert scene.rental.state == "active"
     assert link.listener.late.empty()
+
+
+def test_an_answer_under_the_account_of_another_box_proves_nothing(scene: Scene, link: Link) -> None:
+    command = scene.unlock().id
+    assert claim(command, link.other.name) is Claim.MINE
+    link.commands._apply_late("box-of-another", command, OPENED)
+    assert state(command) == "sent"
+    assert scene.rental.state == "unlocking"
+    assert link.listener.late.empty()
+
+
+def test_a_command_whose_boxlink_died_is_given_up_by_who_hears_the_box_and_the_car_is_asked(
+    scene: Scene, link: Link
+) -> None:
+    command = scene.unlock().id
+    assert claim(command, link.other.name) is Claim.MINE
+    session.execute(
+        update(Command)
+        .where(Command.id == command)
+        .values(claimed_at=Command.claimed_at - timedelta(minutes=1))
+    )
+    session.commit()
+    mine, link.member.living = link.member.living, link.other.living
+    link.commands._give_up()
+    assert (state(command), link.door.asked) == ("sent", [])
+    link.member.living = mine
+    link.commands._give_up()
+    assert (state(command), link.door.asked) == ("unknown", [scene.box.username])
