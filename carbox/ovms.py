@@ -271,16 +271,20 @@ class OvmsBoxes(CarBox):
         if not self._link.hears(levels[1]):
             return  # forgotten while it was on its way
         address, rest = BoxAddress(levels[1], levels[2]), levels[LEVELS_BEFORE_KIND:]
+        with self._guard:
+            memory = self._boxes.get(address)
+        if memory is None:
+            return  # a box may write whatever it likes behind its own name; it has one vehicle
         if rest[0] == "metric":
-            self._metric(address, ".".join(rest[1:]), text, retained=retained)
+            self._metric(memory, ".".join(rest[1:]), text, retained=retained)
         elif rest[0] == "client" and not retained:
-            self._answered(self._memory(address), rest[-1], text)
+            self._answered(memory, rest[-1], text)
         elif self._listener and len(rest) > 1 and not retained:
             name = rest[1:-2] if rest[:2] == ["notify", "data"] else rest[1:]
             self._listener.on_event(address, ".".join(name), text)
 
-    def _metric(self, address: BoxAddress, metric: str, text: str, *, retained: bool) -> None:
-        memory = self._memory(address)
+    def _metric(self, memory: BoxMemory, metric: str, text: str, *, retained: bool) -> None:
+        address = memory.address
         delta, turned = memory.take(metric, text, retained=retained, at=self._clock())
         if memory.doubts():
             with contextlib.suppress(BrokerDown):

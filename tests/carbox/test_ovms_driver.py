@@ -384,6 +384,20 @@ def test_a_forgotten_box_is_heard_no_longer_and_has_no_readings(
     assert sum(who == name for who, _ in told.readings) == before
 
 
+def test_a_box_that_invents_vehicles_is_not_remembered_for_them(
+    driver: OvmsBoxes, cast: Cast, told: Told
+) -> None:
+    box = cast.box()
+    assert driver.alive(box)
+    known = len(driver._boxes)
+    name = box.address.username
+    for number in range(3):
+        driver._arrived(f"ovms/{name}/INVENTED{number}/metric/v/b/soc", "99", False)
+        driver._arrived(f"ovms/{name}/INVENTED{number}/client/c/response/{number}", "Vehicle locked", False)
+    assert len(driver._boxes) == known
+    assert driver.state(box).number("charge_percent") != 99
+
+
 def test_two_clients_hear_the_boxes_that_each_watches_and_its_own_answers(
     broker: LocalBroker, driver: OvmsBoxes, cast: Cast, simulator: Simulator
 ) -> None:
