@@ -17,11 +17,12 @@ from app.kit.config import BadSettingsError, Settings
 from app.kit.logs import configure
 from app.kit.priority import give_way
 from app.operator.commands import operator
+from app.operator.export import export
 
 
 def install(app: Flask) -> None:
     """Hang the commands on the app."""
-    for command in (write_openapi, run_worker, run_boxlink, clock_group, operator, doctor, broker):
+    for command in (write_openapi, run_worker, run_boxlink, clock_group, operator, export, doctor, broker):
         app.cli.add_command(command)
 
 

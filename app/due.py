@@ -9,7 +9,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import text
 
-from app.billing import dispute_evidence, hold, reconcile, transfer
+from app.billing import dispute_evidence, hold, reconcile, tax_reminder, transfer
 from app.cars import alerts, hourly, reachability, readings, windows
 from app.claims import close as charge_requests
 from app.kit import clock
@@ -58,6 +58,7 @@ TABLE: Mapping[str, Step] = {
     "charge_answer": charge_requests.answer_window_over,
     "charge_appeal": charge_requests.appeal_window_over,
     "reconcile": reconcile.due,
+    "tax_reminder": tax_reminder.due,
     "deliver": deliver.due,
     "digest": digest.due,
 }

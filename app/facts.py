@@ -763,6 +763,14 @@ class ReceiptReady(Fact):
     rental: str
 
 
+@dataclass(frozen=True)
+class TaxDetailsMissing(Fact):
+    """Somebody earned this year and has not told all that the tax report needs of them."""
+
+    person: str
+    year: int
+
+
 # -- charge requests -------------------------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ ABOUT = {
     "booking": "take a slot: our code / lock, insert, commit by raw psycopg, one thread",
     "search": "free cars of a community: our code / raw psycopg",
     "coverage": "covered at an instant: our code / raw psycopg",
+    "statement": "an owner's month of 5,000 rentals: our code / the same three questions raw",
     "coverage_http": "the insurer's question over HTTP / the least view on the same server",
     "unlock": "door command over HTTP / bare MQTT exchange; p50 and p99 are our overhead",
     "grant_issue": "issue an offline grant: our code / one bare P-256 signature, one thread",

@@ -3,26 +3,29 @@
 import random
 import re
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import psycopg
 from flask import Flask
 
+from app.billing import statement
 from app.cars import access as cars_access
 from app.cars import find, occupancy
 from app.coverage import coverage_at, sealed
 from app.kit.db import bare, dispose, transactional, uuid7
-from bench.seed import Seeded
+from bench.seed import Seeded, earnings
 from bench.turns import Row, compared
 
 INSURER = "ins"
 
 
 def rows(app: Flask, seeded: Seeded) -> list[Row]:
-    """booking, search and coverage."""
+    """booking, search, coverage and statement."""
     with app.app_context(), psycopg.connect(seeded.dsn, autocommit=True) as raw:
-        found = [_booking(raw, seeded), _search(raw, seeded), _coverage(raw, seeded)]
+        found = [_booking(raw, seeded), _search(raw, seeded), _coverage(raw, seeded), _statement(raw, seeded)]
         dispose()
     return found
 
@@ -117,3 +120,25 @@ def _coverage(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
         raw.execute(statement, {**coverage_values(seeded), "insurer": insurer, "position": head}).fetchall()
 
     return compared(seeded.scale, "coverage", ours, by_hand)
+
+
+def _statement(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
+    """An owner's month of 5,000 rentals as JSON, beside the same three questions asked raw."""
+    month = earnings(raw, seeded)
+    begin, end = statement.month_of(month, "Europe/Paris")
+    asked = [
+        re.sub(r"(?<!:):([a-z]+)\b", r"%(\1)s", str(one))
+        for one in (statement._BEFORE, statement._ENTRIES, statement._PAYMENTS)  # noqa: SLF001
+    ]
+    person = bare(seeded.owner, "per")
+    values = {"subjects": [seeded.owner, seeded.community], "person": person, "begin": begin, "end": end}
+
+    def by_hand() -> None:
+        for one in asked:
+            raw.execute(one, values).fetchall()
+
+    return compared(seeded.scale, "statement", _as_json(seeded.owner, month), by_hand)
+
+
+def _as_json(owner: str, month: str) -> Callable[[], bytes]:
+    return lambda: orjson.dumps(statement.of(owner, month, "Europe/Paris"))

@@ -158,6 +158,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "cover_unconfirmed.driver": _kind("car from", urgent=True),
         "licence_cleared.driver": _kind(""),
         "licence_refused.driver": _kind("reason", channels=_BOTH),
+        "tax_details_missing": _kind("", channels=_BOTH),
         "person_suspended": _kind("", channels=_BOTH, urgent=True),
         "person_restored": _kind("", channels=_BOTH),
         "car_barred.owner": _kind("car", channels=_BOTH, urgent=True),

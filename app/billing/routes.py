@@ -19,12 +19,14 @@ from app.billing import (
     secured,
     shown,
     statement,
+    statement_paper,
+    tax_details,
     transfer,
     webhook,
     work,
 )
 from app.billing.models import Payment
-from app.kit import prefer
+from app.kit import media, prefer
 from app.kit.auth import Who, caller
 from app.kit.db import session
 from app.kit.errors import (
@@ -41,6 +43,7 @@ from app.kit.errors import (
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page_of_rows
 from app.kit.routes import Routes, created
+from app.people.models import Person
 
 JOBS = (work, fees, webhook, reconcile, cards, pay_owner, payout_account, dispute_evidence, alarms)
 """Importing the routes registers the jobs of these modules, and what Prometheus is told."""
@@ -185,12 +188,42 @@ def read_payout_account() -> dict[str, Any]:
 @routes.add(
     "GET",
     "/me/statements/<string(length=7):month>",
-    summary="What my cars earned in a month",
+    summary="My month: what my cars earned, what I paid",
     returns=schemas.Statement,
+    media=(media.JSON, media.CSV, media.PDF),
 )
-def read_statement(month: str) -> dict[str, Any]:
-    """An owner's earnings of a month in the owner's time zone."""
-    return statement.of(caller().person, month, caller().time_zone)
+def read_statement(month: str) -> Any:
+    """A person's month in their own time zone: what their cars earned, gave back and were paid out with the balance before
+    and after, and what they paid as a driver.
+    """
+    me = caller()
+    shown, name = statement.of(me.person, month, me.time_zone), f"statement-{month}"
+    form = media.wanted(media.JSON, media.CSV, media.PDF)
+    if form == media.CSV:
+        return media.file(statement_paper.csv(shown), form, f"{name}.csv")
+    if form == media.PDF:
+        reader = session.get_one(Person, me.person)
+        return media.file(statement_paper.pdf(shown, reader, me.time_zone), form, f"{name}.pdf")
+    return Answer(shown, ready=True)
+
+
+@routes.add(
+    "PUT",
+    "/me/tax-details",
+    summary="What the tax report needs of me",
+    body=schemas.TaxDetails,
+    returns=schemas.TaxDetails,
+)
+def put_tax_details(body: dict[str, Any]) -> dict[str, Any]:
+    """Replaces one's tax details. The number is sealed at rest and goes into the yearly report alone."""
+    tax_details.put(caller().person, body)
+    return tax_details.shown(caller().person)
+
+
+@routes.add("GET", "/me/tax-details", summary="My tax details", returns=schemas.TaxDetails, etag=True)
+def read_tax_details() -> dict[str, Any]:
+    """One's tax details with their numbers masked, and what is missing."""
+    return tax_details.shown(caller().person)
 
 
 @webhooks.add(

@@ -2,15 +2,23 @@
 
 from marshmallow import fields
 
+from app.billing.owner_share import WHAT
 from app.billing.states import State, TransferState
-from app.kit.fields import Instant, Many, MoneySchema, OneOf, PublicIdField, Strict, Text, Whole
+from app.kit.fields import (
+    AnyCountry,
+    Instant,
+    Many,
+    MoneySchema,
+    OneOf,
+    PublicIdField,
+    Strict,
+    Text,
+    Whole,
+    line,
+)
 from payments.payouts import AccountState
 
 PURPOSES = ("rent", "deposit", "extras", "charge_request")
-ENTRIES = (
-    *("capture", "refund", "refund_failed", "transfer", "reversal"),
-    *("dispute_lost", "dispute_won", "dispute_borne"),
-)
 
 
 class Card(Strict):
@@ -92,25 +100,82 @@ class PaymentRetry(Strict):
     card = PublicIdField("crd", load_default=None, allow_none=True)
 
 
+class TaxDetails(Strict):
+    """What the yearly tax report needs of who earns. Numbers are sealed, and shown by their last three characters alone.
+
+    `missing` names what a report would still lack; address and birth date are those of the account. Who has no tax number
+    gives the place of birth. The VAT number is for those who have one, the IBAN is the account one is paid to.
+    """
+
+    tin = Text(40, shortest=4, pattern=r"^[A-Za-z0-9*][A-Za-z0-9 ./*-]*$", required=True, allow_none=True)
+    tin_country = AnyCountry(required=True, allow_none=True, metadata={"example": "FR"})
+    birth_place = line(120, required=True, allow_none=True)
+    vat_number = Text(
+        20,
+        shortest=4,
+        pattern=r"^[A-Z]{2}[0-9A-Z.+* -]+$",
+        required=True,
+        allow_none=True,
+        metadata={"example": "FR40303265045"},
+    )
+    iban = Text(
+        42,
+        shortest=11,
+        pattern=r"^([A-Z]{2}[0-9]{2}[A-Z0-9 ]+|[*]{8}[A-Z0-9]{3})$",
+        required=True,
+        allow_none=True,
+        metadata={"example": "FR7630006000011234567890189"},
+    )
+    changed_at = Instant(dump_only=True, allow_none=True)
+    missing = Many(OneOf(("address", "birth_date", "tin")), 3, dump_only=True)
+
+
+class StatementFees(Strict):
+    """What others have of the same money, above zero: the platform's fee, the tax in it, the insurer's share."""
+
+    platform = fields.Nested(MoneySchema, required=True)
+    vat = fields.Nested(MoneySchema, required=True)
+    insurer = fields.Nested(MoneySchema, required=True)
+
+
 class StatementBalance(Strict):
-    """What was owed to the owner before the month and after it."""
+    """What was owed to the owner before the month and after it, and what moved it; one for each currency.
+
+    `drivers_paid` is what drivers paid for these cars less what they got back: the owner's part and the fees.
+    """
 
     opening = fields.Nested(MoneySchema, required=True)
+    earned = fields.Nested(MoneySchema, required=True)
+    given_back = fields.Nested(MoneySchema, required=True)
+    paid_out = fields.Nested(MoneySchema, required=True)
     closing = fields.Nested(MoneySchema, required=True)
+    drivers_paid = fields.Nested(MoneySchema, required=True)
+    fees = fields.Nested(StatementFees, required=True)
 
 
-class StatementEntry(Strict):
-    """One line of a statement."""
+class StatementLine(Strict):
+    """One movement of money. `kind` is of the books and may be new; `document` is the first receipt of its rental."""
 
     at = Instant(required=True)
-    kind = OneOf(ENTRIES, required=True)
+    kind = Text(40, required=True, metadata={"example": "capture"})
     rental = PublicIdField("ren", required=True, allow_none=True)
     amount = fields.Nested(MoneySchema, required=True)
+    document = Text(40, required=True, allow_none=True, metadata={"example": "GLV-FR-2027-000123"})
+    car = Text(100, required=True, allow_none=True)
+
+
+class StatementEntry(StatementLine):
+    """One movement on the owner's account, above zero what they have more; `fees` is what others have of it."""
+
+    what = OneOf(WHAT, required=True)
+    fees = fields.Nested(StatementFees, required=True)
 
 
 class Statement(Strict):
-    """An owner's earnings of a month, in the owner's time zone."""
+    """A person's month in their own time zone: what their cars earned, and what they paid as a driver."""
 
     month = Text(7, required=True, pattern=r"^\d{4}-\d{2}$")
     balances = Many(fields.Nested(StatementBalance), 3, required=True)
-    entries = Many(fields.Nested(StatementEntry), 10_000, required=True)
+    entries = Many(fields.Nested(StatementEntry), 50_000, required=True)
+    paid = Many(fields.Nested(MoneySchema), 3, required=True)
+    payments = Many(fields.Nested(StatementLine), 50_000, required=True)

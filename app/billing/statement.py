@@ -1,20 +1,59 @@
-"""What an owner earned in a month: the entries of their payable account, and its balance before and after."""
+"""A person's month: what their cars earned, gave back and were paid out, the balance before and after; what they paid.
+
+Six statements however many rentals a month has. Amounts are as the reader sees them: what others paid for their cars is
+above zero, what was given back or paid out below; what they paid themselves is above zero, what came back below.
+"""
 
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import select, text
 
-from app.billing.ledger import OWNER_PAYABLE
-from app.billing.models import LedgerEntry, Posting
+from app.billing.owner_share import OF_DRIVERS, WHAT, what
 from app.communities import access
 from app.communities.models import Membership
-from app.kit.db import session
+from app.kit.clock import z
+from app.kit.db import bare, public, session
+from app.kit.driver import plain
 from app.kit.errors import NotFound
 
 _MONTH = re.compile(r"20\d{2}-(0[1-9]|1[0-2])")
+_DOCUMENT = """
+  left join lateral (select d.series || '-' || lpad(d.no::text, 6, '0') as number, d.payload ->> 'car' as car
+    from documents d where d.rental_id = e.rental_id order by d.issued_at, d.no limit 1) d on true
+"""
+"""The first receipt of the entry's rental, and the car as it names it."""
+_BEFORE = text("""
+  select o.currency, -sum(o.amount)::bigint as amount from postings o join ledger_entries e on e.id = o.entry_id
+  where o.account = 'owner_payable' and o.subject = any(:subjects) and e.at < :begin group by o.currency
+""")
+_ENTRIES = text(f"""
+  select e.at, e.kind, e.rental_id, -o.amount as amount, o.currency, d.number, d.car,
+    -f.platform as platform, -f.vat as vat, -f.insurer as insurer
+  from postings o join ledger_entries e on e.id = o.entry_id
+  cross join lateral (select
+      coalesce(sum(p.amount) filter (where p.account = 'platform_revenue'), 0)::bigint as platform,
+      coalesce(sum(p.amount) filter (where p.account = 'vat_payable'), 0)::bigint as vat,
+      coalesce(sum(p.amount) filter (where p.account = 'insurer_payable'), 0)::bigint as insurer
+    from postings p where p.entry_id = e.id and p.currency = o.currency) f
+  {_DOCUMENT}
+  where o.account = 'owner_payable' and o.subject = any(:subjects) and e.at >= :begin and e.at < :end
+  order by e.id, o.id
+""")  # noqa: S608
+"""Each entry with what platform, tax and insurer had of the same money: above zero is what they took."""
+_PAYMENTS = text(f"""
+  select e.at, e.kind, e.rental_id, o.amount, o.currency, d.number, d.car
+  from payments p join ledger_entries e on e.payment_id = p.id join postings o on o.entry_id = e.id
+  {_DOCUMENT}
+  where p.person_id = :person and e.kind in ('capture', 'refund', 'refund_failed') and o.account = 'stripe_clearing'
+    and e.at >= :begin and e.at < :end
+  order by e.id, o.id
+""")  # noqa: S608
+_FEES = ("platform", "vat", "insurer")
 
 
 def month_of(word: str, zone: str) -> tuple[datetime, datetime]:
@@ -30,19 +69,20 @@ def month_of(word: str, zone: str) -> tuple[datetime, datetime]:
 
 
 def of(person: str, month: str, zone: str) -> dict[str, Any]:
-    """Their statement: what others paid for their cars is above zero, what was given back or paid out below."""
+    """Their statement as the contract has it, instants written out: thousands of lines are not dumped one by one."""
     begin, end = month_of(month, zone)
-    subjects = [person, *_communities(person)]
-    before = _sums(subjects, LedgerEntry.at < begin)
-    within = _sums(subjects, LedgerEntry.at >= begin, LedgerEntry.at < end)
-    balances = [
-        {
-            "opening": {"amount": before.get(one, 0), "currency": one},
-            "closing": {"amount": before.get(one, 0) + within.get(one, 0), "currency": one},
-        }
-        for one in sorted(before.keys() | within.keys())
-    ]
-    return {"month": month, "balances": balances, "entries": _entries(subjects, begin, end)}
+    span = {"begin": begin, "end": end}
+    mine = {"subjects": [person, *_communities(person)]}
+    before = {row.currency: int(row.amount) for row in plain(_BEFORE, {**mine, "begin": begin})}
+    rows = plain(_ENTRIES, {**mine, **span})
+    paid = plain(_PAYMENTS, {"person": bare(person, "per"), **span})
+    return {
+        "month": month,
+        "balances": _balances(before, rows),
+        "entries": [_entry(row) for row in rows],
+        "paid": [{"amount": total, "currency": one} for one, total in sorted(_paid(paid).items())],
+        "payments": [_line(row) for row in paid],
+    }
 
 
 def _communities(person: str) -> list[str]:
@@ -53,34 +93,50 @@ def _communities(person: str) -> list[str]:
     return [row.community_id for row in rows if access.runs(row)]
 
 
-def _sums(subjects: list[str], *when: Any) -> dict[str, int]:
-    rows = session.execute(
-        select(Posting.currency, func.sum(Posting.amount))
-        .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
-        .where(Posting.account == OWNER_PAYABLE, Posting.subject.in_(subjects), *when)
-        .group_by(Posting.currency)
-    ).all()
-    return {currency: -int(total) for currency, total in rows}
+def _balances(before: dict[str, int], rows: Sequence[Any]) -> list[dict[str, Any]]:
+    sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for row in rows:
+        of_currency = sums[row.currency]
+        of_currency[what(row.kind, row.amount)] += row.amount
+        for fee in _FEES:
+            of_currency[fee] += getattr(row, fee)
+        if row.kind in OF_DRIVERS:
+            of_currency["drivers_paid"] += row.amount + sum(getattr(row, fee) for fee in _FEES)
+    return [_balance(one, before.get(one, 0), sums[one]) for one in sorted(before.keys() | sums.keys())]
 
 
-def _entries(subjects: list[str], begin: datetime, end: datetime) -> list[dict[str, Any]]:
-    rows = session.execute(
-        select(LedgerEntry, Posting)
-        .join(Posting, LedgerEntry.id == Posting.entry_id)
-        .where(
-            Posting.account == OWNER_PAYABLE,
-            Posting.subject.in_(subjects),
-            LedgerEntry.at >= begin,
-            LedgerEntry.at < end,
-        )
-        .order_by(LedgerEntry.id)
-    ).all()
-    return [
-        {
-            "at": entry.at,
-            "kind": entry.kind,
-            "rental": entry.rental_id,
-            "amount": {"amount": -line.amount, "currency": line.currency},
-        }
-        for entry, line in rows
-    ]
+def _balance(currency: str, opening: int, sums: dict[str, int]) -> dict[str, Any]:
+    moved = sum(sums[one] for one in WHAT)
+    amounts = {
+        "opening": opening,
+        **{one: sums[one] for one in WHAT},
+        "closing": opening + moved,
+        "drivers_paid": sums["drivers_paid"],
+    }
+    return {
+        **{name: {"amount": amount, "currency": currency} for name, amount in amounts.items()},
+        "fees": {fee: {"amount": sums[fee], "currency": currency} for fee in _FEES},
+    }
+
+
+def _paid(rows: Sequence[Any]) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for row in rows:
+        found[row.currency] += row.amount
+    return found
+
+
+def _entry(row: Any) -> dict[str, Any]:
+    fees = {name: {"amount": getattr(row, name), "currency": row.currency} for name in _FEES}
+    return {**_line(row), "what": what(row.kind, row.amount), "fees": fees}
+
+
+def _line(row: Any) -> dict[str, Any]:
+    return {
+        "at": z(row.at),
+        "kind": row.kind,
+        "rental": public(row.rental_id, "ren") if row.rental_id else None,
+        "amount": {"amount": row.amount, "currency": row.currency},
+        "document": row.number,
+        "car": row.car,
+    }

@@ -10,11 +10,11 @@ from app.kit.auth import Who, caller
 from app.kit.described import COMMON_HEADERS
 from app.kit.errors import NotAllowed
 from app.kit.fields import Paging
-from app.kit.http import JSON, Page
+from app.kit.http import Page
+from app.kit.media import JOSE, JSON
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes
 
-JOSE = "application/jose"
 routes = Routes("coverage", __name__, url_prefix="/v1", description="Covers and certificates.")
 public = Routes("certificates", __name__, description="Checking certificates, tokens for insurers.")
 

@@ -86,6 +86,8 @@ class Settings:
     apple_app_ids: tuple[str, ...] = ()
     android_package: str = ""
     android_fingerprints: tuple[str, ...] = ()
+    invoice_prefix: str = "GLV"
+    issuer: tuple[str, ...] = ("Glovebox",)
     limits: Limits = Limits()
 
     @property
@@ -199,8 +201,17 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         apple_app_ids=tuple(env.list("APPLE_APP_IDS", [])),
         android_package=env.str("ANDROID_PACKAGE", ""),
         android_fingerprints=tuple(env.list("ANDROID_FINGERPRINTS", [])),
+        invoice_prefix=_prefix(env.str("INVOICE_PREFIX", "GLV")),
+        issuer=tuple(line.strip() for line in env.str("ISSUER", "Glovebox").split("|")),
         limits=_read_limits(env),
     )
+
+
+def _prefix(text: str) -> str:
+    name = "GLOVEBOX_INVOICE_PREFIX"
+    if not re.fullmatch(r"[A-Z0-9]{1,8}", text):
+        raise EnvValidationError(f"{name}: bad prefix", {name: ["must be 1 to 8 capital letters and digits"]})
+    return text
 
 
 def _certificate(name: str, path: str) -> str:

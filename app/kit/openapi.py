@@ -1,5 +1,6 @@
 """The contract as a document: flask-smorest with our problem documents, ids, examples and security schemes."""
 
+import copy
 from typing import Any
 
 import orjson
@@ -9,10 +10,10 @@ from flask import Flask
 from flask_smorest import Api
 from marshmallow import Schema
 
-from app.kit import described, examples, parameters, shapes
+from app.kit import described, examples, media, parameters, shapes
 from app.kit.errors import BY_SLUG
 from app.kit.http import http_problem
-from app.kit.routes import PidConverter
+from app.kit.routes import RULES, PidConverter
 
 OPENAPI: dict[str, Any] = {
     "API_TITLE": "Glovebox",
@@ -113,12 +114,23 @@ def as_dict(app: Flask) -> dict[str, Any]:
     for name, schema in spec["components"]["schemas"].items():
         if contract.docstrings.get(name):
             schema.setdefault("description", contract.docstrings[name])
+    _other_forms(spec)
     parameters.tidy(spec)
     shapes.split(spec)
     examples.fill(spec)
     shapes.share_answers(spec)
     shapes.drop_unused_examples(spec)
     return shapes.in_order(spec)
+
+
+def _other_forms(spec: dict[str, Any]) -> None:
+    """What an answer can be besides JSON, where a route offers that."""
+    rules = {name.partition(".")[2]: rule for name, rule in RULES.items()}
+    for _, _, operation in shapes.operations(spec):
+        for form in rules[operation["operationId"]].media:
+            for status, answer in operation["responses"].items():
+                if status < "300" and form in media.DESCRIBED and "content" in answer:
+                    answer["content"][form] = copy.deepcopy(media.DESCRIBED[form])
 
 
 class _Plain(yaml.SafeDumper):

@@ -94,6 +94,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     ),
     facts.LicenceCleared: (Told(whom.person, "licence_cleared.driver"),),
     facts.LicenceRefused: (Told(whom.person, "licence_refused.driver"),),
+    facts.TaxDetailsMissing: (Told(whom.person, "tax_details_missing"),),
     facts.PersonSuspended: (Told(whom.person, "person_suspended"),),
     facts.PersonRestored: (Told(whom.person, "person_restored"),),
     facts.CarBarred: (Told(whom.owners, "car_barred.owner"),),

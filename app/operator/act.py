@@ -68,6 +68,12 @@ def look(subjects: list[str], *, by: str, at: str) -> None:
 
 
 @transactional
+def export_tax_report(year: int, *, by: str, reason: str) -> None:
+    """Everybody's earnings and tax numbers of a year left the house."""
+    audit(by, "tax report", str(year), reason)
+
+
+@transactional
 def retry_job(job: int, *, by: str, reason: str) -> FailedJob:
     """Run a job that failed for good once more, as it was. Raises NotFound."""
     found = _failed(job)

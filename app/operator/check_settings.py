@@ -20,6 +20,7 @@ def of(house: Settings) -> Iterator[Finding]:
         _mail,
         _stripe,
         _webhooks,
+        _issuer,
         _firebase,
         _proxies,
         _links,
@@ -114,6 +115,15 @@ def _endpoint(
         yield wrong(name, "a secret does not begin with whsec_", "Copy the signing secret of the endpoint.")
     elif secrets:
         yield ok(name, f"{len(secrets)} set")
+
+
+def _issuer(house: Settings) -> Iterator[Finding]:
+    name = "GLOVEBOX_ISSUER"
+    if house.stripe_api_key and len(house.issuer) == 1:
+        words = f"only {house.issuer[0]}: receipts say neither address nor VAT number"
+        yield warning(name, words, "Set it to name|address|VAT number before the first receipt.")
+    else:
+        yield ok(name, ", ".join(house.issuer))
 
 
 def _firebase(house: Settings) -> Iterator[Finding]:

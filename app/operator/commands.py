@@ -75,6 +75,12 @@ def ledger_of(rental: str | None) -> Any:
     return show.ledger(rental)
 
 
+@_command(operator, "documents")
+def documents_of() -> Any:
+    """The series of receipts and credit notes: the last number, and the first that does not follow from those before."""
+    return show.series()
+
+
 @_command(person, "make-operator")
 @click.argument("email")
 @reason

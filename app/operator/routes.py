@@ -5,7 +5,9 @@ from urllib.parse import unquote
 
 from flask import Response, request
 
+from app.billing import tax_report
 from app.cars.wait_for_broker import wait_cut
+from app.kit import media
 from app.kit.auth import Who, caller
 from app.kit.errors import (
     AlreadyExists,
@@ -117,6 +119,24 @@ def list_acts(query: dict[str, Any]) -> Page:
 @_read("/facts/<int:position>", "A fact of the total order", None, schemas.FactOut)
 def read_fact(position: int) -> dict[str, Any]:
     return show.represent_fact(show.fact(min(position, 2**62)))
+
+
+@routes.add(
+    "GET",
+    "/tax-reports/<int:year>",
+    summary="What everybody earned in a year, for the tax office",
+    returns=schemas.TaxReport,
+    media=(media.JSON, media.CSV),
+    problems=(NotAllowed, PasswordNeeded),
+    **CHANGE,
+)
+def read_tax_report(year: int) -> Any:
+    """The data set that DAC7 asks for, with tax numbers in full: who looked is kept. What is missing is named."""
+    report = show.tax_report(year)
+    act.look([one["owner"] for one in report["owners"]], by=caller().person, at="tax details")
+    if media.wanted(media.JSON, media.CSV) == media.CSV:
+        return media.file(tax_report.csv(report), media.CSV, f"tax-report-{year}.csv")
+    return report
 
 
 # -- people, cars, money ---------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select
 
+from app.billing import document, shown
 from app.billing import ledger as books
-from app.billing import shown
+from app.billing import tax_report as reports
+from app.billing.document_models import DocumentSeries
 from app.billing.models import Payment
 from app.cars.models import Car
 from app.claims import represent as claims
@@ -23,6 +25,8 @@ from app.people import licence
 from app.people.models import Clearance, Licence, Person
 from app.rentals.lifecycle import Role
 from app.rentals.models import Rental
+
+FIRST_YEAR = 2020
 
 
 def ledger(rental: str | None) -> dict[str, Any]:
@@ -47,6 +51,21 @@ def ledger(rental: str | None) -> dict[str, Any]:
             for entry, postings in entries
         ],
     }
+
+
+def tax_report(year: int) -> dict[str, Any]:
+    """Raises NotFound for a year that has not begun, or that nobody could have earned in."""
+    if not FIRST_YEAR <= year <= clock.now().year:
+        raise NotFound
+    return reports.of(year)
+
+
+def series() -> list[dict[str, Any]]:
+    """Each series of documents; `broken` is the number of the first that is missing or was tampered with."""
+    rows = session.execute(
+        select(DocumentSeries.name, DocumentSeries.last).order_by(DocumentSeries.name)
+    ).all()
+    return [{"series": row.name, "last": row.last, "broken": document.broken(row.name)} for row in rows]
 
 
 def person(row: Person) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from app.cars import access as cars_access
 from app.cars.models import Car
 from app.cars.routes import found as found_car
 from app.communities.models import Membership
-from app.kit import clock, prefer
+from app.kit import clock, media, prefer
 from app.kit.auth import Who, caller
 from app.kit.db import session
 from app.kit.errors import (
@@ -56,6 +56,7 @@ from app.rentals import (
     pause,
     quote,
     readiness,
+    receipt_paper,
     receipts,
     represent,
     schemas,
@@ -573,9 +574,20 @@ def upload_box_records(body: dict[str, Any]) -> dict[str, Any]:
 # -- afterwards ------------------------------------------------------------------------------------------------------
 
 
-@routes.add("GET", ONE + "/receipt", summary="What the rental came to", returns=schemas.Receipt, etag=True)
-def read_receipt(rental: str) -> dict[str, Any]:
-    """What the rental came to, line by line, with what was paid and for how long it was covered."""
+@routes.add(
+    "GET",
+    ONE + "/receipt",
+    summary="What the rental came to",
+    returns=schemas.Receipt,
+    etag=True,
+    media=(media.JSON, media.PDF),
+)
+def read_receipt(rental: str) -> Any:
+    """What the rental came to, line by line, with what was paid and for how long it was covered. As PDF each numbered
+    receipt and credit note is a page of its own, as it was issued.
+    """
+    if media.wanted(media.JSON, media.PDF) == media.PDF:
+        return media.file(receipt_paper.of(rental, caller().person), media.PDF, f"receipt-{rental}.pdf")
     return receipts.of(rental, caller().person)
 
 

@@ -292,6 +292,19 @@ class ExtendIn(Strict):
     quote = PublicIdField("quo", required=True)
 
 
+class ReceiptDocument(Strict):
+    """A numbered receipt or credit note; `hash` covers it and the one before it in its series. They are never changed."""
+
+    id = PublicIdField("doc")
+    number = Text(40, metadata={"example": "GLV-FR-2027-000123"})
+    kind = OneOf(("receipt", "credit_note"))
+    about = OneOf(("price", "charge_request"))
+    corrects = Text(40, allow_none=True, metadata={"example": "GLV-FR-2027-000122"})
+    total = fields.Nested(MoneySchema)
+    issued_at = Instant()
+    hash = Text(64, pattern=r"^[0-9a-f]{64}$", metadata={"example": "5f2b1d0a9c8e7f6a" * 4})
+
+
 class ChargedAfter(Strict):
     """What a charge request came to, beside the rental's price."""
 
@@ -318,6 +331,7 @@ class Receipt(Strict):
     covered_minutes = Whole(0, 10**7, allow_none=True)
     charged_minutes = Whole(0, 10**7, allow_none=True)
     end_evidence = Text(300, allow_none=True)
+    documents = Many(fields.Nested(ReceiptDocument), 100)
 
 
 class Alternatives(Strict):

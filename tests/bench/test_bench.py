@@ -24,6 +24,7 @@ NAMES = [
     "booking",
     "search",
     "coverage",
+    "statement",
     "coverage_http",
     "unlock",
     "availability_http",

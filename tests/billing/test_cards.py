@@ -176,5 +176,6 @@ def test_the_driver_pays_arrears_with_another_card(desk: Desk) -> None:
 def test_a_statement_over_http_has_its_month_checked(desk: Desk) -> None:
     phone = Phone(desk, factories.person())
     answer = phone.ask("GET", "/me/statements/2027-03")
-    assert answer.get_json() == {"month": "2027-03", "balances": [], "entries": []}
+    empty: dict[str, list[str]] = {name: [] for name in ("balances", "entries", "paid", "payments")}
+    assert answer.get_json() == {"month": "2027-03", **empty}
     assert phone.ask("GET", "/me/statements/2027-99").status_code == 404

@@ -116,9 +116,21 @@ def test_the_owner_reads_what_the_month_brought(desk: Desk) -> None:
     assert desk.jobs() == []
     at = ledger.of_rental(rental)[0][0].at
     found = statement.of(olga.id, at.strftime("%Y-%m"), "UTC")
-    assert found["balances"] == [
-        {"opening": {"amount": 0, "currency": "EUR"}, "closing": {"amount": 3750, "currency": "EUR"}}
-    ]
+    [balance] = found["balances"]
+    amounts = {name: one["amount"] for name, one in balance.items() if name != "fees"}
+    assert amounts == {
+        "opening": 0,
+        "earned": 4500,
+        "given_back": -750,
+        "paid_out": 0,
+        "closing": 3750,
+        "drivers_paid": 5000,
+    }
+    assert {name: one["amount"] for name, one in balance["fees"].items()} == {
+        "platform": 625,
+        "vat": 125,
+        "insurer": 500,
+    }
     assert [(e["kind"], e["amount"]["amount"]) for e in found["entries"]] == [
         ("capture", 4500),
         ("refund", -750),

@@ -116,6 +116,8 @@ def test_the_statement_shows_what_the_owner_is_owed(priced: Friends) -> None:
 def test_both_get_the_receipt_with_what_was_paid(priced: Friends) -> None:
     rental = driven(priced)
     priced.payment(rental, "captured")
+    [issued] = until(lambda: priced.max.get(f"/rentals/{rental}/receipt")["documents"], "its number")
+    assert (issued["kind"], issued["total"]["amount"]) == ("receipt", 1800)
     mine, hers = (who.get(f"/rentals/{rental}/receipt") for who in (priced.max, priced.olga))
     assert mine == hers
     assert (mine["paid"]["amount"], mine["total"]["amount"], mine["payment_state"]) == (

@@ -255,6 +255,7 @@ def test_a_removed_member_is_told(app: Flask) -> None:
     [
         (lambda person: facts.RegisteredAgain(person=person), "account_exists_notice"),
         (lambda person: facts.LicenceRefused(person=person, by="op"), "licence_refused.driver"),
+        (lambda person: facts.TaxDetailsMissing(person=person, year=2027), "tax_details_missing"),
         (
             lambda person: facts.LicenceCleared(person=person, community=None, by="op"),
             "licence_cleared.driver",

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.doctor import examine, report
-from app.kit.config import Mode, Settings
+from app.kit.config import BadSettingsError, Mode, Settings, from_environment
 from app.kit.db import session
 from app.kit.embedded_postgres import free_port
 from app.operator import check_settings
@@ -134,6 +134,20 @@ def test_a_place_that_runs_has_nothing_wrong(place: Supervisor) -> None:
 def test_the_shape_of_the_stripe_key_is_looked_at(app: Flask, key: str, state: str) -> None:
     house = settings(app, mode=Mode.PRODUCTION, stripe_api_key=key)
     assert of_settings(house)["GLOVEBOX_STRIPE_API_KEY"] == state
+
+
+@pytest.mark.parametrize(
+    ("issuer", "state"), [(("Glovebox",), "warning"), (("Glovebox SAS", "1 rue X, Paris"), "ok")]
+)
+def test_receipts_without_an_address_are_a_warning(app: Flask, issuer: tuple[str, ...], state: str) -> None:
+    house = replace(settings(app), stripe_api_key="sk_live_abc", issuer=issuer)
+    assert found(list(check_settings.of(house)), "GLOVEBOX_ISSUER").state == state
+
+
+@pytest.mark.parametrize("prefix", ["glv", "", "GLV-1", "TOOLONGPREFIX"])
+def test_a_prefix_of_invoice_numbers_that_cannot_be_is_refused(prefix: str) -> None:
+    with pytest.raises(BadSettingsError, match="GLOVEBOX_INVOICE_PREFIX"):
+        from_environment({**GOOD, "GLOVEBOX_INVOICE_PREFIX": prefix})
 
 
 def test_a_closed_webhook_route_is_a_warning(app: Flask) -> None:

@@ -1,0 +1,70 @@
+"""What an answer can be besides JSON: which form the caller wants, and the answer in it."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from flask import Response, current_app, request
+
+JSON, PDF, CSV, JOSE = "application/json", "application/pdf", "text/csv", "application/jose"
+DESCRIBED: dict[str, dict[str, Any]] = {
+    PDF: {
+        "schema": {
+            "type": "string",
+            "contentMediaType": PDF,
+            "description": "A4, in the language of Accept-Language, else the person's, as written in their country.",
+            "maxLength": 20_000_000,
+            "pattern": "^%PDF-",
+        },
+        "example": "%PDF-1.4",
+    },
+    CSV: {
+        "schema": {
+            "type": "string",
+            "contentMediaType": CSV,
+            "description": "RFC 4180 in UTF-8: a header line, instants as in JSON, amounts with a decimal point.",
+            "maxLength": 50_000_000,
+            "pattern": r"^[a-z_]+(,[a-z0-9_]+)*\r\n",
+        },
+        "example": "at,amount,currency\r\n2027-03-01T09:00:00.000Z,12.50,EUR\r\n",
+    },
+    JOSE: {
+        "schema": {
+            "type": "string",
+            "contentMediaType": JOSE,
+            "description": "A compact JWS.",
+            "maxLength": 4000,
+            "pattern": r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$",
+        },
+        "example": "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJjb3YifQ.c2lnbmF0dXJl",
+    },
+}
+"""How the contract describes each form besides JSON."""
+
+
+def wanted(*offered: str) -> str:
+    """The form that Accept likes best; the first where it likes all alike. What is not offered was refused with 406."""
+    return request.accept_mimetypes.best_match(offered, offered[0]) or offered[0]
+
+
+def file(data: bytes | str, media: str, name: str) -> Response:
+    """A file to be saved under that name: ASCII letters, digits, dots and dashes."""
+    answer: Response = current_app.response_class(data, mimetype=media)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    answer.headers["Vary"] = "Accept, Accept-Language"
+    return answer
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """RFC 4180, with a header line; None is empty."""
+    out = io.StringIO()
+    pen = csv.writer(out, lineterminator="\r\n")
+    pen.writerow(columns)
+    pen.writerows(rows)
+    return out.getvalue()
+
+
+def harmless(text: str | None) -> str | None:
+    """Free text in a cell: what a spreadsheet would take for a formula gets a quotation mark in front."""
+    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
