@@ -378,7 +378,7 @@ class Supervisor:
 
     # -- the doubles
 
-    def control(self, name: str, method: str, path: str, **body: Any) -> Any:
+    def control(self, name: str, method: str, path: str, /, **body: Any) -> Any:
         """A control verb of a double."""
         ready = self.parts[name].ready
         base = {

@@ -92,16 +92,19 @@ class Commands:
                 beaten = swept
 
     def _give_up(self) -> None:
-        """Commands to boxes of ours whose boxlink has died. What a box told of its doors meanwhile could not be drawn upon,
-        and it may say nothing by itself for 20 minutes: it is asked.
-        """
+        """Commands to boxes of ours whose boxlink has died."""
         for command, username in abandoned.silent():
-            if not self._member.has(username):
-                continue
-            abandoned.give_up(command)
-            for box in hear.wired([username]):
-                with contextlib.suppress(BrokerDown):  # on coming back a box tells everything by itself
-                    self._door.ask(box, LOCK_NAMES)
+            if self._member.has(username):
+                abandoned.give_up(command)
+                self._ask_doors(username)
+
+    def _ask_doors(self, username: str) -> None:
+        """What a box told of its doors while the command was out could not be drawn upon, and it may say nothing by itself
+        for 20 minutes.
+        """
+        for box in hear.wired([username]):
+            with contextlib.suppress(BrokerDown):  # on coming back a box tells everything by itself
+                self._door.ask(box, LOCK_NAMES)
 
     def finish(self) -> None:
         """Wait for what is in hand; what has not begun stays for others."""
@@ -200,6 +203,7 @@ class Commands:
         if row.state == "sent":
             abandoned.give_up(command)
         outcome.apply_late(command, answer)
+        self._ask_doors(username)
 
 
 def _waiting() -> list[str]:

@@ -98,7 +98,7 @@ def test_a_late_answer_to_a_dead_boxlink_is_applied_at_once(scene: Scene, link: 
     command = scene.unlock().id
     assert claim(command, link.other.name) is Claim.MINE
     link.commands._apply_late(scene.box.username, command, OPENED)
-    assert state(command) == "reconciled"
+    assert (state(command), link.door.asked) == ("reconciled", [scene.box.username])
     session.expire_all()
     assert scene.rental.state == "active"
     assert link.listener.late.empty()

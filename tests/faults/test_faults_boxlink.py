@@ -43,6 +43,11 @@ def circle_of(stack: Stack, two: dict[str, int], name: str) -> Friends:
             return circle
 
 
+def says_nothing_unasked(circle: Friends) -> None:
+    """As in its twenty minutes between two full reports: what is learnt now is learnt by asking."""
+    circle.street.do("config", name="server.v3/updatetime.sendall", value="1000000")
+
+
 def begun(circle: Friends) -> tuple[str, str]:
     """A rental whose unlock has been asked and not waited for; its command."""
     rental = circle.book()
@@ -82,6 +87,7 @@ def test_one_is_killed_and_the_other_takes_up_its_boxes_and_its_command(
     driven, tapped, other = (circle_of(stack, two, name) for name in ("boxlink2", "boxlink2", "boxlink"))
     out = driven.book()
     driven.unlock(out)
+    says_nothing_unasked(tapped)
     tapped.street.fault("slow", seconds=4, times=1)
     rental, command = begun(tapped)
     until(lambda: tapped.commands("unlock"), "the command at the box")
@@ -133,5 +139,26 @@ def test_a_command_that_nobody_answered_ends_unknown_and_is_not_sent_again(
     circle.becomes(rental, "active")
     assert [one["executed"] for one in circle.commands("unlock")] == [0, 1]
     circle.lock(rental)
+    stack.settles()
+    stack.check(circle)
+
+
+@long_run
+@pytest.mark.must_hold("boxlink killed between publish and answer: lock, and nothing is said unasked")
+def test_a_lock_whose_boxlink_is_killed_ends_the_rental_by_what_the_car_is_asked(
+    stack: Stack, two: dict[str, int]
+) -> None:
+    circle = circle_of(stack, two, "boxlink2")
+    rental = circle.book()
+    circle.unlock(rental)
+    says_nothing_unasked(circle)
+    circle.street.fault("answer_lost", times=1)
+    path = f"/rentals/{rental}/lock"
+    command = str(circle.max.post(path, {"keys_in_glove_box": True}, want=202)["id"])
+    until(lambda: circle.commands("lock"), "the command at the box")
+    stack.kill("boxlink2")
+    until(state(circle, rental, command, "unknown", "dead", "reconciled"), "the command to be settled", 60)
+    circle.becomes(rental, "ended", TAKEN_OVER_WITHIN_S)
+    assert [one["executed"] for one in circle.commands("lock")] == [1]
     stack.settles()
     stack.check(circle)
