@@ -597,6 +597,14 @@ class CoverAcknowledged(Fact):
 
 
 @dataclass(frozen=True)
+class DriverBlocked(Fact):
+    """An insurer will not have this driver any more: it binds no further cover of theirs."""
+
+    insurer: str
+    person: str
+
+
+@dataclass(frozen=True)
 class CoverRefused(Fact):
     """The insurer refused after the bind: the cover given stands, future ones of this driver are blocked."""
 

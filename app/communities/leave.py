@@ -60,7 +60,7 @@ def _refuse_last_owner(community: str, but: str) -> None:
 def leave(by: str, community: str, person: str) -> None:
     """End a membership: one's own, or another's by who runs the community. Raises LastOwner.
 
-    What it lets them do is dead when this returns.
+    What it lets them do is dead when this returns; a grant that a phone holds, once its box has acknowledged that.
     """
     found, mine = access.may_see(community, by)
     rights.revoke(person)
@@ -81,6 +81,7 @@ def change(
 ) -> Membership:
     """Change role, fare, label or block: what that takes away is dead when this returns. Raises NotAllowed, LastOwner.
 
+    Without signal it is not: a grant that a phone holds opens the car until its box has acknowledged the revocation.
     Of who left while blocked only the block can be lifted: then they may be invited again.
     """
     found, mine = access.may_run(community, by)

@@ -3,7 +3,8 @@
 from sqlalchemy import select
 
 from app.coverage.models import DriverBlock
-from app.kit import clock
+from app.facts import DriverBlocked
+from app.kit import clock, facts
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound
 
@@ -14,6 +15,7 @@ def block(insurer: str, person: str, cover: str, reason: str) -> None:
     row.cover_id, row.reason, row.blocked_at, row.lifted_at = cover, reason, clock.now(), None
     session.add(row)
     session.flush()
+    facts.record(DriverBlocked(insurer=insurer, person=person))
 
 
 @transactional

@@ -5,18 +5,22 @@ Its rental is covered, at least on condition; its slot is not given away. Out me
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, select
 
 from app.cars import custody, occupancy
 from app.cars.models import Car, Companion
+from app.communities import access as communities
 from app.coverage import ahead, conditional
 from app.coverage.cover import Trip
+from app.coverage.models import Cover
 from app.facts import (
     CarBarred,
     CarStolen,
     CoverRefused,
+    DriverBlocked,
     GrantsRevoked,
     LicenceRefused,
+    MembershipChanged,
     PersonSuspended,
     PhoneRemoved,
 )
@@ -224,6 +228,24 @@ def of_barred_car(fact: CarBarred | CarStolen) -> None:
 def of_refused_cover(fact: CoverRefused) -> None:
     """The insurer refused after the bind: what was given stands, but nobody is to begin under it."""
     _take_back_of_booked(Rental.id == fact.rental, "cover")
+
+
+@transactional
+def of_blocked_driver(fact: DriverBlocked) -> None:
+    """The insurer will not have this driver any more: nothing begins under the covers it had promised them."""
+    promised = select(Cover.rental_id).where(
+        Cover.insurer_id == fact.insurer, Cover.driver_id == fact.person, Cover.state == "conditional"
+    )
+    _take_back_of_booked(Rental.id.in_(promised), "insurer")
+
+
+@transactional
+def of_changed_membership(fact: MembershipChanged) -> None:
+    """Who is blocked in a community begins no rental of it; any other change leaves the grants as they are."""
+    membership = communities.membership(fact.community, fact.person)
+    if membership is not None and membership.blocked:
+        whose = and_(Rental.driver_id == fact.person, Rental.community_id == fact.community)
+        _take_back_of_booked(whose, "blocked")
 
 
 def _take_back_of_booked(whose: ColumnElement[bool], why: str) -> None:

@@ -1,5 +1,6 @@
 """Grants: who gets one, when it is the same, what keeps its slot and its cover, and when it is dead."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,15 +9,27 @@ from sqlalchemy import select, text
 
 from app.cars import box as boxes
 from app.cars.models import Companion as CompanionRow
+from app.communities import leave
 from app.coverage.models import Cover
-from app.facts import CarBarred, CarStolen, CoverRefused, LicenceRefused, PersonSuspended, PhoneRemoved
+from app.facts import (
+    CarBarred,
+    CarStolen,
+    CoverRefused,
+    DriverBlocked,
+    LicenceRefused,
+    MembershipChanged,
+    PersonSuspended,
+    PhoneRemoved,
+)
 from app.kit import clock, keys
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.deadlines import Deadline
 from app.kit.errors import InUse
+from app.kit.facts import Fact
 from app.kit.keys import Purpose
 from app.people.models import Phone
+from app.reactions import OTHERS
 from app.rentals import cancel, expire, extend, grants_out, outcome, quote
 from app.rentals.lifecycle import State
 from app.rentals.models import Grant
@@ -247,18 +260,45 @@ def new_phone(garage: Garage) -> None:
     session.commit()
 
 
-@pytest.mark.parametrize("why", ["suspended", "licence", "unsafe", "stolen", "cover"])
+def react(fact: Fact) -> None:
+    """What follows from it, people's messages aside."""
+    for step in OTHERS.get(type(fact), ()):
+        step(fact)
+
+
+def membership_changed(garage: Garage, **change: Any) -> Fact:
+    olga, driver, community = garage.scene.olga.id, garage.scene.max.id, garage.scene.community.id
+    leave.change(olga, community, driver, change, lambda _: None)
+    return MembershipChanged(community, driver, by=olga)
+
+
+def blocked_by_insurer(garage: Garage, insurer: str | None = None) -> Fact:
+    (promised,) = garage.covers()
+    return DriverBlocked(insurer or promised.insurer_id, garage.scene.max.id)
+
+
+@pytest.mark.parametrize("why", ["suspended", "licence", "unsafe", "stolen", "cover", "blocked", "insurer"])
 def test_who_may_not_begin_any_more_loses_the_grant(garage: Garage, why: str) -> None:
     garage.fetched()
     driver, rental = garage.scene.max.id, garage.scene.rental_id
-    {
-        "suspended": lambda: grants_out.of_suspended(PersonSuspended(driver, by="operator", reason="tests")),
-        "licence": lambda: grants_out.of_refused_licence(LicenceRefused(driver, by="operator")),
-        "unsafe": lambda: grants_out.of_barred_car(CarBarred(garage.scene.car_id, by="operator")),
-        "stolen": lambda: grants_out.of_barred_car(CarStolen(garage.scene.car_id, by=garage.scene.olga.id)),
-        "cover": lambda: grants_out.of_refused_cover(CoverRefused("cov_0", rental, reason="declined")),
-    }[why]()
+    happened: dict[str, Callable[[], Fact]] = {
+        "suspended": lambda: PersonSuspended(driver, by="operator", reason="tests"),
+        "licence": lambda: LicenceRefused(driver, by="operator"),
+        "unsafe": lambda: CarBarred(garage.scene.car_id, by="operator"),
+        "stolen": lambda: CarStolen(garage.scene.car_id, by=garage.scene.olga.id),
+        "cover": lambda: CoverRefused("cov_0", rental, reason="declined"),
+        "blocked": lambda: membership_changed(garage, blocked=True),
+        "insurer": lambda: blocked_by_insurer(garage),
+    }
+    react(happened[why]())
     assert garage.grants()[0].revoked_for == ("unsafe" if why == "stolen" else why)
+
+
+def test_another_fare_or_the_block_of_another_insurer_takes_no_grant_back(garage: Garage) -> None:
+    garage.fetched()
+    react(membership_changed(garage, fare="free"))
+    react(blocked_by_insurer(garage, insured.insurer("Other").id))
+    assert garage.grants()[0].revoked_at is None
 
 
 def test_who_has_the_car_out_keeps_the_grant_that_ends_it(garage: Garage) -> None:
