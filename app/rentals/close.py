@@ -51,6 +51,11 @@ def is_covered_on(rental: Rental) -> bool:
     return bound is not None and bound.state in ("bound", "active")
 
 
+def may_still_have_it(rental: Rental) -> bool:
+    """After the end by our books: the driver says that they have the car, or has still time to say so."""
+    return _objects(rental) or (rental.ended_at is not None and clock.now() < rental.ended_at + MAY_OBJECT)
+
+
 def _objects(rental: Rental) -> bool:
     return (
         rental.still_has_until is not None
@@ -104,10 +109,11 @@ def _refuse(car: Car, rental: Rental) -> None:
 def still_have_it(person: str, rental_id: str) -> Rental:
     """The driver says that the car is still with them: nobody closes for 15 minutes, and a close by hand ends no cover.
 
-    After a close by hand it may be said for 15 minutes; then the cover goes on until a box record or an operator.
+    A lock asked before counts no more, whatever shows the car locked: a parked car is no hand-back. After a close by
+    hand it may be said for 15 minutes; then the cover goes on until the box's receipt of an end, or an operator.
     Raises NotFound, NotAllowed, StepNotAllowed.
     """
-    _, rental, role = access.locked_as(rental_id, person, Role.DRIVER, Role.OWNER)
+    car, rental, role = access.locked_as(rental_id, person, Role.DRIVER, Role.OWNER)
     if role is not Role.DRIVER:
         raise NotAllowed("Only the driver can say that.", role=role.value)
     if not is_covered_on(rental):
@@ -116,7 +122,7 @@ def still_have_it(person: str, rental_id: str) -> Rental:
     if clock.now() > rental.to_at:
         cover.report_late(rental.id, clock.now())
     rental.still_has_until = clock.now() + MAY_OBJECT
-    if rental.ended_at is None:
-        outcome.run_meter(rental)
+    if rental.stands in (State.ACTIVE, State.LOCKING):
+        outcome.drives_on(car, rental)
     facts.record(StillHasCar(rental=rental.id))
     return rental

@@ -340,7 +340,14 @@ def _lock_after_close(car: Car, rental: Rental, command: Command, answer: Answer
 
 
 def lock_or_refuse(car: Car, rental: Rental, command: Command, *, is_open: bool) -> None:
-    """The car shows that it is locked: the rental ends, unless the same reading shows a door, the keys, the ignition."""
+    """The car shows that it is locked: the rental ends, unless the same reading shows a door, the keys, the ignition.
+
+    Or unless the car was used since the lock was asked, or the driver said that they still have it.
+    """
+    if rental.keys_stated is None:
+        if is_open:
+            settle(command, "confirmed")
+        return
     asked = Asked(
         command.asked_by, None, keys_in_glove_box=rental.keys_stated, plugged_in=rental.plugged_stated
     )
@@ -368,7 +375,10 @@ def _refused(rental: Rental, command: Command | None, reasons: str) -> None:
 
 
 def drives_on(car: Car, rental: Rental) -> None:
-    """Use was seen after a lock without an answer: it is as if the lock had not been asked, whatever locks the car later."""
+    """Use was seen after a lock without an answer, or the driver says that they still have the car.
+
+    It is as if the lock had not been asked, whatever locks the car later.
+    """
     run_meter(rental)
     if rental.stands is State.LOCKING:
         rental.state = lifecycle.after(rental.stands, Step.LOCK_REFUSED, Role.SYSTEM).value

@@ -10,7 +10,7 @@ from app.cars.models import Box, Car, Custody
 from app.kit import deadlines
 from app.kit.db import session, transactional
 from app.kit.driver import read
-from app.rentals import access, outcome
+from app.rentals import access, close, outcome
 from app.rentals import end as ending
 from app.rentals.lifecycle import State
 from app.rentals.models import OPEN, Command, Rental
@@ -71,7 +71,7 @@ def _judge(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> No
         return
     elif rental.stands is State.LOCKING:
         _locked(car, rental)
-    elif rental.stands is State.ENDED:
+    elif rental.stands is State.ENDED and not close.may_still_have_it(rental):
         deadlines.drop(rental.id, "hand_back")
         ending.hand_back(car, rental, custody.next_instant(car), "box record after a close by hand")
 

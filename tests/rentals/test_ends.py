@@ -80,6 +80,14 @@ def recorded(kind: type, rental: str) -> int:
     return sum(row.data["rental"] == rental for row in rows)
 
 
+def stands(scene: Scene) -> tuple[str, str]:
+    """Rental and cover."""
+    session.expire_all()
+    bound = cover.of(scene.rental_id)
+    assert bound is not None
+    return scene.rental.state, bound.state
+
+
 def total(scene: Scene) -> int:
     session.expire_all()
     found = scene.rental.final_price
@@ -162,6 +170,44 @@ def test_who_got_back_in_since_then_keeps_the_car(scene: Scene) -> None:
     assert scene.rental.state == "active"
 
 
+def still_out(scene: Scene, began: Answer) -> str:
+    """A lock is left without an answer, and the driver says that they still have the car."""
+    outcome.apply(scene.unlock().id, began)
+    scene.reads(locked=False)
+    lost = locks(scene).id
+    outcome.apply(lost, SILENT)
+    close.still_have_it(scene.max.id, scene.rental_id)
+    return lost
+
+
+@pytest.mark.parametrize("began", [done(locked=False), SILENT], ids=["opened", "unknown"])
+def test_who_still_has_the_car_parks_and_locks_it_without_an_end(scene: Scene, began: Answer) -> None:
+    lost = still_out(scene, began)
+    reading.take(scene.box.username, says(locked=True))
+    assert stands(scene) == ("active", "active")
+    scene.reads(locked=True)
+    outcome.apply_late(lost, done(locked=True))
+    assert stands(scene) == ("active", "active")
+    assert scene.rental.keys_stated is None
+
+
+def test_a_lock_that_is_under_way_when_the_driver_still_has_the_car_ends_nothing(scene: Scene) -> None:
+    out(scene)
+    asked = locks(scene).id
+    close.still_have_it(scene.max.id, scene.rental_id)
+    outcome.apply(asked, done(locked=True))
+    assert stands(scene) == ("active", "active")
+    assert session.get_one(Command, asked).state == "confirmed"
+
+
+@pytest.mark.parametrize("answer", [done(locked=True), SILENT], ids=["answered", "seen"])
+def test_a_later_lock_of_who_still_had_the_car_ends_the_rental(scene: Scene, answer: Answer) -> None:
+    still_out(scene, done(locked=False))
+    outcome.apply(locks(scene).id, answer)
+    reading.take(scene.box.username, says(locked=True))
+    assert stands(scene) == ("ended", "closed")
+
+
 def test_a_pause_answered_late_is_a_pause(scene: Scene) -> None:
     out(scene)
     asked = pause.pause(scene.caller(), scene.rental_id).id
@@ -182,10 +228,14 @@ def test_a_lock_that_expired_unsent_is_not_a_right_that_ended(scene: Scene) -> N
 # -- closed by hand --------------------------------------------------------------------------------------------------
 
 
-def closed_and_objected(scene: Scene) -> None:
+def closed(scene: Scene) -> None:
     out(scene)
     clock.forward(timedelta(hours=3))
     close.close(scene.olga.id, scene.rental_id)
+
+
+def closed_and_objected(scene: Scene) -> None:
+    closed(scene)
     assert "still_have_it" in represent.rental(scene.rental, scene.max.id)["links"]
     close.still_have_it(scene.max.id, scene.rental_id)
 
@@ -199,12 +249,29 @@ def test_a_rental_is_not_settled_while_its_driver_says_that_he_still_has_the_car
 
 
 def test_the_box_ends_cover_and_custody_of_a_rental_closed_by_hand_however_late(scene: Scene) -> None:
-    closed_and_objected(scene)
+    closed(scene)
     clock.forward(timedelta(days=15))
     expire.settle(scene.rental_id)
     reading.take(scene.box.username, says(locked=True))
     assert custody.lent_to(scene.car.no) is None
     assert cover.open_of_car(scene.car.no) is None
+
+
+def test_a_parked_car_ends_no_cover_against_the_driver_who_still_has_it(scene: Scene) -> None:
+    closed_and_objected(scene)
+    reading.take(scene.box.username, says(locked=True))
+    assert custody.lent_to(scene.car.no) is not None
+    assert stands(scene) == ("ended", "active")
+    close.close_as_operator(scene.rental_id, "the owner has the car back")
+    assert custody.lent_to(scene.car.no) is None
+    assert stands(scene) == ("ended", "closed")
+
+
+def test_a_parked_car_leaves_the_driver_the_time_to_object_to_a_close_by_hand(scene: Scene) -> None:
+    closed(scene)
+    reading.take(scene.box.username, says(locked=True))
+    assert stands(scene) == ("ended", "active")
+    close.still_have_it(scene.max.id, scene.rental_id)
 
 
 def test_links_offer_the_close_only_when_it_may_be_taken(scene: Scene) -> None:
