@@ -131,8 +131,18 @@ def _open(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
     rental.odometer_start = float(row.odometer_km)
 
 
+def _started(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
+    """Unlock and lock were left without an answer: that the driver was in is heard of here first."""
+    rental.started_at = at
+    outcome.begin(car, rental, None)
+    rental.odometer_start = float(row.odometer_km)
+
+
 def _go_on(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
     """Back in the car. An unlock we hear of last, but which was the first, moves the beginning."""
+    if rental.started_at is None:
+        held = custody.current(car.no)
+        _started(car, rental, row, max(at, held.from_at) if held is not None else at)
     if _is_overtaken(row):
         if rental.started_at is not None and at < rental.started_at:
             rental.started_at = at

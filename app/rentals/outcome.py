@@ -71,7 +71,7 @@ def apply_late(command_id: str, answer: Answer) -> None:
     elif command.purpose == "lock" and _is_back(rental, command, box, answer):
         lock_or_refuse(car, rental, command, is_open=False)
     elif command.purpose in ("pause", "resume") and _surely_done(answer):
-        _late_pause(rental, command)
+        _late_pause(car, rental, command)
 
 
 def _is_back(rental: Rental, command: Command, box: Box, answer: Answer) -> bool:
@@ -93,14 +93,15 @@ def _reopened_since(command: Command) -> bool:
     return session.execute(later.limit(1)).first() is not None
 
 
-def _late_pause(rental: Rental, command: Command) -> None:
+def _late_pause(car: Car, rental: Rental, command: Command) -> None:
     """Paused or resumed after all, unless a later command says otherwise."""
     later = select(Command.id).where(Command.rental_id == command.rental_id, Command.id > command.id)
     if rental.stands is not State.ACTIVE or session.execute(later.limit(1)).first() is not None:
         return
-    rental.paused = command.purpose == "pause"
-    told = RentalPaused if rental.paused else RentalResumed
-    facts.record(told(rental=rental.id, command=command.id))
+    if command.purpose == "resume":
+        _resumed(car, rental, command)
+    else:
+        _paused(rental, command)
 
 
 _OF_RENTAL = (
@@ -218,10 +219,10 @@ def _earlier(command: Command) -> int:
 
 def open_doors(car: Car, rental: Rental, command: str | None) -> None:
     rental.state = lifecycle.after(rental.stands, Step.OPENED, Role.BOX).value
-    _begin(car, rental, command)
+    begin(car, rental, command)
 
 
-def _begin(car: Car, rental: Rental, command: str | None) -> None:
+def begin(car: Car, rental: Rental, command: str | None) -> None:
     """The driver is in: the cover is active, and the meter has a beginning."""
     at = clock.now()
     rental.started_at = rental.started_at or at
@@ -256,12 +257,18 @@ def _leave_open(rental: Rental, command: Command, answer: Answer) -> None:
 def _resume(
     car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None
 ) -> None:
-    del car
     assert rental is not None
     if _plain(command, answer, reason):
-        rental.paused = False
-        facts.record(RentalResumed(rental=rental.id, command=command.id))
+        _resumed(car, rental, command)
     _tell_unknown(rental, command)
+
+
+def _resumed(car: Car, rental: Rental, command: Command) -> None:
+    """The driver is back in, or in at last where nobody saw the doors open at the start."""
+    rental.paused = False
+    if rental.started_at is None:
+        begin(car, rental, command.id)
+    facts.record(RentalResumed(rental=rental.id, command=command.id))
 
 
 def _pause(
@@ -270,9 +277,13 @@ def _pause(
     del car
     assert rental is not None
     if _plain(command, answer, reason):
-        rental.paused = True
-        facts.record(RentalPaused(rental=rental.id, command=command.id))
+        _paused(rental, command)
     _tell_unknown(rental, command)
+
+
+def _paused(rental: Rental, command: Command) -> None:
+    rental.paused = True
+    facts.record(RentalPaused(rental=rental.id, command=command.id))
 
 
 def _tell_unknown(rental: Rental, command: Command) -> None:
@@ -383,7 +394,7 @@ def drives_on(car: Car, rental: Rental) -> None:
     if rental.stands is State.LOCKING:
         rental.state = lifecycle.after(rental.stands, Step.LOCK_REFUSED, Role.SYSTEM).value
     if rental.started_at is None:
-        _begin(car, rental, None)
+        begin(car, rental, None)
     rental.keys_stated = rental.plugged_stated = None
 
 

@@ -12,7 +12,14 @@ from app.communities import leave
 from app.communities import make as communities
 from app.coverage import cover, master_policies
 from app.coverage.models import Confirmation
-from app.facts import ConfirmationRefused, MemberRemoved, PaymentSucceeded, ReceiptReady, RentalEnded
+from app.facts import (
+    ConfirmationRefused,
+    MemberRemoved,
+    PaymentSucceeded,
+    ReceiptReady,
+    RentalEnded,
+    RentalStarted,
+)
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
@@ -137,6 +144,25 @@ def test_use_after_a_silent_lock_makes_it_active_and_a_later_locked_car_ends_not
     bound = cover.of(scene.rental_id)
     assert bound is not None
     assert bound.state == "active"
+
+
+def nobody_saw_it_open(scene: Scene) -> str:
+    """Unlock and lock are left without an answer, and the driver asks to get back in."""
+    outcome.apply(scene.unlock().id, SILENT)
+    outcome.apply(locks(scene).id, SILENT)
+    return unlock.unlock(scene.caller(), scene.rental_id).id
+
+
+@pytest.mark.parametrize(
+    "answers", [[done(locked=False)], [SILENT, done(locked=False)]], ids=["answered", "answered late"]
+)
+def test_getting_in_begins_a_rental_whose_doors_nobody_saw_open(scene: Scene, answers: list[Answer]) -> None:
+    command = nobody_saw_it_open(scene)
+    for answer in answers:
+        outcome.apply(command, answer)
+    assert stands(scene) == ("active", "active")
+    assert scene.rental.started_at is not None
+    assert recorded(RentalStarted, scene.rental_id) == 1
 
 
 def test_use_begins_a_rental_whose_doors_nobody_saw_open(scene: Scene) -> None:

@@ -14,15 +14,16 @@ from sqlalchemy import select
 from werkzeug.serving import make_server
 
 from app.cars import custody
-from app.facts import ReceiptsMissing
+from app.facts import ReceiptsMissing, RentalStarted
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.deadlines import Deadline
-from app.rentals import close, offline_receipts, outcome
+from app.rentals import close, lock, offline_receipts, outcome
 from app.rentals.lifecycle import State
 from app.rentals.models import OfflineReceipt
 from carbox import phone
+from carbox.box import Answer, AnswerKind
 from carbox.grant import BadGrant, Label, b64, signed, unb64
 from carbox.grant_exchange import read_receipt
 from carbox.phone import PhoneInHand
@@ -328,6 +329,19 @@ def test_an_unlock_whose_answer_was_lost_is_known_by_the_boxs_receipt(garage: Ga
     assert garage.stands() is State.ACTIVE
     assert garage.upload(lock) == ["accepted"]
     assert garage.stands() is State.ENDED
+
+
+def test_getting_in_without_signal_begins_a_rental_whose_doors_nobody_saw_open(garage: Garage) -> None:
+    garage.fetched()
+    outcome.apply(garage.scene.unlock().id, Answer(AnswerKind.SILENT))
+    asked = lock.lock(garage.scene.caller(), garage.scene.rental_id, keys_in_glove_box=True)
+    outcome.apply(asked.id, Answer(AnswerKind.SILENT))
+    clock.forward(5 * MINUTE)
+    opened = whole(clock.now())
+    assert garage.upload(garage.do("unlock")) == ["accepted"]
+    assert (garage.stands(), garage.rental.started_at) == (State.ACTIVE, opened)
+    assert garage.covers()[-1].state == "active"
+    assert len(facts_of(RentalStarted, garage.scene.rental_id)) == 1
 
 
 def test_pausing_and_getting_back_in_go_on_with_the_same_cover(garage: Garage) -> None:
