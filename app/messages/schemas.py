@@ -7,6 +7,7 @@ from app.kit.routes import page_of
 from app.messages.kinds import KINDS
 from app.messages.preferences import CHANNELS, DIGEST
 from app.messages.timeline import BY
+from app.rentals.schemas import COMMAND_STATE
 
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
@@ -65,6 +66,21 @@ class Preferences(Strict):
     digest = OneOf(DIGEST, required=True)
 
 
+class TimelineCommand(Strict):
+    """The door command that an event is about, as it stands now."""
+
+    id = PublicIdField("cmd")
+    kind = OneOf(("unlock", "lock"))
+    state = OneOf(COMMAND_STATE)
+    asked_by = Text(80)
+    asked_on = Text(80, allow_none=True)
+    sent_text = Text(500, allow_none=True)
+    answer_text = Text(500, allow_none=True)
+    evidence = OneOf(("strong", "weak"), allow_none=True)
+    sent_at = Instant(allow_none=True)
+    answered_at = Instant(allow_none=True)
+
+
 class TimelineEvent(Strict):
     """One thing that happened in a rental."""
 
@@ -74,6 +90,7 @@ class TimelineEvent(Strict):
     text = Text(300)
     told_at = Instant(allow_none=True)
     opened_at = Instant(allow_none=True)
+    command = fields.Nested(TimelineCommand, allow_none=True)
 
 
 EventPage = page_of(TimelineEvent, "TimelineEvent")

@@ -12,7 +12,7 @@ from app.kit import i18n
 from app.kit.db import session
 from app.kit.facts import Fact, FactRow
 from app.kit.http import Page, to_cursor, uncursor
-from app.messages import words
+from app.messages import door_commands, words
 from app.messages.models import Delivery, Message
 from app.messages.tell import snake
 from app.rentals import access
@@ -134,6 +134,7 @@ def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:
     told = _told(rental.id, [row.seq for row in rows])
     language = i18n.reader()
     driver = words.first_name(rental.driver_id, language)
+    commands = door_commands.shown([row.data["command"] for row in rows if row.data.get("command")], language)
     return [
         {
             "at": row.at,
@@ -142,6 +143,7 @@ def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:
             "text": i18n.say(_key(row), language, driver=driver),
             "told_at": told[row.seq][0],
             "opened_at": told[row.seq][1],
+            "command": commands.get(row.data.get("command") or ""),
         }
         for row in rows
     ]

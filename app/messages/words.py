@@ -44,7 +44,7 @@ def _value(kind: str, name: str, value: Any, language: str) -> Any:
     if SHAPES[name] == "instant":
         return datetime.fromisoformat(value)
     if name == "phone":
-        return _device(value, language, own=kind == "phone_confirm")
+        return device(value, language, own=kind == "phone_confirm")
     if name == "reason" and value.startswith("start:"):
         return _start_lines(value.removeprefix("start:"), language, owner=kind.endswith(".owner"))
     resolve = _NAMES.get(name)
@@ -69,7 +69,7 @@ def _car(car: str, language: str) -> str:
     return label(found) if found else i18n.say("car.gone", language)
 
 
-def _device(ref: str, language: str, *, own: bool) -> str:
+def device(ref: str, language: str, *, own: bool = False) -> str:
     """A phone, or what is known of the installation of a sign-in."""
     known = session.get(Phone, ref) if ref.startswith("pho_") else _phone_of(ref)
     platform = known.platform if known else "new"

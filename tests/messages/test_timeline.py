@@ -9,9 +9,12 @@ from app import facts
 from app.kit.db import session
 from app.messages import inbox, timeline
 from app.messages.timeline import HIDDEN, SHOWN
+from app.rentals import outcome
+from carbox.box import Answer, AnswerKind, Evidence
 from tests.messages import stage
 from tests.messages.stage import START
 from tests.messages.test_inbox import signed
+from tests.rentals import scene
 
 EXPLAIN = text("explain select * from facts where data ->> 'rental' = :rental order by seq desc limit 51")
 
@@ -53,6 +56,38 @@ def test_it_says_when_the_news_went_out_and_was_opened(app: Flask) -> None:
     [event] = timeline.of(cast.max.id, cast.rental, limit=50, cursor=None).items
     assert event["told_at"] is not None
     assert event["opened_at"] >= event["told_at"]
+
+
+def test_a_door_command_says_who_asked_on_what_and_what_the_box_made_of_it(app: Flask) -> None:
+    made = scene.make()
+    command = made.unlock()
+    said = Answer(
+        AnswerKind.CONFIRMED,
+        Evidence.WEAK,
+        effect=True,
+        sent="unlock ****",
+        text="Vehicle unlocked",
+        answered_at=START,
+    )
+    outcome.apply(command.id, said)
+    of_owner = timeline.of(made.olga.id, made.rental_id, limit=50, cursor=None).items
+    assert of_owner == timeline.of(made.max.id, made.rental_id, limit=50, cursor=None).items
+    by_kind = {one["kind"]: one["command"] for one in of_owner}
+    assert by_kind["rental_booked"] is None
+    assert by_kind["unlock_asked"] == by_kind["rental_started"]
+    shown = by_kind["unlock_asked"]
+    assert shown.pop("answered_at") is not None
+    assert shown == {
+        "id": command.id,
+        "kind": "unlock",
+        "state": "confirmed",
+        "asked_by": "Max",
+        "asked_on": "an Android phone",
+        "sent_text": "unlock ****",
+        "answer_text": "Vehicle unlocked",
+        "evidence": "weak",
+        "sent_at": None,
+    }
 
 
 def page(answer: TestResponse) -> dict[str, Any]:
