@@ -15,6 +15,7 @@ BY_NAME: dict[str, Any] = {
     "amount": 1250,
     "answer_by": "2027-02-26T12:00:00.000Z",
     "answer_text": "Vehicle unlocked",
+    "ask": "Try the handle: the box cannot see whether the car is locked.",
     "asked_by": "Max",
     "asked_on": "an Android phone",
     "auth": "tBHItJI5svbpez7KI4CCXg",

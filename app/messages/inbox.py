@@ -35,6 +35,7 @@ _STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "lock_unknown.driver": (("lock", ("active", "locking")),),
     "lock_refused.driver": (("lock", ("active",)),),
     "rental_paused.driver": (("unlock", ("active",)),),
+    "rental_paused_weak.driver": (("unlock", ("active",)),),
     "rental_late.driver": (("lock", ("active",)),),
     "rental_late.next_driver": (("alternatives", ("booked",)),),
     "rental_closed_by_hand.driver": (("still-have-it", ("unlocking", "active", "locking", COVERED_ON)),),

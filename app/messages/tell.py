@@ -18,6 +18,7 @@ from app.messages.models import MSG, Message
 from app.messages.scene import Scene
 from app.messages.whom import People
 from app.people.models import Person
+from app.rentals.models import Command, Rental
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,24 @@ def _opened_late(here: Scene) -> bool:
 
 def _opened_in_time(here: Scene) -> bool:
     return not _opened_late(here)
+
+
+def _by_the_boxs_word(here: Scene) -> bool:
+    """Nothing saw the lock that paused or ended the rental but a reading that may only echo the command."""
+    command = here.said("command")
+    if command is None:
+        rental = session.get(Rental, here.fact.rental)
+        return rental is not None and rental.end_evidence == "box weak"
+    lock = session.get(Command, command)
+    return lock is not None and lock.evidence != "strong"
+
+
+def _seen_locked(here: Scene) -> bool:
+    return not _by_the_boxs_word(here)
+
+
+def _both(*conditions: Callable[[Scene], bool]) -> Callable[[Scene], bool]:
+    return lambda here: all(one(here) for one in conditions)
 
 
 def _next(here: Scene) -> Scene | None:
@@ -168,7 +187,8 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.owners, "rental_unlocked.owner"),
     ),
     facts.RentalPaused: (
-        Told(whom.driver, "rental_paused.driver"),
+        Told(whom.driver, "rental_paused.driver", _seen_locked),
+        Told(whom.driver, "rental_paused_weak.driver", _by_the_boxs_word),
         Told(whom.owners, "rental_paused.owner"),
     ),
     facts.RentalResumed: (
@@ -177,7 +197,8 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     ),
     facts.LockRefused: (Told(whom.driver, "lock_refused.driver"),),
     facts.RentalEnded: (
-        Told(whom.driver, "rental_ended.driver", _by_lock),
+        Told(whom.driver, "rental_ended.driver", _both(_by_lock, _seen_locked)),
+        Told(whom.driver, "rental_ended_weak.driver", _both(_by_lock, _by_the_boxs_word)),
         Told(whom.owners, "rental_ended.owner", _by_lock),
         Told(whom.driver, "rental_closed_by_hand.driver", _by_hand),
         Told(whom.owners, "rental_closed_by_hand.owner", _by_hand),

@@ -219,4 +219,12 @@ def represent(row: Command | Row[Any]) -> dict[str, Any]:
         "conditions": row.conditions,
         "problem": row.problem,
         "rental": row.rental_id,
+        "ask": _ask(row),
     }
+
+
+def _ask(row: Command | Row[Any]) -> str | None:
+    """What the reader is asked to do about a door that moved by the box's word, where the car does not show it."""
+    if row.state != "confirmed" or row.kind not in ("unlock", "lock") or row.evidence == "strong":
+        return None
+    return i18n.say(f"ask.handle.{row.kind}")

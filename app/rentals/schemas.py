@@ -259,6 +259,7 @@ class Command(Strict):
     settled_at = Instant(allow_none=True)
     conditions = Many(fields.Nested(Condition), 30)
     problem = Text(40, allow_none=True)
+    ask = Text(200, allow_none=True)
 
 
 CommandPage = page_of(Command, "Command")

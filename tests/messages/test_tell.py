@@ -14,10 +14,13 @@ from app.messages import words
 from app.messages.kinds import OWN
 from app.messages.models import Message
 from app.messages.tell import REACTIONS, TABLE, UNTOLD
+from app.rentals import lock, outcome, pause
+from carbox.box import Answer, AnswerKind, Evidence
 from notifications.kinds import KINDS
 from tests import factories
 from tests.messages import stage
 from tests.messages.stage import START
+from tests.rentals import scene
 
 
 @dataclass(frozen=True)
@@ -187,6 +190,22 @@ def test_a_second_unlock_that_answers_in_time_is_not_told_as_late(app: Flask) ->
     stage.happen(facts.DoorUnknown(rental=cast.rental, what="unlock", **COMMAND))
     stage.happen(facts.RentalStarted(rental=cast.rental, at=START, command="cmd_" + "1" * 32))
     assert stage.told(cast.max)[-1] == "rental_unlocked.driver"
+
+
+@pytest.mark.parametrize(("evidence", "ending"), [("weak", "_weak.driver"), ("strong", ".driver")])
+def test_who_leaves_a_car_that_does_not_show_its_lock_is_asked_to_try_the_handle(
+    app: Flask, evidence: str, ending: str
+) -> None:
+    made = scene.make()
+    effect = Answer(AnswerKind.CONFIRMED, Evidence(evidence), effect=True)
+    outcome.apply(made.unlock().id, effect)
+    asked = pause.pause(made.caller(), made.rental_id).id
+    outcome.apply(asked, effect)
+    paused = stage.happen(facts.RentalPaused(rental=made.rental_id, command=asked))
+    outcome.apply(lock.lock(made.caller(), made.rental_id, keys_in_glove_box=True).id, effect)
+    ended = stage.happen(facts.RentalEnded(made.rental_id, at=START, total=None, currency=None, by="driver"))
+    assert stage.told(made.max, paused) == ["rental_paused" + ending]
+    assert stage.told(made.max, ended) == ["rental_ended" + ending]
 
 
 def test_nobody_after_the_late_driver_means_nobody_else_is_told(app: Flask) -> None:

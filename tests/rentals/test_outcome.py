@@ -13,7 +13,7 @@ from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.auth import Caller
 from app.kit.db import session
-from app.rentals import lock, outcome, pause, reading, unlock
+from app.rentals import commands, lock, outcome, pause, reading, unlock
 from app.rentals.models import Command
 from carbox.box import Answer, AnswerKind, BoxState, Evidence, Reading
 from tests.rentals.scene import Scene, make
@@ -133,6 +133,16 @@ def test_an_answer_counts_once(scene: Scene) -> None:
     outcome.apply(command, answer(DONE))
     outcome.apply(command, answer(UNDONE))
     assert now(scene, command) == ("confirmed", "active", "active")
+
+
+@pytest.mark.parametrize("evidence", [STRONG, WEAK, NONE])
+def test_a_door_that_the_car_does_not_show_asks_to_try_the_handle(scene: Scene, evidence: Evidence) -> None:
+    command = scene.unlock()
+    assert commands.represent(command)["ask"] is None
+    outcome.apply(command.id, answer(Said(CONFIRMED, True, evidence, True)))
+    session.expire_all()
+    asked = commands.represent(session.get_one(Command, command.id))["ask"]
+    assert (asked or "").startswith("Try the handle") is (evidence is not STRONG)
 
 
 # -- answers that come late ------------------------------------------------------------------------------------------
