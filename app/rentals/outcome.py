@@ -79,7 +79,7 @@ def _is_back(rental: Rental, command: Command, box: Box, answer: Answer) -> bool
     asked = rental.stands is State.LOCKING or (
         rental.stands is State.ACTIVE and rental.keys_stated is not None and not _reopened_since(command)
     )
-    return asked and answer.kind is AnswerKind.CONFIRMED and _shows_locked(box)
+    return asked and answer.kind is AnswerKind.CONFIRMED and _shows_locked(box, command)
 
 
 def _reopened_since(command: Command) -> bool:
@@ -425,5 +425,8 @@ _HANDLERS: dict[str, Callable[[Car, Rental | None, Command, Answer | None, str |
 }
 
 
-def _shows_locked(box: Box) -> bool:
-    return readings.recent(box, "locked", timedelta(seconds=60), clock.now()) is True
+def _shows_locked(box: Box, command: Command) -> bool:
+    """By a reading that came after the answer: an earlier one may be of the car before the driver got back in."""
+    came, answered = readings.instant(box, "locked"), command.answered_at
+    after = came is not None and answered is not None and came >= answered
+    return after and readings.value(box, "locked") is True

@@ -186,6 +186,18 @@ def test_a_lost_lock_that_was_done_after_all_ends_the_rental_from_active(scene: 
     assert scene.rental.state == "ended"
 
 
+def test_a_late_answer_is_no_proof_of_a_lock_that_was_read_before_it(scene: Scene) -> None:
+    out(scene)
+    lost = locks(scene).id
+    outcome.apply(lost, SILENT)
+    scene.reads(locked=True)
+    clock.forward(timedelta(seconds=5))
+    outcome.apply_late(lost, Answer(AnswerKind.CONFIRMED, dead=True, answered_at=AT))
+    assert stands(scene) == ("locking", "active")
+    reading.take(scene.box.username, says(locked=True))
+    assert stands(scene) == ("ended", "closed")
+
+
 def test_who_got_back_in_since_then_keeps_the_car(scene: Scene) -> None:
     out(scene)
     lost = locks(scene).id
