@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, select
 
 from app.cars import box as boxes
 from app.cars import custody, readings
@@ -180,16 +180,16 @@ def _unlock(
     car: Car, rental: Rental | None, command: Command, answer: Answer | None, reason: str | None
 ) -> None:
     assert rental is not None
-    first = _earlier(command) == 0
+    older_may_land = _older_may_land(command)
     if answer is None:
         settle(command, "refused", reason=reason or "unreachable")
-        if first:
+        if not older_may_land:
             _not_opened(car, rental, command, reason or "unreachable")
     elif _surely_done(answer):
         settle(command, "confirmed")
         if rental.stands is State.UNLOCKING:
             open_doors(car, rental, command.id)
-    elif _surely_not(answer) or (answer.kind is AnswerKind.REFUSED and first):
+    elif _surely_not(answer) or (answer.kind is AnswerKind.REFUSED and not older_may_land):
         settle(command, "refused" if answer.kind is AnswerKind.REFUSED else "dead", reason="not_done")
         _not_opened(car, rental, command, "not_done")
     elif answer.kind is AnswerKind.REFUSED:
@@ -198,23 +198,19 @@ def _unlock(
         _leave_open(rental, command, answer)
 
 
-def _earlier(command: Command) -> int:
-    """How many unlocks under this cover were sent before, whose outcome nobody knows."""
+def _older_may_land(command: Command) -> bool:
+    """Whether an unlock was sent earlier under this cover whose outcome nobody knows: it may still open the doors."""
     held = custody.current(command.car_no)
-    count: int = session.execute(
-        select(func.count())
-        .select_from(Command)
-        .where(
-            Command.rental_id == command.rental_id,
-            Command.kind == "unlock",
-            Command.purpose == "unlock",
-            Command.id < command.id,
-            Command.made_at >= (held.from_at if held else command.made_at),
-            Command.state.in_(("unknown", "dead")),
-            Command.reason.is_(None),
-        )
-    ).scalar_one()
-    return count
+    older = select(Command.id).where(
+        Command.rental_id == command.rental_id,
+        Command.kind == "unlock",
+        Command.purpose == "unlock",
+        Command.id < command.id,
+        Command.made_at >= (held.from_at if held else command.made_at),
+        Command.state.in_(("unknown", "dead")),
+        Command.reason.is_(None),
+    )
+    return session.execute(older.limit(1)).first() is not None
 
 
 def open_doors(car: Car, rental: Rental, command: str | None) -> None:
