@@ -10,19 +10,24 @@ import requests
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
+from app.billing import compare, differences
+from app.billing import reconcile as compared
 from app.broker import broker
 from app.doctor import doctor
 from app.kit import clock, openapi, playground
 from app.kit.config import BadSettingsError, Settings
+from app.kit.errors import Unavailable
 from app.kit.logs import configure
 from app.kit.priority import give_way
 from app.operator.commands import operator
 from app.operator.export import export
+from payments.gateway import PaymentsError
 
 
 def install(app: Flask) -> None:
     """Hang the commands on the app."""
     for command in (write_openapi, run_worker, run_boxlink, clock_group, operator, export, doctor, broker):
+    for command in (write_openapi, run_worker, run_boxlink, clock_group, reconcile, operator, doctor, broker):
         app.cli.add_command(command)
 
 
@@ -104,6 +109,23 @@ def run_boxlink() -> None:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: link.stop())
     link.run()
+
+
+@click.command("reconcile")
+@with_appcontext
+def reconcile() -> None:
+    """Compare our payments with the provider's now and print what differs; exit 1 when something does."""
+    try:
+        found = compared.run()
+    except (Unavailable, PaymentsError) as error:
+        raise click.ClickException(f"The provider could not be asked: {error}") from error
+    for line in differences.table(found):
+        click.echo(line)
+    for row in compare.holds_ending(clock.now()):
+        assert row.capture_before is not None
+        click.echo(f"a hold of {row.amount} {row.currency} ends {clock.z(row.capture_before)}: {row.id}")
+    if found:
+        raise click.exceptions.Exit(1)
 
 
 @click.group("clock", cls=AppGroup)

@@ -1,6 +1,6 @@
 """What we ask of a payment provider when a cardholder disputes a payment, or a bank warns of fraud."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -58,6 +58,10 @@ class Disputes(Protocol):
     """Disputes and warnings. `key` and the errors as in `payments.gateway`; an unknown object is PaymentsRefused."""
 
     def dispute(self, dispute: str) -> Dispute: ...
+
+    def disputes_since(self, since: datetime) -> Sequence[Dispute]:
+        """Every dispute opened at or after that instant."""
+        ...
 
     def submit_evidence(self, dispute: str, evidence: Mapping[str, str], *, key: str) -> Dispute:
         """Send the evidence to the bank, which reads it once. Raises PaymentsRefused when it is too late or too long."""

@@ -261,6 +261,14 @@ class Payments(Protocol):
 
     def refunds_of(self, intent: str) -> Sequence[Refund]: ...
 
+    def refunds_since(self, since: datetime) -> Sequence[Refund]:
+        """Every refund made at or after that instant."""
+        ...
+
+    def balance(self) -> Sequence[Money]:
+        """What lies there, with what went to our own bank added back, by currency: all that ever moved there."""
+        ...
+
     def intent(self, intent: str) -> Intent:
         """As it stands now. Unknown: IntentGone with state None."""
         ...

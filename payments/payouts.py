@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -77,5 +78,9 @@ class Payouts(Protocol):
         ...
 
     def transfers_of(self, rental: str) -> Sequence[Transfer]: ...
+
+    def transfers_since(self, since: datetime) -> Sequence[Transfer]:
+        """Every transfer made at or after that instant."""
+        ...
 
     def bank_payout(self, payout: str, *, account: str) -> BankPayout: ...

@@ -1,6 +1,6 @@
 """Disputes and early-fraud warnings at Stripe."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +10,8 @@ from payments import stripe_codes as codes
 from payments.disputes import Dispute, FraudWarning, Movement
 from payments.stripe_errors import our_errors
 from payments.stripe_objects import id_of, loose, minor
+
+PAGE = 100
 
 
 class StripeDisputes:
@@ -34,6 +36,11 @@ class StripeDisputes:
     def dispute(self, dispute: str) -> Dispute:
         with our_errors():
             return _dispute_of(self._stripe.disputes.retrieve(dispute))
+
+    def disputes_since(self, since: datetime) -> Sequence[Dispute]:
+        with our_errors():
+            found = self._stripe.disputes.list({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
+            return [_dispute_of(one) for one in found.auto_paging_iter()]
 
     def submit_evidence(self, dispute: str, evidence: Mapping[str, str], *, key: str) -> Dispute:
         params: dict[str, Any] = {"evidence": dict(evidence), "submit": True, "metadata": {"command_id": key}}

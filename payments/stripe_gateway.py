@@ -1,5 +1,6 @@
 """Stripe as our payment provider, through its own SDK."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -131,6 +132,23 @@ class StripeGateway:
         with our_errors():
             found = self._stripe.refunds.list({"payment_intent": intent, "limit": PAGE})
             return [refund_of(refund) for refund in found.auto_paging_iter()]
+
+    def refunds_since(self, since: datetime) -> Sequence[Refund]:
+        with our_errors():
+            found = self._stripe.refunds.list({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
+            return [refund_of(one) for one in found.auto_paging_iter() if one.currency.upper() in CURRENCIES]
+
+    def balance(self) -> Sequence[Money]:
+        total: Counter[str] = Counter()
+        with our_errors():
+            there = self._stripe.balance.retrieve()
+            parts: tuple[Any, ...] = (*there.available, *there.pending)
+            for part in parts:
+                total[part.currency.upper()] += part.amount
+            to_bank = self._stripe.balance_transactions.list({"type": "payout", "limit": PAGE})
+            for entry in to_bank.auto_paging_iter():
+                total[entry.currency.upper()] -= entry.net
+        return [Money(total[one], one) for one in CURRENCIES if one in total]
 
     def intent(self, intent: str) -> Intent:
         try:

@@ -4,6 +4,7 @@ The platform bears fees and losses, so that owners need no dealings with Stripe 
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import stripe
@@ -88,6 +89,11 @@ class StripePayouts:
     def transfers_of(self, rental: str) -> Sequence[Transfer]:
         with our_errors():
             found = self._stripe.transfers.list({"transfer_group": f"rental:{rental}", "limit": PAGE})
+            return [_transfer_of(transfer) for transfer in found.auto_paging_iter()]
+
+    def transfers_since(self, since: datetime) -> Sequence[Transfer]:
+        with our_errors():
+            found = self._stripe.transfers.list({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
             return [_transfer_of(transfer) for transfer in found.auto_paging_iter()]
 
     def bank_payout(self, payout: str, *, account: str) -> BankPayout:

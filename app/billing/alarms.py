@@ -13,7 +13,8 @@ _OPEN = text(
     "select (select count(*) from disputes where state in ('inquiry', 'open') and evidence_sent_at is null)"
     " as disputes,"
     " (select count(*) from fraud_warnings where cleared_at is null) as warnings,"
-    " (select count(*) from transfers where state = 'payable_blocked') as blocked"
+    " (select count(*) from transfers where state = 'payable_blocked') as blocked,"
+    " (select count(*) from payment_differences) as differences"
 )
 
 
@@ -32,6 +33,11 @@ class Alarms(Collector):
             "glovebox_payouts_blocked",
             "Earnings whose owner has no account to be paid into.",
             value=row.blocked,
+        )
+        yield GaugeMetricFamily(
+            "glovebox_payment_differences_open",
+            "What differs between our books and the provider.",
+            value=row.differences,
         )
 
 

@@ -1,14 +1,31 @@
-"""Comparing our payments with the provider's: what was not delivered is fetched, every difference is logged and counted."""
+"""Comparing our payments with the provider's: what was not delivered is fetched, what is open is looked at again.
+
+Every quarter of an hour what is open; once a night also all that is young, and the balance. What differs is a report.
+"""
 
 from collections import Counter as Tally
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.billing import cards, commands, dispute, dispute_of, outcome, payout_account, transfer, webhook
+from app.billing import (
+    cards,
+    commands,
+    compare,
+    differences,
+    dispute,
+    dispute_of,
+    outcome,
+    payout_account,
+    transfer,
+    webhook,
+)
+from app.billing.differences import Difference
 from app.billing.models import Card, Payment, ProviderCursor
 from app.billing.payout_models import Dispute
 from app.billing.states import State
@@ -17,26 +34,31 @@ from app.kit.db import session, transactional
 from app.kit.jobs import defer, job
 from app.kit.metrics import REGISTRY
 from payments.disputes import DisputeState
-from payments.gateway import Intent, IntentGone, IntentState
+from payments.gateway import IntentGone, IntentState
 
 log = structlog.get_logger(__name__)
 EVERY = timedelta(minutes=15)
 OVERLAP = timedelta(minutes=10)
-LOOK_BACK = timedelta(hours=72)
+NIGHT = 2
+"""The hour of the day, UTC, from which the whole comparison of a day is made."""
+EVENTS, WHOLE = "platform", "whole"
+"""The cursors: up to when events were fetched, and when all was compared."""
 DIFFERENCES = Counter(
     "glovebox_payment_differences",
     "What the comparison with the provider found.",
     ["kind"],
     registry=REGISTRY,
 )
-_EXPECTED = {
-    State.HELD: (IntentState.HELD,),
-    State.ACTION_REQUIRED: (IntentState.ACTION_REQUIRED, IntentState.CARD_NEEDED),
-    State.HOLD_FAILED: (IntentState.CARD_NEEDED,),
-    State.ARREARS: (IntentState.CARD_NEEDED, IntentState.RELEASED),
-    State.CAPTURED: (IntentState.CAPTURED,),
-    State.RELEASED: (IntentState.RELEASED,),
-}
+_EXPECTED: Mapping[State, tuple[IntentState, ...]] = MappingProxyType(
+    {
+        State.HELD: (IntentState.HELD,),
+        State.ACTION_REQUIRED: (IntentState.ACTION_REQUIRED, IntentState.CARD_NEEDED),
+        State.HOLD_FAILED: (IntentState.CARD_NEEDED,),
+        State.ARREARS: (IntentState.CARD_NEEDED, IntentState.RELEASED),
+        State.CAPTURED: (IntentState.CAPTURED,),
+        State.RELEASED: (IntentState.RELEASED,),
+    }
+)
 
 
 @transactional
@@ -48,74 +70,77 @@ def due(ref: str) -> None:
 
 @job("payments_reconcile")
 def payments_reconcile() -> None:
-    run()
+    run(whole=_is_night())
 
 
-def run() -> dict[str, int]:
-    """Fetch what was not delivered, compare what is open and what is young; how much differed, by kind."""
+def run(*, whole: bool = True) -> list[Difference]:
+    """Fetch what was not delivered and look at what is open; `whole`: compare what is young and the balance too."""
     began = clock.now()
-    found: Tally[str] = Tally()
-    since = _cursor(began)
-    for event in commands.door().events_since(since, undelivered_only=True):
-        if webhook.store("platform", event):
-            found["undelivered"] += 1
-    for payment in _open():
-        _compare(payment, found)
-    _compare_young(began, found)
+    found = [*_undelivered(began), *(one for payment in _open() for one in _looked_at(payment))]
     for card in _pending_cards():
         cards.card_setup(card)
-    for one in _undecided():
-        dispute.follow(one)
+    found += [one for external in _undecided() for one in _followed(external)]
     payout_account.look_again()
     forgotten = transfer.plan_forgotten()
-    if forgotten:
-        found["no_transfer"] += forgotten
-    _advance(began - OVERLAP)
-    for kind, count in found.items():
+    found += [Difference("no_transfer", payment, None, None, mended=True) for payment in forgotten]
+    if whole:
+        found += compare.differences(began)
+        _advance(WHOLE, began)
+    _advance(EVENTS, began - OVERLAP)
+    differences.keep(found, whole=whole)
+    _tell(found)
+    return found
+
+
+def _tell(found: list[Difference]) -> None:
+    for one in found:
+        log.warning("payments differ", kind=one.kind, subject=one.subject, ours=one.ours, theirs=one.theirs)
+    for kind, count in Tally(one.kind for one in found).items():
         DIFFERENCES.labels(kind).inc(count)
-        log.warning("payments differ", kind=kind, count=count)
-    return dict(found)
 
 
-def _compare(payment: Payment, found: Tally[str]) -> None:
+def _undelivered(began: datetime) -> Iterator[Difference]:
+    since = _cursor(EVENTS) or began - compare.LOOK_BACK
+    for event in commands.door().events_since(since, undelivered_only=True):
+        if webhook.store("platform", event):
+            yield Difference("undelivered", event.id, None, f"{event.kind} {event.object_id}", mended=True)
+
+
+def _looked_at(payment: Payment) -> Iterator[Difference]:
+    """One whose story is not over is brought to what the provider says."""
     if payment.intent_id is None:
         return
+    money = payment.money(payment.amount)
     try:
         intent = commands.door().intent(payment.intent_id)
     except IntentGone:
-        found["gone"] += 1
-        log.warning("intent unknown to the provider", payment=payment.id)
+        yield Difference("gone", payment.id, payment.state, None, money)
         return
     expected = _EXPECTED.get(State(payment.state))
     if expected is not None and intent.state not in expected:
-        found["state"] += 1
+        yield Difference("state", payment.id, payment.state, intent.state.value, money, mended=True)
     outcome.apply(intent)
 
 
-def _compare_young(began: datetime, found: Tally[str]) -> None:
-    """Every intent of the last three days: each must be ours, and captured and refunded as in our books."""
-    for intent in commands.door().intents_since(began - LOOK_BACK):
-        row = _payment_of(intent)
-        if row is None:
-            found["not_ours"] += 1
-            log.error("an intent without a command of ours", intent=intent.id)
-        elif _differs(row, intent):
-            found["amount"] += 1
-            log.error("captured or refunded differ", payment=row.id)
-
-
-def _differs(row: Payment, intent: Intent) -> bool:
-    if row.intent_id != intent.id or row.state not in (State.CAPTURED, State.REFUNDED):
-        return False
-    return (row.captured, row.refunded) != (intent.captured.amount, intent.refunded.amount)
+def _followed(external: str) -> Iterator[Difference]:
+    was = _dispute_state(external)
+    dispute.follow(external)
+    now = _dispute_state(external)
+    if now != was:
+        yield Difference("dispute", external, was, now, mended=True)
 
 
 @transactional
-def _payment_of(intent: Intent) -> Payment | None:
-    command = outcome.find(intent.id, intent.command)
-    if command is None or command.payment_id is None:
-        return None
-    return session.get(Payment, command.payment_id, populate_existing=True)
+def _dispute_state(external: str) -> str | None:
+    return session.scalar(select(Dispute.state).where(Dispute.external_id == external))
+
+
+@transactional
+def _is_night() -> bool:
+    """The whole comparison of this day is due: from 2 o'clock on, once, and again while something differs."""
+    now, last = clock.now(), _cursor(WHOLE)
+    tonight = (now - timedelta(hours=NIGHT)).date()
+    return last is None or bool(differences.standing()) or (last - timedelta(hours=NIGHT)).date() < tonight
 
 
 @transactional
@@ -138,12 +163,12 @@ def _pending_cards() -> list[str]:
 
 
 @transactional
-def _cursor(began: datetime) -> datetime:
-    row = session.get(ProviderCursor, "platform", populate_existing=True)
-    return row.at if row else began - LOOK_BACK
+def _cursor(name: str) -> datetime | None:
+    row = session.get(ProviderCursor, name, populate_existing=True)
+    return row.at if row else None
 
 
 @transactional
-def _advance(to: datetime) -> None:
-    statement = insert(ProviderCursor).values(name="platform", at=to)
+def _advance(name: str, to: datetime) -> None:
+    statement = insert(ProviderCursor).values(name=name, at=to)
     session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"at": to}))

@@ -81,8 +81,8 @@ def _hours(payee: str) -> int:
 
 
 @transactional
-def plan_forgotten() -> int:
-    """Plan what was captured and has no transfer: payments from before there were any. How many."""
+def plan_forgotten() -> Sequence[str]:
+    """Plan what was captured and has no transfer: payments from before there were any. Which."""
     rows = session.scalars(
         select(Payment.id)
         .outerjoin(Transfer, Transfer.payment_id == Payment.id)
@@ -92,7 +92,7 @@ def plan_forgotten() -> int:
     ).all()
     for payment in rows:
         plan(payment)
-    return len(rows)
+    return rows
 
 
 @transactional

@@ -55,6 +55,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("post", "/v1/refunds"): lambda world, _path, params: charges.create_refund(world, params),
     ("get", "/v1/refunds"): _list("refund"),
     ("get", "/v1/refunds/{refund}"): _read("refund"),
+    ("get", "/v1/balance"): lambda world, _path, _params: charges.balance(world),
     ("get", "/v1/balance_transactions"): _list("balance_transaction"),
     ("get", "/v1/balance_transactions/{id}"): _read("balance_transaction"),
     ("post", "/v1/accounts"): lambda world, _path, params: owners.create_account(world, params),

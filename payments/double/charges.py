@@ -150,3 +150,19 @@ def money_moves(world: World, source: Body, kind: str, amount: int, fee: int) ->
         status="pending",
         type=kind,
     )
+
+
+def balance(world: World) -> Body:
+    """What lies there: what has arrived, and what is on its way."""
+    sums: dict[str, dict[str, int]] = {"available": {}, "pending": {}}
+    for entry in world.of_kind("balance_transaction"):
+        part = sums["available" if entry["available_on"] <= world.now() else "pending"]
+        part[entry["currency"]] = part.get(entry["currency"], 0) + entry["net"]
+    parts = {
+        name: [
+            {"amount": amount, "currency": currency, "source_types": {"card": amount}}
+            for currency, amount in sorted(found.items())
+        ]
+        for name, found in sums.items()
+    }
+    return {"object": "balance", "livemode": False, **parts}

@@ -2,6 +2,7 @@
 
 import secrets
 
+from payments.double.charges import money_moves
 from payments.double.problem import Problem, missing
 from payments.double.world import Body, World
 
@@ -82,6 +83,7 @@ def create_transfer(world: World, params: Body) -> Body:
         source_type="card",
         transfer_group=params.get("transfer_group"),
     )
+    transfer["balance_transaction"] = money_moves(world, transfer, "transfer", -amount, 0)["id"]
     world.emit("transfer.created", transfer)
     return transfer
 
@@ -104,6 +106,7 @@ def reverse_transfer(world: World, transfer: Body, params: Body) -> Body:
         metadata=params.get("metadata", {}),
         transfer=transfer["id"],
     )
+    reversal["balance_transaction"] = money_moves(world, reversal, "transfer_refund", amount, 0)["id"]
     world.emit("transfer.reversed", transfer)
     return reversal
 

@@ -116,21 +116,23 @@ def test_what_was_never_delivered_is_fetched(desk: Desk, double: RunningDouble) 
     desk.jobs()
     desk.confirm(rental, three_ds="ok")
     found = reconcile.run()
-    assert found["undelivered"] >= 1
+    assert "undelivered" in {one.kind for one in found}
     assert desk.standing(rental) == "held"
     assert desk.jobs() == []
-    assert "state" not in reconcile.run()
+    assert "state" not in {one.kind for one in reconcile.run()}
 
 
-def test_amounts_that_differ_are_counted(desk: Desk) -> None:
+def test_amounts_that_differ_are_reported_from_both_sides(desk: Desk) -> None:
     rental = desk.held(9000)
     desk.end(rental, 6000)
-    before = reconcile.run().get("amount", 0)
+    assert desk.jobs() == []
     row = session.merge(desk.payment(rental))
     row.captured -= 1
     session.commit()
     session.remove()
-    assert reconcile.run()["amount"] == before + 1
+    assert ("captured", row.id, "5999", "6000") in [
+        (one.kind, one.subject, one.ours, one.theirs) for one in reconcile.run()
+    ]
     row = session.merge(desk.payment(rental))
     row.captured += 1
     session.commit()
