@@ -9,7 +9,7 @@ from app.billing import commands
 from app.billing.models import Payment, PaymentCommand
 from app.billing.states import State
 from app.kit import clock, deadlines
-from app.kit.db import session
+from app.kit.db import new_id, session
 from app.kit.facts import record
 
 
@@ -104,12 +104,43 @@ def _arrears(payment: Payment, owed: int) -> None:
 
 
 def _captured(payment: Payment, owed: int) -> None:
-    """More was taken than is owed: give the difference back."""
+    """More was taken than is owed: give the difference back. Less: the intent is closed, the rest is a further charge.
+
+    Less it is when the end was corrected while the driver was still asked to confirm the first amount.
+    """
     over = min(brought(payment) - owed, remainder(payment))
-    if over > 0:
+    if brought(payment) < owed:
+        payment.owed = brought(payment)
+        next_step(further(payment, owed - payment.owed))
+    elif over > 0:
         assert payment.intent_id is not None
         move(payment, State.REFUNDING)
         commands.refund(payment, payment.money(over), payment.intent_id)
+
+
+def further(first: Payment, amount: int) -> Payment:
+    """More is owed than a payment can bring: one further, to be charged without the driver."""
+    now = clock.now()
+    row = Payment(
+        id=new_id("pay"),
+        rental_id=first.rental_id,
+        person_id=first.person_id,
+        community_id=first.community_id,
+        payee=first.payee,
+        card_id=first.card_id,
+        purpose="extras",
+        state=State.HOLD_DUE,
+        currency=first.currency,
+        amount=amount,
+        owed=amount,
+        starts_at=first.starts_at,
+        on_session=False,
+        made_at=now,
+        changed_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
 
 
 _STEPS: Mapping[State, Callable[[Payment, int], None]] = {

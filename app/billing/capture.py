@@ -9,7 +9,7 @@ from app.billing import advance
 from app.billing.models import Payment
 from app.billing.states import CHARGE_REQUEST, TAKEN, State
 from app.kit import clock
-from app.kit.db import new_id, session, transactional
+from app.kit.db import session, transactional
 from payments.money import Money
 
 
@@ -36,7 +36,7 @@ def owe(rental: str, total: int, *, payee: str | None = None) -> None:
         left -= row.owed
         row.changed_at = clock.now()
     if left and rows:
-        _more(rows[0], left)
+        advance.further(rows[0], left)
     session.flush()
 
 
@@ -61,30 +61,6 @@ def _room(row: Payment) -> int:
     if row.state == State.CAPTURING and row.owed is not None:
         return row.owed
     return row.amount
-
-
-def _more(first: Payment, amount: int) -> None:
-    """More than was held: one further charge without the driver."""
-    now = clock.now()
-    session.add(
-        Payment(
-            id=new_id("pay"),
-            rental_id=first.rental_id,
-            person_id=first.person_id,
-            community_id=first.community_id,
-            payee=first.payee,
-            card_id=first.card_id,
-            purpose="extras",
-            state=State.HOLD_DUE,
-            currency=first.currency,
-            amount=amount,
-            owed=amount,
-            starts_at=first.starts_at,
-            on_session=False,
-            made_at=now,
-            changed_at=now,
-        )
-    )
 
 
 # -- reactions -------------------------------------------------------------------------------------------------------

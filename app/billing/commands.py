@@ -152,13 +152,18 @@ def work(payment: str) -> None:
 
 
 def opened(payment: str, *kinds: str) -> list[PaymentCommand]:
-    """The open commands of a payment in the order they were made; without `kinds` all but those to the owner."""
+    """The open commands of a payment in the order they were made; without `kinds` all but those to the owner.
+
+    What is to be freed comes first: ids of one millisecond are in no order, and an attempt that was given up must be seen
+    to be free, or taken, before another takes the money.
+    """
     found = select(PaymentCommand).where(PaymentCommand.payment_id == payment, PaymentCommand.state == OPEN)
     if kinds:
         found = found.where(PaymentCommand.kind.in_(kinds))
     else:
         found = found.where(PaymentCommand.kind.not_in(TO_OWNER))
-    return list(session.scalars(found.order_by(PaymentCommand.id).execution_options(populate_existing=True)))
+    found = found.order_by(PaymentCommand.kind != "release", PaymentCommand.id)
+    return list(session.scalars(found.execution_options(populate_existing=True)))
 
 
 def settle(

@@ -58,6 +58,8 @@ def apply(intent: Intent) -> bool:
     elif intent.id == payment.intent_id or _is_current(payment, command, intent):
         payment.intent_id = intent.id
         _BY_STATE[_state(intent)](payment, intent)
+    elif payment.intent_id is None and payment.state in (State.HOLDING, State.CAPTURING):
+        advance.lost(payment)  # the first we hear of the attempt is that the bank has let it go
     advance.next_step(payment)
     return True
 

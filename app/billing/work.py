@@ -61,9 +61,12 @@ def next_order(payment: str) -> Order | None:
 
 def _order(row: Payment, command: PaymentCommand) -> Order:
     amount = row.money(command.amount) if command.amount is not None else None
-    stale = commands.begin_try(command, amount)
+    old = commands.begin_try(command, amount)
     customer = session.get(Customer, row.person_id)
-    card = session.get(Card, command.params["card"]) if "card" in command.params else None
+    named = session.get(Card, command.params["card"]) if "card" in command.params else None
+    card = named.external_id if named and named.removed_at is None else None
+    # a card that went away since the first try: what that try came to is looked up
+    stale = old or ("card" in command.params and card is None and command.tries > 1)
     return Order(
         id=command.id,
         kind=command.kind,
@@ -73,7 +76,7 @@ def _order(row: Payment, command: PaymentCommand) -> Order:
         amount=amount,
         target=command.target or "",
         customer=customer.external_id if customer else None,
-        card=card.external_id if card and card.removed_at is None else None,
+        card=card,
         off_session=bool(command.params.get("off_session", True)),
         stale=stale,
     )
@@ -90,7 +93,7 @@ def carry_out(order: Order) -> None:
 
 
 def _attempt(order: Order) -> None:
-    if order.customer is None or order.card is None:
+    if order.customer is None or (order.card is None and not order.stale):
         _decline(order, "card_needed", hard=True, intent=None)
         return
     try:
@@ -112,13 +115,13 @@ def _attempt(order: Order) -> None:
 
 
 def _ask(order: Order) -> Intent | None:
-    """None: sent long ago, and nothing came of it."""
+    """None: sent before, and nothing came of it."""
     assert order.amount is not None
     assert order.customer is not None
-    assert order.card is not None
     door = commands.door()
     if order.stale:
         return door.find_by_command(order.key, customer=order.customer)
+    assert order.card is not None
     send = door.hold if order.kind == "hold" else door.charge
     return send(
         order.amount,

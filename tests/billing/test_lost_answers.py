@@ -1,0 +1,91 @@
+"""What an answer that never came, or came too late, must not do: leave a payment stuck, charge twice or too little."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from app.billing import capture, commands, hold
+from app.billing.models import PaymentCommand
+from app.kit.db import new_id, session
+from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
+
+
+def correct(desk: Desk, rental: str, total: int) -> None:
+    """A late record of the box: the end with another price."""
+    capture.settle_end(rental, eur(total), datetime.now(UTC))  # noqa: TID251
+    session.remove()
+    assert desk.jobs() == []
+
+
+def test_an_end_corrected_upwards_while_the_driver_must_confirm_is_charged_in_full(desk: Desk) -> None:
+    rental = desk.plan(5000, number=ALWAYS_3DS)
+    desk.jobs()
+    assert desk.end(rental, 3000) == []
+    desk.put_card(rental, desk.save_card(desk.payment(rental).person_id, VISA))  # for what comes after it
+    correct(desk, rental, 4500)
+    desk.confirm(rental, three_ds="ok")
+    desk.deliver(desk.event(rental, "payment_intent.succeeded"))
+    assert desk.jobs() == []
+    stands = [(row.purpose, row.state, row.owed, row.captured) for row in desk.payments(rental)]
+    assert stands == [("rent", "captured", 3000, 3000), ("extras", "captured", 1500, 1500)]
+    desk.deliver({**desk.event(rental, "payment_intent.succeeded"), "id": "evt_once_more"})
+    assert desk.jobs() == []
+    assert len(desk.payments(rental)) == 2
+
+
+@pytest.mark.parametrize("keys", ["known", "forgotten"])
+@pytest.mark.parametrize("over", [False, True])
+def test_a_hold_that_ran_out_before_its_answer_was_heard_is_made_anew_or_charged(
+    desk: Desk, keys: str, *, over: bool
+) -> None:
+    rental = desk.plan(5000)
+    desk.double.post("fault", next="drop_after_commit", path="/v1/payment_intents")
+    assert len(desk.jobs()) == 1
+    if keys == "forgotten":
+        session.execute(
+            text(
+                "update payment_commands set first_tried_at = first_tried_at - interval '1 day' where state = 'open'"
+            )
+        )
+        session.commit()
+        desk.double.post("keys/forget")
+    if over:
+        desk.end(rental, 3000)
+    desk.forward(timedelta(days=8))
+    assert desk.jobs() == []
+    row = desk.payment(rental)
+    assert (row.state, row.captured) == (("captured", 3000) if over else ("held", 0))
+
+
+def test_a_charge_without_an_answer_is_looked_up_when_its_card_is_gone(desk: Desk) -> None:
+    rental = desk.plan(5000, number=POOR)
+    desk.jobs()
+    card = desk.save_card(desk.payment(rental).person_id, VISA)
+    desk.put_card(rental, card)
+    desk.double.post("fault", next="drop_after_commit", path="/v1/payment_intents")
+    assert len(desk.end(rental, 3000)) == 1
+    session.execute(
+        text("update cards set removed_at = business_now() where id = cast(:card as uuid)"),
+        {"card": card.removeprefix("crd_")},
+    )
+    session.commit()
+    assert desk.jobs() == []
+    row = desk.payment(rental)
+    assert (row.state, row.captured) == ("captured", 3000)
+
+
+def test_what_was_given_up_is_freed_before_another_attempt_takes_the_money(desk: Desk) -> None:
+    rental = desk.plan(5000, number=ALWAYS_3DS)
+    desk.jobs()
+    row = desk.payment(rental)
+    hold.retry(row.id, desk.save_card(row.person_id, VISA), row.person_id)
+    session.remove()
+    release = next(one for one in desk.open_commands(row.id) if one.kind == "release")
+    later = session.get_one(PaymentCommand, release.id)
+    later.id = new_id("pcm")  # of the same millisecond, and by chance behind
+    session.commit()
+    assert [one.kind for one in commands.opened(row.id)] == ["release", "hold"]
+    session.remove()
+    assert desk.jobs() == []
+    assert desk.standing(rental) == "held"
