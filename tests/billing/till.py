@@ -1,0 +1,404 @@
+"""What the model of money plays with: drivers, rentals, an owner; and what must be true, now and once all is calm."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import func, select, text
+
+from app.billing import advance, capture, charge_extra, hold, ledger, reconcile, transfer
+from app.billing.differences import Difference
+from app.billing.models import Customer, LedgerEntry, Payment, PaymentCommand, Posting
+from app.billing.payout_models import Dispute, Transfer
+from app.billing.states import CHARGE_REQUEST, TAKEN, State, TransferState
+from app.facts import RentalCancelled, RentalEnded
+from app.kit import clock, jobs
+from app.kit.db import new_id, session, transactional
+from app.kit.deadlines import Deadline
+from app.people.models import Person
+from payments.gateway import PaymentsRefused
+from payments.money import Money
+from tests.billing.desk import DUE, VISA, Desk
+from tests.billing.own_double import OwnDouble
+from tests.billing.torn import Torn
+
+OVER = (*(one.value for one in TAKEN), State.RELEASED.value, State.ARREARS.value, State.ACTION_REQUIRED.value)
+STILL = (State.HOLD_DUE.value, State.HELD.value, State.HOLD_FAILED.value, *OVER)
+ROUNDS = 12
+"""So often at most workers and due-runner take turns until nothing is left."""
+
+
+@dataclass
+class Priced:
+    """A rental as the model knows it: `total` is None until it is over."""
+
+    id: str
+    driver: str
+    currency: str
+    total: int | None = None
+
+
+class Till(Desk):
+    """A desk at a provider of its own, with a view of all its rentals."""
+
+    def __init__(self, app: Flask, double: OwnDouble, torn: Torn) -> None:
+        double.forget_all()
+        super().__init__(app, double)  # type: ignore[arg-type]  # the same verbs
+        self.own, self.torn = double, torn
+        self.rentals: list[Priced] = []
+        self.drivers: dict[str, tuple[Person, str]] = {}
+        self.refused: list[PaymentsRefused] = []
+        self.unpayable: list[str] = []
+        hold.ON_HOLD_IMPOSSIBLE[:] = [self.unpayable.append]
+        self.owner()
+        session.remove()
+
+    # -- what people do
+
+    def customer(self, number: str) -> tuple[Person, str]:
+        """The driver who came with that card."""
+        if number not in self.drivers:
+            self.drivers[number] = self.driver(number)
+        return self.drivers[number]
+
+    def book(self, number: str, amount: int, currency: str, hours: int, *, present: bool) -> Priced:
+        driver, card = self.customer(number)
+        rental = Priced(new_id("ren"), driver.id, currency)
+        self._plan(
+            rental=rental.id,
+            driver=driver.id,
+            payee=self.payee,
+            community=None,
+            amount=Money.from_dict({"amount": amount, "currency": currency}),
+            starts_at=clock.now() + timedelta(hours=hours),
+            card=card,
+            on_session=present,
+        )
+        session.remove()
+        self.rentals.append(rental)
+        return rental
+
+    def over(self, rental: Priced, total: int) -> None:
+        """It ends with that price, or a late record of the box says that it did."""
+        again, rental.total = rental.total is not None, total
+        now = clock.now()
+        capture.settle_end(rental.id, Money.from_dict({"amount": total, "currency": rental.currency}), now)
+        if not again:
+            transactional(capture.on_ended)(RentalEnded(rental.id, now, total, rental.currency, "box"))
+        session.remove()
+
+    def called_off(self, rental: Priced, share: int) -> None:
+        rental.total = share
+        transactional(capture.on_cancelled)(RentalCancelled(rental.id, "driver", "plans", share))
+        session.remove()
+
+    def claimed(self, rental: Priced, amount: int) -> None:
+        """A charge request of the rental was closed."""
+        charge_extra.charge_extra(
+            rental=rental.id,
+            driver=rental.driver,
+            payee=self.payee,
+            community=None,
+            amount=Money.from_dict({"amount": amount, "currency": rental.currency}),
+            starts_at=clock.now(),
+        )
+        session.remove()
+
+    def mood(self, number: str, driver: str) -> None:
+        """From now on the driver's bank treats their cards so."""
+        session.remove()
+        row = session.get(Customer, driver)
+        if row is not None and row.external_id is not None:
+            self.own.moods(row.external_id, number)
+        session.remove()
+
+    # -- workers and time
+
+    def works(self, *, twice: bool = False) -> None:
+        """Workers do what waits; `twice`: each job is run once more, as after a worker that died before it said so."""
+        for error in self.jobs():
+            self.judge(error)
+        if twice:
+            for payment in self.rows():
+                for name in ("payment_command", "owner_command"):
+                    self._try(name, payment=payment.id)
+        self._react()
+
+    def judge(self, error: BaseException) -> None:
+        if jobs.is_temporary(error):
+            return
+        if not isinstance(error, PaymentsRefused):
+            raise error
+        self.refused.append(error)
+
+    def _try(self, name: str, **args: Any) -> None:
+        try:
+            jobs._HANDLERS[name](**args)
+        except Exception as error:  # noqa: BLE001 - as the worker does
+            self.judge(error)
+        session.remove()
+
+    def _react(self) -> None:
+        """What follows facts: a captured payment's transfer is planned, a rental that cannot be paid is cancelled."""
+        for payment in self.rows():
+            if payment.captured:
+                transfer.plan(payment.id)
+        while self.unpayable:
+            found = self.unpayable.pop()
+            rental = next(one for one in self.rentals if one.id == found)
+            if rental.total is None:
+                self.called_off(rental, 0)
+        session.remove()
+
+    def takes_due(self) -> int:
+        """The due-runner takes all that is due; how much."""
+        session.remove()
+        due = select(Deadline.kind, Deadline.ref).where(
+            Deadline.due_at <= clock.now(), Deadline.kind.in_(list(DUE))
+        )
+        found = session.execute(due).all()
+        session.remove()
+        for kind, ref in found:
+            try:
+                self._take(kind, ref)
+            except Exception as error:
+                if not jobs.is_temporary(error):
+                    raise
+            session.remove()
+        self._react()
+        return len(found)
+
+    def compares(self) -> list[Difference]:
+        """The comparison with the provider runs, if it gets an answer."""
+        try:
+            return reconcile.run()
+        except Exception as error:
+            if not jobs.is_temporary(error):
+                raise
+            return []
+        finally:
+            session.remove()
+
+    def a_day_without_an_answer(self) -> None:
+        """What was asked and not answered is older than the provider's memory of keys."""
+        session.remove()
+        session.execute(
+            text(
+                "update payment_commands set first_tried_at = first_tried_at - interval '24 hours'"
+                " where state = 'open' and first_tried_at is not null"
+            )
+        )
+        session.commit()
+        session.remove()
+        self.own.post("keys/forget")
+
+    def calm(self) -> None:
+        """The provider is well, nobody dies, all that waits is done, and the comparison has been made."""
+        self.torn.disarm()
+        self.own.is_well()
+        for compared in (False, True):
+            for _ in range(ROUNDS):
+                self.works()
+                if not self.takes_due() and not self._waiting():
+                    break
+            if not compared:
+                self.compares()
+
+    def _waiting(self) -> bool:
+        return self._next(0) is not None
+
+    # -- what is there
+
+    def rows(self) -> list[Payment]:
+        session.remove()
+        mine = [one.id for one in self.rentals]
+        found = list(session.scalars(select(Payment).where(Payment.rental_id.in_(mine)).order_by(Payment.id)))
+        session.remove()
+        return found
+
+    def having(self, what: str) -> list[Any]:
+        """What a rule may choose from."""
+        if what in ("rental", "open", "over"):
+            return [
+                one for one in self.rentals if what == "rental" or (one.total is None) is (what == "open")
+            ]
+        if what == "retryable":
+            return [row for row in self.rows() if row.state in hold.RETRYABLE and row.owed != 0]
+        if what == "taken":
+            return [row for row in self.rows() if row.state in TAKEN]
+        if what == "asked":
+            return [one for one in self.own.of_kind("payment_intent") if _asks(one)]
+        return self.disputes() if what == "dispute" else self.own.of_kind(what)
+
+    def disputes(self) -> list[dict[str, Any]]:
+        """Those the bank has not decided."""
+        return [
+            one
+            for one in self.own.of_kind("dispute")
+            if one["status"] not in ("won", "lost", "warning_closed")
+        ]
+
+    def intents(self) -> dict[str, list[dict[str, Any]]]:
+        """The provider's intents by our payment."""
+        attempts = select(PaymentCommand.key, PaymentCommand.payment_id)
+        mine = attempts.join(Payment).where(Payment.rental_id.in_([one.id for one in self.rentals]))
+        keys = {row.key: row.payment_id for row in session.execute(mine)}
+        session.remove()
+        found: dict[str, list[dict[str, Any]]] = {}
+        for one in self.own.of_kind("payment_intent"):
+            found.setdefault(str(keys[one["metadata"]["command_id"]]), []).append(one)
+        return found
+
+    # -- what must be true, always
+
+    def check(self) -> None:
+        rows, there = self.rows(), self.intents()
+        self._books_are_true(rows)
+        for row in rows:
+            taken = [one for one in there.get(row.id, []) if one["amount_received"]]
+            assert len(taken) <= 1, f"{row.id} was taken {len(taken)} times"
+            if row.captured:
+                assert [(one["id"], one["amount_received"]) for one in taken] == [
+                    (row.intent_id, row.captured)
+                ]
+
+    def _books_are_true(self, rows: list[Payment]) -> None:
+        """Zero per currency; owner, insurer, platform and tax have what the driver paid and did not get back."""
+        total = func.sum(Posting.amount)
+        zero = select(total).group_by(Posting.currency)
+        assert set(session.scalars(zero)) <= {0}
+        earned = (
+            select(LedgerEntry.payment_id, -total)
+            .join(LedgerEntry)
+            .where(LedgerEntry.kind.in_(ledger.EARNING), Posting.account != ledger.STRIPE_CLEARING)
+            .group_by(LedgerEntry.payment_id)
+        )
+        has = {payment: int(amount) for payment, amount in session.execute(earned)}
+        for row in rows:
+            assert has.get(row.id, 0) == row.captured - row.refunded, row.id
+        session.remove()
+
+    # -- what must be true once all is calm
+
+    def check_calm(self) -> None:
+        self.check()
+        rows = self.rows()
+        assert {row.state for row in rows} <= set(STILL), Counter(row.state for row in rows)
+        self._nothing_is_open()
+        self._as_the_provider_says(rows)
+        for rental in self.rentals:
+            self._charged_by_its_quote(rental, [row for row in rows if row.rental_id == rental.id])
+        self._clearing_is_their_balance()
+        left = self.compares()
+        assert left == [], left
+
+    def _nothing_is_open(self) -> None:
+        mine = [row.id for row in self.rows()]
+        left = select(PaymentCommand.kind).where(
+            PaymentCommand.payment_id.in_(mine), PaymentCommand.state == "open"
+        )
+        assert session.scalars(left).all() == []
+        assert not self._waiting()
+
+    def _as_the_provider_says(self, rows: list[Payment]) -> None:
+        there = self.intents()
+        charges = {one["id"]: one for one in self.own.of_kind("charge")}
+        for row in rows:
+            mine = there.get(row.id, [])
+            held = [one["id"] for one in mine if one["status"] == "requires_capture"]
+            assert held == ([row.intent_id] if row.state == State.HELD else []), (row.state, held)
+            refunded = sum(
+                charges[one["latest_charge"]]["amount_refunded"] for one in mine if one["amount_received"]
+            )
+            assert refunded == row.refunded
+        self._transfers_agree()
+        ours = {row.external_id: row.state for row in session.scalars(select(Dispute))}
+        for one in self.own.of_kind("dispute"):
+            assert one["id"] in ours
+            assert (one["status"] in ("won", "lost")) == (ours[one["id"]] in ("won", "lost"))
+        session.remove()
+
+    def _transfers_agree(self) -> None:
+        theirs = {one["id"]: (one["amount"], one["amount_reversed"]) for one in self.own.of_kind("transfer")}
+        rows = session.scalars(
+            select(Transfer).where(Transfer.rental_id.in_([one.id for one in self.rentals]))
+        )
+        ours = {row.external_id: (row.amount, row.reversed) for row in rows.all() if row.external_id}
+        session.remove()
+        assert ours == theirs
+
+    def _charged_by_its_quote(self, rental: Priced, rows: list[Payment]) -> None:
+        """What it costs is owed once, and each payment has brought, or is in arrears with, what is owed by it."""
+        priced = [row for row in rows if row.purpose != CHARGE_REQUEST]
+        if rental.total is None or not priced:
+            return
+        assert sum(row.owed or 0 for row in priced) == rental.total, [
+            (r.purpose, r.state, r.owed) for r in rows
+        ]
+        for row in rows:
+            assert row.state in OVER, row.state
+            if row.state in (State.CAPTURED, State.REFUNDED):
+                assert advance.brought(row) == row.owed, (row.state, row.captured, row.refunded, row.owed)
+            elif row.state == State.RELEASED:
+                assert row.owed == 0
+        session.remove()
+
+    def _clearing_is_their_balance(self) -> None:
+        theirs: Counter[str] = Counter()
+        for one in self.own.of_kind("balance_transaction"):
+            theirs[one["currency"].upper()] += one["net"]
+        found = session.execute(
+            select(Posting.currency, func.sum(Posting.amount))
+            .where(Posting.account == ledger.STRIPE_CLEARING)
+            .group_by(Posting.currency)
+        )
+        ours = {currency: int(total) for currency, total in found if total}
+        session.remove()
+        assert ours == {currency: total for currency, total in theirs.items() if total}
+
+    # -- the end of the story
+
+    def close(self) -> None:
+        """All rentals end, banks and owners come round, every driver pays what is left, and the owner is paid."""
+        self.torn.disarm()
+        self.own.is_well()
+        self.settle_account(self.payee, "enabled")
+        for driver, _ in self.drivers.values():
+            self.mood(VISA, driver.id)
+        for rental in self.rentals:
+            if rental.total is None:
+                self.over(rental, 1000)
+        for one in self.disputes():
+            self.own.post(
+                "disputes/close",
+                dispute=one["id"],
+                status="warning_closed" if one["status"].startswith("warning") else "won",
+            )
+        self.calm()
+        self._drivers_pay()
+        self.calm()
+        self.forward(timedelta(hours=73))
+        self.calm()
+
+    def _drivers_pay(self) -> None:
+        for row in self.rows():
+            if row.state in hold.RETRYABLE and row.owed:
+                hold.retry(row.id, None, row.person_id)
+                session.remove()
+
+    def check_close(self) -> None:
+        """Nobody owes the provider or us; the owner has had what is theirs."""
+        self.check_calm()
+        rows = self.rows()
+        assert {row.state for row in rows} <= {*(one.value for one in TAKEN), State.RELEASED.value}
+        stand = session.scalars(select(Transfer.state).where(Transfer.payee == self.payee).distinct()).all()
+        assert set(stand) <= {TransferState.SETTLED.value}, stand
+        session.remove()
+
+
+def _asks(intent: dict[str, Any]) -> bool:
+    """The holder may confirm it, perhaps with another card."""
+    refused = intent["status"] == "requires_payment_method" and intent["last_payment_error"] is not None
+    return refused or intent["status"] == "requires_action"
