@@ -26,8 +26,10 @@ from payments.gateway import PaymentsError
 
 def install(app: Flask) -> None:
     """Hang the commands on the app."""
-    for command in (write_openapi, run_worker, run_boxlink, clock_group, operator, export, doctor, broker):
-    for command in (write_openapi, run_worker, run_boxlink, clock_group, reconcile, operator, doctor, broker):
+    for command in (
+        *(write_openapi, run_worker, run_boxlink, clock_group, reconcile),
+        *(operator, export, doctor, broker),
+    ):
         app.cli.add_command(command)
 
 
