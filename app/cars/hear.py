@@ -6,6 +6,8 @@ A box is heard under each of its accounts.
 from collections.abc import Collection
 from typing import Any
 
+import structlog
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import Select, Text, any_, bindparam, exists, or_, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
@@ -13,8 +15,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.cars import box as boxes
 from app.cars.models import Box, Car, Custody
 from app.kit.driver import read
+from app.kit.errors import Validation
 from carbox.box import Box as Wired
 
+log = structlog.get_logger(__name__)
 Account = InstrumentedAttribute[str] | InstrumentedAttribute[str | None]
 _ACCOUNTS: tuple[Account, Account] = (Box.username, Box.next_username)
 _HOW = (Box.vehicle, Box.config, Box.pin_sealed, Box.key_sensor)
@@ -45,8 +49,14 @@ def names() -> set[str]:
 
 
 def wired(usernames: Collection[str]) -> list[Wired]:
-    """Those of these boxes that are in service."""
-    return [boxes.wired(row) for row in read(_WIRED, {"usernames": list(usernames)})]
+    """Those of these boxes that are in service. One whose wiring cannot be read keeps no other from being heard."""
+    found = []
+    for row in read(_WIRED, {"usernames": list(usernames)}):
+        try:
+            found.append(boxes.wired(row))
+        except (Validation, InvalidTag) as error:
+            log.warning("a box that cannot be heard", box=row.username, error=repr(error))
+    return found
 
 
 def on_the_move(usernames: Collection[str]) -> list[str]:
