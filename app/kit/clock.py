@@ -53,14 +53,15 @@ def told(instant: datetime) -> datetime:
 
 
 def of_receipt(received_at: datetime) -> datetime:
-    """When what this machine's clock stamped on arrival came, in business time; never later than `now()`.
+    """When what this machine's clock stamped on arrival came, in business time to the millisecond; never later than `now()`.
 
     In a transaction. By the offset itself: two that came after each other are so however long it took to write them.
     """
     ahead: timedelta | None = session.info.get("ahead")
     if ahead is None:
         ahead = session.info["ahead"] = timedelta(milliseconds=plain(_AHEAD, flush=False)[0].milliseconds)
-    return min(received_at + ahead, now())
+    at = min(received_at + ahead, now())
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def forget() -> None:

@@ -140,7 +140,7 @@ def _note(command: Command, box: Box, answer: Answer) -> None:
     command.sent_text, command.answer_text = answer.sent or None, answer.text[:500] or None
     command.evidence = None if answer.evidence is Evidence.NONE else answer.evidence.value
     if answer.answered_at is not None:
-        command.answered_at = clock.now()
+        command.answered_at = clock.of_receipt(answer.answered_at)
     if len(answer.state):
         readings.merge(box, answer.state, clock.now())
     if answer.kind is AnswerKind.CONFIRMED and command.evidence:

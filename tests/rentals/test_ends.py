@@ -57,7 +57,7 @@ def done(**state: Any) -> Answer:
         evidence=Evidence.STRONG,
         effect=True,
         dead=True,
-        answered_at=AT,
+        answered_at=clock.real_now(),
         state=says(**state),
     )
 
@@ -192,7 +192,7 @@ def test_a_late_answer_is_no_proof_of_a_lock_that_was_read_before_it(scene: Scen
     outcome.apply(lost, SILENT)
     scene.reads(locked=True)
     clock.forward(timedelta(seconds=5))
-    outcome.apply_late(lost, Answer(AnswerKind.CONFIRMED, dead=True, answered_at=AT))
+    outcome.apply_late(lost, Answer(AnswerKind.CONFIRMED, dead=True, answered_at=clock.real_now()))
     assert stands(scene) == ("locking", "active")
     reading.take(scene.box.username, says(locked=True))
     assert stands(scene) == ("ended", "closed")
