@@ -162,7 +162,10 @@ class Friends:
         return [one["code"] for one in found if not one["met"]]
 
     def ready(self, rental: str, who: Actor | None = None) -> None:
-        until(lambda: not self.unmet(rental, "unlock", who), "readiness")
+        try:
+            until(lambda: not self.unmet(rental, "unlock", who), "readiness")
+        except TimeoutError as late:
+            raise TimeoutError(f"not ready: {self.unmet(rental, 'unlock', who)}") from late
 
     def unlock(self, rental: str, who: Actor | None = None) -> Any:
         self.ready(rental, who)
