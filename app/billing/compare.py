@@ -195,14 +195,17 @@ def _holds_forgotten(now: datetime) -> list[Difference]:
 @transactional
 def _balance(theirs: Sequence[Money]) -> list[Difference]:
     """The books' clearing account beside the balance, once nothing is on its way between the two."""
-    if _under_way():
-        return []
-    ours = {one.currency: one for one in _clearing()}
+    return [] if _under_way() else balances_apart(_clearing(), theirs)
+
+
+def balances_apart(ours: Sequence[Money], theirs: Sequence[Money]) -> list[Difference]:
+    """Each currency in which the two are not the same, and by how much."""
+    booked = {one.currency: one for one in ours}
     known = {one.currency: one for one in theirs}
     found = []
-    for currency in sorted({*ours, *known}):
+    for currency in sorted({*booked, *known}):
         zero = Money.zero(currency)
-        mine, there = ours.get(currency, zero), known.get(currency, zero)
+        mine, there = booked.get(currency, zero), known.get(currency, zero)
         if mine != there:
             found.append(Difference("balance", currency, str(mine.amount), str(there.amount), mine - there))
     return found

@@ -97,9 +97,9 @@ def test_the_balance_is_compared_once_nothing_is_on_its_way(desk: Desk) -> None:
     assert compare._balance([Money(10**9, "CHF")]) == []
     assert desk.jobs() == []
     ours = compare._clearing()
-    assert compare._balance(ours) == []
+    assert compare.balances_apart(ours, ours) == []
     theirs = [one + Money(7, one.currency) for one in ours]
-    assert [(one.kind, one.money) for one in compare._balance(theirs)] == [
+    assert [(one.kind, one.money) for one in compare.balances_apart(ours, theirs)] == [
         ("balance", Money(-7, one.currency)) for one in sorted(ours, key=lambda each: each.currency)
     ]
 
