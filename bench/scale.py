@@ -17,6 +17,7 @@ class Scale:
     calls: int = 30_000
     unlocks: int = 60
     boxes: int = 20_000
+    settled: int = 500
     looks: int = 100
     """Requests whose time is taken apart."""
 
@@ -33,6 +34,7 @@ SMALL = Scale(
     calls=200,
     unlocks=2,
     boxes=20,
+    settled=4,
     looks=4,
 )
 """Whether every row can still be measured; its numbers mean nothing."""

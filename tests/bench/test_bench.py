@@ -30,6 +30,8 @@ NAMES = [
     "availability_http",
     "list_http",
     "booking_http",
+    "webhook_http",
+    "settlement",
     "grant_issue",
     "grant_exchange",
     "ingest",
