@@ -39,6 +39,8 @@ from payments.gateway import IntentGone, IntentState
 log = structlog.get_logger(__name__)
 EVERY = timedelta(minutes=15)
 OVERLAP = timedelta(minutes=10)
+KEPT = timedelta(days=30)
+"""So long the provider keeps its events: the first comparison goes back to the first of them."""
 NIGHT = 2
 """The hour of the day, UTC, from which the whole comparison of a day is made."""
 EVENTS, WHOLE = "platform", "whole"
@@ -100,10 +102,13 @@ def _tell(found: list[Difference]) -> None:
 
 
 def _undelivered(began: datetime) -> Iterator[Difference]:
-    since = _cursor(EVENTS) or began - compare.LOOK_BACK
-    for event in commands.door().events_since(since, undelivered_only=True):
+    for event in commands.door().events_since(_since(began), undelivered_only=True):
         if webhook.store("platform", event):
             yield Difference("undelivered", event.id, None, f"{event.kind} {event.object_id}", mended=True)
+
+
+def _since(began: datetime) -> datetime:
+    return _cursor(EVENTS) or began - KEPT
 
 
 def _looked_at(payment: Payment) -> Iterator[Difference]:

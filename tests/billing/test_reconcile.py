@@ -155,6 +155,17 @@ def test_the_whole_comparison_is_made_once_a_night_and_again_while_something_dif
     desk.jobs()
 
 
+def test_the_first_comparison_fetches_every_event_that_the_provider_still_has(desk: Desk) -> None:
+    del desk
+    now = clock.now()
+    kept = session.get_one(ProviderCursor, reconcile.EVENTS).at
+    session.execute(delete(ProviderCursor).where(ProviderCursor.name == reconcile.EVENTS))
+    session.commit()
+    assert reconcile._since(now) == now - timedelta(days=30)
+    reconcile._advance(reconcile.EVENTS, kept)
+    assert reconcile._since(now) == kept
+
+
 def test_the_command_prints_both_sides_and_says_so_by_its_exit_status(
     desk: Desk, by_hand: StripeGateway
 ) -> None:
