@@ -308,11 +308,20 @@ class Actor:
         street = CarOnTheStreet(self.place, given["username"])
         until(lambda: street.state().get("connected"), "the box at the broker")
         until(lambda: self._told(car), "what the car says of itself")
+        until(lambda: self._heard(car, street), "a word of the box itself")
         return street
 
     def _told(self, car: str) -> bool:
         state = self.get(f"/cars/{car}/state")
         return all(state[name]["value"] is not None for name in ("locked", "charge_percent", "odometer_km"))
+
+    def _heard(self, car: str, street: "CarOnTheStreet") -> bool:
+        """All it said so far may be what the broker kept, and that does not count as heard: the keys are moved."""
+        if self.get(f"/cars/{car}/box")["last_heard_at"]:
+            return True
+        for in_glove_box in (False, True):
+            street.do("keys", in_glove_box=in_glove_box)
+        return False
 
     def offer(self, car: str, community: str, terms: dict[str, Any] | None = None) -> None:
         """Share the car with the community, always, on these terms."""
