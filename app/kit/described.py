@@ -1,7 +1,7 @@
 """What a route says of itself in openapi.yaml: who may call it, its headers, its parameters, its refusals."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -225,6 +225,18 @@ def plain_statuses(rule: Rule, *, answers: bool) -> list[int]:
     if rule.has_body:
         found += [413, 415]
     return [*found, 500]
+
+
+def otherwise(
+    rule: Rule, named: tuple[type[Problem], ...], *, answers: bool
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Every answer beside success, with its words."""
+    for status, kinds in refusals(rule, named).items():
+        yield status, problem(status, kinds)
+    for status in plain_statuses(rule, answers=answers):
+        yield status, problem(status, [], PLAIN[status])
+    if rule.etag:
+        yield 304, {"description": "Not modified", "success": True}
 
 
 def parameters(rule: Rule) -> list[dict[str, Any]]:

@@ -96,7 +96,6 @@ class Routes(Blueprint):
             if query is not None:
                 step = self.arguments(_made(query), location="query")(step)
             step = _admit(step, rule, limit or _default_limit(who))
-            step = self._refusals(step, rule, problems, answers=returns is not None)
             step = self.doc(
                 operationId=name,
                 summary=summary,
@@ -104,6 +103,7 @@ class Routes(Blueprint):
                 security=described.security(rule),
                 parameters=described.parameters(rule),
             )(step)
+            step = self._refusals(step, rule, problems, answers=returns is not None)
             RULES[f"{self.name}.{name}"] = rule
             self.route(path, methods=[method], endpoint=name)(step)
             return view
@@ -117,13 +117,24 @@ class Routes(Blueprint):
         return self.alt_response(status, schema=returns, headers=headers, success=True)(step)
 
     def _refusals(self, step: Any, rule: Rule, named: tuple[type[Problem], ...], *, answers: bool) -> Any:
-        for status, kinds in described.refusals(rule, named).items():
-            step = self.alt_response(status, **described.problem(status, kinds))(step)
-        for status in described.plain_statuses(rule, answers=answers):
-            step = self.alt_response(status, **described.problem(status, [], described.PLAIN[status]))(step)
-        if rule.etag:
-            step = self.alt_response(304, description="Not modified", success=True)(step)
+        """Document what else is answered, all at once: the library copies the whole of a route's words for each status."""
+        doc: dict[str, Any] = vars(step)[_DOC]
+        known = {status: [*these] for status, these in doc["response"]["responses"].items()}
+        fine = [*doc["success_status_codes"]]
+        for status, words in described.otherwise(rule, named, answers=answers):
+            one = vars(self.alt_response(status, **words)(_nothing))[_DOC]
+            known.setdefault(status, []).extend(one["response"]["responses"][status])
+            fine += one.get("success_status_codes", ())
+        step.__dict__[_DOC] = {**doc, "response": {"responses": known}, "success_status_codes": fine}
         return step
+
+
+_DOC = "_apidoc"
+"""Where flask-smorest keeps a view's words."""
+
+
+def _nothing() -> None:
+    """What a decorator that only documents is put on."""
 
 
 def _by_name(view: Any, rule: Rule) -> Any:
