@@ -9,7 +9,11 @@ The rules, in one place:
   kilometres. Each kilometre above costs `per_km`. A longer booking includes more kilometres, so for the same
   distance it may cost less.
 * `minimum` is the least that time and kilometres together cost.
-* At cost: kilometres only, `per_km` from the first one; no time, minimum or late fee. Free: nothing.
+* At cost: kilometres, `per_km` from the first one, and energy; no time, minimum or late fee. The kilometres cost
+  at most `limit`, what the car may still bring until its cost of the year is covered; beyond it only energy is
+  paid. Free: nothing.
+* Energy, at cost and priced: the watt-hours taken out of the car at `per_kwh`, rounded half-up to the minor unit,
+  beside minimum and day cap. Nothing where none was taken or nobody knows how much.
 * `cleaning`, `refuel` and `deposit` are never part of a price: the first two are what a charge request may
   ask, the third is held apart.
 * At the end the booked span is owed, from its planned start (or the first unlock, if earlier) to its planned
@@ -18,15 +22,26 @@ The rules, in one place:
 * A car that fails during a rental is charged to that instant at most, without minimum and late fee.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
-from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Literal, Self, cast
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from payments.money import Currency, Money, half_up
+from payments.money import Money, half_up
+from payments.tariff import CancellationStep, Fare, Line, LineCode, Price, Tariff
+
+__all__ = [
+    "CancellationStep",
+    "Fare",
+    "Line",
+    "Price",
+    "Tariff",
+    "estimate",
+    "final",
+    "hold_amount",
+    "owed_on_cancellation",
+]
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(hours=24)
@@ -34,124 +49,36 @@ HOLD_KM_PER_DAY = 50
 """Kilometres above the quote that a hold leaves room for, per started 24 hours."""
 HOLD_LATE_MINUTES = 60
 """Minutes of lateness that a hold leaves room for."""
+HOLD_WH_PER_KM = 200
+"""What a kilometre takes, for the energy that a hold leaves room for: 20 kWh for 100 km."""
+NOT_OWED_UNDRIVEN = frozenset({"km", "cost_covered", "energy"})
+"""Lines that come of driving: who cancels owes no part of them."""
 
-LineCode = Literal["time", "day_cap", "km", "minimum", "early_return", "late_fee"]
 CancelledBy = Literal["driver", "owner", "system"]
 
 
-class Fare(StrEnum):
-    """What a membership pays."""
-
-    FREE = "free"
-    AT_COST = "at_cost"
-    PRICED = "priced"
-
-
-@dataclass(frozen=True, slots=True)
-class CancellationStep:
-    """Cancelled fewer than `hours_before` hours before the start: `percent` of the rent is owed."""
-
-    hours_before: int
-    percent: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tariff:
-    """The terms that touch the price, in minor units of `currency` (None: free); a `day_cap` of None is
-    none.
-    """
-
-    currency: Currency | None = None
-    hour: int = 0
-    day_cap: int | None = None
-    km_included_per_day: int = 0
-    per_km: int = 0
-    minimum: int = 0
-    late_fee: int = 0
-    late_grace_min: int = 30
-    deposit: int = 0
-    cleaning: int = 0
-    refuel: int = 0
-    cancellation: tuple[CancellationStep, ...] = ()
-    early_return_percent: int = 0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in {"currency", "cancellation"} or (field.name == "day_cap" and value is None):
-                continue
-            if type(value) is not int or value < 0:
-                raise ValueError(f"{field.name} is a whole number from 0, not {value!r}")
-        if any(not 0 <= step.percent <= 100 or step.hours_before < 0 for step in self.cancellation):
-            raise ValueError("a cancellation step has hours from 0 and 0 to 100 percent")
-        if self.early_return_percent > 100:
-            raise ValueError("early_return_percent is at most 100")
-
-    def money(self, amount: int) -> Money:
-        """An amount of this tariff; where all is free a zero must still have a currency, and it is EUR."""
-        return Money(amount, self.currency or "EUR")
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "cancellation": [asdict(step) for step in self.cancellation]}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        steps = tuple(CancellationStep(**step) for step in data.get("cancellation", ()))
-        return cls(**{**data, "cancellation": steps})
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a price; `quantity` in `unit` ("min", "km", "rental"). Only `early_return` is negative."""
-
-    code: LineCode
-    quantity: int
-    unit: str
-    amount: Money
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Lines and their sum."""
-
-    lines: tuple[Line, ...]
-    total: Money
-
-    @classmethod
-    def of(cls, tariff: Tariff, lines: tuple[Line, ...]) -> Self:
-        return cls(lines, sum((line.amount for line in lines), tariff.money(0)))
-
-    def to_dict(self) -> dict[str, Any]:
-        lines = [{**asdict(line), "amount": line.amount.to_dict()} for line in self.lines]
-        return {"lines": lines, "total": self.total.to_dict()}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        lines = tuple(
-            Line(
-                cast("LineCode", line["code"]),
-                line["quantity"],
-                line["unit"],
-                Money.from_dict(line["amount"]),
-            )
-            for line in data["lines"]
-        )
-        price = cls(lines, Money.from_dict(data["total"]))
-        if sum((line.amount for line in lines), Money.zero(price.total.currency)) != price.total:
-            raise ValueError("the lines of a frozen price do not add up to its total")
-        return price
-
-
 def estimate(
-    tariff: Tariff, fare: Fare, from_: datetime, to: datetime, zone: ZoneInfo, expected_km: int | None = None
+    tariff: Tariff,
+    fare: Fare,
+    from_: datetime,
+    to: datetime,
+    zone: ZoneInfo,
+    expected_km: int | None = None,
+    *,
+    energy_wh: int | None = None,
+    limit: int | None = None,
 ) -> Price:
-    """The price of a quote for [from_, to), with the kilometres the driver expects."""
+    """The price of a quote for [from_, to), with the kilometres the driver expects and the energy they take.
+
+    `limit`, at cost: the minor units that may be asked besides energy; None: any.
+    """
     _check_span(from_, to)
     km = _km_line(tariff, fare, expected_km or 0, from_, to)
     if _is_free(tariff, fare) or fare is Fare.AT_COST:
-        return Price.of(tariff, km)
+        return _marginal(tariff, fare, km, energy_wh, limit)
     lines = (*_time_lines(tariff, from_, to, zone), *km)
-    return Price.of(tariff, (*lines, *_minimum_line(tariff, lines)))
+    energy = _energy_line(tariff, energy_wh)
+    return Price.of(tariff, (*lines, *_minimum_line(tariff, lines), *energy))
 
 
 def final(
@@ -165,25 +92,28 @@ def final(
     driven_km: int | None = None,
     *,
     car_failed_at: datetime | None = None,
+    energy_wh: int | None = None,
+    limit: int | None = None,
 ) -> Price:
     """The price at the end. `meter_to` is where the meter stopped, which may be before the lock.
 
-    `driven_km` None: the box told no odometer, and no kilometre is charged.
+    `driven_km` None: the box told no odometer, and no kilometre is charged; `energy_wh` and `limit` as in a quote.
     """
     _check_span(from_planned, to_planned)
     km = _km_line(tariff, fare, driven_km or 0, from_planned, to_planned)
     if _is_free(tariff, fare) or fare is Fare.AT_COST:
-        return Price.of(tariff, km)
+        return _marginal(tariff, fare, km, energy_wh, limit)
+    energy = _energy_line(tariff, energy_wh)
     start = min(from_planned, meter_from)
     if car_failed_at is not None:
         end = max(start, min(meter_to, car_failed_at))
-        return Price.of(tariff, (*_time_lines(tariff, start, end, zone), *km))
+        return Price.of(tariff, (*_time_lines(tariff, start, end, zone), *km, *energy))
     booked = _time_lines(tariff, start, max(to_planned, meter_to), zone)
     back = _early_return_line(tariff, booked, _time_lines(tariff, start, max(start, meter_to), zone))
     lines = (*booked, *back, *km)
     late = meter_to > to_planned + tariff.late_grace_min * MINUTE
     fee = (Line("late_fee", 1, "rental", tariff.money(tariff.late_fee)),) if late and tariff.late_fee else ()
-    return Price.of(tariff, (*lines, *_minimum_line(tariff, lines), *fee))
+    return Price.of(tariff, (*lines, *_minimum_line(tariff, lines), *fee, *energy))
 
 
 def owed_on_cancellation(
@@ -198,19 +128,27 @@ def owed_on_cancellation(
         return tariff.money(0)
     left = from_planned - at
     percents = [s.percent for s in tariff.cancellation if left < timedelta(hours=s.hours_before)]
-    rent = sum((line.amount for line in price.lines if line.code != "km"), tariff.money(0))
+    owed = (line.amount for line in price.lines if line.code not in NOT_OWED_UNDRIVEN)
+    rent = sum(owed, tariff.money(0))
     return rent.percent(max(percents, default=0))
 
 
-def hold_amount(tariff: Tariff, fare: Fare, price: Price, from_: datetime, to: datetime) -> Money:
-    """What to hold: the quote and an allowance for kilometres and lateness.
+def hold_amount(
+    tariff: Tariff, fare: Fare, price: Price, from_: datetime, to: datetime, *, limit: int | None = None
+) -> Money:
+    """What to hold: the quote and an allowance for kilometres, their energy, and lateness.
 
-    The allowance is 50 km per started 24 hours at `per_km`, and when priced an hour of time and the late
-    fee. What a rental comes to cost beyond it is charged apart; the deposit is a hold of its own.
+    The allowance is 50 km per started 24 hours at `per_km`, within `limit` when at cost, 10 kWh for them at `per_kwh`,
+    and when priced an hour of time and the late fee. What a rental comes to cost beyond it is charged apart; the
+    deposit is a hold of its own.
     """
     if _is_free(tariff, fare):
         return tariff.money(0)
-    allowance = tariff.per_km * HOLD_KM_PER_DAY * _started_days(from_, to)
+    km = HOLD_KM_PER_DAY * _started_days(from_, to)
+    allowance = tariff.per_km * km
+    if fare is Fare.AT_COST and limit is not None:
+        allowance = min(allowance, max(0, limit - price.rent.amount))
+    allowance += _energy_price(tariff, km * HOLD_WH_PER_KM)
     if fare is Fare.PRICED:
         allowance += _time_price(tariff, HOLD_LATE_MINUTES) + tariff.late_fee
     return price.total + tariff.money(allowance)
@@ -218,6 +156,29 @@ def hold_amount(tariff: Tariff, fare: Fare, price: Price, from_: datetime, to: d
 
 def _is_free(tariff: Tariff, fare: Fare) -> bool:
     return tariff.currency is None or fare is Fare.FREE
+
+
+def _marginal(
+    tariff: Tariff, fare: Fare, km: tuple[Line, ...], energy_wh: int | None, limit: int | None
+) -> Price:
+    """At cost: the kilometres as far as the limit goes, and the energy. Free: nothing."""
+    if _is_free(tariff, fare):
+        return Price.of(tariff, ())
+    over = sum(line.amount.amount for line in km) - limit if limit is not None else 0
+    stop = (Line("cost_covered", 1, "rental", tariff.money(-over)),) if over > 0 else ()
+    return Price.of(tariff, (*km, *stop, *_energy_line(tariff, energy_wh)))
+
+
+def _energy_line(tariff: Tariff, wh: int | None) -> tuple[Line, ...]:
+    if wh is not None and wh < 0:
+        raise ValueError("energy is not negative")
+    if not wh or not tariff.per_kwh:
+        return ()
+    return (Line("energy", wh, "Wh", tariff.money(_energy_price(tariff, wh))),)
+
+
+def _energy_price(tariff: Tariff, wh: int) -> int:
+    return half_up(Fraction(wh * tariff.per_kwh, 1000))
 
 
 def _check_span(from_: datetime, to: datetime) -> None:

@@ -49,16 +49,27 @@ class Shares:
     def total(self) -> Money:
         return self.owner + self.insurer + self.platform + self.vat
 
+    def to_dict(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name).to_dict() for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        return cls(*(Money.from_dict(data[field.name]) for field in fields(cls)))
+
     def __sub__(self, other: "Shares") -> "Shares":
         return Shares(*(getattr(self, f.name) - getattr(other, f.name) for f in fields(self)))
 
 
-def split_captured(amount: Money, table: ShareTable) -> Shares:
-    """Shares by largest remainder; the tax is taken out of the platform's part, half-up."""
+def split_captured(amount: Money, table: ShareTable, energy: Money | None = None) -> Shares:
+    """Shares by largest remainder; the tax is taken out of the platform's part, half-up.
+
+    As much of the amount as is `energy` is the owner's undivided: it makes good what the energy cost them.
+    """
+    undivided = min(energy, amount) if energy is not None else Money.zero(amount.currency)
     rest = WHOLE - table.insurer - table.platform
-    owner, insurer, fee = amount.split((rest, table.insurer, table.platform))
+    owner, insurer, fee = (amount - undivided).split((rest, table.insurer, table.platform))
     vat = fee.share(Fraction(table.vat_rate, WHOLE + table.vat_rate))
-    return Shares(owner, insurer, fee - vat, vat)
+    return Shares(owner + undivided, insurer, fee - vat, vat)
 
 
 def split_refund(refund: Money, remaining: Shares) -> Shares:
