@@ -56,7 +56,8 @@ class Card(Model):
 class Payment(Model):
     """One intent at the provider and our record of it. `owed` is None until the rental is over.
 
-    Without a card: what a charge request came to, of a driver who had none that could be charged.
+    Without a card: what a charge request came to, of a driver who had none that could be charged. `shares` says who gets
+    what of it, as frozen with the quote; as much of `owed` as is `energy` is the payee's undivided.
     """
 
     __tablename__ = "payments"
@@ -80,6 +81,8 @@ class Payment(Model):
     captured: Mapped[int] = mapped_column(BigInteger, default=0)
     refunded: Mapped[int] = mapped_column(BigInteger, default=0)
     owed: Mapped[int | None] = mapped_column(BigInteger)
+    shares: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    energy: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     starts_at: Mapped[datetime]
     on_session: Mapped[bool]
     attempt_id: Mapped[str | None] = mapped_column(PublicId(PCM))

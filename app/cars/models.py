@@ -23,7 +23,10 @@ CAR, BOX, WIN, BLK = "car", "box", "win", "blk"
 
 
 class Car(Model):
-    """The vehicle. `no` is the short number that the occupancy constraint and the hot queries use."""
+    """The vehicle. `no` is the short number that the occupancy constraint and the hot queries use.
+
+    `stop_told_in` is the year for which its owner was told last that its cost is covered, or not stated.
+    """
 
     __tablename__ = "cars"
     __table_args__ = (
@@ -53,6 +56,7 @@ class Car(Model):
     note: Mapped[str | None]
     charge_rule: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     yearly_cost: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    stop_told_in: Mapped[int | None]
     first_registration: Mapped[date | None]
     inspection_until: Mapped[date | None]
     declared_value: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

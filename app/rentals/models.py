@@ -18,6 +18,7 @@ class Quote(Model):
     """The itemised price of one rental (or extension), frozen with the terms it was made from; valid 15 minutes.
 
     `range_km` is how far the car was foreseen to go at the start, where a distance was stated and that could be said.
+    `shares` says who gets what of it; `cost_left`, at cost, what the car may still bring until its cost is covered.
     """
 
     __tablename__ = "quotes"
@@ -34,13 +35,19 @@ class Quote(Model):
     terms_version: Mapped[int]
     terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
     price: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    shares: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    cost_left: Mapped[int | None] = mapped_column(BigInteger)
     conditions: Mapped[list[Any]] = mapped_column(JSONB)
     made_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Rental(Model):
-    """From request to settlement: the one noun for booking, trip and lending."""
+    """From request to settlement: the one noun for booking, trip and lending.
+
+    `towards_cost` is what it brings towards the car's cost of the year, energy apart: as quoted while it is open, as
+    it came to once it is over.
+    """
 
     __tablename__ = "rentals"
     __table_args__ = (
@@ -66,6 +73,9 @@ class Rental(Model):
     terms_version: Mapped[int]
     terms: Mapped[dict[str, Any]] = mapped_column(JSONB)
     price: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    shares: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    cost_left: Mapped[int | None] = mapped_column(BigInteger)
+    towards_cost: Mapped[int | None] = mapped_column(BigInteger)
     card: Mapped[str | None]
     note: Mapped[str | None]
     made_at: Mapped[datetime]
