@@ -200,6 +200,24 @@ class CarBarred(Fact):
 
 
 @dataclass(frozen=True)
+class CostCovered(Fact):
+    """A car has brought its stated cost of the year: rentals at cost pay energy alone until the next. Once a year."""
+
+    car: str
+    year: int
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class CostNotStated(Fact):
+    """A car was lent at cost without a stated cost: its rentals at cost pay energy alone. Once a year."""
+
+    car: str
+    year: int
+
+
+@dataclass(frozen=True)
 class CarUnbarred(Fact):
     car: str
     by: str

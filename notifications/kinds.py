@@ -163,6 +163,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "tax_details_missing": _kind("", channels=_BOTH),
         "person_suspended": _kind("", channels=_BOTH, urgent=True),
         "person_restored": _kind("", channels=_BOTH),
+        "cost_covered.owner": _kind("car amount", channels=_BOTH),
+        "cost_not_stated.owner": _kind("car", channels=_BOTH),
         "car_barred.owner": _kind("car", channels=_BOTH, urgent=True),
         "car_stolen.owner": _kind("car", channels=_BOTH, urgent=True),
         "car_unbarred.owner": _kind("car", channels=_BOTH),

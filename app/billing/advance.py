@@ -118,8 +118,8 @@ def _captured(payment: Payment, owed: int) -> None:
         commands.refund(payment, payment.money(over), payment.intent_id)
 
 
-def further(first: Payment, amount: int) -> Payment:
-    """More is owed than a payment can bring: one further, to be charged without the driver."""
+def further(first: Payment, amount: int, energy: int = 0) -> Payment:
+    """More is owed than a payment can bring: one further, to be charged without the driver; `energy` of it is energy."""
     now = clock.now()
     row = Payment(
         id=new_id("pay"),
@@ -133,6 +133,8 @@ def further(first: Payment, amount: int) -> Payment:
         currency=first.currency,
         amount=amount,
         owed=amount,
+        shares=first.shares,
+        energy=energy,
         starts_at=first.starts_at,
         on_session=False,
         made_at=now,

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import func, select, text
 
+from app.billing import ledger
 from app.billing.document_models import Document, DocumentSeries
 from app.billing.models import Payment
 from app.billing.states import CHARGE_REQUEST, State
@@ -24,6 +25,7 @@ from app.kit.db import session, transactional
 from app.kit.keys import settings
 from app.people.register import ZONE_OF
 from payments.money import Money
+from payments.split import Shares
 
 RECEIPT, CREDIT_NOTE = "receipt", "credit_note"
 PRICE, REQUESTS = "price", CHARGE_REQUEST
@@ -73,6 +75,23 @@ def _paid(rental: str, *, at_last: bool) -> dict[str, Money]:
         if mine and (at_last or all(row.state in _AT_REST for row in mine)):
             found[part] = mine[0].money(sum(row.captured - row.refunded for row in mine))
     return found
+
+
+def shares_of(rental: str, part: str, money: Money) -> dict[str, Any] | None:
+    """Who gets what of the next document, by the books: all they hold for the part, less what earlier documents said.
+
+    None where they do not come to `money`, or an earlier document did not say it.
+    """
+    earlier = [one for one in of(rental) if one.part == part]
+    found = ledger.of_rental_part(rental, requests=part == REQUESTS)
+    if found is None or any(one.payload.get("shares") is None for one in earlier):
+        return None
+    shares, table = found
+    for one in earlier:
+        shares = shares - Shares.from_dict(one.payload["shares"])
+    if shares.total != money:
+        return None
+    return {**shares.to_dict(), "vat_rate": table.vat_rate}
 
 
 @transactional

@@ -9,22 +9,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.billing.models import LedgerEntry, Posting
+from app.billing.ledger import VAT_PAYABLE
+from app.billing.models import LedgerEntry, Payment, Posting
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.locales import decimal_of
 from app.kit.media import as_csv
+from payments import share_tables
 from payments.money import CURRENCIES
 
 COLUMNS = (
     *("entry", "posting", "at", "date", "kind", "source_type", "source_id"),
     *("payment", "rental", "account", "account_path", "subject", "amount", "currency", "amount_minor"),
+    "vat_rate",
 )
 """docs/guides/accounting.md says what each is; new ones are only ever added at the end."""
 CLASSES = (
@@ -80,7 +84,16 @@ def _line(line: Any, span: Span) -> tuple[object, ...]:
         *(line.kind, line.source_type, line.source_id, line.payment, line.rental),
         *(line.account, path_of(line.account), line.subject),
         *(decimal_of(line.amount, line.currency), line.currency, line.amount),
+        _rate(line),
     )
+
+
+def _rate(line: Any) -> str | None:
+    """The rate of a posting to the tax account, in percent."""
+    if line.account != VAT_PAYABLE or line.payment is None:
+        return None
+    rate = (line.shares or {}).get("vat_rate", share_tables.UNSTATED.vat_rate)
+    return f"{Decimal(rate) / 100:f}"
 
 
 def beancount(span: Span) -> Iterator[str]:
@@ -126,8 +139,10 @@ def _entries(span: Span) -> Iterator[Sequence[Any]]:
             *(LedgerEntry.at, LedgerEntry.kind, LedgerEntry.source_type, LedgerEntry.source_id),
             *(LedgerEntry.payment_id.label("payment"), LedgerEntry.rental_id.label("rental")),
             *(Posting.account, Posting.subject, Posting.amount, Posting.currency),
+            Payment.shares,
         )
         .join(Posting, Posting.entry_id == LedgerEntry.id)
+        .outerjoin(Payment, Payment.id == LedgerEntry.payment_id)
         .where(LedgerEntry.at >= begin, LedgerEntry.at < end)
         .order_by(LedgerEntry.id, Posting.id)
         .execution_options(yield_per=_BATCH)

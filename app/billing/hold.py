@@ -16,6 +16,7 @@ from app.kit.driver import plain
 from app.kit.errors import CardNeeded, NotFound, StepNotAllowed, Unavailable
 from app.kit.facts import record
 from payments.money import Money
+from payments.split import ShareTable
 
 AHEAD = timedelta(hours=24)
 _ALL = (
@@ -46,12 +47,13 @@ def plan(
     starts_at: datetime,
     card: str,
     on_session: bool,
+    shares: ShareTable | None = None,
 ) -> list[Due]:
     """Plan the hold of a booked rental: now when it starts within 24 h, else a day before. Free: nothing at all.
 
     Returns the deadline that the caller sets for it, beside its own. `amount` is the quote plus the allowance of the
     terms, `payee` the person or community that is paid, `card` what `cards.usable` gave; `on_session`: the driver is in
-    the app and may confirm.
+    the app and may confirm. `shares` is who gets what of it, as frozen with the quote.
     """
     if not amount:
         return []
@@ -60,6 +62,7 @@ def plan(
     row = _row(
         "rent", rental, driver, payee, community, amount, starts_at, card, on_session=on_session and at_once
     )
+    row.shares = shares.to_dict() if shares is not None else None
     session.add(row)
     session.info.setdefault("planned", {})[rental] = [row]
     if not at_once:
@@ -177,6 +180,7 @@ def raise_amount(rental: str, amount: Money) -> str | None:
         first.card_id,
         on_session=True,
     )
+    row.shares = first.shares
     session.add(row)
     session.flush()
     session.info.get("planned", {}).pop(rental, None)

@@ -11,6 +11,7 @@ from app.billing.states import CHARGE_REQUEST
 from app.kit import clock
 from app.kit.db import session
 from app.kit.jobs import defer
+from payments import share_tables
 from payments.money import Money
 from payments.split import Shares, ShareTable, split_captured, split_refund
 
@@ -34,13 +35,6 @@ ACCOUNTS = (
 )
 EARNING = ("capture", "refund", "refund_failed")
 """Entries that say who earns what of a payment; transfers and disputes move what was earned."""
-
-SHARES = ShareTable(insurer=1000, platform=1500, vat_rate=2000)
-"""Of every captured amount 10 % is the insurer's and 15 % the platform's, with VAT of 20 % contained in the
-platform's part; the owner has the rest. A figure of the product, to be agreed before going live; entries keep the
-amounts they were posted with, so a change touches no entry made before it."""
-WHOLE = ShareTable(insurer=0, platform=0)
-"""What a charge request brings makes a loss good: it is the owner's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +90,18 @@ def post(entry: Entry) -> int | None:
 
 def captured(payment: Payment, money: Money, fact_seq: int) -> None:
     """A capture or charge succeeded: the provider owes us all, we owe the shares. Its fee follows by a job."""
-    table = WHOLE if payment.purpose == CHARGE_REQUEST else SHARES
-    lines = (Line(STRIPE_CLEARING, money), *_shares(split_captured(money, table), payment.payee, -1))
+    shares = split_captured(money, table_of(payment), payment.money(payment.energy))
+    lines = (Line(STRIPE_CLEARING, money), *_shares(shares, payment.payee, -1))
     post(_entry("capture", "payment", payment.id, payment, lines, fact_seq))
     if payment.charge_id:
         defer("payment_fee", lock=payment.charge_id, payment=payment.id)
+
+
+def table_of(payment: Payment) -> ShareTable:
+    """Who gets what of a payment, as frozen with its quote."""
+    if payment.purpose == CHARGE_REQUEST:
+        return share_tables.UNDIVIDED
+    return ShareTable.from_dict(payment.shares) if payment.shares else share_tables.UNSTATED
 
 
 def refunded(payment: Payment, money: Money, command: str, fact_seq: int) -> None:
@@ -147,14 +148,26 @@ def _shares(shares: Shares, payee: str, sign: int) -> tuple[Line, ...]:
 
 def remaining(payment: Payment) -> Shares:
     """What each has earned of a payment and not given back, by the books; whether it was paid out is no matter."""
+    return _earned([payment])
+
+
+def of_rental_part(rental: str, *, requests: bool) -> tuple[Shares, ShareTable] | None:
+    """The same of all payments for its price, or of those for charge requests, and their table; None without any."""
+    paid = select(Payment).where(Payment.rental_id == rental).order_by(Payment.id)
+    rows = [row for row in session.scalars(paid) if (row.purpose == CHARGE_REQUEST) == requests]
+    return (_earned(rows), table_of(rows[0])) if rows else None
+
+
+def _earned(payments: Sequence[Payment]) -> Shares:
     rows = session.execute(
         select(Posting.account, func.sum(Posting.amount))
         .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
-        .where(LedgerEntry.payment_id == payment.id, LedgerEntry.kind.in_(EARNING))
+        .where(LedgerEntry.payment_id.in_([one.id for one in payments]), LedgerEntry.kind.in_(EARNING))
         .group_by(Posting.account)
     ).all()
-    has = {account: payment.money(-int(total)) for account, total in rows}
-    nothing = payment.money(0)
+    first = payments[0]
+    has = {account: first.money(-int(total)) for account, total in rows}
+    nothing = first.money(0)
     return Shares(
         *(has.get(one, nothing) for one in (OWNER_PAYABLE, INSURER_PAYABLE, PLATFORM_REVENUE, VAT_PAYABLE))
     )

@@ -141,7 +141,8 @@ class StatementFees(Strict):
 class StatementBalance(Strict):
     """What was owed to the owner before the month and after it, and what moved it; one for each currency.
 
-    `drivers_paid` is what drivers paid for these cars less what they got back: the owner's part and the fees.
+    `drivers_paid` is what drivers paid for these cars less what they got back: the owner's part and the fees. `vat_rates`
+    are those of the tax in the fees, in hundredths of a percent.
     """
 
     opening = fields.Nested(MoneySchema, required=True)
@@ -151,6 +152,7 @@ class StatementBalance(Strict):
     closing = fields.Nested(MoneySchema, required=True)
     drivers_paid = fields.Nested(MoneySchema, required=True)
     fees = fields.Nested(StatementFees, required=True)
+    vat_rates = Many(Whole(0, 10000), 10, required=True, metadata={"example": [2000]})
 
 
 class StatementLine(Strict):
@@ -169,6 +171,7 @@ class StatementEntry(StatementLine):
 
     what = OneOf(WHAT, required=True)
     fees = fields.Nested(StatementFees, required=True)
+    vat_rate = Whole(0, 10000, required=True, allow_none=True)
 
 
 class Statement(Strict):

@@ -20,6 +20,7 @@ from app.kit.clock import z
 from app.kit.db import bare, public, session
 from app.kit.driver import plain
 from app.kit.errors import NotFound
+from payments import share_tables
 
 _MONTH = re.compile(r"20\d{2}-(0[1-9]|1[0-2])")
 _DOCUMENT = """
@@ -33,13 +34,15 @@ _BEFORE = text("""
 """)
 _ENTRIES = text(f"""
   select e.at, e.kind, e.rental_id, -o.amount as amount, o.currency, d.number, d.car,
-    -f.platform as platform, -f.vat as vat, -f.insurer as insurer
+    -f.platform as platform, -f.vat as vat, -f.insurer as insurer,
+    case when f.vat <> 0 then coalesce(cast(pay.shares ->> 'vat_rate' as int), :unstated) end as vat_rate
   from postings o join ledger_entries e on e.id = o.entry_id
   cross join lateral (select
       coalesce(sum(p.amount) filter (where p.account = 'platform_revenue'), 0)::bigint as platform,
       coalesce(sum(p.amount) filter (where p.account = 'vat_payable'), 0)::bigint as vat,
       coalesce(sum(p.amount) filter (where p.account = 'insurer_payable'), 0)::bigint as insurer
     from postings p where p.entry_id = e.id and p.currency = o.currency) f
+  left join payments pay on pay.id = e.payment_id
   {_DOCUMENT}
   where o.account = 'owner_payable' and o.subject = any(:subjects) and e.at >= :begin and e.at < :end
   order by e.id, o.id
@@ -74,7 +77,7 @@ def of(person: str, month: str, zone: str) -> dict[str, Any]:
     span = {"begin": begin, "end": end}
     mine = {"subjects": [person, *_communities(person)]}
     before = {row.currency: int(row.amount) for row in plain(_BEFORE, {**mine, "begin": begin})}
-    rows = plain(_ENTRIES, {**mine, **span})
+    rows = plain(_ENTRIES, {**mine, **span, "unstated": share_tables.UNSTATED.vat_rate})
     paid = plain(_PAYMENTS, {"person": bare(person, "per"), **span})
     return {
         "month": month,
@@ -102,7 +105,13 @@ def _balances(before: dict[str, int], rows: Sequence[Any]) -> list[dict[str, Any
             of_currency[fee] += getattr(row, fee)
         if row.kind in OF_DRIVERS:
             of_currency["drivers_paid"] += row.amount + sum(getattr(row, fee) for fee in _FEES)
-    return [_balance(one, before.get(one, 0), sums[one]) for one in sorted(before.keys() | sums.keys())]
+    rates = {
+        one: sorted({row.vat_rate for row in rows if row.currency == one and row.vat_rate}) for one in sums
+    }
+    return [
+        {**_balance(one, before.get(one, 0), sums[one]), "vat_rates": rates.get(one, [])}
+        for one in sorted(before.keys() | sums.keys())
+    ]
 
 
 def _balance(currency: str, opening: int, sums: dict[str, int]) -> dict[str, Any]:
@@ -128,7 +137,12 @@ def _paid(rows: Sequence[Any]) -> dict[str, int]:
 
 def _entry(row: Any) -> dict[str, Any]:
     fees = {name: {"amount": getattr(row, name), "currency": row.currency} for name in _FEES}
-    return {**_line(row), "what": what(row.kind, row.amount), "fees": fees}
+    return {
+        **_line(row),
+        "what": what(row.kind, row.amount),
+        "fees": fees,
+        "vat_rate": row.vat_rate,
+    }
 
 
 def _line(row: Any) -> dict[str, Any]:

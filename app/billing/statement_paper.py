@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from babel import Locale
@@ -16,7 +17,7 @@ from app.people.models import Person
 _WIDTHS = (75.0, 130.0, 110.0, 110.0)
 COLUMNS = (
     *("month", "list", "at", "kind", "what", "rental", "document", "car", "amount", "currency"),
-    *("fee_platform", "fee_vat", "fee_insurer"),
+    *("fee_platform", "fee_vat", "fee_insurer", "vat_rate"),
 )
 
 
@@ -34,7 +35,13 @@ def _rows(shown: dict[str, Any]) -> Iterable[tuple[object, ...]]:
                 *(one["document"], harmless(one["car"])),
                 *(_plain(one["amount"]), one["amount"]["currency"]),
                 *((_plain(fees[fee]) for fee in ("platform", "vat", "insurer")) if fees else (None,) * 3),
+                _rate(one.get("vat_rate")),
             )
+
+
+def _rate(rate: int | None) -> str | None:
+    """Hundredths of a percent as percent: 810 is 8.1."""
+    return f"{Decimal(rate) / 100:f}" if rate is not None else None
 
 
 def _plain(money: dict[str, Any]) -> str:
@@ -73,7 +80,13 @@ def _draw_balance(paper: Paper, balance: dict[str, Any], locale: Locale) -> None
     paper.pair(say("drivers_paid", language), locales.money(balance["drivers_paid"], locale))
     for fee, taken in balance["fees"].items():
         less = {**taken, "amount": -taken["amount"]}
-        paper.pair(say(f"fee.{fee}", language), locales.money(less, locale))
+        rates = ", ".join(locales.percent(rate, locale) for rate in balance["vat_rates"])
+        said = (
+            say("fee.vat_at", language, rates=rates)
+            if fee == "vat" and rates
+            else say(f"fee.{fee}", language)
+        )
+        paper.pair(said, locales.money(less, locale))
     paper.rule()
     for name in ("earned", "given_back", "paid_out"):
         paper.pair(say(name, language), locales.money(balance[name], locale))

@@ -94,6 +94,8 @@ _PLAIN = (
 
 
 def _fill(car: Car, body: dict[str, Any]) -> None:
+    if "yearly_cost" in body and body["yearly_cost"] != car.yearly_cost:
+        car.stop_told_in = None
     for name in _PLAIN:
         if name in body:
             setattr(car, name, body[name])

@@ -72,8 +72,6 @@ def _now(box: Box) -> Now | None:
     percent, at = value(box.state, "charge_percent"), instant(box.state, "charge_percent")
     if percent is None or at is None:
         return None
-    range_km = value(box.state, "range_km")
-    per_km = percent / range_km if range_km and percent >= LEAST_FOR_RANGE else None
     return Now(
         at=at,
         charge_percent=float(percent),
@@ -81,8 +79,16 @@ def _now(box: Box) -> Now | None:
         charge_kw=value(box.state, "charge_kw"),
         capacity_kwh=value(box.state, "capacity_kwh"),
         limit_percent=float(value(box.state, "charge_limit_percent") or 100),
-        percent_per_km=per_km,
+        percent_per_km=percent_per_km(box),
     )
+
+
+def percent_per_km(box: Box) -> float | None:
+    """What the car takes of its charge for a kilometre, by its own range; None where it has told none to go by."""
+    percent, range_km = value(box.state, "charge_percent"), value(box.state, "range_km")
+    if not range_km or percent is None or percent < LEAST_FOR_RANGE:
+        return None
+    return float(percent / range_km)
 
 
 def _uses(car: Car, from_at: datetime, to_at: datetime) -> list[Use]:

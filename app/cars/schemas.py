@@ -156,6 +156,7 @@ class Terms(Strict):
     deposit = _price()
     cleaning = _price()
     refuel = _price()
+    per_kwh = _price()
     cancellation = Many(fields.Nested(CancellationStep), 8)
     early_return_percent = Whole(0, 100)
     no_show_min = Whole(15, 1440)

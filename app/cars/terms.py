@@ -27,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "deposit": 0,
     "cleaning": 0,
     "refuel": 0,
+    "per_kwh": 0,
     "cancellation": [],
     "early_return_percent": 0,
     "no_show_min": 60,
@@ -37,7 +38,8 @@ DEFAULTS: dict[str, Any] = {
     "extension": "ask",
     "text": "",
 }
-_PRICES = ("hour", "day_cap", "per_km", "minimum", "late_fee", "deposit", "cleaning", "refuel")
+_PRICES = ("hour", "day_cap", "per_km", "minimum", "late_fee", "deposit", "cleaning", "refuel", "per_kwh")
+PLUGS = ("electric", "plug_in")
 
 
 @transactional
@@ -71,6 +73,9 @@ def _refuse(car: Car, data: dict[str, Any]) -> None:
     if data["currency"] is None and any(data[name] for name in _PRICES):
         detail = "Name the currency, or leave all prices out: then the loan is free."
         errors.append({"pointer": "/currency", "code": "required", "detail": detail})
+    if data["per_kwh"] and car.powertrain not in PLUGS:
+        detail = "Energy is metered of cars that are charged; put fuel into per_km."
+        errors.append({"pointer": "/per_kwh", "code": "invalid", "detail": detail})
     hours = [step["hours_before"] for step in data["cancellation"]]
     if len(set(hours)) != len(hours):
         errors.append({"pointer": "/cancellation", "code": "invalid", "detail": "Each hours_before once."})
@@ -117,6 +122,7 @@ def tariff(data: dict[str, Any]) -> Tariff:
         deposit=data["deposit"] or 0,
         cleaning=data["cleaning"] or 0,
         refuel=data["refuel"] or 0,
+        per_kwh=data.get("per_kwh") or 0,  # terms frozen before energy was metered have none
         cancellation=tuple(
             CancellationStep(one["hours_before"], one["percent"]) for one in data["cancellation"]
         ),

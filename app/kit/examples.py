@@ -100,6 +100,8 @@ BY_NAME: dict[str, Any] = {
     "unit": "h",
     "url": "https://app.glovebox.example/i/7Xk2mQ9rT4vW8yZ1",
     "username": f"box_{DIGITS}",
+    "vat_rate": 2000,
+    "vat_rates": [2000],
     "version": 3,
     "vin": "WME4533911K123456",
     "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",

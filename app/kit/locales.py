@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 from flask import has_request_context, request
 
 LANGUAGES = ("en", "fr", "de", "nl", "it", "es", "pt")
@@ -58,8 +58,13 @@ def money(given: Mapping[str, Any], locale: Locale) -> str:
     return format_currency(decimal_of(given["amount"], given["currency"]), given["currency"], locale=locale)
 
 
-def number(value: int, locale: Locale) -> str:
+def number(value: int | Decimal, locale: Locale) -> str:
     return str(format_decimal(value, locale=locale))
+
+
+def percent(rate: int, locale: Locale) -> str:
+    """Hundredths of a percent as the reader writes them: 810 is 8.1 %."""
+    return str(format_percent(Decimal(rate) / 10_000, locale=locale, decimal_quantization=False))
 
 
 def day(value: date | datetime, locale: Locale, zone: str | None = None) -> str:

@@ -116,6 +116,8 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.TaxDetailsMissing: (Told(whom.person, "tax_details_missing"),),
     facts.PersonSuspended: (Told(whom.person, "person_suspended"),),
     facts.PersonRestored: (Told(whom.person, "person_restored"),),
+    facts.CostCovered: (Told(whom.owners, "cost_covered.owner"),),
+    facts.CostNotStated: (Told(whom.owners, "cost_not_stated.owner"),),
     facts.CarBarred: (Told(whom.owners, "car_barred.owner"),),
     facts.CarStolen: (Told(whom.other_owners, "car_stolen.owner"),),
     facts.CarUnbarred: (Told(whom.owners, "car_unbarred.owner"),),

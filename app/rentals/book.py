@@ -27,6 +27,7 @@ from app.rentals.lifecycle import State
 from app.rentals.models import Quote, Rental
 from payments.money import Money
 from payments.pricing import Fare, Price, hold_amount
+from payments.split import ShareTable
 
 _QUOTE = (
     select(Quote, Person, exists().where(Rental.quote_id == Quote.id))
@@ -95,6 +96,7 @@ def amount_to_hold(rental: Rental | Quote) -> Money:
         Price.from_dict(rental.price),
         rental.from_at,
         rental.to_at,
+        limit=rental.cost_left,
     )
 
 
@@ -125,6 +127,9 @@ def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | No
         terms_version=frozen.terms_version,
         terms=frozen.terms,
         price=frozen.price,
+        shares=frozen.shares,
+        cost_left=frozen.cost_left,
+        towards_cost=Price.from_dict(frozen.price).rent.amount,
         card=card,
         note=note,
         made_at=now,
@@ -172,6 +177,7 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
             card=rental.card,
             on_session=on_session,
             payee=payee(car),
+            shares=ShareTable.from_dict(rental.shares) if rental.shares else None,
         )
     deadlines.plan(due)
     confirm_cover.ask(

@@ -37,6 +37,7 @@ def _cancel(rental: Rental, role: Role, reason: str) -> int:
     price = Price.from_dict(rental.price)
     owed = owed_on_cancellation(terms.tariff(rental.terms), price, rental.from_at, now, by)  # type: ignore[arg-type]
     rental.state, rental.over_at, rental.extension = following.value, now, None
+    rental.towards_cost = owed.amount
     deadlines.drop(rental.id)
     grants_out.give_slot_back(rental, "cancelled")
     facts.record(RentalCancelled(rental=rental.id, by=by, reason=reason, owed=owed.amount))

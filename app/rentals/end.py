@@ -11,12 +11,14 @@ from app.cars.models import Box, Car
 from app.coverage import cover
 from app.facts import RentalEnded
 from app.kit import deadlines, facts
-from app.rentals import book, grants_out
+from app.rentals import book, earnings, energy, grants_out
 from app.rentals.lifecycle import State
 from app.rentals.models import Rental
 from payments.pricing import Fare, Price, final
 
 CHARGE_REQUEST_WINDOW = timedelta(days=14)
+BOX = "box"
+"""So begins the evidence of an end that the box has shown."""
 DRIVES_KM = 0.5
 """From here on a car was used, not only moved about."""
 
@@ -46,11 +48,13 @@ def end(
     if rental.started_at is None and bound is not None and _was_driven(rental):
         rental.started_at = bound.from_at
     occupancy.shrink(car, rental.id, at, terms.buffer_of(rental.terms))
-    price = price_of(car, rental, at)
+    seen = odometer_km is None and evidence.startswith(BOX)
+    price = price_of(car, rental, at, energy.taken(rental, box, seen=seen))
     rental.final_price = price.to_dict()
+    earnings.count(car, rental, price, at)
     free = not book.amount_to_hold(rental)
     if not free:
-        capture.settle_end(rental.id, price.total, at)
+        capture.settle_end(rental.id, price.total, at, energy=price.energy)
     deadlines.drop(rental.id)
     deadlines.at("settle", rental.id, at + CHARGE_REQUEST_WINDOW)
     if covered_on is None:
@@ -84,7 +88,7 @@ def hand_back(car: Car, rental: Rental, at: datetime, evidence: str) -> None:
     grants_out.rental_over(car, rental)
 
 
-def price_of(car: Car, rental: Rental, at: datetime) -> Price:
+def price_of(car: Car, rental: Rental, at: datetime, energy_wh: int | None) -> Price:
     """The final price by the frozen terms, to where the meter stopped; doors that never opened cost nothing."""
     started, tariff = rental.started_at, terms.tariff(rental.terms)
     if started is None:
@@ -98,6 +102,8 @@ def price_of(car: Car, rental: Rental, at: datetime) -> Price:
         max(started, rental.meter_stopped_at or at),
         ZoneInfo(car.time_zone),
         driven_km(rental),
+        energy_wh=energy_wh,
+        limit=earnings.left_at_end(car, rental, at),
     )
 
 

@@ -80,6 +80,7 @@ def no_show(rental_id: str) -> None:
         terms.tariff(rental.terms), price, rental.from_at, max(now, rental.from_at), "driver"
     )
     rental.state, rental.over_at = lifecycle.after(rental.stands, Step.NO_SHOW, Role.CLOCK).value, now
+    rental.towards_cost = owed.amount
     deadlines.drop(rental.id)
     grants_out.give_slot_back(rental, "no_show")
     facts.record(RentalNoShow(rental=rental.id, owed=owed.amount))

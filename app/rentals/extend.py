@@ -22,6 +22,7 @@ from app.rentals import access, book, lifecycle
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
+from payments.pricing import Price
 
 ANSWER_WITHIN = timedelta(hours=24)
 
@@ -83,6 +84,7 @@ def _secure(car: Car, rental: Rental, frozen: Quote) -> bool:
 
 def _take(car: Car, rental: Rental, frozen: Quote) -> None:
     rental.to_at, rental.price, rental.extension = frozen.to_at, frozen.price, None
+    rental.cost_left, rental.towards_cost = frozen.cost_left, Price.from_dict(frozen.price).rent.amount
     cover.extend(rental.id, frozen.to_at)
     deadlines.drop(rental.id, "extension")
     deadlines.at("late", rental.id, frozen.to_at)

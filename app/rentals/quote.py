@@ -16,9 +16,10 @@ from app.kit.clock import z
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import NotFound, OutsideRules, OutsideWindows, OwnCar, StepNotAllowed, Validation
 from app.people import conditions
-from app.rentals import distance
+from app.rentals import distance, earnings, energy
 from app.rentals.lifecycle import FINAL, State
 from app.rentals.models import Quote, Rental
+from payments import share_tables
 from payments.pricing import Fare, Price, estimate
 
 Span = tuple[datetime, datetime]
@@ -27,12 +28,14 @@ LIVES, LONGEST, BACKDATED = timedelta(minutes=15), timedelta(days=30), timedelta
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A price and the terms it comes from."""
+    """A price, the terms it comes from, what of the car's cost it may cover, and who gets what."""
 
     fare: str
     terms_version: int
     terms: dict[str, Any]
     price: Price
+    cost_left: int | None
+    shares: dict[str, Any] | None
 
 
 @transactional
@@ -48,28 +51,33 @@ def quote(person: str, body: dict[str, Any]) -> Quote:
     mine = _membership(car, person, body.get("community"))
     check_span(car, mine.community_id, body["from_"], body["to"], person, now)
     version, data = terms.of(car.id, mine.community_id)
-    price = estimate(
-        terms.tariff(data),
-        Fare(mine.fare),
-        body["from_"],
-        body["to"],
-        ZoneInfo(car.time_zone),
-        body.get("expected_km"),
-    )
-    made = _freeze(
-        person,
-        car,
-        mine.community_id,
-        (body["from_"], body["to"]),
-        Priced(mine.fare, version, data, price),
-        now,
-    )
-    made.expected_km = body.get("expected_km")
+    span, km = (body["from_"], body["to"]), body.get("expected_km")
+    left = earnings.left_for(car, mine.fare, body["to"], now)
+    price = _price(car, mine.fare, data, span, km, left)
+    shares = share_tables.of(car.country).to_dict()
+    priced = Priced(mine.fare, version, data, price, left, shares)
+    made = _freeze(person, car, mine.community_id, span, priced, now)
+    made.expected_km = km
     made.range_km = distance.foreseen_range(car, body["from_"], made.expected_km)
     distance.check(car, made.expected_km, made.range_km)
     session.add(made)
     session.flush()
     return made
+
+
+def _price(
+    car: Car, fare: str, data: dict[str, Any], span: Span, km: int | None, cost_left: int | None
+) -> Price:
+    tariff = terms.tariff(data)
+    return estimate(
+        tariff,
+        Fare(fare),
+        *span,
+        ZoneInfo(car.time_zone),
+        km,
+        energy_wh=energy.foreseen(car, km) if tariff.per_kwh else None,
+        limit=cost_left,
+    )
 
 
 def _freeze(person: str, car: Car, community: str, span: Span, priced: Priced, now: datetime) -> Quote:
@@ -84,6 +92,8 @@ def _freeze(person: str, car: Car, community: str, span: Span, priced: Priced, n
         terms_version=priced.terms_version,
         terms=priced.terms,
         price=priced.price.to_dict(),
+        shares=priced.shares,
+        cost_left=priced.cost_left,
         conditions=[conditions.RENTAL, *cover.conditions_of(car)],
         made_at=now,
         expires_at=now + LIVES,
@@ -186,16 +196,11 @@ def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
         raise Validation(errors=[{"pointer": "/to", "code": "invalid", "detail": detail}])
     check_extension(car, rental, to_at)
     before = session.get(Quote, rental.quote_id)
-    price = estimate(
-        terms.tariff(rental.terms),
-        Fare(rental.fare),
-        rental.from_at,
-        to_at,
-        ZoneInfo(car.time_zone),
-        before.expected_km if before else None,
-    )
-    priced = Priced(rental.fare, rental.terms_version, rental.terms, price)
-    made = _freeze(person, car, rental.community_id, (rental.from_at, to_at), priced, now)
+    span, km = (rental.from_at, to_at), before.expected_km if before else None
+    left = earnings.left_for(car, rental.fare, to_at, now, but=rental)
+    price = _price(car, rental.fare, rental.terms, span, km, left)
+    priced = Priced(rental.fare, rental.terms_version, rental.terms, price, left, rental.shares)
+    made = _freeze(person, car, rental.community_id, span, priced, now)
     made.rental_id = rental.id
     session.add(made)
     session.flush()

@@ -1,6 +1,7 @@
 """The receipt of a rental on paper: each document on a page of its own, as issued, in the reader's language."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from babel import Locale
@@ -55,9 +56,25 @@ def _draw(paper: Paper, payload: dict[str, Any], locale: Locale, issued: Documen
         paper.pair(_line(line, locale), locales.money(line["amount"], locale))
     paper.rule()
     paper.pair(say("total", language), locales.money(payload["total"], locale), bold=True)
+    _draw_shares(paper, payload.get("shares"), locale)
     if issued is not None:
         paper.space()
         paper.line(f"{say('fingerprint', language)}: {issued.hash.hex()}", size=7)
+
+
+def _draw_shares(paper: Paper, shares: dict[str, Any] | None, locale: Locale) -> None:
+    """Who has what of the total; nothing where nothing was paid, or the document is older than that."""
+    if shares is None or not any(shares[name]["amount"] for name in ("owner", "insurer", "platform")):
+        return
+    language = locale.language
+    rate = locales.percent(shares["vat_rate"], locale)
+    paper.space()
+    paper.line(say("of_which", language))
+    paper.pair(say("share.owner", language), locales.money(shares["owner"], locale))
+    for name in ("insurer", "platform", "vat"):
+        if shares[name]["amount"]:
+            said = say("fee.vat_at", language, rates=rate) if name == "vat" else say(f"fee.{name}", language)
+            paper.pair(said, locales.money(shares[name], locale))
 
 
 def _about(paper: Paper, issued: Document, locale: Locale) -> None:
@@ -71,10 +88,12 @@ def _about(paper: Paper, issued: Document, locale: Locale) -> None:
 
 def _line(line: dict[str, Any], locale: Locale) -> str:
     said = or_other("line", line["code"], "line.other", locale.language)
-    if line["unit"] not in ("min", "km"):
+    if line["unit"] not in ("min", "km", "Wh"):
         return said
     return f"{said} ({_quantity(line['unit'], line['quantity'], locale)})"
 
 
 def _quantity(unit: str, count: int, locale: Locale) -> str:
+    if unit == "Wh":
+        return say("unit.kWh", locale.language, count=locales.number(Decimal(count) / 1000, locale))
     return say(f"unit.{unit}", locale.language, count=locales.number(count, locale))

@@ -22,7 +22,7 @@ from app.kit.clock import z
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound
 from app.people.models import Person
-from app.rentals import access
+from app.rentals import access, represent
 from app.rentals import end as ending
 from app.rentals.lifecycle import State
 from app.rentals.models import Rental
@@ -87,6 +87,7 @@ def _payload(car: Car, rental: Rental, part: str, money: Money) -> dict[str, Any
         "km": ending.driven_km(rental),
         "lines": _lines(rental, part, money),
         "total": money.to_dict(),
+        "shares": document.shares_of(rental.id, part, money),
     }
 
 
@@ -135,6 +136,7 @@ def of(rental_id: str, person: str) -> dict[str, Any]:
         "km": ending.driven_km(rental),
         "lines": lines,
         "total": total,
+        "shares": _shares(rental, issued),
         "paid": {"amount": paid.captured if paid else 0, "currency": total["currency"]},
         "payment_state": hold.standing(rental.id),
         "charged_after": [
@@ -149,12 +151,20 @@ def of(rental_id: str, person: str) -> dict[str, Any]:
     }
 
 
+def _shares(rental: Rental, issued: Sequence[Document]) -> dict[str, Any] | None:
+    """As the first receipt says; before there is one, as the final price does."""
+    if issued:
+        said: dict[str, Any] | None = issued[0].payload.get("shares")
+        return said
+    return represent.shares(rental.final_price, rental.shares) if rental.final_price else None
+
+
 def unissued(rental_id: str, shown: dict[str, Any]) -> dict[str, Any]:
     """What a paper shows of a rental that has no document: free, or not paid yet."""
     rental = session.get_one(Rental, rental_id)
     total = Money.from_dict(shown["total"])
     payload = _payload(session.get_one(Car, rental.car_id), rental, document.PRICE, total)
-    return {**payload, "lines": shown["lines"]}
+    return {**payload, "lines": shown["lines"], "shares": shown["shares"]}
 
 
 def _document(one: Document, issued: Sequence[Document]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.billing import hold, shown
-from app.cars import find
+from app.cars import find, terms
 from app.cars.models import Car
 from app.coverage import cover
 from app.kit import clock
@@ -18,6 +18,8 @@ from app.rentals.book import amount_to_hold
 from app.rentals.commands import last_of
 from app.rentals.lifecycle import FINAL, OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
+from payments.pricing import Fare, Price
+from payments.split import ShareTable, split_captured
 
 BEFORE = (State.REQUESTED, State.DECLINED, State.WITHDRAWN, State.LAPSED)
 REVEALED_BEFORE = timedelta(hours=1)
@@ -38,6 +40,8 @@ def quote(frozen: Quote, rental: Rental | None = None) -> dict[str, Any]:
         "fare": frozen.fare,
         "lines": price["lines"],
         "total": price["total"],
+        "shares": shares(price, frozen.shares),
+        "per_kwh": _per_kwh(frozen),
         "hold": amount_to_hold(rental or frozen).to_dict(),
         "deposit": {"amount": frozen.terms["deposit"] or 0, "currency": price["total"]["currency"]},
         "terms_version": frozen.terms_version,
@@ -45,6 +49,26 @@ def quote(frozen: Quote, rental: Rental | None = None) -> dict[str, Any]:
         "conditions": [{"version": one, "url": f"/conditions/{one}"} for one in frozen.conditions],
         "expires_at": frozen.expires_at,
     }
+
+
+def _per_kwh(frozen: Quote) -> dict[str, Any] | None:
+    """The tariff for energy, where it is metered and this fare pays for it."""
+    tariff = terms.tariff(frozen.terms)
+    metered = tariff.per_kwh and frozen.fare != Fare.FREE
+    return tariff.money(tariff.per_kwh).to_dict() if metered else None
+
+
+def shares(price: dict[str, Any], table: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Who gets what of a price by the frozen table; None where the quote is older than tables are."""
+    if table is None:
+        return None
+    frozen, parts = Price.from_dict(price), ShareTable.from_dict(table)
+    return {**split_captured(frozen.total, parts, frozen.energy).to_dict(), "vat_rate": parts.vat_rate}
+
+
+def _final(found: Rental) -> dict[str, Any] | None:
+    price = found.final_price
+    return {**price, "shares": shares(price, found.shares)} if price is not None else None
 
 
 def rental(found: Rental, person: str, *, new: bool = False) -> dict[str, Any]:
@@ -70,7 +94,7 @@ def rental(found: Rental, person: str, *, new: bool = False) -> dict[str, Any]:
         "actual": {"from_": found.started_at, "to": found.ended_at} if found.started_at else None,
         "answer_by": found.answer_by,
         "quote": quote(frozen, found),
-        "final_price": found.final_price,
+        "final_price": _final(found),
         "meter_stopped_at": found.meter_stopped_at,
         "note": found.note,
         "place": _place(car, found, role),

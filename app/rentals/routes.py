@@ -49,6 +49,7 @@ from app.rentals import (
     cancel,
     close,
     commands,
+    earnings,
     extend,
     grant,
     lock,
@@ -519,6 +520,19 @@ def list_commands(car: str, query: dict[str, Any]) -> Page:
 def read_car_command(car: str, command: str) -> dict[str, Any]:
     """How a command to the car stands."""
     return commands.represent(commands.find_of_car(car, command, caller().person))
+
+
+@routes.add(
+    "GET",
+    CAR + "/earnings",
+    summary="What a car has brought against its cost",
+    query=schemas.EarningsQuery,
+    returns=schemas.Earnings,
+    problems=(NotAllowed,),
+)
+def read_earnings(car: str, query: dict[str, Any]) -> dict[str, Any]:
+    """What a car has brought in a calendar year, and how much of its stated cost rentals at cost may still bring."""
+    return earnings.of(caller().person, car, query.get("year"))
 
 
 # -- without signal --------------------------------------------------------------------------------------------------

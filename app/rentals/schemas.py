@@ -80,6 +80,19 @@ class Line(Strict):
     amount = fields.Nested(MoneySchema)
 
 
+class Shares(Strict):
+    """Who gets what of an amount; contained in it, and together all of it. `vat` is in the platform's service.
+
+    `vat_rate` in hundredths of a percent.
+    """
+
+    owner = fields.Nested(MoneySchema)
+    insurer = fields.Nested(MoneySchema)
+    platform = fields.Nested(MoneySchema)
+    vat = fields.Nested(MoneySchema)
+    vat_rate = Whole(0, 10000)
+
+
 class ConditionsLink(Strict):
     """A version of conditions and where to read it."""
 
@@ -109,12 +122,35 @@ class Quote(Strict):
     fare = OneOf(("free", "at_cost", "priced"))
     lines = Many(fields.Nested(Line), 100)
     total = fields.Nested(MoneySchema)
+    shares = fields.Nested(Shares, allow_none=True)
+    per_kwh = fields.Nested(MoneySchema, allow_none=True)
     hold = fields.Nested(MoneySchema)
     deposit = fields.Nested(MoneySchema)
     terms_version = Whole(0, 10**6)
     cancellation = Many(fields.Nested(CancellationStep), 8)
     conditions = Many(fields.Nested(ConditionsLink), 10)
     expires_at = Instant()
+
+
+class EarningsQuery(Strict):
+    """Which year; the present one where none is named."""
+
+    year = Whole(2020, 2199)
+
+
+class Earnings(Strict):
+    """What a car has brought in a calendar year, against the cost its owner states; energy apart, before shares.
+
+    `covered`: rentals at cost pay energy alone until the year ends. `not_stated`: they do in any case.
+    """
+
+    car = PublicIdField("car")
+    year = Whole(2020, 2199)
+    state = OneOf(("open", "covered", "not_stated"))
+    stated = fields.Nested(MoneySchema, allow_none=True)
+    earned = fields.Nested(MoneySchema)
+    promised = fields.Nested(MoneySchema)
+    left = fields.Nested(MoneySchema)
 
 
 class RentalIn(Strict):
@@ -155,10 +191,11 @@ class PaymentShort(Strict):
 
 
 class PriceShort(Strict):
-    """A price with its lines."""
+    """A price with its lines, and who gets what of it."""
 
     lines = Many(fields.Nested(Line), 100)
     total = fields.Nested(MoneySchema)
+    shares = fields.Nested(Shares, allow_none=True)
 
 
 class Extension(Strict):
@@ -326,6 +363,7 @@ class Receipt(Strict):
     km = Whole(0, 10**6, allow_none=True)
     lines = Many(fields.Nested(Line), 100)
     total = fields.Nested(MoneySchema)
+    shares = fields.Nested(Shares, allow_none=True)
     paid = fields.Nested(MoneySchema)
     payment_state = Text(30)
     charged_after = Many(fields.Nested(ChargedAfter), 50)

@@ -117,7 +117,8 @@ def test_the_owner_reads_what_the_month_brought(desk: Desk) -> None:
     at = ledger.of_rental(rental)[0][0].at
     found = statement.of(olga.id, at.strftime("%Y-%m"), "UTC")
     [balance] = found["balances"]
-    amounts = {name: one["amount"] for name, one in balance.items() if name != "fees"}
+    amounts = {name: one["amount"] for name, one in balance.items() if name not in ("fees", "vat_rates")}
+    assert balance["vat_rates"] == [2000]
     assert amounts == {
         "opening": 0,
         "earned": 4500,

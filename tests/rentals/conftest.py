@@ -3,8 +3,11 @@
 import pytest
 from flask import Flask
 
+from tests.billing.conftest import bank, desk, double
 from tests.rentals.garage import Garage, build
 from tests.rentals.scene import Scene, make
+
+__all__ = ["bank", "desk", "double"]
 
 
 @pytest.fixture
