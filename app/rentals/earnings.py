@@ -20,6 +20,7 @@ from app.kit import clock, facts
 from app.kit.db import bare
 from app.kit.driver import plain
 from app.rentals.models import Rental
+from payments import cost_stop
 from payments.money import Money
 from payments.pricing import Fare, Price
 
@@ -52,7 +53,7 @@ def left_for(car: Car, fare: str, to: datetime, now: datetime, *, but: Rental | 
     if fare != Fare.AT_COST:
         return None
     sums = _sums(car, year_of(car, max(to, now)), now, but)
-    return max(0, _stated(car) - sums.earned - sums.promised)
+    return cost_stop.quoted(_stated(car), sums.earned, sums.promised)
 
 
 def left_at_end(car: Car, rental: Rental, at: datetime) -> int | None:
@@ -63,7 +64,7 @@ def left_at_end(car: Car, rental: Rental, at: datetime) -> int | None:
     if rental.cost_left is None:
         return None
     earned = _sums(car, year_of(car, at), at, rental).earned
-    return min(rental.cost_left, max(0, _stated(car) - earned))
+    return cost_stop.settled(rental.cost_left, _stated(car), earned)
 
 
 def count(car: Car, rental: Rental, price: Price, at: datetime) -> None:
@@ -75,7 +76,7 @@ def count(car: Car, rental: Rental, price: Price, at: datetime) -> None:
     if car.yearly_cost is None:
         car.stop_told_in = year
         facts.record(CostNotStated(car=car.id, year=year))
-    elif _sums(car, year, at, rental).earned + rental.towards_cost >= _stated(car):
+    elif _sums(car, year, at, rental).earned + rental.towards_cost >= (_stated(car) or 0):
         car.stop_told_in = year
         stated = Money.from_dict(car.yearly_cost)
         facts.record(CostCovered(car=car.id, year=year, amount=stated.amount, currency=stated.currency))
@@ -86,13 +87,12 @@ def of(person: str, car_id: str, year: int | None) -> dict[str, Any]:
     car, now = access.may_run(car_id, person), clock.now()
     asked = year or year_of(car, now)
     sums = _sums(car, asked, now, None)
-    left = max(0, _stated(car) - sums.earned - sums.promised)
-    reached = sums.earned >= _stated(car)
-    currency = currency_of(car.country)
+    stated, currency = _stated(car), currency_of(car.country)
+    left = cost_stop.quoted(stated, sums.earned, sums.promised)
     return {
         "car": car.id,
         "year": asked,
-        "state": "not_stated" if car.yearly_cost is None else "covered" if reached else "open",
+        "state": "not_stated" if stated is None else "covered" if sums.earned >= stated else "open",
         "stated": car.yearly_cost,
         "earned": {"amount": sums.earned, "currency": currency},
         "promised": {"amount": sums.promised, "currency": currency},
@@ -105,8 +105,8 @@ def year_of(car: Car, at: datetime) -> int:
     return at.astimezone(ZoneInfo(car.time_zone)).year
 
 
-def _stated(car: Car) -> int:
-    return int(car.yearly_cost["amount"]) if car.yearly_cost else 0
+def _stated(car: Car) -> int | None:
+    return int(car.yearly_cost["amount"]) if car.yearly_cost else None
 
 
 def _sums(car: Car, year: int, now: datetime, but: Rental | None) -> Sums:
