@@ -5,6 +5,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from app.billing.states import State as PaymentState
 from app.cars.schemas import BASE64URL, CancellationStep, FoundCar
 from app.kit.fields import (
+    Count,
     Flag,
     Instant,
     Many,
@@ -135,7 +136,7 @@ class Quote(Strict):
 class EarningsQuery(Strict):
     """Which year; the present one where none is named."""
 
-    year = Whole(2020, 2199)
+    year = Count(2020, 2199)
 
 
 class Earnings(Strict):

@@ -20,7 +20,7 @@ from app.people import phones, sign_in
 from app.people.models import Person
 from app.rentals import access, outcome, unlock
 from app.rentals import end as ending
-from app.rentals.models import Rental
+from app.rentals.models import Command, Rental
 from tests.billing.desk import Desk
 from tests.coverage import factories as insured
 from tests.rentals.scene import NOW, PASSWORD
@@ -104,12 +104,12 @@ class Lending:
     def unlock(self, rental: str) -> None:
         """The doors open by the box's word."""
         session.rollback()
-        command = unlock.unlock(self.caller, rental)
+        command = unlock.unlock(self.caller, rental).id
 
         def work() -> None:
             car, found = access.locked(rental)
-            outcome.settle(command, "confirmed")
-            outcome.open_doors(car, found, command.id)
+            outcome.settle(session.get_one(Command, command), "confirmed")
+            outcome.open_doors(car, found, command)
 
         insured.doing(work)
 
@@ -145,9 +145,15 @@ class Lending:
         return self.end(rental, km=km, charge=charge)
 
 
-def build(desk: Desk, price: dict[str, Any], *, fare: str = "priced", **car: Any) -> Lending:
+def build(
+    desk: Desk, price: dict[str, Any], *, fare: str = "priced", insured_in: str = "FR", **car: Any
+) -> Lending:
     """The whole scene; the car's box says how full it is, how far that takes it, and what its battery holds."""
-    circle = insured.circle(car=car)
+    policy: dict[str, Any] = (
+        {} if insured_in == "FR" else {"countries": [insured_in], "territory": [insured_in, "FR"]}
+    )
+    currency = {"currency": price["currency"]} if insured_in != "FR" else {}
+    circle = insured.circle(car=car, **policy, **currency)
     communities.change(circle.olga.id, circle.community, {"rules": {"approval": "never"}}, lambda _: None)
     terms.put(circle.olga.id, circle.car.id, circle.community, price)
     membership = (
