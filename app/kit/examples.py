@@ -116,7 +116,10 @@ BY_PLACE: dict[str, Any] = {
     "Condition.code": "ignition",
     "ConditionsLink.url": "/conditions/rental-2026-1",
     "Invitation.code": "7Xk2mQ9rT4vW8yZ1",
-    "Line.code": "hours",
+    "Line.code": "time",
+    "Line.quantity": 540,
+    "Line.unit": "min",
+    "Terms.per_kwh": 40,
     "Driver.name": "Max Member",
     "PushAddress.address": "fMEP0vJqS0:APA91bHqX1",
     "Receipt.car": "smart EQ fortwo",
@@ -145,6 +148,25 @@ BY_PLACE: dict[str, Any] = {
     "Receipt.payment_state": "paid",
     "Statement.month": "2027-03",
 }
+WHOLE: dict[str, Any] = {
+    "Shares": {
+        "owner": {"amount": 938, "currency": "EUR"},
+        "insurer": {"amount": 125, "currency": "EUR"},
+        "platform": {"amount": 156, "currency": "EUR"},
+        "vat": {"amount": 31, "currency": "EUR"},
+        "vat_rate": 2000,
+    },
+    "Earnings": {
+        "car": f"car_{DIGITS}",
+        "year": 2027,
+        "state": "open",
+        "stated": {"amount": 240000, "currency": "EUR"},
+        "earned": {"amount": 96050, "currency": "EUR"},
+        "promised": {"amount": 1250, "currency": "EUR"},
+        "left": {"amount": 142700, "currency": "EUR"},
+    },
+}
+"""Schemas whose fields only make sense together; the shares are those of the amount in all other examples."""
 _SUFFIXES = ("In", "Body", "Patch", "Query")
 
 
@@ -180,7 +202,7 @@ def of(schema: Spec, schemas: Spec, place: str = "", name: str = "") -> Any:
     """An example of any schema, references followed."""
     if "$ref" in schema:
         inner = schema["$ref"].rpartition("/")[2]
-        return of(schemas[inner], schemas, inner)
+        return WHOLE[inner] if inner in WHOLE else of(schemas[inner], schemas, inner)
     if "anyOf" in schema:
         return of(schema["anyOf"][0], schemas, place, name)
     if schema.get("type") == "object" and "properties" in schema:

@@ -241,6 +241,25 @@ def test_who_asks_for_another_language_has_it_as_written_in_their_country(app: F
     assert "CHF 27.00" in seen
 
 
+def test_paper_says_who_has_what_of_the_total_and_a_credit_note_gives_back_in_proportion(app: Flask) -> None:
+    one = trip(driver={"language": "en", "country": "GB"})
+    payment = pay(one)
+    told_paid(one)
+    give_back(payment, 700)
+    told_given_back(one)
+    shares = [row.payload["shares"] for row in document.of(one.rental)]
+    assert [shares[0][name]["amount"] for name in ("owner", "insurer", "platform", "vat")] == [
+        2025,
+        270,
+        337,
+        68,
+    ]
+    assert sum(shares[1][name]["amount"] for name in ("owner", "insurer", "platform", "vat")) == -700
+    seen = words(ask(app, one, **PDF))
+    for part in ("Of which", "Insurance share", "€20.25", "VAT in the fee (20%)", "€0.68"):
+        assert part in seen
+
+
 def test_each_document_is_a_page_and_the_same_bytes_at_each_reading(app: Flask) -> None:
     one = trip()
     payment = pay(one)
