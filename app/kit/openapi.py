@@ -1,6 +1,7 @@
 """The contract as a document: flask-smorest with our problem documents, ids, examples and security schemes."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -44,6 +45,7 @@ class Contract(Api):  # type: ignore[misc]
 
     def __init__(self, app: Flask) -> None:
         self.docstrings: dict[str, str] = {}
+        self.later: list[Callable[[], None]] = []
         info = {
             "description": _ABOUT,
             "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
@@ -89,6 +91,10 @@ class Contract(Api):  # type: ignore[misc]
         for status, title in described.PLAIN.items():
             parts.example(str(status), {"value": _problem("about:blank", title, status)})
 
+    def describe_routes(self) -> None:
+        while self.later:
+            self.later.pop(0)()
+
     def handle_http_exception(self, error: Any) -> Any:
         return http_problem(error)
 
@@ -110,6 +116,7 @@ def _pid(converter: PidConverter) -> dict[str, Any]:
 def as_dict(app: Flask) -> dict[str, Any]:
     """The contract as it stands in openapi.yaml."""
     contract: Contract = app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
+    contract.describe_routes()
     spec = orjson.loads(orjson.dumps(contract.spec.to_dict(), option=orjson.OPT_NON_STR_KEYS))
     for name, schema in spec["components"]["schemas"].items():
         if contract.docstrings.get(name):

@@ -110,6 +110,10 @@ class Routes(Blueprint):
 
         return register
 
+    def register_views_in_doc(self, api: Any, *rest: Any, **named: Any) -> None:
+        """Later, if the contract is asked for: that is long work, and who serves or works never asks."""
+        api.later.append(functools.partial(super().register_views_in_doc, api, *rest, **named))
+
     def _success(self, step: Any, status: int, returns: Any, rule: Rule, *, main: bool) -> Any:
         headers = described.answer_headers(status, rule)
         if main:
