@@ -37,6 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(MustHold(), "must-hold")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A place and a stack are much to start: one process of the run has all the tests that stand on one."""
+    for item in items:
+        for shared in {"place", "stack"}.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(shared))
+
+
 def settings_for(database_url: str) -> Settings:
     return Settings(
         mode=Mode.TEST,

@@ -18,7 +18,6 @@ from bench.__main__ import ABOUT, measure
 from bench.scale import SMALL
 from bench.seed import seed
 
-pytestmark = pytest.mark.xdist_group("place")
 KEYS = {"name", "ours", "limit", "ratio", "unit", "p50_ms", "p99_ms"}
 NAMES = [
     "booking",

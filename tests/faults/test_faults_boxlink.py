@@ -11,7 +11,7 @@ from app.kit.clock import z
 from tests.faults.stack import Stack, long_run
 from tests.flows.friends import WAIT, Friends
 
-pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("faults"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 TAKEN_OVER_WITHIN_S = 30.0
 
 

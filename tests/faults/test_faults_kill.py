@@ -13,7 +13,7 @@ from tests.faults.stack import Stack, in_background, long_run
 from tests.flows.friends import PRICED, WAIT, Friends
 from tests.races.at_once import Shot, shot
 
-pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("faults"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 
 
 def begun(circle: Friends) -> tuple[str, str]:

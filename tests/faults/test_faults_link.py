@@ -14,7 +14,7 @@ from tests.faults.stack import Stack, long_run
 from tests.flows.friends import SILENT_BOX, WAIT, Friends
 from tests.races.at_once import at_once, shot
 
-pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("faults"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 BODY = {"keys_in_glove_box": True}
 STALLED_S = 30
 

@@ -15,7 +15,7 @@ from tests.faults.stack import Stack, long_run
 from tests.flows.friends import PRICED, Friends
 from tests.races.at_once import at_once, shot
 
-pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("faults"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 PATHS = {"capture": "/capture", "refund": "/v1/refunds", "transfer": "/v1/transfers"}
 KINDS = pytest.mark.parametrize("kind", list(PATHS))
 

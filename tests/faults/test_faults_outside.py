@@ -11,7 +11,7 @@ from tests.faults.stack import Stack, long_run
 from tests.flows.friends import WAIT, Friends
 from tests.races.at_once import shot
 
-pytestmark = [pytest.mark.fault, pytest.mark.xdist_group("faults"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(240)]
 SILENT = 24
 
 

@@ -11,7 +11,6 @@ from app.demo_cast import Actor, until
 from app.supervisor import Supervisor
 from tests.flows.friends import PRICED, Friends
 
-pytestmark = pytest.mark.xdist_group("messages")
 TEXTS = Path(__file__).parents[2] / "notifications" / "texts"
 LANGUAGES = ("en", "fr", "de")
 TOLD = (

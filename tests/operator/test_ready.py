@@ -237,7 +237,6 @@ def test_the_doctor_says_the_same_of_the_doors(app: Flask) -> None:
 # -- a place that runs -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xdist_group("place")
 def test_in_a_place_that_runs_boxlink_broker_and_leaders_are_heard(place: Supervisor) -> None:
     heard = {"boxlink", "broker", "sealing"}  # other stories of this place let its doors fail
 

@@ -12,8 +12,6 @@ from tests.flows.friends import WAIT, Friends
 from tests.flows.known import known
 from tests.races.at_once import at_once, shot
 
-pytestmark = pytest.mark.xdist_group("place")
-
 
 def test_of_16_bookings_of_one_slot_one_wins_and_15_hear_car_taken(place: Supervisor) -> None:
     circle = Friends(place, street=False)

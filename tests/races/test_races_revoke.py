@@ -18,8 +18,6 @@ ROUNDS = 200 if LONG else 30
 STEP = 1.25
 """The revoke comes later when the last one won, sooner when it lost: most rounds are close."""
 
-pytestmark = pytest.mark.xdist_group("place")
-
 
 class Duel:
     """Max unlocks while a right of his is revoked; afterwards all is as before, for the next round."""
