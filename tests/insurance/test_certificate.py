@@ -152,7 +152,11 @@ def test_a_signed_text_that_is_no_certificate_is_refused(claims: Any) -> None:
         verify(SET, signed(header(), claims))
 
 
-@pytest.mark.parametrize("text", ["", ".", "..", "a.b.c", "é", "x" * 9000, TOKEN + ".", TOKEN[:-9]])
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "..", "a.b.c", "é", "x" * 9000, TOKEN + ".", TOKEN[:-9]],
+    ids=["empty", "dot", "dots", "three", "accent", "long", "more", "cut"],
+)
 def test_what_is_no_token_is_refused(text: str) -> None:
     with pytest.raises(CertificateInvalid):
         verify(SET, text)
