@@ -18,6 +18,7 @@ from app.coverage import coverage_at, sealed
 from app.kit.db import bare, dispose, transactional, uuid7
 from bench.seed import Seeded, earnings
 from bench.turns import Row, compared
+from payments.share_tables import UNSTATED
 
 INSURER = "ins"
 
@@ -131,7 +132,8 @@ def _statement(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
         for one in (statement._BEFORE, statement._ENTRIES, statement._PAYMENTS)  # noqa: SLF001
     ]
     person = bare(seeded.owner, "per")
-    values = {"subjects": [seeded.owner, seeded.community], "person": person, "begin": begin, "end": end}
+    values: dict[str, Any] = {"person": person, "begin": begin, "end": end, "unstated": UNSTATED.vat_rate}
+    values["subjects"] = [seeded.owner, seeded.community]
 
     def by_hand() -> None:
         for one in asked:
