@@ -9,13 +9,14 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, reactions
-from app.billing import dispute_evidence, hold
+from app.billing import deposit, dispute_evidence, hold
 from app.billing import routes as billing
 from app.cars import access as cars_access
 from app.cars import add as cars_add
 from app.cars import box as boxes
 from app.cars import charge_plan
 from app.cars import routes as cars
+from app.claims import access as claims_access
 from app.claims import routes as claims
 from app.claims import said
 from app.communities import make as communities_make
@@ -134,6 +135,7 @@ def _wire() -> None:
     charge_plan.STATED_KM[:] = [charge_watch.stated_km]
     billing.MAY_SEE_RENTAL[:] = [_rental_role]
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]
+    deposit.IN_HEARING[:] = [claims_access.damage_is_heard]
     dispute_evidence.EVIDENCE_OF[:] = [evidence.of]
     words.SAID[:] = [said.said]
     ready.OUTSIDE[:] = [check_outside.seen]

@@ -117,6 +117,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "extension_declined.driver": _kind("car to", urgent=True),
         "payment_failed.driver": _kind("car amount", channels=_BOTH, urgent=True),
         "payment_action_required.driver": _kind("car amount", urgent=True),
+        "deposit_held.driver": _kind("car amount"),
+        "deposit_released.driver": _kind("car amount"),
         "payment_done.owner": _kind("driver car amount"),
         "payment_done.driver": _kind("car amount"),
         "payment_refunded.driver": _kind("car amount"),

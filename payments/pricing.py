@@ -154,6 +154,11 @@ def hold_amount(
     return price.total + tariff.money(allowance)
 
 
+def deposit_amount(tariff: Tariff, fare: Fare) -> Money:
+    """What to hold beside the rent: the deposit of the terms, and of who drives for free none."""
+    return tariff.money(0 if _is_free(tariff, fare) else tariff.deposit)
+
+
 def _is_free(tariff: Tariff, fare: Fare) -> bool:
     return tariff.currency is None or fare is Fare.FREE
 

@@ -175,11 +175,18 @@ def _refunds(payment: Payment, *which: ColumnElement[bool]) -> int:
 
 
 def lost(payment: Payment) -> None:
-    """The bank let the hold go: hold again while the rental is open, else charge what is owed."""
+    """The bank let the hold go: hold again while the rental is open, else charge what is owed.
+
+    A deposit is not asked for anew once the car is back: a charge request is then charged like one without a deposit.
+    """
     payment.intent_id, payment.capture_before = None, None
     deadlines.drop(payment.id, "hold_renew")
     move(payment, State.HOLD_LOST)
-    if payment.owed is None:
+    if payment.owed is None and payment.inspect_until is not None:
+        payment.owed = 0
+        deadlines.drop(payment.id)
+        released(payment)
+    elif payment.owed is None:
         hold(payment, off_session=True)
     else:
         next_step(payment)

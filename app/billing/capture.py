@@ -5,9 +5,9 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app import facts
-from app.billing import advance
+from app.billing import advance, deposit
 from app.billing.models import Payment
-from app.billing.states import CHARGE_REQUEST, TAKEN, State
+from app.billing.states import APART, TAKEN, State
 from app.kit import clock
 from app.kit.db import session, transactional
 from payments.money import Money
@@ -51,10 +51,10 @@ def owe(rental: str, total: int, *, payee: str | None = None, energy: int | None
 
 
 def _locked(rental: str) -> list[Payment]:
-    """The payments that bring the rental's price; what a charge request came to is settled by itself."""
+    """The payments that bring the rental's price; deposit and charge requests are settled by themselves."""
     found = (
         select(Payment)
-        .where(Payment.rental_id == rental, Payment.purpose != CHARGE_REQUEST)
+        .where(Payment.rental_id == rental, Payment.purpose.not_in(APART))
         .order_by(Payment.purpose.desc(), Payment.id)
         .with_for_update()
         .execution_options(populate_existing=True)
@@ -77,23 +77,27 @@ def _room(row: Payment) -> int:
 
 
 def on_ended(fact: facts.RentalEnded) -> None:
-    """RentalEnded: take what was written down with the end."""
+    """RentalEnded: take what was written down with the end; the deposit is kept a while."""
     _take(fact.rental, fact.total or 0)
+    deposit.rental_over(fact.rental, clock.now())
 
 
 def on_cancelled(fact: facts.RentalCancelled) -> None:
     """RentalCancelled: take the share that is owed, free the rest."""
     _take(fact.rental, fact.owed)
+    deposit.rental_off(fact.rental)
 
 
 def on_no_show(fact: facts.RentalNoShow) -> None:
     """RentalNoShow: as a cancellation."""
     _take(fact.rental, fact.owed)
+    deposit.rental_off(fact.rental)
 
 
 def on_dropped(fact: facts.RentalDeclined | facts.RentalWithdrawn | facts.RentalLapsed) -> None:
     """RentalDeclined, RentalWithdrawn, RentalLapsed: it never came about, all is freed."""
     _take(fact.rental, 0)
+    deposit.rental_off(fact.rental)
 
 
 def _take(rental: str, total: int) -> None:

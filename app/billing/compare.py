@@ -13,7 +13,7 @@ from app.billing import commands, ledger, outcome
 from app.billing.differences import Difference
 from app.billing.models import LedgerEntry, Payment, PaymentCommand, Posting
 from app.billing.payout_models import Dispute, Transfer
-from app.billing.states import TAKEN, State
+from app.billing.states import DEPOSIT, TAKEN, State
 from app.kit.clock import z
 from app.kit.db import session, transactional
 from payments.gateway import Intent, Refund, RefundState
@@ -182,10 +182,11 @@ def holds_ending(now: datetime) -> list[Payment]:
 
 
 def _holds_forgotten(now: datetime) -> list[Difference]:
+    """A deposit that could not be renewed, or need not be, stands as long as the bank lets it."""
     return [
         Difference("hold_not_renewed", row.id, row.state, z(row.capture_before), row.money(row.amount))
         for row in holds_ending(now)
-        if row.capture_before is not None and row.capture_before < now + RENEWED_BY
+        if row.purpose != DEPOSIT and row.capture_before is not None and row.capture_before < now + RENEWED_BY
     ]
 
 

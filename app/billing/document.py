@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text
 from app.billing import ledger
 from app.billing.document_models import Document, DocumentSeries
 from app.billing.models import Payment
-from app.billing.states import CHARGE_REQUEST, State
+from app.billing.states import APART, CHARGE_REQUEST, DEPOSIT, State
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session, transactional
@@ -71,7 +71,7 @@ def _paid(rental: str, *, at_last: bool) -> dict[str, Money]:
     ).all()
     found: dict[str, Money] = {}
     for part in (PRICE, REQUESTS):
-        mine = [row for row in rows if (row.purpose == REQUESTS) == (part == REQUESTS)]
+        mine = [row for row in rows if (row.purpose in APART) == (part == REQUESTS) and not _is_kept(row)]
         if mine and (at_last or all(row.state in _AT_REST for row in mine)):
             found[part] = mine[0].money(sum(row.captured - row.refunded for row in mine))
     return found
@@ -92,6 +92,11 @@ def shares_of(rental: str, part: str, money: Money) -> dict[str, Any] | None:
     if shares.total != money:
         return None
     return {**shares.to_dict(), "vat_rate": table.vat_rate}
+
+
+def _is_kept(row: Payment) -> bool:
+    """A deposit that no hearing has taken of: no paper tells of what is merely held."""
+    return row.purpose == DEPOSIT and not row.owed
 
 
 @transactional

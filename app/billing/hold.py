@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select
 
 from app import facts
-from app.billing import advance, cards, commands
+from app.billing import advance, cards, commands, deposit
 from app.billing.models import Payment
-from app.billing.states import CHARGE_REQUEST, NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
+from app.billing.states import APART, DEPOSIT, NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
 from app.kit import clock, deadlines
 from app.kit.db import PublicId, bare, in_transaction, new_id, session, transactional
 from app.kit.deadlines import Due
@@ -48,27 +48,32 @@ def plan(
     card: str,
     on_session: bool,
     shares: ShareTable | None = None,
+    deposited: Money | None = None,
 ) -> list[Due]:
-    """Plan the hold of a booked rental: now when it starts within 24 h, else a day before. Free: nothing at all.
+    """Plan the holds of a booked rental: now when it starts within 24 h, else a day before. Free: nothing at all.
 
-    Returns the deadline that the caller sets for it, beside its own. `amount` is the quote plus the allowance of the
-    terms, `payee` the person or community that is paid, `card` what `cards.usable` gave; `on_session`: the driver is in
-    the app and may confirm. `shares` is who gets what of it, as frozen with the quote.
+    Returns the deadlines that the caller sets for them, beside its own. `amount` is the quote plus the allowance of the
+    terms, `deposited` the deposit, `payee` the person or community that is paid, `card` what `cards.usable` gave;
+    `on_session`: the driver is in the app and may confirm. `shares` is who gets what of the rent, as frozen with the quote.
     """
-    if not amount:
+    wanted = [(purpose, money) for purpose, money in ((DEPOSIT, deposited), ("rent", amount)) if money]
+    if not wanted:
         return []
     due = starts_at - AHEAD
     at_once = due <= clock.now()
-    row = _row(
-        "rent", rental, driver, payee, community, amount, starts_at, card, on_session=on_session and at_once
-    )
-    row.shares = shares.to_dict() if shares is not None else None
-    session.add(row)
-    session.info.setdefault("planned", {})[rental] = [row]
+    present = on_session and at_once
+    rows = [
+        _row(purpose, rental, driver, payee, community, money, starts_at, card, on_session=present)
+        for purpose, money in wanted
+    ]
+    rows[-1].shares = shares.to_dict() if shares is not None and amount else None
+    session.add_all(rows)
+    session.info.setdefault("planned", {})[rental] = rows
     if not at_once:
-        return [Due("hold", row.id, due)]
+        return [Due("hold", row.id, due) for row in rows]
     session.flush()
-    advance.hold(row, off_session=not on_session)
+    for row in rows:
+        advance.hold(row, off_session=not on_session)
     return []
 
 
@@ -109,38 +114,33 @@ def of(rental: str) -> Payment | None:
 
 
 def all_of(rental: str, *, share_lock: bool = False) -> Sequence[Payment]:
-    """Every payment of a rental, oldest first; right after `plan`, in its transaction, there is but that one."""
+    """Every payment of a rental, oldest first; right after `plan`, in its transaction, there is but what it made."""
     planned: list[Payment] | None = session.info.get("planned", {}).get(rental) if in_transaction() else None
     if planned is not None:
         return planned
     return session.scalars(_ALL_SHARED if share_lock else _ALL, {"rental": rental}).all()
 
 
-def standing(rental: str, *, share_lock: bool = False) -> str:
+def standing(rental: str) -> str:
+    """How what the rental costs stands, see `standing_of`."""
+    return standing_of(all_of(rental))
+
+
+def rent_standing(found: Sequence[Payment]) -> str:
+    """How the rent alone stands: an extension that is not secured yet takes nothing from what is paid."""
+    return standing_of([row for row in found if row.purpose == "rent"])
+
+
+def standing_of(found: Sequence[Payment]) -> str:
     """Give "none" when free, "held" or "captured" when every planned intent is, else the state that is most in the way.
 
-    An extension's intent that was given back no longer counts, nor does what a charge request came to.
+    An extension's intent that was given back no longer counts, nor do the deposit and what a charge request came to.
     """
-    return _standing(all_of(rental, share_lock=share_lock))
-
-
-def rent_standing(rental: str, *, share_lock: bool = False) -> str:
-    """How the rent alone stands: an extension that is not secured yet takes nothing from what is paid."""
-    return _standing([row for row in all_of(rental, share_lock=share_lock) if row.purpose == "rent"])
-
-
-def of_and_standing(rental: str) -> tuple[Payment | None, str]:
-    """The rent payment and how all of the rental's money stands, in one look."""
-    rows = all_of(rental)
-    return next((row for row in rows if row.purpose == "rent"), None), _standing(rows)
-
-
-def _standing(found: Sequence[Payment]) -> str:
     rows = [
         row
         for row in found
         if row.purpose == "rent"
-        or (row.purpose != CHARGE_REQUEST and row.state not in (State.RELEASED, State.RELEASING))
+        or (row.purpose not in APART and row.state not in (State.RELEASED, State.RELEASING))
     ]
     if not rows:
         return NONE
@@ -257,7 +257,7 @@ def due_hold_failed(payment: str) -> None:
     row = session.get(Payment, payment, populate_existing=True)
     if row is None or row.state not in WAITING or row.owed is not None:
         return
-    if row.purpose == "rent":
+    if row.purpose in ("rent", DEPOSIT):
         for tell in ON_HOLD_IMPOSSIBLE:
             tell(row.rental_id)
     row = commands.lock(payment)
@@ -266,14 +266,15 @@ def due_hold_failed(payment: str) -> None:
     if row.purpose != "rent" and row.owed is None:
         row.owed = 0
         advance.next_step(row)
-        record(facts.PaymentFailed(row.id, row.rental_id, "not_confirmed"))
+        if row.purpose != DEPOSIT:  # what is not held any more is no news, the cancellation tells of itself
+            record(facts.PaymentFailed(row.id, row.rental_id, "not_confirmed"))
 
 
 @transactional
 def due_renewal(payment: str) -> None:
     """Deadline "hold_renew": the bank lets the hold go in 12 h and the rental is still open: hold anew first."""
     row = commands.lock(payment)
-    if row.state == State.HELD and row.owed is None:
+    if row.state == State.HELD and row.owed is None and deposit.outlives(row):
         advance.renew(row)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.billing.models import LedgerEntry, Payment, Posting
-from app.billing.states import CHARGE_REQUEST
+from app.billing.states import APART
 from app.kit import clock
 from app.kit.db import session
 from app.kit.jobs import defer
@@ -99,7 +99,7 @@ def captured(payment: Payment, money: Money, fact_seq: int) -> None:
 
 def table_of(payment: Payment) -> ShareTable:
     """Who gets what of a payment, as frozen with its quote."""
-    if payment.purpose == CHARGE_REQUEST:
+    if payment.purpose in APART:
         return share_tables.UNDIVIDED
     return ShareTable.from_dict(payment.shares) if payment.shares else share_tables.UNSTATED
 
@@ -154,7 +154,7 @@ def remaining(payment: Payment) -> Shares:
 def of_rental_part(rental: str, *, requests: bool) -> tuple[Shares, ShareTable] | None:
     """The same of all payments for its price, or of those for charge requests, and their table; None without any."""
     paid = select(Payment).where(Payment.rental_id == rental).order_by(Payment.id)
-    rows = [row for row in session.scalars(paid) if (row.purpose == CHARGE_REQUEST) == requests]
+    rows = [row for row in session.scalars(paid) if (row.purpose in APART) == requests]
     return (_earned(rows), table_of(rows[0])) if rows else None
 
 

@@ -57,12 +57,16 @@ class Payment(Model):
     """One intent at the provider and our record of it. `owed` is None until the rental is over.
 
     Without a card: what a charge request came to, of a driver who had none that could be charged. `shares` says who gets
-    what of it, as frozen with the quote; as much of `owed` as is `energy` is the payee's undivided.
+    what of it, as frozen with the quote; as much of `owed` as is `energy` is the payee's undivided. A deposit is kept until
+    `inspect_until` after the rental, its `owed` stays None until it is decided what becomes of it.
     """
 
     __tablename__ = "payments"
     __table_args__ = (
         Index("payments_one_rent_key", "rental_id", unique=True, postgresql_where=text("purpose = 'rent'")),
+        Index(
+            "payments_one_deposit_key", "rental_id", unique=True, postgresql_where=text("purpose = 'deposit'")
+        ),
         Index("payments_open_idx", "state", "made_at"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("captured >= 0 and refunded between 0 and captured", name="refunded"),
@@ -94,6 +98,7 @@ class Payment(Model):
     action_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     told_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
+    inspect_until: Mapped[datetime | None]
     made_at: Mapped[datetime]
     changed_at: Mapped[datetime]
 

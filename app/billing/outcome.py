@@ -9,7 +9,7 @@ from sqlalchemy import or_, select
 from app import facts
 from app.billing import advance, commands, ledger
 from app.billing.models import Payment, PaymentCommand
-from app.billing.states import TAKEN, State
+from app.billing.states import DEPOSIT, TAKEN, State
 from app.kit import clock, deadlines, keys
 from app.kit.db import session, transactional
 from app.kit.facts import record
@@ -201,11 +201,16 @@ def _renewed(payment: Payment, intent: Intent) -> None:
 
 
 def _not_renewed(payment: Payment) -> None:
-    """Take all that is held; the end of the rental gives back what was too much."""
-    if payment.intent_id is None:
+    """Take all that is held; the end of the rental gives back what was too much.
+
+    Of a deposit nothing is taken without a hearing: the old hold stands as long as the bank lets it.
+    """
+    if payment.intent_id is None and payment.inspect_until is not None:
+        advance.lost(payment)
+    elif payment.intent_id is None:
         advance.move(payment, State.HOLDING)
         refused(payment, "hold_lost", hard=False)
-    elif payment.owed is None:
+    elif payment.owed is None and payment.purpose != DEPOSIT:
         advance.capture(payment, payment.amount)
     else:
         advance.move(payment, State.HELD)

@@ -103,7 +103,7 @@ def _after_retry(answer: Response) -> Response:
     payment, seconds = str(orjson.loads(answer.get_data())["id"]), prefer.wait_after()
     row = session.get(Payment, payment)
     if row is not None and seconds:
-        secured.wait(row.id, row.rental_id, seconds)
+        secured.wait([row.id], row.rental_id, seconds)
         found = session.get_one(Payment, payment, populate_existing=True)
         answer.set_data(orjson.dumps(schemas.Payment().dump(shown.payment(found, driver=True))))
     return answer
@@ -146,11 +146,16 @@ def retry_payment(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     prefer.wait()
     if _role(rental) != "driver":
         raise NotAllowed("Only the driver pays.")
-    rows = hold.all_of(rental)
-    waiting = next((row for row in rows if row.state in hold.RETRYABLE), None)
-    if waiting is None:
+    waiting = [row for row in hold.all_of(rental) if row.state in hold.RETRYABLE]
+    if not waiting:
         raise StepNotAllowed("No payment waits for you.", state=hold.standing(rental), steps=[])
-    return shown.payment(hold.retry(waiting.id, body["card"], caller().person), driver=True)
+    # rent and deposit mostly fail together, by the same card
+    together = [row for row in waiting if row.owed is None] or waiting
+    first, *others = [row.id for row in together]
+    retried = hold.retry(first, body["card"], caller().person)
+    for one in others if retried.owed is None else ():
+        hold.retry(one, body["card"], caller().person)
+    return shown.payment(retried, driver=True)
 
 
 def _fresh_link(answer: Response) -> Response:

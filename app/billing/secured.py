@@ -1,6 +1,9 @@
 """Whether the money of a booking is secured: the request waits for the provider's answer, as long as its caller likes to."""
 
+from collections.abc import Sequence
+
 from flask import current_app
+from sqlalchemy import select
 
 from app.billing import shown
 from app.billing.models import Payment
@@ -12,26 +15,30 @@ from app.kit.errors import CardDeclined, PaymentActionRequired
 LOST = frozenset({State.HOLD_FAILED, State.RELEASING, State.RELEASED, State.ARREARS})
 
 
-def wait(payment: str, rental: str, seconds: int) -> None:
-    """Until the provider has answered or the time is up. The booking stands either way, until the deadline in the problem.
+def wait(payments: Sequence[str], rental: str, seconds: int) -> None:
+    """Until the provider has answered for all of them or the time is up. The booking stands either way, until the deadline
+    in the problem.
 
     Raises CardDeclined, PaymentActionRequired. Holds no connection while it waits.
     """
     waiting = current_app.extensions["glovebox"].commands
 
     def answered() -> bool:
-        row = session.get(Payment, payment, populate_existing=True)
-        state = row.state if row is not None else None
+        states = {row.state for row in _rows(payments)}
         release()
-        return state not in (State.HOLDING, State.CAPTURING)
+        return not states & {State.HOLDING, State.CAPTURING}
 
     if seconds > 0 and waiting.until(rental, answered, seconds):
-        _refuse(session.get(Payment, payment, populate_existing=True))
+        for row in _rows(payments):
+            _refuse(row)
 
 
-def _refuse(row: Payment | None) -> None:
-    if row is None:
-        return
+def _rows(payments: Sequence[str]) -> Sequence[Payment]:
+    found = select(Payment).where(Payment.id.in_(payments)).order_by(Payment.id)
+    return session.scalars(found.execution_options(populate_existing=True)).all()
+
+
+def _refuse(row: Payment) -> None:
     until = z(row.deadline_at) if row.deadline_at else None
     if row.state == State.ACTION_REQUIRED:
         action = shown.action(row) or {}

@@ -25,6 +25,19 @@ def payment(row: Payment, *, driver: bool) -> dict[str, Any]:
     }
 
 
+def deposit(row: Payment | None) -> dict[str, Any] | None:
+    """A rental's deposit; None where none was agreed on. It is given back at `release_at`, unless a hearing goes on."""
+    if row is None:
+        return None
+    return {
+        "payment": row.id,
+        "state": row.state,
+        "amount": row.money(row.amount).to_dict(),
+        "taken": row.money(row.captured - row.refunded).to_dict(),
+        "release_at": row.inspect_until if row.owed is None else None,
+    }
+
+
 def payout(row: Transfer | None) -> dict[str, Any] | None:
     """What its owner is paid of it."""
     if row is None:

@@ -26,6 +26,10 @@ class State(StrEnum):
 NONE = "none"
 CHARGE_REQUEST = "charge_request"
 """What a hearing settled after the rental: no part of its price, so its end and its receipt never wait for it."""
+DEPOSIT = "deposit"
+"""Held beside the rent, given back after the rental: only a hearing may take of it."""
+APART = (CHARGE_REQUEST, DEPOSIT)
+"""Purposes that are no part of a rental's price."""
 SECURED = frozenset({State.HELD, State.RENEWING, State.CAPTURED})
 """The money is there: unlock may go on."""
 WAITING = frozenset({State.ACTION_REQUIRED, State.HOLD_FAILED})

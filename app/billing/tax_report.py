@@ -27,7 +27,7 @@ _AMOUNTS = ("consideration", "fees", "taxes", "premiums", "compensation")
 _QUARTERS = text("""
   with told as (
     select o.subject, o.currency, e.rental_id, e.kind, -o.amount as owner, f.fees, f.taxes, f.premiums,
-      coalesce(pay.purpose = 'charge_request', false) as compensates,
+      coalesce(pay.purpose in ('charge_request', 'deposit'), false) as compensates,
       e.at at time zone coalesce(p.time_zone, :zone) as local
     from ledger_entries e
     join postings o on o.entry_id = e.id and o.account = 'owner_payable'

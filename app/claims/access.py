@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from app.claims.charge_rules import FINAL, Kind
 from app.claims.models import ChargeRequest
 from app.kit.db import session
 from app.kit.errors import NotFound
@@ -45,3 +46,14 @@ def of_rental(rental: str) -> list[ChargeRequest]:
     """All of a rental, oldest first."""
     found = select(ChargeRequest).where(ChargeRequest.rental_id == rental).order_by(ChargeRequest.id)
     return list(session.scalars(found))
+
+
+def damage_is_heard(rental: str) -> bool:
+    """Whether a charge request for damage of the rental is open, from the asking to its close."""
+    over = [state.value for state in FINAL]
+    found = select(ChargeRequest.id).where(
+        ChargeRequest.rental_id == rental,
+        ChargeRequest.kind == Kind.DAMAGE.value,
+        ChargeRequest.state.not_in(over),
+    )
+    return session.scalars(found.limit(1)).first() is not None

@@ -1,8 +1,9 @@
 """The end of a charge request: silence sends it to an operator, what is settled is charged, once."""
 
+from app.billing import deposit
 from app.billing.charge_extra import charge_extra
 from app.claims import access
-from app.claims.charge_rules import State, Step, after, charge_not_before
+from app.claims.charge_rules import Kind, State, Step, after, charge_not_before
 from app.claims.models import ChargeRequest
 from app.facts import ChargeRequestClosed, ChargeRequestUnanswered
 from app.kit import clock, deadlines, facts
@@ -39,19 +40,30 @@ def _close_in_time(row: ChargeRequest) -> None:
 
 
 def close(row: ChargeRequest, step: Step, role: Role) -> None:
-    """Closed for good, and what is owed becomes a payment. The row is locked; this is the only way to the money."""
+    """Closed for good, and what is owed is taken. The row is locked; this is the only way to the money."""
     now = clock.now()
     row.state = after(row.stands, step, role).value
     row.closed_at = row.charge_not_before = charge_not_before(State.CLOSED, answer_by=row.answer_by, at=now)
     deadlines.drop(row.id)
     if row.owed:
+        _take(row)
+    if row.about is Kind.DAMAGE:
+        deposit.hearing_over(row.rental_id)
+    facts.record(ChargeRequestClosed(row.id, row.rental_id, row.owed, row.currency))
+
+
+def _take(row: ChargeRequest) -> None:
+    """Damage is taken of the deposit as far as that is held and goes; the rest, and all else, the card is charged for."""
+    left = row.owed
+    if row.about is Kind.DAMAGE:
+        row.deposit_id, left = deposit.take(row.rental_id, row.owed)
+    if left:
         rental = session.get_one(Rental, row.rental_id)
         row.payment_id = charge_extra(
             rental=rental.id,
             driver=row.driver_id,
             payee=row.payee,
             community=rental.community_id,
-            amount=Money.from_dict({"amount": row.owed, "currency": row.currency}),
+            amount=Money.from_dict({"amount": left, "currency": row.currency}),
             starts_at=rental.from_at,
         )
-    facts.record(ChargeRequestClosed(row.id, row.rental_id, row.owed, row.currency))

@@ -14,7 +14,8 @@ CHR = "chr"
 class ChargeRequest(Model):
     """What an owner asks a driver to pay after a rental, with its hearing.
 
-    `decided_*` is the first decision, `final_*` the one after an appeal. The payment is made on closing, once.
+    `decided_*` is the first decision, `final_*` the one after an appeal. On closing, once, it is taken of the deposit where
+    that is held; the payment is for what that did not bring.
     """
 
     __tablename__ = "charge_requests"
@@ -24,6 +25,7 @@ class ChargeRequest(Model):
         CheckConstraint("decided_amount between 0 and amount", name="decided_amount"),
         CheckConstraint("final_amount between 0 and amount", name="final_amount"),
         CheckConstraint("payment_id is null or state = 'closed'", name="paid_when_closed"),
+        CheckConstraint("deposit_id is null or state = 'closed'", name="taken_when_closed"),
     )
     id: Mapped[str] = mapped_column(PublicId(CHR), primary_key=True, default=lambda: new_id(CHR))
     rental_id: Mapped[str] = mapped_column(PublicId("ren"), ForeignKey("rentals.id"), index=True)
@@ -56,6 +58,7 @@ class ChargeRequest(Model):
     final_at: Mapped[datetime | None]
     charge_not_before: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    deposit_id: Mapped[str | None] = mapped_column(PublicId("pay"), ForeignKey("payments.id"), unique=True)
     payment_id: Mapped[str | None] = mapped_column(PublicId("pay"), ForeignKey("payments.id"), unique=True)
 
     @property

@@ -34,6 +34,7 @@ def charge_request(row: ChargeRequest, role: Role) -> dict[str, Any]:
         "appeal": _appeal(row),
         "charge_not_before": row.charge_not_before,
         "closed_at": row.closed_at,
+        "deposit": row.deposit_id,
         "payment": row.payment_id,
         "links": {"self": own, **{step: f"{own}/{step}" for step in sorted(mine)}},
     }

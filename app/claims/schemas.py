@@ -117,7 +117,8 @@ class RentalEvidence(Strict):
 class ChargeRequest(Strict):
     """A charge request, the same for owner and driver; `links` are the steps its reader may take now.
 
-    Nothing is charged before `charge_not_before`, and nothing at all while that is null and no payment is named.
+    Nothing is charged before `charge_not_before`, and nothing at all while that is null and no payment is named. `deposit`
+    is the payment of the deposit where that was taken, `payment` what was charged besides.
     """
 
     id = PublicIdField("chr", required=True)
@@ -137,6 +138,7 @@ class ChargeRequest(Strict):
     appeal = fields.Nested(Appeal, required=True, allow_none=True)
     charge_not_before = Instant(required=True, allow_none=True)
     closed_at = Instant(required=True, allow_none=True)
+    deposit = PublicIdField("pay", required=True, allow_none=True)
     payment = PublicIdField("pay", required=True, allow_none=True)
     links = fields.Dict(
         keys=Text(40),

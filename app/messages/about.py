@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.billing import ledger
 from app.billing.models import Payment
+from app.billing.states import DEPOSIT
 from app.cars import access
 from app.cars.models import Car
 from app.communities import access as circles
@@ -82,6 +83,10 @@ def next_booked(rental_id: str) -> str | None:
         .limit(1)
     ).first()
     return found
+
+
+def is_deposit(payment_id: str) -> bool:
+    return session.get_one(Payment, payment_id).purpose == DEPOSIT
 
 
 def amount_of(payment_id: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from app.kit import clock
 from app.kit.db import new_id, session
 from app.kit.facts import Fact, FactRow
 from app.messages import channels, params, scene, whom
-from app.messages.about import next_booked
+from app.messages.about import is_deposit, next_booked
 from app.messages.kinds import KINDS
 from app.messages.models import MSG, Message
 from app.messages.scene import Scene
@@ -81,6 +81,27 @@ def _seen_locked(here: Scene) -> bool:
 
 def _both(*conditions: Callable[[Scene], bool]) -> Callable[[Scene], bool]:
     return lambda here: all(one(here) for one in conditions)
+
+
+def _deposit(here: Scene) -> bool:
+    return is_deposit(here.fact.payment)
+
+
+def _no_deposit(here: Scene) -> bool:
+    return not _deposit(here)
+
+
+def _deposit_held_first(here: Scene) -> bool:
+    """Held anew before the bank lets it go is no news."""
+    if _no_deposit(here):
+        return False
+    earlier = select(FactRow.seq).where(
+        FactRow.data["rental"].astext == here.fact.rental,
+        FactRow.kind == facts.PaymentHeld.kind,
+        FactRow.data["payment"].astext == here.fact.payment,
+        FactRow.seq < here.seq,
+    )
+    return session.execute(earlier.limit(1)).first() is None
 
 
 def _next(here: Scene) -> Scene | None:
@@ -221,13 +242,17 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.driver, "cover_refused.driver"),
         Told(whom.owners, "cover_refused.owner"),
     ),
+    facts.PaymentHeld: (Told(whom.driver, "deposit_held.driver", _deposit_held_first),),
     facts.PaymentFailed: (Told(whom.driver, "payment_failed.driver"),),
     facts.PaymentActionRequired: (Told(whom.driver, "payment_action_required.driver"),),
     facts.PaymentSucceeded: (
         Told(whom.driver, "payment_done.driver"),
         Told(whom.payees, "payment_done.owner", params.has_share),
     ),
-    facts.PaymentReleased: (Told(whom.driver, "payment_released.driver"),),
+    facts.PaymentReleased: (
+        Told(whom.driver, "payment_released.driver", _no_deposit),
+        Told(whom.driver, "deposit_released.driver", _deposit),
+    ),
     facts.PaymentRefunded: (Told(whom.driver, "payment_refunded.driver"),),
     facts.PaymentDisputed: (Told(whom.payees, "payment_disputed.owner", params.has_share),),
     facts.OwnerPaid: (Told(whom.earner, "owner_paid.owner"),),

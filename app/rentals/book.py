@@ -26,7 +26,7 @@ from app.rentals import quote as quotes
 from app.rentals.lifecycle import State
 from app.rentals.models import Quote, Rental
 from payments.money import Money
-from payments.pricing import Fare, Price, hold_amount
+from payments.pricing import Fare, Price, deposit_amount, hold_amount
 from payments.split import ShareTable
 
 _QUOTE = (
@@ -100,9 +100,13 @@ def amount_to_hold(rental: Rental | Quote) -> Money:
     )
 
 
+def deposit_to_hold(rental: Rental | Quote) -> Money:
+    return deposit_amount(terms.tariff(rental.terms), Fare(rental.fare))
+
+
 def _card(person: str, frozen: Quote, given: str | None) -> str | None:
     """The card to pay with, where anything is to be paid. Raises Arrears, CardNeeded."""
-    if not amount_to_hold(frozen):
+    if not (amount_to_hold(frozen) or deposit_to_hold(frozen)):
         return None
     due, card = means.of(person, given)
     if due:
@@ -165,14 +169,15 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
         rental.answer_by = None
         deadlines.drop(rental.id, "lapse")
     due = _steps(rental, clock.now())
-    amount = amount_to_hold(rental)
-    if amount:
+    amount, deposited = amount_to_hold(rental), deposit_to_hold(rental)
+    if amount or deposited:
         assert rental.card is not None
         due += hold.plan(
             rental=rental.id,
             driver=rental.driver_id,
             community=rental.community_id,
             amount=amount,
+            deposited=deposited,
             starts_at=rental.from_at,
             card=rental.card,
             on_session=on_session,

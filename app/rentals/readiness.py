@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from app.billing import fraud_warning, hold
+from app.billing import deposit, fraud_warning, hold
 from app.cars import alerts, capabilities, custody, kept, occupancy, reachability, readings
 from app.cars import box as boxes
 from app.cars.models import Box, Car
@@ -114,10 +114,13 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
 
 
 def _payment(rental: Rental, *, lock: bool) -> Condition:
-    """The rent is secured, and no bank warns of fraud by this driver: that stops what costs money, not a free rental."""
-    stands = hold.rent_standing(rental.id, share_lock=lock)
+    """Rent and deposit are secured, and no bank warns of fraud by this driver: that stops only what costs money."""
+    rows = hold.all_of(rental.id, share_lock=lock)
+    stands = hold.rent_standing(rows)
     if stands in PAID and stands != "none" and fraud_warning.stops(rental.driver_id):
         return Condition("payment", met=False, remedy=i18n.say("condition.unlock.payment.warned"))
+    if stands in PAID and not deposit.is_held(rows):
+        return Condition("payment", met=False, remedy=i18n.say("condition.unlock.payment.deposit"))
     return Condition("payment", stands in PAID)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.billing import document, hold
 from app.billing.document_models import Document
-from app.billing.states import CHARGE_REQUEST
+from app.billing.states import APART
 from app.cars.models import Car
 from app.communities.models import Community
 from app.coverage import cover
@@ -140,9 +140,9 @@ def of(rental_id: str, person: str) -> dict[str, Any]:
         "paid": {"amount": paid.captured if paid else 0, "currency": total["currency"]},
         "payment_state": hold.standing(rental.id),
         "charged_after": [
-            {"payment": row.id, "amount": row.money(row.amount).to_dict(), "state": row.state}
+            {"payment": row.id, "amount": row.money(row.owed).to_dict(), "state": row.state}
             for row in hold.all_of(rental.id)
-            if row.purpose == CHARGE_REQUEST
+            if row.purpose in APART and row.owed
         ],
         "covered_minutes": bound.covered_minutes if bound else None,
         "charged_minutes": bound.charged_minutes if bound else None,

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from app.billing import hold, shown
+from app.billing import deposit, hold, shown
+from app.billing.states import DEPOSIT
 from app.cars import find, terms
 from app.cars.models import Car
 from app.coverage import cover
@@ -14,7 +15,7 @@ from app.kit.db import session
 from app.people.models import Person
 from app.rentals import access, distance, lifecycle
 from app.rentals import close as closing
-from app.rentals.book import amount_to_hold
+from app.rentals.book import amount_to_hold, deposit_to_hold
 from app.rentals.commands import last_of
 from app.rentals.lifecycle import FINAL, OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
@@ -43,7 +44,7 @@ def quote(frozen: Quote, rental: Rental | None = None) -> dict[str, Any]:
         "shares": shares(price, frozen.shares),
         "per_kwh": _per_kwh(frozen),
         "hold": amount_to_hold(rental or frozen).to_dict(),
-        "deposit": {"amount": frozen.terms["deposit"] or 0, "currency": price["total"]["currency"]},
+        "deposit": deposit_to_hold(frozen).to_dict(),
         "terms_version": frozen.terms_version,
         "cancellation": frozen.terms["cancellation"],
         "conditions": [{"version": one, "url": f"/conditions/{one}"} for one in frozen.conditions],
@@ -100,7 +101,7 @@ def rental(found: Rental, person: str, *, new: bool = False) -> dict[str, Any]:
         "place": _place(car, found, role),
         "plate": car.plate if _revealed(found, role) else None,
         "cover": {"id": bound.id, "state": bound.state} if bound else None,
-        "payment": _payment(found, role),
+        **_money(found, role),
         "extension": _extension(found),
         "late": {"since": found.to_at, "forecast": None} if late else None,
         "paused": found.paused,
@@ -147,12 +148,17 @@ def _place(car: Car, found: Rental, role: Role) -> dict[str, Any]:
     return {"lat": lat, "lon": lon, "label": car.home_label if exact else "", "exact": exact}
 
 
-def _payment(found: Rental, role: Role) -> dict[str, Any]:
-    """The state of the money; what the app must do with Stripe is the driver's alone."""
-    row, standing = hold.of_and_standing(found.id)
+def _money(found: Rental, role: Role) -> dict[str, Any]:
+    """The state of the money, and the deposit's apart; what the app must do with Stripe is the driver's alone."""
+    rows = hold.all_of(found.id)
+    asks = [shown.action(row) for row in rows if row.purpose in ("rent", DEPOSIT)]
+    action = next((one for one in asks if one), None)
     return {
-        "state": standing,
-        "action": shown.action(row) if row is not None and role is Role.DRIVER else None,
+        "payment": {
+            "state": hold.standing_of(rows),
+            "action": action if role is Role.DRIVER else None,
+        },
+        "deposit": shown.deposit(deposit.among(rows)),
     }
 
 

@@ -88,7 +88,8 @@ def _after_booking(answer: Response) -> Response:
     payments = hold.all_of(rental)
     if not payments:
         return answer
-    secured.wait(payments[-1].id, rental, seconds)
+    booked = answer.status_code == HTTPStatus.CREATED
+    secured.wait([row.id for row in (payments if booked else payments[-1:])], rental, seconds)
     found = access.may_see(rental, caller().person)
     body = schemas.Rental().dump(_show(found))
     answer.set_data(current_app.json.dumps(body))

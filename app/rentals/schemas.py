@@ -191,6 +191,19 @@ class PaymentShort(Strict):
     action = fields.Nested(PaymentAction, allow_none=True)
 
 
+class DepositShort(Strict):
+    """The deposit of a rental: held beside the rent, given back at `release_at` unless damage is being heard.
+
+    `release_at` is null until the rental is over, and once it is given back or taken. `taken` is what a charge request took.
+    """
+
+    payment = PublicIdField("pay", required=True)
+    state = OneOf(tuple(PaymentState), required=True)
+    amount = fields.Nested(MoneySchema, required=True)
+    taken = fields.Nested(MoneySchema, required=True)
+    release_at = Instant(required=True, allow_none=True)
+
+
 class PriceShort(Strict):
     """A price with its lines, and who gets what of it."""
 
@@ -234,6 +247,7 @@ class Rental(Strict):
     plate = Text(12, allow_none=True)
     cover = fields.Nested(CoverShort, allow_none=True)
     payment = fields.Nested(PaymentShort)
+    deposit = fields.Nested(DepositShort, allow_none=True)
     extension = fields.Nested(Extension, allow_none=True)
     late = fields.Nested(Late, allow_none=True)
     paused = Flag()

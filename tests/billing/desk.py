@@ -13,6 +13,7 @@ from app.billing import (
     capture,
     cards,
     commands,
+    deposit,
     dispute_evidence,
     hold,
     ledger,
@@ -41,6 +42,7 @@ DUE = {
     "hold_failed": hold.due_hold_failed,
     "hold_renew": hold.due_renewal,
     "dunning": hold.due_dunning,
+    "deposit": deposit.due,
     "transfer": transfer.due,
     "evidence": dispute_evidence.due,
 }
@@ -141,6 +143,7 @@ class Desk:
         hours: float = 5,
         on_session: bool = False,
         who: tuple[Person, str] | None = None,
+        deposited: int = 0,
     ) -> str:
         driver, card = who or self.driver(number)
         rental = new_id("ren")
@@ -153,6 +156,7 @@ class Desk:
             starts_at=clock.now() + timedelta(hours=hours),
             card=card,
             on_session=on_session,
+            deposited=eur(deposited),
         )
         session.remove()
         return rental
@@ -186,6 +190,11 @@ class Desk:
         session.remove()
         found = hold.of(rental)
         session.remove()
+        assert found is not None
+        return found
+
+    def deposit(self, rental: str) -> Payment:
+        found = deposit.among(self.payments(rental))
         assert found is not None
         return found
 
