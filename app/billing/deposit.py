@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from app.billing import advance
 from app.billing.models import Payment
+from app.billing.outcome import RENEW_BEFORE
 from app.billing.states import DEPOSIT, SECURED
 from app.kit import clock, deadlines
 from app.kit.db import session, transactional
@@ -55,8 +56,13 @@ def rental_off(rental: str) -> None:
 def due(payment: str) -> None:
     """Deadline "deposit": the inspection is over. Given back, unless a hearing goes on that may take of it."""
     row = session.get(Payment, payment, with_for_update=True, populate_existing=True)
-    if row is not None and row.owed is None and not _is_heard(row.rental_id):
+    if row is None or row.owed is not None:
+        return
+    if not _is_heard(row.rental_id):
         _free(row)
+    elif row.capture_before is not None:
+        # a renewal that the inspection alone did not need may have been let go by
+        deadlines.at("hold_renew", row.id, row.capture_before - RENEW_BEFORE)
 
 
 def hearing_over(rental: str) -> None:
@@ -84,8 +90,8 @@ def take(rental: str, amount: int) -> tuple[str | None, int]:
     return row.id, amount - row.owed
 
 
-def outlives(row: Payment) -> bool:
-    """The bank lets a deposit's hold go before we do: it must be held anew. Rents are needed as long as they are open."""
+def is_needed_longer(row: Payment) -> bool:
+    """Whether the bank lets a hold go before we do: it must be held anew. Rents are needed as long as they are open."""
     if row.inspect_until is None or row.capture_before is None:
         return True
     return row.inspect_until > row.capture_before or _is_heard(row.rental_id)

@@ -274,7 +274,7 @@ def due_hold_failed(payment: str) -> None:
 def due_renewal(payment: str) -> None:
     """Deadline "hold_renew": the bank lets the hold go in 12 h and the rental is still open: hold anew first."""
     row = commands.lock(payment)
-    if row.state == State.HELD and row.owed is None and deposit.outlives(row):
+    if row.state == State.HELD and row.owed is None and deposit.is_needed_longer(row):
         advance.renew(row)
 
 

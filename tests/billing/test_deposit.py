@@ -8,6 +8,7 @@ import pytest
 from app import facts
 from app.billing import capture, commands, deposit, hold, ledger
 from app.billing.states import State
+from app.kit import clock, deadlines
 from app.kit.db import session, transactional
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 
@@ -287,6 +288,26 @@ def test_it_needs_no_renewal_that_would_outlast_the_inspection(desk: Desk) -> No
     assert desk.due(row.id) == ["hold_renew"]
     assert desk.jobs() == []
     assert desk.deposit(rental).intent_id == row.intent_id
+
+
+def test_a_hearing_opened_after_its_renewal_was_let_go_by_renews_it(desk: Desk, heard: list[str]) -> None:
+    rental = held(desk)
+    desk.forward(4 * DAY)
+    assert desk.end(rental, 7000) == []
+    row = desk.deposit(rental)
+    ends = row.capture_before
+    assert ends is not None
+    session.get_one(type(row), row.id).inspect_until = ends - 2 * HOUR
+    deadlines.at("deposit", row.id, ends - 2 * HOUR)
+    session.commit()
+    desk.forward(ends - 11 * HOUR - clock.now())
+    assert (desk.due(row.id), desk.jobs()) == (["hold_renew"], [])
+    assert desk.deposit(rental).intent_id == row.intent_id
+    heard.append(rental)
+    desk.forward(ends - HOUR - clock.now())
+    assert desk.due(row.id) == ["deposit"]
+    assert (desk.due(row.id), desk.jobs()) == (["hold_renew"], [])
+    assert desk.deposit(rental).intent_id != row.intent_id
 
 
 def test_while_damage_is_heard_it_is_kept_and_renewed(desk: Desk, heard: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 After each step the books sum to zero and nobody is charged twice; once all is calm the provider's objects and our rows
 agree, each rental is charged by its price, and what drivers paid is what owner, insurer, platform and tax have.
+A deposit is captured only by a hearing about damage and never above what was decided, and ends captured or released.
 
 `GLOVEBOX_FAULTS=long` tells longer stories, and more of them; the number of steps is in the report (`steps`).
 """
@@ -30,7 +31,7 @@ from hypothesis.stateful import (
 from psycopg.sql import SQL, Identifier
 from sqlalchemy.engine import make_url
 
-from app.billing import dispute_evidence, hold, refund
+from app.billing import deposit, dispute_evidence, hold, refund
 from app.doors import Doors
 from app.factory import create_app
 from app.kit import jobs
@@ -58,6 +59,7 @@ STORIES, STEPS = (60, 50) if LONG else (2, 20)
 MASTERCARD = "5555555555554444"
 NUMBERS = (VISA, MASTERCARD, ALWAYS_3DS, POOR)
 AMOUNTS = st.integers(50, 20_000)
+DEPOSITS = st.sampled_from((0, 15_000))
 PATHS = ("/v1/", "/v1/payment_intents", "/capture", "/cancel", "/v1/refunds", "/v1/transfers", "/reversals")
 TOLD = frozenset((*EVENT_KINDS, *CONNECT_EVENT_KINDS))
 
@@ -89,14 +91,16 @@ class Money(RuleBasedStateMachine):
         self.database.afresh()
 
     @initialize(
-        bookings=st.lists(st.tuples(st.sampled_from(NUMBERS), AMOUNTS, st.sampled_from((1, 30))), max_size=3)
+        bookings=st.lists(
+            st.tuples(st.sampled_from(NUMBERS), AMOUNTS, st.sampled_from((1, 30)), DEPOSITS), max_size=3
+        )
     )
-    def begins(self, bookings: list[tuple[str, int, int]]) -> None:
+    def begins(self, bookings: list[tuple[str, int, int, int]]) -> None:
         self.till = Till(self.app, self.double, self.torn)
         for number in NUMBERS:
             self.till.customer(number)
-        for number, amount, hours in bookings:
-            self.till.book(number, amount, "EUR", hours, present=False)
+        for number, amount, hours, deposited in bookings:
+            self.till.book(number, amount, "EUR", hours, present=False, deposited=deposited)
             self.till.works()
 
     def _one(self, number: int, found: list[Any]) -> Any:
@@ -114,9 +118,12 @@ class Money(RuleBasedStateMachine):
         currency=st.sampled_from(("EUR", "EUR", "GBP", "CHF")),
         hours=st.sampled_from((1, 5, 30, 100)),
         present=st.booleans(),
+        deposited=DEPOSITS,
     )
-    def book(self, number: str, amount: int, currency: str, hours: int, *, present: bool) -> None:
-        self.till.book(number, amount, currency, hours, present=present)
+    def book(
+        self, number: str, amount: int, currency: str, hours: int, *, present: bool, deposited: int
+    ) -> None:
+        self.till.book(number, amount, currency, hours, present=present, deposited=deposited)
 
     @having("rental")
     @rule(which=st.integers(0, 9), total=AMOUNTS, late=st.booleans())
@@ -149,6 +156,19 @@ class Money(RuleBasedStateMachine):
         rental = self._rental(which, over=True)
         if rental is not None:
             self.till.claimed(rental, amount)
+
+    @having("over")
+    @rule(which=st.integers(0, 9))
+    def damage_is_asked_for(self, which: int) -> None:
+        rental = self._rental(which, over=True)
+        if rental is not None and rental not in self.till.heard:
+            self.till.heard.append(rental)
+
+    @having("heard")
+    @rule(which=st.integers(0, 9), amount=st.one_of(st.just(0), AMOUNTS))
+    def hearing_about_damage_closes(self, which: int, amount: int) -> None:
+        self.till.damage_closed(self._one(which, self.till.heard), amount)
+        session.remove()
 
     @having("asked")
     @rule(
@@ -370,7 +390,8 @@ def own_money(house: Flask, database: str) -> Iterator[OwnDatabase]:
 
 @pytest.fixture
 def machine(own_money: OwnDatabase) -> Iterator[type[Money]]:
-    kept = list(hold.ON_HOLD_IMPOSSIBLE), list(dispute_evidence.EVIDENCE_OF)
+    wired: list[list[Any]] = [hold.ON_HOLD_IMPOSSIBLE, dispute_evidence.EVIDENCE_OF, deposit.IN_HEARING]
+    kept = [list(one) for one in wired]
     hooks: dict[Endpoint, StripeWebhook] = {
         "platform": StripeWebhook((SECRET,)),
         "connect": StripeWebhook((CONNECT_SECRET,)),
@@ -400,7 +421,8 @@ def machine(own_money: OwnDatabase) -> Iterator[type[Money]]:
             dispose()
         for door in (gateway, payouts, disputes):
             door.close()
-    hold.ON_HOLD_IMPOSSIBLE[:], dispute_evidence.EVIDENCE_OF[:] = kept
+    for one, was in zip(wired, kept, strict=True):
+        one[:] = was
 
 
 @pytest.mark.must_hold("money: random rentals, failures and clock moves")

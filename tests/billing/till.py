@@ -8,11 +8,11 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, select, text
 
-from app.billing import advance, capture, charge_extra, hold, ledger, reconcile, transfer
+from app.billing import advance, capture, charge_extra, deposit, hold, ledger, reconcile, transfer
 from app.billing.differences import Difference
 from app.billing.models import Customer, LedgerEntry, Payment, PaymentCommand, Posting
 from app.billing.payout_models import Dispute, Transfer
-from app.billing.states import CHARGE_REQUEST, TAKEN, State, TransferState
+from app.billing.states import APART, DEPOSIT, TAKEN, State, TransferState
 from app.facts import RentalCancelled, RentalEnded
 from app.kit import clock, jobs
 from app.kit.db import new_id, session, transactional
@@ -52,6 +52,9 @@ class Till(Desk):
         self.refused: list[PaymentsRefused] = []
         self.unpayable: list[str] = []
         hold.ON_HOLD_IMPOSSIBLE[:] = [self.unpayable.append]
+        self.heard: list[Priced] = []
+        self.decided: dict[str, int] = {}
+        deposit.IN_HEARING[:] = [lambda rental: any(one.id == rental for one in self.heard)]
         self.owner()
         session.remove()
 
@@ -63,7 +66,9 @@ class Till(Desk):
             self.drivers[number] = self.driver(number)
         return self.drivers[number]
 
-    def book(self, number: str, amount: int, currency: str, hours: int, *, present: bool) -> Priced:
+    def book(
+        self, number: str, amount: int, currency: str, hours: int, *, present: bool, deposited: int = 0
+    ) -> Priced:
         driver, card = self.customer(number)
         rental = Priced(new_id("ren"), driver.id, currency)
         self._plan(
@@ -75,6 +80,7 @@ class Till(Desk):
             starts_at=clock.now() + timedelta(hours=hours),
             card=card,
             on_session=present,
+            deposited=Money.from_dict({"amount": deposited, "currency": currency}),
         )
         session.remove()
         self.rentals.append(rental)
@@ -95,7 +101,23 @@ class Till(Desk):
         session.remove()
 
     def claimed(self, rental: Priced, amount: int) -> None:
-        """A charge request of the rental was closed."""
+        """A charge request of the rental was closed, for something else than damage."""
+        self._charged(rental, amount)
+        session.remove()
+
+    @transactional
+    def damage_closed(self, rental: Priced, amount: int) -> None:
+        """A hearing about damage was closed with that amount, nothing where it was withdrawn."""
+        self.heard.remove(rental)
+        if amount:
+            taken_of, left = deposit.take(rental.id, amount)
+            if taken_of is not None:
+                self.decided[taken_of] = amount - left
+            if left:
+                self._charged(rental, left)
+        deposit.hearing_over(rental.id)
+
+    def _charged(self, rental: Priced, amount: int) -> None:
         charge_extra.charge_extra(
             rental=rental.id,
             driver=rental.driver,
@@ -104,7 +126,6 @@ class Till(Desk):
             amount=Money.from_dict({"amount": amount, "currency": rental.currency}),
             starts_at=clock.now(),
         )
-        session.remove()
 
     def mood(self, number: str, driver: str) -> None:
         """From now on the driver's bank treats their cards so."""
@@ -220,6 +241,8 @@ class Till(Desk):
 
     def having(self, what: str) -> list[Any]:
         """What a rule may choose from."""
+        if what == "heard":
+            return self.heard
         if what in ("rental", "open", "over"):
             return [
                 one for one in self.rentals if what == "rental" or (one.total is None) is (what == "open")
@@ -263,6 +286,8 @@ class Till(Desk):
                 assert [(one["id"], one["amount_received"]) for one in taken] == [
                     (row.intent_id, row.captured)
                 ]
+            if row.purpose == DEPOSIT:
+                assert row.captured <= self.decided.get(row.id, 0), "taken without a hearing, or above it"
 
     def _books_are_true(self, rows: list[Payment]) -> None:
         """Zero per currency; owner, insurer, platform and tax have what the driver paid and did not get back."""
@@ -331,9 +356,12 @@ class Till(Desk):
 
     def _charged_by_its_quote(self, rental: Priced, rows: list[Payment]) -> None:
         """What it costs is owed once, and each payment has brought, or is in arrears with, what is owed by it."""
-        priced = [row for row in rows if row.purpose != CHARGE_REQUEST]
+        priced = [row for row in rows if row.purpose not in APART]
         if rental.total is None or not priced:
             return
+        kept = [row for row in rows if row.purpose == DEPOSIT and row.owed is None]
+        assert {row.state for row in kept} <= {State.HELD.value}
+        rows = [row for row in rows if row not in kept]
         assert sum(row.owed or 0 for row in priced) == rental.total, [
             (r.purpose, r.state, r.owed) for r in rows
         ]
@@ -370,6 +398,8 @@ class Till(Desk):
         for rental in self.rentals:
             if rental.total is None:
                 self.over(rental, 1000)
+        for rental in list(self.heard):
+            self.damage_closed(rental, 0)
         for one in self.disputes():
             self.own.post(
                 "disputes/close",
@@ -393,6 +423,9 @@ class Till(Desk):
         self.check_calm()
         rows = self.rows()
         assert {row.state for row in rows} <= {*(one.value for one in TAKEN), State.RELEASED.value}
+        for row in rows:
+            if row.purpose == DEPOSIT:
+                assert row.captured == self.decided.get(row.id, 0), row.state
         stand = session.scalars(select(Transfer.state).where(Transfer.payee == self.payee).distinct()).all()
         assert set(stand) <= {TransferState.SETTLED.value}, stand
         session.remove()
