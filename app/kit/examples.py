@@ -156,6 +156,13 @@ WHOLE: dict[str, Any] = {
         "vat": {"amount": 31, "currency": "EUR"},
         "vat_rate": 2000,
     },
+    "DepositShort": {
+        "payment": f"pay_{DIGITS}",
+        "state": "held",
+        "amount": {"amount": 50000, "currency": "EUR"},
+        "taken": {"amount": 0, "currency": "EUR"},
+        "release_at": "2027-03-03T18:00:00.000Z",
+    },
     "Earnings": {
         "car": f"car_{DIGITS}",
         "year": 2027,

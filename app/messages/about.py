@@ -86,7 +86,8 @@ def next_booked(rental_id: str) -> str | None:
 
 
 def is_deposit(payment_id: str) -> bool:
-    return session.get_one(Payment, payment_id).purpose == DEPOSIT
+    payment = session.get(Payment, payment_id)
+    return payment is not None and payment.purpose == DEPOSIT
 
 
 def amount_of(payment_id: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app import facts
+from app.billing.models import Payment
 from app.communities import invite
 from app.kit import facts as kit_facts
 from app.kit.db import session
@@ -145,6 +146,29 @@ def test_trouble_with_the_payment_is_the_drivers_alone(app: Flask, fact: type[An
     seq = stage.happen(fact(payment=payment, rental=cast.rental, **why))
     assert [stage.told(one, seq) for one in cast.everyone()] == [[], [kind], [], []]
     assert stage.messages(cast.max)[-1].params["amount"] == {"amount": 2000, "currency": "EUR"}
+
+
+def test_a_deposit_is_told_when_held_first_and_when_given_back(app: Flask) -> None:
+    cast = stage.cast()
+    payment, _ = stage.paid(cast)
+    session.get_one(Payment, payment).purpose = "deposit"
+    session.commit()
+    held = [stage.happen(facts.PaymentHeld(payment=payment, rental=cast.rental)) for _ in range(2)]
+    freed = stage.happen(facts.PaymentReleased(payment=payment, rental=cast.rental))
+    told = [[stage.told(one, seq) for one in cast.everyone()] for seq in (*held, freed)]
+    assert told == [
+        [[], ["deposit_held.driver"], [], []],
+        [[], [], [], []],
+        [[], ["deposit_released.driver"], [], []],
+    ]
+    assert stage.messages(cast.max)[-1].params["amount"] == {"amount": 2000, "currency": "EUR"}
+
+
+def test_that_the_rent_is_held_is_no_news(app: Flask) -> None:
+    cast = stage.cast()
+    payment, _ = stage.paid(cast)
+    seq = stage.happen(facts.PaymentHeld(payment=payment, rental=cast.rental))
+    assert [stage.told(one, seq) for one in cast.everyone()] == [[], [], [], []]
 
 
 def test_the_same_fact_twice_is_two_pieces_of_news(app: Flask) -> None:

@@ -102,14 +102,19 @@ def leave_unpaid(scene: Scene) -> None:
 
 
 def _unpaid(scene: Scene) -> None:
-    starts, eur = clock.now() + timedelta(days=3), Money(1800, "EUR")
+    _plan(scene, rent=1800)
+
+
+def _plan(scene: Scene, *, rent: int, deposited: int = 0) -> None:
+    """Not held before two days have gone by."""
     hold.plan(
         rental=scene.rental_id,
         driver=scene.max.id,
         payee=scene.olga.id,
         community=scene.community.id,
-        amount=eur,
-        starts_at=starts,
+        amount=Money(rent, "EUR"),
+        deposited=Money(deposited, "EUR"),
+        starts_at=clock.now() + timedelta(days=3),
         card=_card(scene),
         on_session=False,
     )
@@ -212,6 +217,21 @@ def test_a_warning_of_fraud_stops_what_costs_money_and_says_whom_to_ask(scene: S
     session.execute(update(FraudWarning).values(cleared_at=clock.now(), cleared_by="op"))
     session.commit()
     assert scene.unmet("unlock") == []
+
+
+def test_a_deposit_that_is_not_held_stops_the_unlock_and_is_named(scene: Scene) -> None:
+    doing(_deposit_not_held, scene)
+    assert scene.unmet("unlock") == ["payment"]
+    found = readiness.of(scene.car, scene.rental, "unlock", clock.now(), Asked(scene.max.id, None))
+    (payment,) = [one for one in found if one.code == "payment"]
+    assert payment.remedy == i18n.say("condition.unlock.payment.deposit")
+    session.execute(update(Payment).where(Payment.rental_id == scene.rental_id).values(state="held"))
+    session.commit()
+    assert scene.unmet("unlock") == []
+
+
+def _deposit_not_held(scene: Scene) -> None:
+    _plan(scene, rent=0, deposited=50_000)
 
 
 def test_a_free_rental_is_opened_whatever_a_bank_says(scene: Scene) -> None:
