@@ -697,6 +697,24 @@ class PaymentRefunded(Fact):
 
 
 @dataclass(frozen=True)
+class PaymentWrittenOff(Fact):
+    """An operator gave up what a driver owes; the driver stays barred from priced rentals until it is paid."""
+
+    payment: str
+    rental: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class PaymentBarLifted(Fact):
+    """The driver rents at a price again, although what was written off was never paid."""
+
+    payment: str
+    rental: str
+
+
+@dataclass(frozen=True)
 class OwnerPaid(Fact):
     """The owner's share of a payment is on their account at the provider, from where it goes to their bank."""
 

@@ -122,6 +122,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "payment_done.owner": _kind("driver car amount"),
         "payment_done.driver": _kind("car amount"),
         "payment_refunded.driver": _kind("car amount"),
+        "payment_written_off.driver": _kind("car amount", channels=_BOTH),
+        "payment_bar_lifted.driver": _kind("car amount"),
         "payment_disputed.owner": _kind("car amount"),
         "owner_paid.owner": _kind("car amount"),
         "owner_gave_back.owner": _kind("car amount", channels=_BOTH),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import ColumnElement, func, select
 
 from app import facts
-from app.billing import commands
+from app.billing import arrears, commands
 from app.billing.models import Payment, PaymentCommand
 from app.billing.states import State
 from app.kit import clock, deadlines
@@ -16,6 +16,7 @@ from app.kit.facts import record
 def move(payment: Payment, state: State) -> None:
     """Put it into a state, and tell whoever waits."""
     payment.state, payment.changed_at = state, clock.now()
+    arrears.in_the_books(payment)
     commands.tell_waiters(payment)
 
 
@@ -99,7 +100,9 @@ def _held(payment: Payment, owed: int) -> None:
 
 
 def _arrears(payment: Payment, owed: int) -> None:
-    if not owed:
+    if owed:
+        arrears.in_the_books(payment)
+    else:
         _not_held(payment, 0)
 
 
@@ -152,6 +155,7 @@ _STEPS: Mapping[State, Callable[[Payment, int], None]] = {
     State.HOLD_LOST: _not_held,
     State.HELD: _held,
     State.ARREARS: _arrears,
+    State.WRITTEN_OFF: _arrears,
     State.CAPTURED: _captured,
 }
 

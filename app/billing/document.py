@@ -30,7 +30,7 @@ from payments.split import Shares
 RECEIPT, CREDIT_NOTE = "receipt", "credit_note"
 PRICE, REQUESTS = "price", CHARGE_REQUEST
 """The parts of a rental that have documents of their own."""
-_AT_REST = (State.CAPTURED, State.REFUNDED, State.RELEASED, State.DISPUTED, State.ARREARS)
+_AT_REST = (State.CAPTURED, State.REFUNDED, State.RELEASED, State.DISPUTED, State.ARREARS, State.WRITTEN_OFF)
 _NEXT = text(
     "insert into document_series as s (name, last, last_at, head) values (:name, 1, :at, '')"
     " on conflict (name) do update set last = s.last + 1, last_at = greatest(s.last_at, excluded.last_at)"

@@ -28,9 +28,11 @@ _ALL_SHARED = _ALL.with_for_update(read=True).execution_options(populate_existin
 OWES = (
     Payment.person_id == bindparam("person", type_=PublicId("per")),
     Payment.owed > 0,
-    (Payment.state == State.ARREARS.value) | (Payment.state == State.ACTION_REQUIRED.value),
+    (Payment.state == State.ARREARS.value)
+    | (Payment.state == State.ACTION_REQUIRED.value)
+    | ((Payment.state == State.WRITTEN_OFF.value) & Payment.bar_lifted_at.is_(None)),
 )
-"""The payments that are a person's arrears."""
+"""The payments that are a person's arrears; giving up the money does not give up the bar."""
 _ARREARS = select(Payment.currency, Payment.owed).where(*OWES).order_by(Payment.id)
 ON_HOLD_IMPOSSIBLE: list[Callable[[str], None]] = []
 """Who must know that a rental cannot be paid (its id), to cancel it where it is only booked; the factory fills it."""
@@ -209,7 +211,7 @@ def arrears(person: str) -> Money | None:
     return Money(sum(row.owed for row in rows if row.currency == currency), currency)
 
 
-RETRYABLE = (*WAITING, State.ARREARS)
+RETRYABLE = (*WAITING, State.ARREARS, State.WRITTEN_OFF)
 
 
 @transactional

@@ -23,6 +23,8 @@ VAT_PAYABLE = "vat_payable"
 PROCESSOR_FEES = "processor_fees"
 DISPUTE_SUSPENSE = "dispute_suspense"
 BAD_DEBT = "bad_debt"
+MEMBER_RECEIVABLE = "member_receivable"
+UNCOLLECTED = "uncollected_payable"
 ACCOUNTS = (
     STRIPE_CLEARING,
     OWNER_PAYABLE,
@@ -32,6 +34,8 @@ ACCOUNTS = (
     PROCESSOR_FEES,
     DISPUTE_SUSPENSE,
     BAD_DEBT,
+    MEMBER_RECEIVABLE,
+    UNCOLLECTED,
 )
 EARNING = ("capture", "refund", "refund_failed")
 """Entries that say who earns what of a payment; transfers and disputes move what was earned."""
@@ -129,6 +133,38 @@ def fee(payment: Payment, charge: str, money: Money) -> None:
     """What the provider kept, in the currency it settles in."""
     lines = (Line(PROCESSOR_FEES, money), Line(STRIPE_CLEARING, -money))
     post(_entry("fee", "charge", charge, payment, lines, None))
+
+
+def claimed(payment: Payment, amount: int, kind: str) -> None:
+    """What the books claim of a payment's driver becomes `amount`. The payment is locked.
+
+    Against it stands what will be due to owner, insurer, platform and tax once it is paid: until then nobody has earned
+    it, so that giving it up costs nobody what they had.
+    """
+    more = payment.money(amount - payment.receivable)
+    if not more:
+        return
+    count = select(func.count()).where(
+        LedgerEntry.payment_id == payment.id, LedgerEntry.source_type == "arrears"
+    )
+    lines = (Line(MEMBER_RECEIVABLE, more, payment.person_id), Line(UNCOLLECTED, -more))
+    post(_entry(kind, "arrears", f"{payment.id}:{session.scalar(count)}", payment, lines, None))
+    payment.receivable = amount
+
+
+def written_off(payment: Payment) -> int:
+    """How much of it was given up by the books."""
+    kinds = ("write_off", "write_off_reversed")
+    total = (
+        select(func.coalesce(func.sum(Posting.amount), 0))
+        .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
+        .where(
+            LedgerEntry.payment_id == payment.id,
+            LedgerEntry.kind.in_(kinds),
+            Posting.account == MEMBER_RECEIVABLE,
+        )
+    )
+    return -int(session.scalar(total) or 0)
 
 
 def _entry(

@@ -58,7 +58,8 @@ class Payment(Model):
 
     Without a card: what a charge request came to, of a driver who had none that could be charged. `shares` says who gets
     what of it, as frozen with the quote; as much of `owed` as is `energy` is the payee's undivided. A deposit is kept until
-    `inspect_until` after the rental, its `owed` stays None until it is decided what becomes of it.
+    `inspect_until` after the rental, its `owed` stays None until it is decided what becomes of it. `receivable` is what the
+    books hold as arrears of its driver. Written off, it bars the driver until it is paid or `bar_lifted_at`.
     """
 
     __tablename__ = "payments"
@@ -87,6 +88,7 @@ class Payment(Model):
     owed: Mapped[int | None] = mapped_column(BigInteger)
     shares: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     energy: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    receivable: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
     starts_at: Mapped[datetime]
     on_session: Mapped[bool]
     attempt_id: Mapped[str | None] = mapped_column(PublicId(PCM))
@@ -99,6 +101,8 @@ class Payment(Model):
     told_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
     inspect_until: Mapped[datetime | None]
+    written_off_at: Mapped[datetime | None]
+    bar_lifted_at: Mapped[datetime | None]
     made_at: Mapped[datetime]
     changed_at: Mapped[datetime]
 

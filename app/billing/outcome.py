@@ -114,8 +114,11 @@ def refused(payment: Payment, code: str, *, hard: bool) -> None:
         return
     payment.failure_code, payment.failure_hard, payment.action_sealed = code, hard, None
     charging = advance.charges(payment)
-    advance.move(payment, State.ARREARS if charging else State.HOLD_FAILED)
-    if charging:
+    if charging and payment.written_off_at is not None:
+        advance.move(payment, State.WRITTEN_OFF)
+    else:
+        advance.move(payment, State.ARREARS if charging else State.HOLD_FAILED)
+    if payment.state == State.ARREARS:
         _dun(payment, hard=hard)
     else:
         _set_deadline(payment)
@@ -166,7 +169,7 @@ def _released(payment: Payment, intent: Intent) -> None:
         return
     if payment.state in (State.HELD, State.CAPTURING):
         advance.lost(payment)
-    elif payment.state in (State.ARREARS, State.RENEWING):
+    elif payment.state in (State.ARREARS, State.WRITTEN_OFF, State.RENEWING):
         payment.intent_id = None
     elif payment.owed:
         payment.intent_id = None

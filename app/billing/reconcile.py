@@ -57,6 +57,7 @@ _EXPECTED: Mapping[State, tuple[IntentState, ...]] = MappingProxyType(
         State.ACTION_REQUIRED: (IntentState.ACTION_REQUIRED, IntentState.CARD_NEEDED),
         State.HOLD_FAILED: (IntentState.CARD_NEEDED,),
         State.ARREARS: (IntentState.CARD_NEEDED, IntentState.RELEASED),
+        State.WRITTEN_OFF: (IntentState.CARD_NEEDED, IntentState.RELEASED),
         State.CAPTURED: (IntentState.CAPTURED,),
         State.RELEASED: (IntentState.RELEASED,),
     }

@@ -12,7 +12,7 @@ from app.kit.clock import z
 from app.kit.db import release, session
 from app.kit.errors import CardDeclined, PaymentActionRequired
 
-LOST = frozenset({State.HOLD_FAILED, State.RELEASING, State.RELEASED, State.ARREARS})
+LOST = frozenset({State.HOLD_FAILED, State.RELEASING, State.RELEASED, State.ARREARS, State.WRITTEN_OFF})
 
 
 def wait(payments: Sequence[str], rental: str, seconds: int) -> None:

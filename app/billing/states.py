@@ -21,6 +21,7 @@ class State(StrEnum):
     REFUNDED = "refunded"
     DISPUTED = "disputed"
     ARREARS = "arrears"
+    WRITTEN_OFF = "written_off"
 
 
 NONE = "none"
@@ -36,6 +37,10 @@ WAITING = frozenset({State.ACTION_REQUIRED, State.HOLD_FAILED})
 """The driver must do something, until the deadline."""
 TAKEN = frozenset({State.CAPTURED, State.REFUNDING, State.REFUNDED, State.DISPUTED})
 """Money was taken; the intent is closed. Disputed it is while the bank has it back, for good once that is lost."""
+
+
+OWING = frozenset({State.ARREARS, State.ACTION_REQUIRED})
+"""Arrears, where the rental is over and something is owed; asked to confirm it, the driver has not paid either."""
 
 
 class TransferState(StrEnum):
@@ -55,6 +60,7 @@ UNSECURED_BY_URGENCY = (
     State.HOLD_FAILED,
     State.ACTION_REQUIRED,
     State.ARREARS,
+    State.WRITTEN_OFF,
     State.HOLD_LOST,
     State.HOLDING,
     State.HOLD_DUE,

@@ -254,6 +254,8 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.driver, "deposit_released.driver", _deposit),
     ),
     facts.PaymentRefunded: (Told(whom.driver, "payment_refunded.driver"),),
+    facts.PaymentWrittenOff: (Told(whom.driver, "payment_written_off.driver"),),
+    facts.PaymentBarLifted: (Told(whom.driver, "payment_bar_lifted.driver"),),
     facts.PaymentDisputed: (Told(whom.payees, "payment_disputed.owner", params.has_share),),
     facts.OwnerPaid: (Told(whom.earner, "owner_paid.owner"),),
     facts.OwnerGaveBack: (Told(whom.earner, "owner_gave_back.owner"),),

@@ -97,6 +97,8 @@ SHOWN: dict[str, str] = {
 }
 """Kind of fact -> who did it; a fact that names its actor says so itself."""
 HIDDEN = {
+    facts.PaymentWrittenOff.kind: "between us and the driver; the payment shows how it stands",
+    facts.PaymentBarLifted.kind: "between us and the driver",
     facts.OwnerPaid.kind: "between us and the owner",
     facts.OwnerGaveBack.kind: "between us and the owner",
     facts.PayoutBlocked.kind: "between us and the owner",

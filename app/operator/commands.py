@@ -234,6 +234,24 @@ def payment_refund(payment_id: str, amount: int | None, reason: str) -> dict[str
     return {"payment": payment_id, "state": given.state}
 
 
+@_command(payment, "write-off")
+@click.argument("payment_id")
+@reason
+def payment_write_off(payment_id: str, reason: str) -> dict[str, Any]:
+    """Give up arrears; the driver stays barred from priced rentals until they pay."""
+    given_up = money.write_off_payment(payment_id, by=BY, reason=reason)
+    return {"payment": payment_id, "state": given_up.state}
+
+
+@_command(payment, "lift-bar")
+@click.argument("payment_id")
+@reason
+def payment_lift_bar(payment_id: str, reason: str) -> dict[str, Any]:
+    """Let a driver rent at a price again although what was written off was not paid."""
+    found = money.lift_bar(payment_id, by=BY, reason=reason)
+    return {"payment": payment_id, "state": found.state, "bar_lifted_at": found.bar_lifted_at}
+
+
 @_command(dispute, "list")
 def dispute_list() -> list[dict[str, Any]]:
     """The newest fifty disputes."""

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.billing import advance, dispute, fraud_warning, refund
+from app.billing import write_off as giving_up
 from app.billing.models import Payment
 from app.billing.payout_models import Dispute, FraudWarning
 from app.kit.db import session, transactional
@@ -23,6 +24,22 @@ def refund_payment(payment: str, amount: int | None, *, by: str, reason: str) ->
     fraud_warning.clear_of_payment(payment, by)
     audit(by, "payment refund", payment, reason)
     return given
+
+
+@transactional
+def write_off_payment(payment: str, *, by: str, reason: str) -> Payment:
+    """Give up arrears; the driver stays barred from priced rentals until they pay. Raises NotFound, StepNotAllowed."""
+    given_up = giving_up.write_off(payment)
+    audit(by, "payment write-off", payment, reason)
+    return given_up
+
+
+@transactional
+def lift_bar(payment: str, *, by: str, reason: str) -> Payment:
+    """The driver rents at a price again although it was never paid. Raises NotFound, StepNotAllowed."""
+    found = giving_up.lift_bar(payment)
+    audit(by, "payment lift-bar", payment, reason)
+    return found
 
 
 @transactional

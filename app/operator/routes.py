@@ -251,6 +251,32 @@ def refund_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @_change(
+    '/payments/<pid("pay"):payment>/write-off',
+    "Give up what a driver owes",
+    schemas.OperatorReason,
+    schemas.OperatorPayment,
+    StepNotAllowed,
+)
+def write_off_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Writes arrears off: nothing is tried any more. The driver stays barred from priced rentals until they pay, or the bar
+    is lifted; paying undoes the write-off.
+    """
+    return show.payment(money.write_off_payment(payment, **_why(body)))
+
+
+@_change(
+    '/payments/<pid("pay"):payment>/lift-bar',
+    "Let a driver rent again who never paid",
+    schemas.OperatorReason,
+    schemas.OperatorPayment,
+    StepNotAllowed,
+)
+def lift_bar(payment: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What was written off no longer bars its driver from priced rentals; it can still be paid."""
+    return show.payment(money.lift_bar(payment, **_why(body)))
+
+
+@_change(
     '/disputes/<pid("dsp"):dispute>/charge-owner',
     "The owner caused a dispute",
     schemas.OperatorReason,

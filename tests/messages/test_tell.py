@@ -87,6 +87,12 @@ RENTAL_FACTS = [
         None,
         {"payment": "pay_" + "0" * 32, "amount": 500, "currency": "EUR"},
     ),
+    Row(
+        facts.PaymentWrittenOff,
+        "payment_written_off.driver",
+        None,
+        {"payment": "pay_" + "0" * 32, "amount": 500, "currency": "EUR"},
+    ),
     Row(facts.PaymentReleased, "payment_released.driver", None, {"payment": "pay_" + "0" * 32}),
     Row(facts.ReceiptReady, "receipt_ready", "receipt_ready", {}),
     Row(facts.CustodyLookedUp, "custody_looked_up.driver", None, {"by": "olga", "instant": START}),

@@ -44,6 +44,13 @@ def test_what_becomes_of_an_owners_money_is_the_owners_to_know_alone(app: Flask,
         assert ("60" in text.title + text.body) == bool("amount" in row.values)
 
 
+def test_a_lifted_bar_is_told_to_the_driver_with_what_was_never_paid(app: Flask) -> None:
+    cast = stage.cast()
+    payment, _ = stage.paid(cast)
+    seq = stage.happen(facts.PaymentBarLifted(payment, cast.rental))
+    assert [stage.told(one, seq) for one in cast.everyone()] == [[], ["payment_bar_lifted.driver"], [], []]
+
+
 def test_a_dispute_is_told_to_who_earns_with_their_share(app: Flask) -> None:
     cast = stage.cast()
     payment, _ = stage.paid(cast)

@@ -1,9 +1,10 @@
+import json
 import uuid
 from typing import Any
 
 from flask import Flask
 
-from app.billing import fraud_warning
+from app.billing import fraud_warning, hold
 from app.billing.models import Payment, PaymentCommand
 from app.billing.payout_models import Dispute, FraudWarning
 from app.kit import clock
@@ -89,3 +90,40 @@ def test_what_is_disputed_is_not_given_back_too(app: Flask, op: Desk) -> None:
     disputed(payment)
     answer = post(op, f"/payments/{payment.id}/refund")
     assert (answer.status_code, answer.json["type"]) == (409, "/problems/step-not-allowed")
+
+
+def in_arrears() -> Payment:
+    row = paid()
+    row.state, row.captured, row.owed = "arrears", 0, 1250
+    session.commit()
+    return row
+
+
+def test_arrears_are_written_off_and_the_bar_lifted_each_with_a_reason(app: Flask, op: Desk) -> None:
+    payment = in_arrears()
+    assert post(op, f"/payments/{payment.id}/write-off").json["state"] == "written_off"
+    assert payment.id in [one["id"] for one in op.get("/payments?state=written_off")["items"]]
+    assert hold.arrears(payment.person_id) is not None
+    assert post(op, f"/payments/{payment.id}/lift-bar").status_code == 200
+    assert hold.arrears(payment.person_id) is None
+    assert [act[1:] for act in op.acts()[:2]] == [
+        ("payment lift-bar", payment.id, WHY["reason"]),
+        ("payment write-off", payment.id, WHY["reason"]),
+    ]
+
+
+def test_what_is_paid_is_not_written_off_and_nobody_else_may(app: Flask, op: Desk, stranger: Desk) -> None:
+    payment = paid()
+    for act in ("write-off", "lift-bar"):
+        answer = post(op, f"/payments/{payment.id}/{act}")
+        assert (answer.status_code, answer.json["type"]) == (409, "/problems/step-not-allowed")
+        assert op.call("POST", f"/payments/{payment.id}/{act}", {}).status_code == 422
+        assert post(stranger, f"/payments/{payment.id}/{act}").status_code == 403
+
+
+def test_the_command_line_writes_off_too(app: Flask) -> None:
+    payment = in_arrears()
+    run = app.test_cli_runner().invoke
+    for act in ("write-off", "lift-bar"):
+        answer = run(args=["operator", "payment", act, payment.id, "--reason", "no such address"])
+        assert (answer.exit_code, json.loads(answer.output)["state"]) == (0, "written_off")
