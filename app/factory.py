@@ -9,6 +9,7 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, reactions
+from app.billing import community_routes as community_billing
 from app.billing import deposit, dispute_evidence, hold
 from app.billing import routes as billing
 from app.cars import access as cars_access
@@ -113,6 +114,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     cars.routes,
     rentals.routes,
     billing.routes,
+    community_billing.routes,
     billing.webhooks,
     coverage.routes,
     coverage.public,

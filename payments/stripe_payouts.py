@@ -43,12 +43,12 @@ class StripePayouts:
         """Give this thread's connections back."""
         self._http.close()  # type: ignore[no-untyped-call]
 
-    def open_account(self, *, person: str, country: str, email: str | None, key: str) -> str:
+    def open_account(self, *, payee: str, country: str, email: str | None, key: str) -> str:
         params: dict[str, Any] = {
             "country": country,
             "controller": CONTROLLER,
             "capabilities": {"transfers": {"requested": True}},
-            "metadata": {"person": person, "command_id": key},
+            "metadata": {"payee": payee, "command_id": key},
         }
         if email:
             params["email"] = email

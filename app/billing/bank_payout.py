@@ -15,11 +15,11 @@ from payments.payouts import PayoutState
 
 def follow(payout: str, account: str | None) -> bool:
     """The provider says that a payout changed; False when the account is not one of ours (yet)."""
-    person = payout_account.of_external(account) if account else None
-    if person is None or account is None:
+    payee = payout_account.of_external(account) if account else None
+    if payee is None or account is None:
         return False
     try:
-        _apply(person, commands.payouts().bank_payout(payout, account=account))
+        _apply(payee, commands.payouts().bank_payout(payout, account=account))
     except PaymentsRefused as no:
         if no.code != "resource_missing":
             raise
@@ -27,10 +27,10 @@ def follow(payout: str, account: str | None) -> bool:
 
 
 @transactional
-def _apply(person: str, found: payouts.BankPayout) -> None:
+def _apply(payee: str, found: payouts.BankPayout) -> None:
     """A payout that arrived may fail days later, and one that failed stays so: the next is another."""
     values = {
-        "person_id": person,
+        "community_id" if payee.startswith("com_") else "person_id": payee,
         "state": PayoutState.UNDER_WAY.value,
         "amount": found.amount.amount,
         "currency": found.amount.currency,
@@ -43,4 +43,4 @@ def _apply(person: str, found: payouts.BankPayout) -> None:
         return
     row.state, row.failure, row.changed_at = found.state.value, found.failure, clock.now()
     if found.state is PayoutState.FAILED:
-        record(facts.BankPayoutFailed(person, found.id, found.amount.amount, found.amount.currency))
+        record(facts.BankPayoutFailed(payee, found.id, found.amount.amount, found.amount.currency))

@@ -7,9 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import facts
-from app.billing import commands, transfer
-from app.billing.payout_models import PayoutAccount, Transfer
+from app.billing import account_of, commands, transfer
+from app.billing.account_of import AnyAccount
+from app.billing.payout_models import CommunityPayoutAccount, PayoutAccount, Transfer
 from app.billing.states import TransferState
+from app.billing.tax_models import CommunityTaxDetails
 from app.kit import clock, keys
 from app.kit.db import bare, session, transactional
 from app.kit.errors import Unavailable
@@ -23,33 +25,39 @@ NONE = "none"
 """Asked for, and not yet known to the provider."""
 
 
-def shown(person: str) -> dict[str, Any]:
+def shown(payee: str) -> dict[str, Any]:
     """How the owner's account stands, what is missing, and what waits for them."""
-    row = session.get(PayoutAccount, person)
+    row = account_of.payee(payee)
     return {
         "state": row.state if row else NONE,
         "missing": row.missing if row else [],
         "url": None,
-        "waiting": [one.to_dict() for one in transfer.unsent(person)],
+        "waiting": [one.to_dict() for one in transfer.unsent(payee)],
     }
 
 
 @transactional
-def begin(person: str) -> PayoutAccount:
+def begin(person: str) -> None:
     """The row and the key under which the account is made, for `onboard` to carry out once this is committed."""
     owner = session.get_one(Person, person)
+    _begin(PayoutAccount, f"account:{bare(person, 'per')}", owner.country, person_id=person)
+
+
+@transactional
+def begin_for_community(community: str, by: str) -> None:
+    """The same for a community, in the country of its tax details, else of the owner who asks."""
+    told = session.get(CommunityTaxDetails, community)
+    country = (told.country if told else None) or session.get_one(Person, by).country
+    key = f"account:{bare(community, 'com')}"
+    _begin(CommunityPayoutAccount, key, country, community_id=community)
+
+
+def _begin(kind: type[PayoutAccount | CommunityPayoutAccount], key: str, country: str, **whose: str) -> None:
     now = clock.now()
-    wanted = insert(PayoutAccount).values(
-        person_id=person,
-        key=f"account:{bare(person, 'per')}",
-        country=owner.country,
-        state=NONE,
-        missing=[],
-        made_at=now,
-        changed_at=now,
+    wanted = insert(kind).values(
+        key=key, country=country, state=NONE, missing=[], made_at=now, changed_at=now, **whose
     )
     session.execute(wanted.on_conflict_do_nothing())
-    return session.get_one(PayoutAccount, person, populate_existing=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +70,19 @@ class _Asked:
     key: str
 
 
-def onboard(person: str) -> str | None:
+def onboard(payee: str, by: str | None = None) -> str | None:
     """Have the account made if need be, look at it, and get a fresh link to where its owner says who they are.
 
-    Outside any transaction. None when nothing is missing. Raises Unavailable.
+    `by` is the owner who asks for a community. Outside any transaction. None when nothing is missing. Raises Unavailable.
     """
-    asked = _asked(person)
+    asked = _asked(payee, by or payee)
     try:
         door = commands.payouts()
         account = asked.external or door.open_account(
-            person=person, country=asked.country, email=asked.email, key=asked.key
+            payee=payee, country=asked.country, email=asked.email, key=asked.key
         )
         found = door.account(account)
-        _known(person, found, told=True)
+        _known(payee, found, told=True)
         if found.state is AccountState.ENABLED and not found.missing:
             return None
         base = f"{keys.settings().public_url}/payouts"
@@ -84,37 +92,40 @@ def onboard(person: str) -> str | None:
 
 
 @transactional
-def _asked(person: str) -> _Asked:
-    row = session.get_one(PayoutAccount, person, populate_existing=True)
-    owner = session.get_one(Person, person)
+def _asked(payee: str, by: str) -> _Asked:
+    row = _found(payee)
+    owner = session.get_one(Person, by)
     return _Asked(row.external_id, row.country, owner.email, row.key)
 
 
 @transactional
-def _known(person: str, found: Account, *, told: bool) -> None:
+def _known(payee: str, found: Account, *, told: bool) -> None:
     """Bring our row to what the provider says; `told`: the owner is looking at it, and needs no message."""
-    row = session.get_one(PayoutAccount, person, with_for_update=True, populate_existing=True)
+    row = _found(payee, lock=True)
     news = set(found.missing) - set(row.missing)
     was = row.state
     row.external_id = row.external_id or found.id
     row.state, row.missing, row.changed_at = found.state.value, sorted(found.missing), clock.now()
     if news and not told:
-        record(facts.PayoutAccountAsks(person))
+        record(facts.PayoutAccountAsks(payee))
     if found.state is AccountState.ENABLED and was != AccountState.ENABLED:
-        transfer.resume(person)
+        transfer.resume(payee)
 
 
 def refresh(external: str) -> bool:
     """The provider says that an account changed; False when it is not one of ours (yet)."""
-    person = of_external(external)
-    if person is not None:
-        _known(person, commands.payouts().account(external), told=False)
-    return person is not None
+    payee = of_external(external)
+    if payee is not None:
+        _known(payee, commands.payouts().account(external), told=False)
+    return payee is not None
 
 
 @job("payout_account")
 def payout_account(person: str) -> None:
-    """Look at an account again without a hint: one that refused a transfer, or is not enabled for long."""
+    """Look at an account again without a hint: one that refused a transfer, or is not enabled for long.
+
+    `person` is the payee, a person or a community.
+    """
     row = _row(person)
     if row is not None and row.external_id is not None:
         _known(person, commands.payouts().account(row.external_id), told=False)
@@ -124,23 +135,25 @@ def payout_account(person: str) -> None:
 def look_again() -> None:
     """Have every account looked at again that is not enabled while money waits for it."""
     waits = select(Transfer.payee).where(Transfer.state == TransferState.PAYABLE_BLOCKED)
-    rows = session.scalars(
-        select(PayoutAccount).where(
-            PayoutAccount.state != AccountState.ENABLED.value, PayoutAccount.external_id.is_not(None)
-        )
-    ).all()
     blocked = set(session.scalars(waits))
-    for row in rows:
-        if row.person_id in blocked:
-            defer("payout_account", lock=row.external_id, person=row.person_id)
+    for row in account_of.not_enabled():
+        if row.payee in blocked:
+            defer("payout_account", lock=row.external_id, person=row.payee)
 
 
 @transactional
 def of_external(external: str) -> str | None:
     """Whose account it is."""
-    return session.scalar(select(PayoutAccount.person_id).where(PayoutAccount.external_id == external))
+    row = account_of.external(external)
+    return row.payee if row is not None else None
 
 
 @transactional
-def _row(person: str) -> PayoutAccount | None:
-    return session.get(PayoutAccount, person, populate_existing=True)
+def _row(payee: str) -> AnyAccount | None:
+    return account_of.payee(payee)
+
+
+def _found(payee: str, *, lock: bool = False) -> AnyAccount:
+    row = account_of.payee(payee, lock=lock)
+    assert row is not None
+    return row

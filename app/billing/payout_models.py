@@ -13,11 +13,9 @@ from payments.money import Money
 TRF, DSP, FRW = "trf", "dsp", "frw"
 
 
-class PayoutAccount(Model):
+class Account:
     """Where an owner is paid; `key` is the command that makes the account, once. `missing`: what is still asked for."""
 
-    __tablename__ = "payout_accounts"
-    person_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"), primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
     country: Mapped[str]
     external_id: Mapped[str | None] = mapped_column(unique=True)
@@ -25,6 +23,28 @@ class PayoutAccount(Model):
     missing: Mapped[list[Any]]
     made_at: Mapped[datetime]
     changed_at: Mapped[datetime]
+
+
+class PayoutAccount(Account, Model):
+    """Of a person."""
+
+    __tablename__ = "payout_accounts"
+    person_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"), primary_key=True)
+
+    @property
+    def payee(self) -> str:
+        return self.person_id
+
+
+class CommunityPayoutAccount(Account, Model):
+    """Of a community, whoever owns it."""
+
+    __tablename__ = "community_payout_accounts"
+    community_id: Mapped[str] = mapped_column(PublicId("com"), ForeignKey("communities.id"), primary_key=True)
+
+    @property
+    def payee(self) -> str:
+        return self.community_id
 
 
 class Transfer(Model):
@@ -61,7 +81,10 @@ class BankPayout(Model):
 
     __tablename__ = "bank_payouts"
     external_id: Mapped[str] = mapped_column(primary_key=True)
-    person_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"), index=True)
+    person_id: Mapped[str | None] = mapped_column(PublicId("per"), ForeignKey("people.id"), index=True)
+    community_id: Mapped[str | None] = mapped_column(
+        PublicId("com"), ForeignKey("communities.id"), index=True
+    )
     state: Mapped[str]
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str]

@@ -2,10 +2,12 @@
 
 from marshmallow import fields
 
+from app.billing import community_tax
 from app.billing.owner_share import WHAT
 from app.billing.states import State, TransferState
 from app.kit.fields import (
     AnyCountry,
+    Country,
     Instant,
     Many,
     MoneySchema,
@@ -100,17 +102,12 @@ class PaymentRetry(Strict):
     card = PublicIdField("crd", load_default=None, allow_none=True)
 
 
-class TaxDetails(Strict):
-    """What the yearly tax report needs of who earns. Numbers are sealed, and shown by their last three characters alone.
+def _tin() -> Text:
+    return Text(40, shortest=4, pattern=r"^[A-Za-z0-9*][A-Za-z0-9 ./*-]*$", required=True, allow_none=True)
 
-    `missing` names what a report would still lack; address and birth date are those of the account. Who has no tax number
-    gives the place of birth. The VAT number is for those who have one, the IBAN is the account one is paid to.
-    """
 
-    tin = Text(40, shortest=4, pattern=r"^[A-Za-z0-9*][A-Za-z0-9 ./*-]*$", required=True, allow_none=True)
-    tin_country = AnyCountry(required=True, allow_none=True, metadata={"example": "FR"})
-    birth_place = line(120, required=True, allow_none=True)
-    vat_number = Text(
+def _vat_number() -> Text:
+    return Text(
         20,
         shortest=4,
         pattern=r"^[A-Z]{2}[0-9A-Z.+* -]+$",
@@ -118,7 +115,10 @@ class TaxDetails(Strict):
         allow_none=True,
         metadata={"example": "FR40303265045"},
     )
-    iban = Text(
+
+
+def _iban() -> Text:
+    return Text(
         42,
         shortest=11,
         pattern=r"^([A-Z]{2}[0-9]{2}[A-Z0-9 ]+|[*]{8}[A-Z0-9]{3})$",
@@ -126,8 +126,55 @@ class TaxDetails(Strict):
         allow_none=True,
         metadata={"example": "FR7630006000011234567890189"},
     )
+
+
+class TaxDetails(Strict):
+    """What the yearly tax report needs of who earns. Numbers are sealed, and shown by their last three characters alone.
+
+    `missing` names what a report would still lack; address and birth date are those of the account. Who has no tax number
+    gives the place of birth. The VAT number is for those who have one, the IBAN is the account one is paid to.
+    """
+
+    tin = _tin()
+    tin_country = AnyCountry(required=True, allow_none=True, metadata={"example": "FR"})
+    birth_place = line(120, required=True, allow_none=True)
+    vat_number = _vat_number()
+    iban = _iban()
     changed_at = Instant(dump_only=True, allow_none=True)
     missing = Many(OneOf(("address", "birth_date", "tin")), 3, dump_only=True)
+
+
+class CommunityTaxDetails(Strict):
+    """What the yearly tax report needs of a community that earns: who stands behind it. Numbers are sealed, and shown by
+    their last three characters alone; `missing` names what a report would still lack.
+    """
+
+    legal_name = line(
+        160, required=True, allow_none=True, metadata={"example": "Autos du Canal, association"}
+    )
+    address = Text(300, lines=True, required=True, allow_none=True)
+    country = Country(required=True, allow_none=True)
+    registration_number = line(60, required=True, allow_none=True, metadata={"example": "W751234567"})
+    tin = _tin()
+    tin_country = AnyCountry(required=True, allow_none=True, metadata={"example": "FR"})
+    vat_number = _vat_number()
+    iban = _iban()
+    changed_at = Instant(dump_only=True, allow_none=True)
+    missing = Many(OneOf(community_tax.MISSING), 5, dump_only=True)
+
+
+class CommunityPayout(PaidOut):
+    """What a community is paid of one payment of a driver."""
+
+    payment = PublicIdField("pay", required=True)
+    rental = PublicIdField("ren", required=True)
+
+
+class CommunityPayoutPage(Strict):
+    """What a community is paid, newest first."""
+
+    items = Many(fields.Nested(CommunityPayout), 100, required=True)
+    next_cursor = Text(200, allow_none=True, required=True)
 
 
 class StatementFees(Strict):

@@ -50,6 +50,11 @@ def payout(row: Transfer | None) -> dict[str, Any] | None:
     }
 
 
+def community_payout(row: Transfer) -> dict[str, Any]:
+    """What a community is paid of one payment."""
+    return {**(payout(row) or {}), "payment": row.payment_id, "rental": row.rental_id}
+
+
 def action(row: Payment) -> dict[str, Any] | None:
     """What the driver must confirm in the app; None when nothing."""
     if row.state != State.ACTION_REQUIRED or row.action_sealed is None:

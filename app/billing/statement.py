@@ -74,11 +74,22 @@ def month_of(word: str, zone: str) -> tuple[datetime, datetime]:
 def of(person: str, month: str, zone: str) -> dict[str, Any]:
     """Their statement as the contract has it, instants written out: thousands of lines are not dumped one by one."""
     begin, end = month_of(month, zone)
+    paid = plain(_PAYMENTS, {"person": bare(person, "per"), "begin": begin, "end": end})
+    return _of([person, *_communities(person)], paid, month, begin, end)
+
+
+def of_community(community: str, month: str, zone: str) -> dict[str, Any]:
+    """What a community's own cars earned, in the reader's time zone. A community drives nothing, and pays nothing."""
+    return _of([community], (), month, *month_of(month, zone))
+
+
+def _of(
+    subjects: list[str], paid: Sequence[Any], month: str, begin: datetime, end: datetime
+) -> dict[str, Any]:
     span = {"begin": begin, "end": end}
-    mine = {"subjects": [person, *_communities(person)]}
+    mine = {"subjects": subjects}
     before = {row.currency: int(row.amount) for row in plain(_BEFORE, {**mine, "begin": begin})}
     rows = plain(_ENTRIES, {**mine, **span, "unstated": share_tables.UNSTATED.vat_rate})
-    paid = plain(_PAYMENTS, {"person": bare(person, "per"), **span})
     return {
         "month": month,
         "balances": _balances(before, rows),

@@ -48,14 +48,14 @@ def _plain(money: dict[str, Any]) -> str:
     return str(locales.decimal_of(money["amount"], money["currency"]))
 
 
-def pdf(shown: dict[str, Any], person: Person, zone: str) -> bytes:
-    """The statement in the reader's language, dates in the zone the month was cut in."""
+def pdf(shown: dict[str, Any], person: Person, zone: str, of: str | None = None) -> bytes:
+    """In the reader's language, dates in the zone the month was cut in; `of` whom it is, else of the reader."""
     locale = locales.of_reader(person.language, person.country)
     language = locale.language
     month = locales.month(date.fromisoformat(f"{shown['month']}-01"), locale)
     paper = Paper(f"{say('statement', language)} {month}", str(locale).replace("_", "-"))
     paper.heading(say("statement", language))
-    paper.line(say("statement.of", language, name=person.name, month=month), bold=True)
+    paper.line(say("statement.of", language, name=of or person.name, month=month), bold=True)
     for line in settings().issuer:
         paper.line(line)
     for balance in shown["balances"]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.billing.tax_models import TaxDetails
+from app.billing.tax_models import CommunityTaxDetails, TaxDetails
 from app.kit import clock
 from app.kit.db import session, transactional
 from app.kit.errors import Validation
@@ -20,9 +20,17 @@ def put(person: str, body: dict[str, Any]) -> None:
     Raises Validation: a tax number goes with its country, an IBAN with its check digits.
     """
     row = session.get(TaxDetails, person, with_for_update=True) or TaxDetails(person_id=person)
+    put_numbers(row, body)
+    row.birth_place = body["birth_place"]
+    session.add(row)
+    session.flush()
+
+
+def put_numbers(row: TaxDetails | CommunityTaxDetails, body: dict[str, Any]) -> None:
+    """What people and communities have alike: the numbers, sealed. Raises Validation."""
     tin, iban = body["tin"], _bare(body["iban"])
     same_tin, same_iban = (
-        given is not None and given == _masked(end)
+        given is not None and given == masked(end)
         for given, end in ((tin, row.tin_end), (iban, row.iban_end))
     )
     _refuse(body, None if same_tin else tin, None if same_iban else iban)
@@ -30,22 +38,19 @@ def put(person: str, body: dict[str, Any]) -> None:
         row.tin_sealed, row.tin_end = _sealed(tin)
     if not same_iban:
         row.iban_sealed, row.iban_end = _sealed(iban)
-    row.tin_country, row.birth_place = body["tin_country"], body["birth_place"]
-    row.vat_number = _bare(body["vat_number"])
+    row.tin_country, row.vat_number = body["tin_country"], _bare(body["vat_number"])
     row.changed_at = clock.now()
-    session.add(row)
-    session.flush()
 
 
 def shown(person: str) -> dict[str, Any]:
     """As its person sees it: numbers masked, and what a report would still lack."""
     row = session.get(TaxDetails, person)
     return {
-        "tin": _masked(row.tin_end) if row else None,
+        "tin": masked(row.tin_end) if row else None,
         "tin_country": row.tin_country if row else None,
         "birth_place": row.birth_place if row else None,
         "vat_number": row.vat_number if row else None,
-        "iban": _masked(row.iban_end) if row else None,
+        "iban": masked(row.iban_end) if row else None,
         "changed_at": row.changed_at if row else None,
         "missing": missing(session.get_one(Person, person), row),
     }
@@ -64,7 +69,7 @@ def missing(person: Person, row: TaxDetails | None) -> list[str]:
     return [name for name, value in has.items() if not value]
 
 
-def opened(row: TaxDetails) -> tuple[str | None, str | None]:
+def opened(row: TaxDetails | CommunityTaxDetails) -> tuple[str | None, str | None]:
     """Tax number and IBAN in full, for the report alone."""
     tin, iban = (unseal(SECRET, one).decode() if one else None for one in (row.tin_sealed, row.iban_sealed))
     return tin, iban
@@ -74,7 +79,8 @@ def _sealed(text: str | None) -> tuple[bytes | None, str | None]:
     return (seal(SECRET, text.encode()), text[-_SHOWN:]) if text else (None, None)
 
 
-def _masked(end: str | None) -> str | None:
+def masked(end: str | None) -> str | None:
+    """A sealed number as it is shown."""
     return "*" * 8 + end if end else None
 
 

@@ -21,3 +21,21 @@ class TaxDetails(Model):
     iban_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     iban_end: Mapped[str | None]
     changed_at: Mapped[datetime]
+
+
+class CommunityTaxDetails(Model):
+    """Who stands behind a community that earns: an organisation, or who answers for it. Sealed as a person's are."""
+
+    __tablename__ = "community_tax_details"
+    community_id: Mapped[str] = mapped_column(PublicId("com"), ForeignKey("communities.id"), primary_key=True)
+    legal_name: Mapped[str | None]
+    address: Mapped[str | None]
+    country: Mapped[str | None]
+    registration_number: Mapped[str | None]
+    vat_number: Mapped[str | None]
+    tin_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    tin_end: Mapped[str | None]
+    tin_country: Mapped[str | None]
+    iban_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    iban_end: Mapped[str | None]
+    changed_at: Mapped[datetime]

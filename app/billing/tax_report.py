@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, text
 
-from app.billing import tax_details
+from app.billing import community_tax, tax_details
 from app.billing.owner_share import PAID_OUT
-from app.billing.tax_models import TaxDetails
+from app.billing.tax_models import CommunityTaxDetails, TaxDetails
 from app.communities.models import Community
 from app.kit import clock
 from app.kit.db import session
@@ -22,6 +22,7 @@ COLUMNS = (
     *("year", "owner", "kind", "name", "address", "country", "birth_date", "birth_place"),
     *("tin", "tin_country", "vat_number", "account", "missing", "currency", "quarter"),
     *("consideration", "activities", "fees", "taxes", "premiums", "compensation"),
+    "registration_number",
 )
 _AMOUNTS = ("consideration", "fees", "taxes", "premiums", "compensation")
 _QUARTERS = text("""
@@ -86,7 +87,8 @@ def csv(report: dict[str, Any]) -> str:
             lines.append(
                 (
                     *(report["year"], *about, " ".join(owner["missing"]), currency, quarter["quarter"]),
-                    *(amounts[name] for name in COLUMNS[15:]),
+                    *(amounts[name] for name in COLUMNS[15:21]),
+                    harmless(owner["registration_number"]),
                 )
             )
     return as_csv(COLUMNS, lines)
@@ -98,7 +100,7 @@ def _quarter(row: Any) -> dict[str, Any]:
 
 
 _NOBODY: dict[str, Any] = {
-    **dict.fromkeys(COLUMNS[3:12]),
+    **dict.fromkeys((*COLUMNS[3:12], "registration_number")),
     "kind": "person",
     "missing": ["name", "address", "birth_date", "tin"],
 }
@@ -128,14 +130,34 @@ def _person(person: Person, details: TaxDetails | None) -> dict[str, Any]:
         "vat_number": details.vat_number if details else None,
         "account": iban,
         "missing": tax_details.missing(person, details),
+        "registration_number": None,
     }
 
 
 def _communities(owners: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Of a community we know its name alone: who stands behind it is the operator's to find out."""
+    """Of a community we know what its owners told of who stands behind it; else its name alone."""
     ids = [one for one in owners if one.startswith("com_")]
-    rows = session.scalars(select(Community).where(Community.id.in_(ids)))
+    rows = session.execute(
+        select(Community, CommunityTaxDetails)
+        .outerjoin(CommunityTaxDetails, CommunityTaxDetails.community_id == Community.id)
+        .where(Community.id.in_(ids))
+    ).all()
+    return {one.id: _community(one, details) for one, details in rows}
+
+
+def _community(one: Community, details: CommunityTaxDetails | None) -> dict[str, Any]:
+    known = {**_NOBODY, "kind": "community", "name": one.name, "missing": community_tax.missing(details)}
+    if details is None:
+        return known
+    tin, iban = tax_details.opened(details)
     return {
-        row.id: {**_NOBODY, "kind": "community", "name": row.name, "missing": ["address", "tin"]}
-        for row in rows
+        **known,
+        "name": details.legal_name or one.name,
+        "address": details.address,
+        "country": details.country,
+        "tin": tin,
+        "tin_country": details.tin_country,
+        "vat_number": details.vat_number,
+        "account": iban,
+        "registration_number": details.registration_number,
     }

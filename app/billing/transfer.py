@@ -13,9 +13,10 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import facts
-from app.billing import commands, dispute_of, ledger
+from app.billing import account_of, commands, dispute_of, ledger
+from app.billing.account_of import AnyAccount
 from app.billing.models import LedgerEntry, Payment, PaymentCommand, Posting
-from app.billing.payout_models import PayoutAccount, Transfer
+from app.billing.payout_models import Transfer
 from app.billing.states import DECIDED, TAKEN, TransferState
 from app.kit import clock, deadlines
 from app.kit.db import new_id, session, transactional
@@ -126,9 +127,9 @@ def _decide(payment: Payment, row: Transfer) -> None:
 
 
 def _blocked(payment: Payment, row: Transfer) -> None:
-    """Earned, and nowhere to pay it: it waits, and its owner is told once. A community has no account of its own."""
+    """Earned, and nowhere to pay it: it waits, and its owner is told once."""
     _move(row, TransferState.PAYABLE_BLOCKED)
-    if row.told_blocked_at is None and row.payee.startswith("per_"):
+    if row.told_blocked_at is None:
         row.told_blocked_at = clock.now()
         share = ledger.remaining(payment).owner
         record(facts.PayoutBlocked(row.payee, payment.id, row.rental_id, share.amount, share.currency))
@@ -217,10 +218,10 @@ def thaw(payment: Payment) -> None:
         deadlines.at("transfer", row.id, max(clock.now(), row.due_at))
 
 
-def resume(person: str) -> None:
+def resume(payee: str) -> None:
     """The owner can be paid from now on: everything that waited is looked at again."""
     for one in session.scalars(
-        select(Transfer.id).where(Transfer.payee == person, Transfer.state == TransferState.PAYABLE_BLOCKED)
+        select(Transfer.id).where(Transfer.payee == payee, Transfer.state == TransferState.PAYABLE_BLOCKED)
     ):
         deadlines.at("transfer", one, clock.now())
 
@@ -241,11 +242,11 @@ def of_payments(payments: Sequence[str]) -> Mapping[str, Transfer]:
     return {row.payment_id: row for row in rows}
 
 
-def unsent(person: str) -> list[Money]:
-    """What the person has earned and was not sent, by currency."""
+def unsent(payee: str) -> list[Money]:
+    """What the payee has earned and was not sent, by currency."""
     rows = session.execute(
         select(Posting.currency, func.sum(Posting.amount))
-        .where(Posting.account == ledger.OWNER_PAYABLE, Posting.subject == person)
+        .where(Posting.account == ledger.OWNER_PAYABLE, Posting.subject == payee)
         .group_by(Posting.currency)
         .order_by(Posting.currency)
     )
@@ -258,11 +259,9 @@ def _locked(payment: str) -> Transfer | None:
     return session.scalar(found.execution_options(populate_existing=True))
 
 
-def _account(payee: str) -> PayoutAccount | None:
+def _account(payee: str) -> AnyAccount | None:
     """The payee's account, locked; None for who has none."""
-    if not payee.startswith("per_"):
-        return None
-    return session.get(PayoutAccount, payee, with_for_update=True, populate_existing=True)
+    return account_of.payee(payee, lock=True)
 
 
 def _move(row: Transfer, state: TransferState) -> None:

@@ -68,6 +68,22 @@ def may_run(community: str, person: str) -> tuple[Community, Membership]:
     return found, mine
 
 
+def may_own(community: str, person: str) -> Community:
+    """Owners alone; for all others what is theirs alone does not exist."""
+    found, mine = may_see(community, person)
+    if mine.role != "owner" or mine.blocked:
+        raise NotFound
+    return found
+
+
+def may_read_books(community: str, person: str) -> Community:
+    """Owners and managers read what it earns; for all others that does not exist."""
+    found, mine = may_see(community, person)
+    if not runs(mine):
+        raise NotFound
+    return found
+
+
 def runs(mine: Membership) -> bool:
     return mine.role in ("owner", "manager") and not mine.blocked
 
@@ -93,6 +109,19 @@ def runners(community: str) -> list[str]:
             Membership.community_id == community,
             Membership.ended_at.is_(None),
             Membership.role != "driver",
+            Membership.blocked.is_(False),
+        )
+    )
+    return list(rows)
+
+
+def owners(community: str) -> list[str]:
+    """The people who own a community."""
+    rows = session.scalars(
+        select(Membership.person_id).where(
+            Membership.community_id == community,
+            Membership.ended_at.is_(None),
+            Membership.role == "owner",
             Membership.blocked.is_(False),
         )
     )

@@ -107,7 +107,7 @@ def _reason(scene: Scene) -> str:
 _SOURCES: dict[str, Callable[[Scene], Any]] = {
     "inviter": lambda scene: scene.fact.by,
     "member": lambda scene: scene.fact.person,
-    "community": lambda scene: scene.fact.community,
+    "community": lambda scene: scene.said("community") or scene.fact.person,
     "owner": _owner,
     "driver": lambda scene: _rental(scene).driver,
     "car": lambda scene: scene.car.id if scene.car else None,

@@ -110,6 +110,15 @@ def _next(here: Scene) -> Scene | None:
     return Scene(here.fact, here.seq, here.at, following) if following else None
 
 
+def _of_a_community(here: Scene) -> bool:
+    """Whose money the fact is about."""
+    return str(here.fact.person).startswith("com_")
+
+
+def _of_a_person(here: Scene) -> bool:
+    return not _of_a_community(here)
+
+
 _by_hand = _is("by", "owner", "operator")
 
 
@@ -259,9 +268,18 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.PaymentDisputed: (Told(whom.payees, "payment_disputed.owner", params.has_share),),
     facts.OwnerPaid: (Told(whom.earner, "owner_paid.owner"),),
     facts.OwnerGaveBack: (Told(whom.earner, "owner_gave_back.owner"),),
-    facts.PayoutBlocked: (Told(whom.person, "payout_blocked.owner"),),
-    facts.PayoutAccountAsks: (Told(whom.person, "payout_account_asks"),),
-    facts.BankPayoutFailed: (Told(whom.person, "bank_payout_failed"),),
+    facts.PayoutBlocked: (
+        Told(whom.person, "payout_blocked.owner", _of_a_person),
+        Told(whom.community_owners, "payout_blocked.community", _of_a_community),
+    ),
+    facts.PayoutAccountAsks: (
+        Told(whom.person, "payout_account_asks", _of_a_person),
+        Told(whom.community_owners, "payout_account_asks.community", _of_a_community),
+    ),
+    facts.BankPayoutFailed: (
+        Told(whom.person, "bank_payout_failed", _of_a_person),
+        Told(whom.community_owners, "bank_payout_failed.community", _of_a_community),
+    ),
     facts.ChargeRequested: (Told(whom.driver, "charge_requested.driver"),),
     facts.ChargeRequestAccepted: (
         Told(whom.driver, "charge_accepted.driver"),

@@ -47,6 +47,11 @@ def earner(scene: Scene) -> People:
     return list(circles.runners(payee)) if payee.startswith("com_") else [payee]
 
 
+def community_owners(scene: Scene) -> People:
+    """Who owns the community that earns: its account is theirs alone to mend."""
+    return list(circles.owners(scene.fact.person))
+
+
 def holder(scene: Scene) -> People:
     """Who holds the car: its driver while it is out, else its owners."""
     return driver(scene) or owners(scene)

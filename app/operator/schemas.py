@@ -370,7 +370,7 @@ class TaxOwner(Strict):
 
     owner = Text(40, pattern=r"^(per|com)_[0-9a-f]{32}$", metadata={"example": "per_" + "0" * 32})
     kind = OneOf(("person", "community"))
-    name = Text(80, allow_none=True)
+    name = Text(160, allow_none=True)
     address = Text(300, allow_none=True, lines=True)
     country = Country(allow_none=True)
     birth_date = Day(allow_none=True)
@@ -379,7 +379,10 @@ class TaxOwner(Strict):
     tin_country = Text(2, allow_none=True)
     vat_number = Text(20, allow_none=True)
     account = Text(42, allow_none=True)
-    missing = Many(OneOf(("name", "address", "birth_date", "tin")), 4)
+    registration_number = Text(60, allow_none=True)
+    missing = Many(
+        OneOf(("name", "address", "birth_date", "tin", "legal_name", "country", "registration_number")), 7
+    )
     quarters = Many(fields.Nested(TaxQuarter), 12)
 
 

@@ -133,14 +133,6 @@ def test_who_has_no_account_earns_and_waits_is_told_once_and_paid_as_soon_as_the
     assert (desk.owes(olga.id), payout_account.shown(olga.id)["waiting"]) == (0, [])
 
 
-def test_what_a_community_earns_waits(desk: Desk) -> None:
-    desk.payee = "com_" + "1" * 32
-    rental = desk.captured()
-    assert desk.pay_out(rental) == []
-    assert desk.transfer(rental).state == "payable_blocked"
-    assert "PayoutBlocked" not in desk.facts(rental)
-
-
 def test_a_balance_too_low_is_tried_again_the_next_day_under_a_new_key(desk: Desk) -> None:
     desk.owner()
     rental = desk.captured(8000)

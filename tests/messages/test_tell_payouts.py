@@ -44,6 +44,20 @@ def test_what_becomes_of_an_owners_money_is_the_owners_to_know_alone(app: Flask,
         assert ("60" in text.title + text.body) == bool("amount" in row.values)
 
 
+@pytest.mark.parametrize("row", ROWS[2:], ids=lambda row: row.kind)
+def test_what_a_community_must_do_to_be_paid_its_owners_are_told_by_its_name(app: Flask, row: Row) -> None:
+    cast = stage.cast()
+    more = {"payment": stage.paid(cast)[0], "rental": cast.rental} if row.of_rental else {}
+    seq = stage.happen(row.fact(person=cast.community, **row.values, **more))
+    kind = f"{row.kind.removesuffix('.owner')}.community"
+    assert [stage.told(one, seq) for one in cast.everyone()] == [[kind], [], [], []]
+    message = stage.messages(cast.olga)[-1]
+    for language in ("en", "fr", "de-CH"):
+        text = words.of(message.kind, message.params, language)
+        assert "{" not in text.title + text.body
+        assert "Friends" in text.title + text.body
+
+
 def test_a_lifted_bar_is_told_to_the_driver_with_what_was_never_paid(app: Flask) -> None:
     cast = stage.cast()
     payment, _ = stage.paid(cast)
