@@ -48,7 +48,7 @@ class StripePayouts:
             "country": country,
             "controller": CONTROLLER,
             "capabilities": {"transfers": {"requested": True}},
-            "metadata": {"payee": payee, "command_id": key},
+            "metadata": {"community" if payee.startswith("com_") else "person": payee, "command_id": key},
         }
         if email:
             params["email"] = email

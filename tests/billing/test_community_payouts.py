@@ -57,7 +57,7 @@ def become(circle: Circle, who: Voice, **values: Any) -> None:
 def open_account(desk: Desk, circle: Circle, at: str) -> str:
     """Olga opens it and says who stands behind the community; the provider's id."""
     circle.olga("POST", f"{at}/payout-account", want=200)
-    [account] = [one for one in _accounts(desk) if one["metadata"]["payee"] == circle.id]
+    [account] = [one for one in _accounts(desk) if one["metadata"].get("community") == circle.id]
     desk.double.post("accounts/settle", account=account["id"], state="enabled")
     assert desk.tell("account.updated", account["id"]) == []
     return str(account["id"])
@@ -75,7 +75,7 @@ def test_an_owner_opens_the_account_once_and_each_link_is_a_fresh_one(
     links = [circle.olga("POST", f"{at}/payout-account", want=200) for _ in range(2)]
     assert links[0]["url"] != links[1]["url"]
     assert (links[0]["state"], bool(links[0]["missing"])) == ("incomplete", True)
-    assert len([one for one in _accounts(desk) if one["metadata"]["payee"] == circle.id]) == 1
+    assert len([one for one in _accounts(desk) if one["metadata"].get("community") == circle.id]) == 1
     assert circle.olga("GET", f"{at}/payout-account", want=200)["url"] is None
     assert circle.olga("GET", "/me/payouts/account", want=200)["state"] == "none"
 
@@ -208,7 +208,7 @@ def test_an_organisations_details_are_sealed_shown_masked_and_go_into_the_report
 def test_the_account_is_made_in_the_country_that_the_owners_told(desk: Desk, circle: Circle, at: str) -> None:
     circle.olga("PUT", f"{at}/tax-details", {**NOTHING, "country": "DE"}, want=200)
     open_account(desk, circle, at)
-    assert [one["country"] for one in _accounts(desk) if one["metadata"]["payee"] == circle.id] == ["DE"]
+    assert [one["country"] for one in _accounts(desk) if one["metadata"].get("community") == circle.id] == ["DE"]
 
 
 def test_a_community_waits_the_longest(desk: Desk, circle: Circle) -> None:
