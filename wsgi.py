@@ -13,6 +13,7 @@ from app.factory import create_app
 from app.kit.config import BadSettingsError, Settings, from_environment
 from app.kit.logs import configure
 from app.kit.playground import refuse_played
+from app.kit.storage import storage_of
 from insurance.partners import partners_of
 from notifications.push import Push, PushMessage
 from notifications.smtp_mail import SmtpMail, SmtpServer
@@ -74,6 +75,7 @@ def real_doors(house: Settings) -> Doors:
         mail=mail,
         payouts=payouts,
         disputes=disputes,
+        storage=storage_of(house),
     )
 
 

@@ -1,7 +1,8 @@
-"""The four doors to the outside world, as Protocols; who stands behind them is decided in wsgi.py."""
+"""The doors to the outside world, as Protocols; who stands behind them is decided in wsgi.py."""
 
 from dataclasses import dataclass
 
+from app.kit.storage import Storage
 from insurance.partners import Partners
 from notifications.mail import Mail
 from notifications.push import Push
@@ -20,3 +21,4 @@ class Doors:
     mail: Mail | None
     payouts: Payouts | None = None
     disputes: Disputes | None = None
+    storage: Storage | None = None

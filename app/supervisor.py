@@ -239,6 +239,7 @@ class Supervisor:
             "GLOVEBOX_SMTP_STARTTLS": "false",
             "GLOVEBOX_INSURERS": json.dumps([partner]),
             "GLOVEBOX_METRICS_TOKEN": "demo-metrics",
+            "GLOVEBOX_PHOTOS": str(self.folder / "photos"),
             "GLOVEBOX_DOUBLE_CLOCKS": self.parts["stripe"].ready["url"],
             **self._extra,
         }

@@ -21,6 +21,7 @@ from app.kit.config import Limits, Mode, Settings
 from app.kit.db import dispose
 from app.kit.embedded_postgres import EmbeddedPostgres
 from app.kit.listen import conninfo
+from app.kit.storage import FolderStorage
 from app.supervisor import Supervisor
 from insurance.partners import partners_of
 from tests.faults.table import MustHold
@@ -94,10 +95,12 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def house(database: str) -> Iterator[Flask]:
-    """The app in this process, without doors."""
+def house(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The app in this process, without doors; photos lie in a folder."""
+    storage = FolderStorage(tmp_path_factory.mktemp("photos"))
     app = create_app(
-        settings_for(database), Doors(insurers=partners_of([]), payments=None, push=None, mail=None)
+        settings_for(database),
+        Doors(insurers=partners_of([]), payments=None, push=None, mail=None, storage=storage),
     )
     with app.app_context():
         upgrade(str(Path(__file__).parent.parent / "migrations"))

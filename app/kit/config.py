@@ -88,6 +88,11 @@ class Settings:
     android_fingerprints: tuple[str, ...] = ()
     invoice_prefix: str = "GLV"
     issuer: tuple[str, ...] = ("Glovebox",)
+    photos: str = ".var/photos"
+    photos_endpoint: str = ""
+    photos_region: str = "eu-central-1"
+    photos_access_key: str = ""
+    photos_secret_key: str = ""
     limits: Limits = Limits()
 
     @property
@@ -203,8 +208,21 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         android_fingerprints=tuple(env.list("ANDROID_FINGERPRINTS", [])),
         invoice_prefix=_prefix(env.str("INVOICE_PREFIX", "GLV")),
         issuer=tuple(line.strip() for line in env.str("ISSUER", "Glovebox").split("|")),
+        photos=_place(env.str("PHOTOS", ".var/photos")),
+        photos_endpoint=env.str("PHOTOS_ENDPOINT", ""),
+        photos_region=env.str("PHOTOS_REGION", "eu-central-1"),
+        photos_access_key=env.str("PHOTOS_ACCESS_KEY", ""),
+        photos_secret_key=env.str("PHOTOS_SECRET_KEY", ""),
         limits=_read_limits(env),
     )
+
+
+def _place(text: str) -> str:
+    name = "GLOVEBOX_PHOTOS"
+    words = "must be a folder, or s3://bucket or s3://bucket/prefix"
+    if not text or ("://" in text and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,62}(/[\w-]+)*", text)):
+        raise EnvValidationError(f"{name}: {words}", {name: [words]})
+    return text
 
 
 def _prefix(text: str) -> str:

@@ -1,12 +1,15 @@
-"""The doors to the outside: the broker and its account files, the mail server."""
+"""The doors to the outside: the broker and its account files, the mail server, the place where photos are kept."""
 
 import os
+import secrets
 import smtplib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.kit.config import Settings
+from app.kit.config import Mode, Settings
+from app.kit.errors import Unavailable
+from app.kit.storage import storage_of
 from app.operator.finding import Finding, ok, warning, wrong
 from carbox.mqtt_link import BrokerAddress, let_in
 
@@ -19,6 +22,7 @@ def of(house: Settings) -> Iterator[Finding]:
     yield from _accounts_folder(house)
     yield from _broker_process(house)
     yield from _mail_server(house)
+    yield from _photos(house)
 
 
 def _broker(house: Settings) -> Iterator[Finding]:
@@ -93,3 +97,29 @@ def _mail_server(house: Settings) -> Iterator[Finding]:
         yield wrong(name, words, "See GLOVEBOX_SMTP_PORT, _USERNAME, _PASSWORD, _STARTTLS.")
     else:
         yield ok(name, f"{place} answers{' and lets us in' if house.smtp_username else ''}")
+
+
+def _photos(house: Settings) -> Iterator[Finding]:
+    """A small file is kept, read and deleted."""
+    name, test = "GLOVEBOX_PHOTOS", f"doctor/{secrets.token_hex(8)}"
+    storage = storage_of(house)
+    try:
+        storage.put(test, b"doctor")
+        storage.get(test)
+        storage.delete(test)
+    except Unavailable as error:
+        cause = " ".join(str(error.__cause__).split())[:200]
+        remedy = (
+            "A folder must be writable for this process; of a bucket see GLOVEBOX_PHOTOS_ENDPOINT, _REGION,"
+            " _ACCESS_KEY, _SECRET_KEY."
+        )
+        yield wrong(name, f"{house.photos}: {cause}", remedy)
+        return
+    alone = not house.photos.startswith(("s3://", "/"))
+    if alone and house.mode is Mode.PRODUCTION:
+        words = f"{house.photos} lies in the folder this process was started in"
+        yield warning(
+            name, words, "Set a whole path that all processes share and backups take along, or s3://bucket."
+        )
+    else:
+        yield ok(name, house.photos)

@@ -17,10 +17,12 @@ from app.doctor import examine, report
 from app.kit.config import BadSettingsError, Mode, Settings, from_environment
 from app.kit.db import session
 from app.kit.embedded_postgres import free_port
-from app.operator import check_settings
+from app.kit.storage import FolderStorage
+from app.operator import check_doors, check_settings
 from app.operator.finding import Finding, State, run
 from app.supervisor import PartFailedError, Supervisor
 from tests import factories
+from tests.kit.bucket import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, BucketServer
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD = {
@@ -236,6 +238,49 @@ def test_doors_nobody_stands_behind_are_wrong(app: Flask, tmp_path: Path) -> Non
     assert found(told, "GLOVEBOX_SMTP_HOST").state == "wrong"
     assert found(told, "GLOVEBOX_MQTT_PID_FILE").state == "wrong"
     assert found(told, "GLOVEBOX_MQTT_ACCOUNTS_DIR").state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("mode", "inside", "state"), [("production", "photos", "ok"), ("production", "file/photos", "wrong")]
+)
+def test_photos_need_a_place_that_can_be_written(
+    app: Flask, tmp_path: Path, mode: str, inside: str, state: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    place = tmp_path / inside
+    one = found(list(check_doors.of(settings(app, mode=Mode(mode), photos=str(place)))), "GLOVEBOX_PHOTOS")
+    assert (one.state, str(place) in one.says) == (state, True)
+    assert not place.exists() or not list(FolderStorage(place).kept())
+
+
+def test_photos_below_the_folder_of_a_process_are_a_warning_in_production(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for mode, state in ((Mode.PRODUCTION, "warning"), (Mode.TEST, "ok")):
+        one = found(list(check_doors.of(settings(app, mode=mode))), "GLOVEBOX_PHOTOS")
+        assert one.state == state
+
+
+def test_a_bucket_that_does_not_let_us_in_is_wrong(app: Flask) -> None:
+    with BucketServer() as server:
+        bucket = {
+            "photos": f"s3://{BUCKET}",
+            "photos_endpoint": server.url,
+            "photos_region": REGION,
+            "photos_access_key": ACCESS_KEY,
+        }
+        for key, state in ((SECRET_KEY, "ok"), ("hushhush", "wrong")):
+            house = settings(app, **bucket, photos_secret_key=key)
+            one = found(list(check_doors.of(house)), "GLOVEBOX_PHOTOS")
+            assert (one.state, "hushhush" in one.says) == (state, False)
+        assert server.files == {}
+
+
+@pytest.mark.parametrize("place", ["", "s3://", "s3://Bucket", "http://photos", "s3://photos/../x"])
+def test_a_place_for_photos_that_is_none_is_named(place: str) -> None:
+    with pytest.raises(BadSettingsError, match="GLOVEBOX_PHOTOS"):
+        from_environment({**GOOD, "GLOVEBOX_PHOTOS": place})
 
 
 def test_a_moved_clock_is_wrong_in_production_alone(app: Flask) -> None:
