@@ -23,6 +23,7 @@ from app.rentals import (
     close,
     expire,
     extend,
+    forget_photos,
     grants_out,
     offline_receipts,
     start_check,
@@ -120,9 +121,10 @@ def sweep() -> None:
 
 @transactional
 def forget() -> None:
-    """What is kept of cars for trend and forecast, past its 60 days."""
+    """What is kept of cars for trend and forecast, past its 60 days; photos, past theirs."""
     hourly.forget()
     reachability.forget()
+    forget_photos.due()
 
 
 def run(app: Flask, stop: threading.Event) -> None:

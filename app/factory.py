@@ -41,7 +41,7 @@ from app.operator import routes as operators
 from app.people import routes as people
 from app.people import sign_in
 from app.rentals import access as rentals_access
-from app.rentals import cancel, charge_watch, commands, evidence, grants_out, represent
+from app.rentals import cancel, charge_watch, commands, evidence, grants_out, photo_routes, represent
 from app.rentals import routes as rentals
 
 
@@ -113,6 +113,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     communities.routes,
     cars.routes,
     rentals.routes,
+    photo_routes.routes,
     billing.routes,
     community_billing.routes,
     billing.webhooks,

@@ -464,6 +464,18 @@ class LockRefused(Fact):
 
 
 @dataclass(frozen=True)
+class PhotoAdded(Fact):
+    """A photo of the car came from driver or owner; `sha256` is that of the picture as it is kept and shown."""
+
+    photo: str
+    rental: str
+    by: str
+    step: str
+    angle: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class MeterStopped(Fact):
     rental: str
     at: datetime

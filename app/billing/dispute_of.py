@@ -8,6 +8,7 @@ from app.billing.states import State
 from app.kit.db import session
 from payments.disputes import DisputeState
 
+UNDECIDED = (DisputeState.INQUIRY.value, DisputeState.OPEN.value, DisputeState.SENT.value)
 HOLDS = (DisputeState.OPEN.value, DisputeState.SENT.value)
 """The bank has the money and has not decided."""
 STANDS = (*HOLDS, DisputeState.LOST.value)
@@ -17,6 +18,12 @@ STANDS = (*HOLDS, DisputeState.LOST.value)
 def holds(payment: str) -> bool:
     """Whether a dispute of the payment is undecided, so that nothing of it is paid out."""
     return _any(payment, HOLDS)
+
+
+def undecided(rental: str) -> bool:
+    """Whether a bank still asks about any payment of the rental."""
+    found = select(Dispute.id).where(Dispute.rental_id == rental, Dispute.state.in_(UNDECIDED))
+    return session.execute(found.limit(1)).first() is not None
 
 
 def refundable(payment: str) -> bool:

@@ -1,8 +1,10 @@
 """The table of charge requests."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.claims.charge_rules import Kind, State
@@ -45,6 +47,8 @@ class ChargeRequest(Model):
     accepted: Mapped[bool | None]
     answer: Mapped[str | None]
     answered_at: Mapped[datetime | None]
+    photos: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
+    answer_photos: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default="[]")
     decided_amount: Mapped[int | None] = mapped_column(BigInteger)
     decided_reason: Mapped[str | None]
     decided_by: Mapped[str | None] = mapped_column(PublicId("per"), ForeignKey("people.id"))

@@ -66,6 +66,12 @@ class Rule:
     media: tuple[str, ...] = (JSON,)
     asks: tuple[str, ...] = ()
     while_suspended: bool = False
+    has_form: bool = False
+
+    @property
+    def is_file(self) -> bool:
+        """It answers with a file, and with nothing else."""
+        return JSON not in self.media
 
     @property
     def open_to_suspended(self) -> bool:
@@ -222,7 +228,7 @@ PLAIN = {
 def plain_statuses(rule: Rule, *, answers: bool) -> list[int]:
     """Refusals without a type of their own: what cannot be read or written, and our own bugs."""
     found = [406] if answers else []
-    if rule.has_body:
+    if rule.has_body or rule.has_form:
         found += [413, 415]
     return [*found, 500]
 

@@ -91,6 +91,8 @@ BY_NAME: dict[str, Any] = {
     "roles": [],
     "rrule": "FREQ=WEEKLY;BYDAY=SA,SU",
     "scope": "coverage:read",
+    "sent_sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "seats": 2,
     "session": f"ses_{DIGITS}",
     "text": "Scratch on the front bumper, left.",

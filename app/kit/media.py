@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, current_app, request
 
 JSON, PDF, CSV, JOSE = "application/json", "application/pdf", "text/csv", "application/jose"
+JPEG = "image/jpeg"
 DESCRIBED: dict[str, dict[str, Any]] = {
     PDF: {
         "schema": {
@@ -18,6 +19,15 @@ DESCRIBED: dict[str, dict[str, Any]] = {
             "pattern": "^%PDF-",
         },
         "example": "%PDF-1.4",
+    },
+    JPEG: {
+        "schema": {
+            "type": "string",
+            "contentMediaType": JPEG,
+            "description": "A picture without metadata.",
+            "maxLength": 50_000_000,
+        },
+        "example": "(a JPEG file)",
     },
     CSV: {
         "schema": {

@@ -134,10 +134,11 @@ def _other_forms(spec: dict[str, Any]) -> None:
     """What an answer can be besides JSON, where a route offers that."""
     rules = {name.partition(".")[2]: rule for name, rule in RULES.items()}
     for _, _, operation in shapes.operations(spec):
-        for form in rules[operation["operationId"]].media:
+        rule = rules[operation["operationId"]]
+        for form in rule.media:
             for status, answer in operation["responses"].items():
-                if status < "300" and form in media.DESCRIBED and "content" in answer:
-                    answer["content"][form] = copy.deepcopy(media.DESCRIBED[form])
+                if status < "300" and form in media.DESCRIBED and ("content" in answer or rule.is_file):
+                    answer.setdefault("content", {})[form] = copy.deepcopy(media.DESCRIBED[form])
 
 
 class _Plain(yaml.SafeDumper):

@@ -15,6 +15,8 @@ from app.kit.described import ProblemSchema, Rule
 from app.kit.errors import NotAllowed, Problem
 from app.kit.fields import Many, OneOf, Strict, Text
 from app.kit.http import JSON, Answer, Page, etag_of
+from app.kit.multipart import MEDIA, Form
+from app.kit.multipart import read as read_form
 from app.kit.strict import StrictParser, refuse_body, refuse_query, require_acceptable
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -45,6 +47,7 @@ class Routes(Blueprint):
         who: Who = Who.PERSON,
         body: type[Schema] | Schema | None = None,
         query: type[Schema] | None = None,
+        form: Form | None = None,
         returns: type[Schema] | Schema | None = None,
         status: int = 200,
         also: tuple[int, ...] = (),
@@ -63,19 +66,20 @@ class Routes(Blueprint):
         guard: Callable[..., None] | None = None,
         while_suspended: bool = False,
     ) -> Callable[[V], V]:
-        """Register `view(**path, body=, query=)`.
+        """Register `view(**path, body=, query=, form=)`.
 
         `key`: Idempotency-Key is required (on any POST or PUT it is honoured). `match`: If-Match is required.
         `etag`: a GET of one thing. `also`: other statuses of success. `secrets`: names shown once, null in a replay.
         `limit`: name of the settings' limit. `media`: what it can answer in, JSON when left out. `asks`: other headers
-        it reads. `raw`: the view reads body and query itself. `after`: what follows once the transaction is
-        committed, on a replay too. `guard`: counts a try at a secret, given what the view is given, before any
-        transaction begins; a replay counts too. `while_suspended`: a suspended person whose car is out may do this.
+        it reads. `raw`: the view reads body and query itself. `form`: a file and words in place of a JSON body, given as
+        bytes and dict. `after`: what follows once the transaction is committed, on a replay too. `guard`: what must come
+        before any transaction begins, given what the view is given: counting a try at a secret, laying a file down. A
+        replay does it too. `while_suspended`: a suspended person whose car is out may do this.
         """
         rule = Rule(
             who, method, path, scope, fresh_password, key, match, etag, raw,
             has_body=body is not None, has_query=query is not None, media=media, asks=asks,
-            while_suspended=while_suspended,
+            while_suspended=while_suspended, has_form=form is not None,
         )  # fmt: skip
 
         def register(view: V) -> V:
@@ -90,7 +94,9 @@ class Routes(Blueprint):
                 step = _then(step, after)
             if guard is not None:
                 step = _first(step, _by_name(guard, rule))
-            step = _strict(step, rule, answers=returns is not None)
+            if form is not None:
+                step = _with_form(step, form)
+            step = _strict(step, rule, answers=returns is not None or rule.is_file)
             if body is not None:
                 step = self.arguments(_made(body), location="json")(step)
             if query is not None:
@@ -102,8 +108,9 @@ class Routes(Blueprint):
                 description=described.words(view, summary, rule),
                 security=described.security(rule),
                 parameters=described.parameters(rule),
+                **({"requestBody": _form_body(form)} if form is not None else {}),
             )(step)
-            step = self._refusals(step, rule, problems, answers=returns is not None)
+            step = self._refusals(step, rule, problems, answers=returns is not None or rule.is_file)
             RULES[f"{self.name}.{name}"] = rule
             self.route(path, methods=[method], endpoint=name)(step)
             return view
@@ -159,7 +166,7 @@ def _answer(view: Any, returns: Any, status: int, *, etag: bool) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         result = view(*args, **kwargs)
         if isinstance(result, Response):
-            return result
+            return _not_modified(result) if etag else result
         answer = result if isinstance(result, Answer) else Answer(result)
         if schema is None or answer.body is None:
             made: Response = current_app.response_class(status=answer.status or status)
@@ -189,6 +196,8 @@ def _not_modified(answer: Response) -> Response:
     same: Response = current_app.response_class(status=304)
     del same.headers["Content-Type"]
     same.set_etag(tag)
+    if "Cache-Control" in answer.headers:
+        same.headers["Cache-Control"] = answer.headers["Cache-Control"]
     return same
 
 
@@ -200,13 +209,26 @@ def _strict(view: Any, rule: Rule, *, answers: bool) -> Any:
         if not rule.raw:
             if not rule.has_query:
                 refuse_query()
-            if rule.writes and not rule.has_body:
+            if rule.writes and not rule.has_body and not rule.has_form:
                 refuse_body()
         if answers:
             require_acceptable(rule.media)
         return view(*args, **kwargs)
 
     return call
+
+
+def _with_form(view: Any, form: Form) -> Any:
+    @functools.wraps(view)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, form=read_form(form), **kwargs)
+
+    return call
+
+
+def _form_body(form: Form) -> dict[str, Any]:
+    example = {form.file: "(the bytes of a picture)", **{name: some[0] for name, some in form.words.items()}}
+    return {"required": True, "content": {MEDIA: {"schema": form.schema(), "example": example}}}
 
 
 def _idempotent(view: Any, rule: Rule, secrets: tuple[str, ...]) -> Any:

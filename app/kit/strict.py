@@ -138,10 +138,10 @@ def require_acceptable(media: tuple[str, ...]) -> None:
 
 
 def _wrong(parameter: str, code: str, detail: str) -> dict[str, str]:
-    return {"parameter": _sayable(parameter, 100), "code": code, "detail": detail}
+    return {"parameter": sayable(parameter, 100), "code": code, "detail": detail}
 
 
-def _sayable(text: str, longest: int) -> str:
+def sayable(text: str, longest: int) -> str:
     """Caller's text as it can stand in an answer: no control characters, no lone surrogates, not too long."""
     return "".join(
         "\ufffd" if unicodedata.category(char) in ("Cc", "Cs") else char for char in text[:longest]
@@ -154,7 +154,7 @@ def validation_errors(messages: dict[str, Any]) -> list[dict[str, str]]:
     for location, tree in messages.items():
         for path, text in _flat(tree, ""):
             if location == "json":
-                errors.append({"pointer": _sayable(path or "/", 300), "code": _code(text), "detail": text})
+                errors.append({"pointer": sayable(path or "/", 300), "code": _code(text), "detail": text})
             else:
                 errors.append(_wrong(path.strip("/"), _code(text), text))
     return errors[:50]

@@ -106,6 +106,7 @@ HIDDEN = {
     facts.DisputeDecided.kind: "between us and the bank; the payment shows how it stands",
     facts.FraudWarned.kind: "for operators",
     facts.ChargeShort.kind: "it is about the rental that comes next, which is another's",
+    facts.PhotoAdded.kind: "the list of photos says it",
     facts.AlertStands.kind: "the alert itself says it",
     facts.CoverActivated.kind: "the start says it",
     facts.CoverOverrun.kind: "the lateness says it",

@@ -24,6 +24,7 @@ from app.kit.fields import Paging
 from app.kit.http import Answer, Page
 from app.kit.routes import Routes, created
 from app.operator import act, act_on_box, act_on_charge_request, money, schemas, show
+from app.rentals import photo_schemas, photos
 from payments.money import Money
 
 routes = Routes("operators", __name__, url_prefix="/v1/operator", description="What runs the place.")
@@ -99,6 +100,33 @@ def list_fraud_warnings(query: dict[str, Any]) -> Page:
 def list_all_charge_requests(query: dict[str, Any]) -> Page:
     """Those that are contested or appealed wait for a decision; none is charged without one."""
     return show.charge_requests(query)
+
+
+@_read(
+    '/rentals/<pid("ren"):rental>/photos',
+    "The photos of a rental",
+    Paging,
+    photo_schemas.PhotoPage,
+)
+def list_all_photos(rental: str, query: dict[str, Any]) -> Page:
+    found = show.photos_of(rental, query)
+    act.look([rental] if found.items else [], by=caller().person, at="photos")
+    return found
+
+
+@routes.add(
+    "GET",
+    '/photos/<pid("pic"):photo>/file',
+    summary="A photo's picture",
+    media=(media.JPEG,),
+    problems=(NotAllowed, PasswordNeeded, Unavailable),
+    **CHANGE,
+)
+def read_any_photo_file(photo: str) -> Response:
+    """The picture itself, for who decides a charge request: who looked is kept."""
+    found = show.find_photo(photo)
+    act.look([found.id], by=caller().person, at="photo")
+    return photos.file(found)
 
 
 @_read("/covers", "Covers", schemas.CoversQuery, schemas.OperatorCoverPage)

@@ -23,8 +23,10 @@ from app.kit.http import Page, page, to_cursor, uncursor
 from app.kit.jobs import FailedJob
 from app.people import licence
 from app.people.models import Clearance, Licence, Person
+from app.rentals import photos
 from app.rentals.lifecycle import Role
 from app.rentals.models import Rental
+from app.rentals.photo_models import Photo
 
 FIRST_YEAR = 2020
 
@@ -79,6 +81,21 @@ def person(row: Person) -> dict[str, Any]:
         "suspended_at": row.suspended_at,
         "operator": row.operator,
     }
+
+
+def photos_of(rental: str, query: dict[str, Any]) -> Page:
+    """The photos of a rental, as both sides see them but for where the picture is read."""
+    found = page(photos.of(rental), Photo.id, **query)
+    found.items = [{**photos.shown(row), "url": f"/v1/operator/photos/{row.id}/file"} for row in found.items]
+    return found
+
+
+def find_photo(photo: str) -> Photo:
+    """Raises NotFound."""
+    found = session.get(Photo, photo)
+    if found is None:
+        raise NotFound
+    return found
 
 
 def find_person(person_id: str) -> dict[str, Any]:

@@ -166,18 +166,20 @@ def _examples(house: Flask, scene: Scene) -> Iterator[tuple[str, str, str, dict[
         if names & set(scene.ids) and operation["security"] == [{"person": []}]:
             known = {one["name"]: str(one["example"]) for one in operation["parameters"]} | scene.ids
             filled = path.format_map(known)
-            body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            contents = operation.get("requestBody", {}).get("content", {})
+            body = contents.get("application/json", {})
             query = {
                 one["name"]: one["example"]
                 for one in operation.get("parameters", ())
                 if one["in"] == "query" and one.get("required")
             }
-            yield (
-                operation["operationId"],
-                method.upper(),
-                filled,
-                {"json": body.get("example"), "query_string": query},
-            )
+            how: dict[str, Any] = {"json": body.get("example"), "query_string": query}
+            if "multipart/form-data" in contents:
+                how = {
+                    "data": contents["multipart/form-data"]["example"],
+                    "content_type": "multipart/form-data",
+                }
+            yield operation["operationId"], method.upper(), filled, how
 
 
 def test_a_stranger_gets_nothing_of_what_is_olgas(house: Flask, scene: Scene) -> None:

@@ -18,6 +18,7 @@ OPEN = {
     "rentals.pause_rental": "the car is not left open",
     "rentals.unlock_rental": "back into a car that is out, to fetch things and to lock it well; unlock.py refuses the rest",
     "rentals.still_have_it": "the owner must know where the car is",
+    "photos.add_rental_photo": "how the car is brought back is seen, by whoever brings it",
     "rentals.upload_receipts": "what a box did is so, whoever brings the news",
     "messages.read_message": "one's own messages",
     "people.sign_out": "less is possible afterwards",

@@ -1,0 +1,124 @@
+"""A photo is added: first the picture is laid down where pictures lie, then its row says so, in a transaction of its own.
+
+What is cut off in between leaves a picture without a row, which `forget_photos` sweeps away.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+
+from app.cars.models import Car
+from app.facts import PhotoAdded
+from app.kit import clock, facts, picture
+from app.kit.db import new_id, release, session, transactional
+from app.kit.errors import NotFound, OutsideRules, Validation
+from app.kit.picture import NoPictureError, Picture
+from app.rentals import access, photos
+from app.rentals.lifecycle import Role
+from app.rentals.models import Rental
+from app.rentals.photo_models import PIC, Photo, file_of
+from app.rentals.photo_rules import PER_RENTAL, Angle, At, require
+
+
+@dataclass(frozen=True, slots=True)
+class LaidDown:
+    """A picture that lies where it belongs, and has no row yet."""
+
+    id: str
+    sha256: str
+    picture: Picture
+
+
+def lay_down(person: str, rental_id: str, at: At, angle: Angle, sent: bytes) -> LaidDown | None:
+    """Clean the picture and keep it; None for what was sent before. No transaction may be open.
+
+    Raises NotFound, NotAllowed, StepNotAllowed, OutsideRules, Validation, Unavailable.
+    """
+    rental = access.may_see(rental_id, person)
+    if _same(rental_id, at, angle, sent) is not None:
+        return None
+    _refuse(rental, _role(rental, person), at)
+    zone = ZoneInfo(session.get_one(Car, rental.car_id).time_zone)
+    release()
+    try:
+        found = picture.cleaned(sent, zone)
+    except NoPictureError as error:
+        raise Validation(errors=[{"pointer": "/file", "code": "invalid", "detail": str(error)}]) from error
+    made, sha256 = new_id(PIC), hashlib.sha256(found.data).hexdigest()
+    photos.storage().put(file_of(sha256, made), found.data)
+    return LaidDown(made, sha256, found)
+
+
+@transactional
+def add_photo(
+    person: str, rental_id: str, at: At, angle: Angle, sent: bytes, laid: LaidDown | None
+) -> tuple[Photo, bool]:
+    """The photo, and whether it is new: the same bytes for the same step and angle are the same photo.
+
+    Raises NotFound, NotAllowed, StepNotAllowed, OutsideRules.
+    """
+    _, rental = access.locked(rental_id)
+    role = _role(rental, person)
+    same = _same(rental_id, at, angle, sent)
+    if same is not None:
+        return same, False
+    if laid is None:
+        raise NotFound  # it was forgotten between the look and now
+    _refuse(rental, role, at)
+    row = Photo(
+        id=laid.id,
+        rental_id=rental_id,
+        added_by=person,
+        role=role.value,
+        step=at.value,
+        angle=angle.value,
+        sha256=laid.sha256,
+        sent_sha256=_hash(sent),
+        bytes=len(laid.picture.data),
+        width=laid.picture.width,
+        height=laid.picture.height,
+        taken_at=laid.picture.taken_at,
+        received_at=clock.now(),
+    )
+    session.add(row)
+    session.flush()
+    facts.record(
+        PhotoAdded(row.id, rental_id, by=row.role, step=row.step, angle=row.angle, sha256=row.sha256)
+    )
+    return row, True
+
+
+def _role(rental: Rental, person: str) -> Role:
+    role = access.role_of(rental, person)
+    if role is None:
+        raise NotFound
+    return role
+
+
+def _same(rental: str, at: At, angle: Angle, sent: bytes) -> Photo | None:
+    found: Photo | None = session.scalar(
+        select(Photo).where(
+            Photo.rental_id == rental,
+            Photo.step == at.value,
+            Photo.angle == angle.value,
+            Photo.sent_sha256 == _hash(sent),
+        )
+    )
+    return found
+
+
+def _hash(sent: bytes) -> str:
+    return hashlib.sha256(sent).hexdigest()
+
+
+def _refuse(rental: Rental, role: Role, at: At) -> None:
+    require(at, role, rental.stands, from_at=rental.from_at, ended_at=rental.ended_at, now=clock.now())
+    count = select(func.count()).where(Photo.rental_id == rental.id, Photo.role == role.value)
+    if session.execute(count).scalar_one() >= PER_RENTAL:
+        raise OutsideRules(
+            f"At most {PER_RENTAL} photos of a rental by each side.",
+            rule="photos_per_rental",
+            limit=PER_RENTAL,
+        )

@@ -1,0 +1,146 @@
+"""How long photos are kept, for whom they are kept longer, and what is swept away."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from app.billing import dispute_of
+from app.kit import clock
+from app.kit.clock import real_now
+from app.kit.db import new_id, session
+from app.kit.storage import FolderStorage
+from app.people.models import Person
+from app.rentals import forget_photos
+from app.rentals.add_photo import lay_down
+from app.rentals.forget_photos import KEPT_FOR, sweep
+from app.rentals.photo_models import file_of
+from app.rentals.photo_rules import Angle, At
+from tests.kit.camera import picture
+from tests.rentals.album import Album, build, drive
+from tests.rentals.scene import Scene
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def album(app: Flask, scene: Scene) -> Album:
+    """A photo of both sides, of a rental that is over."""
+    made = build(app, scene)
+    made.added()
+    drive(scene)
+    made.added("olga", "damage", sent=picture(colour="blue"))
+    return made
+
+
+def ended(album: Album, ago: timedelta) -> None:
+    """As if the rental had ended so long ago."""
+    album.scene.rental.ended_at = clock.now() - ago
+    session.commit()
+
+
+def forget() -> None:
+    session.rollback()
+    forget_photos.forget_photos()
+    session.rollback()
+
+
+def left(album: Album) -> list[str]:
+    """Who added the photos that are there; each has its picture, and no other of theirs lies about."""
+    found = album.listed("olga")
+    assert all(album.get("olga", one["url"]).status_code == 200 for one in found)
+    return [one["by"] for one in found]
+
+
+def test_they_are_kept_for_400_days_after_the_end(album: Album) -> None:
+    rows = [album.row(one["id"]).file for one in album.listed("max")]
+    ended(album, KEPT_FOR - DAY)
+    forget()
+    assert left(album) == ["owner", "driver"]
+    ended(album, KEPT_FOR)
+    forget()
+    assert left(album) == []
+    assert not album.files() & set(rows)
+
+
+def test_what_an_erased_person_added_goes_at_once_and_the_other_sides_stays(album: Album) -> None:
+    (driver,) = [album.row(one["id"]).file for one in album.listed("max") if one["by"] == "driver"]
+    session.get_one(Person, album.scene.max.id).erased_at = clock.now()
+    session.commit()
+    forget()
+    assert left(album) == ["owner"]
+    assert driver not in album.files()
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[[bool], None]]:
+    """Somebody needs the photos longer, or not."""
+    kept = list(forget_photos.HELD)
+
+    def held(needed: bool) -> None:  # noqa: FBT001
+        forget_photos.HELD[:] = [*kept, lambda _: needed]
+
+    yield held
+    forget_photos.HELD[:] = kept
+
+
+def test_while_somebody_needs_them_neither_time_nor_erasure_takes_them(
+    album: Album, hold: Callable[[bool], None]
+) -> None:
+    hold(True)
+    session.get_one(Person, album.scene.max.id).erased_at = clock.now()
+    session.commit()
+    ended(album, KEPT_FOR)
+    forget()
+    assert left(album) == ["owner", "driver"]
+    hold(False)
+    forget()
+    assert left(album) == []
+
+
+def test_a_dispute_that_is_undecided_needs_them() -> None:
+    assert dispute_of.undecided in forget_photos.HELD
+
+
+# -- pictures without a row ------------------------------------------------------------------------------------------
+
+
+def test_a_picture_whose_upload_was_cut_off_is_swept_after_a_day(album: Album) -> None:
+    before = album.files()
+    laid = lay_down(album.scene.max.id, album.scene.rental_id, At.LOCK, Angle.BACK, picture(colour="white"))
+    assert laid is not None
+    orphan = file_of(laid.sha256, laid.id)
+    assert album.files() == {*before, orphan}
+    forget()
+    assert album.files() == {*before, orphan}
+    assert sweep(album.storage, real_now() + DAY) >= 1
+    assert orphan not in album.files()
+    assert left(album) == ["owner", "driver"]
+
+
+def test_what_is_not_ours_in_that_place_stays(album: Album) -> None:
+    album.storage.put("backup/monday", b"x")
+    sweep(album.storage, real_now() + DAY)
+    assert "backup/monday" in album.files()
+    album.storage.delete("backup/monday")
+
+
+def test_many_pictures_without_a_row_are_swept_in_batches(album: Album) -> None:
+    for number in range(forget_photos.BATCH + 1):
+        album.storage.put(file_of(f"{number:064x}", new_id("pic")), b"x")
+    assert sweep(album.storage, real_now() + DAY) >= forget_photos.BATCH + 1
+    assert left(album) == ["owner", "driver"]
+
+
+def test_an_upload_that_cannot_be_kept_leaves_no_row(album: Album) -> None:
+    house, nowhere = album.house.extensions["glovebox"], FolderStorage("/dev/null/photos")
+    kept, house.doors = house.doors, replace(house.doors, storage=nowhere)
+    try:
+        answer = album.add(step="lock", sent=picture(colour="white"))
+    finally:
+        house.doors = kept
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    assert left(album) == ["owner", "driver"]

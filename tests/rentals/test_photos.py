@@ -1,0 +1,262 @@
+"""Photos over HTTP: who adds and reads what when, and what comes back."""
+
+import hashlib
+import io
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from PIL import Image
+from sqlalchemy import select
+
+from app.doors import Doors
+from app.factory import create_app
+from app.kit import clock
+from app.kit.clock import z
+from app.kit.db import dispose, session
+from app.kit.facts import FactRow
+from app.rentals import photo_rules
+from app.rentals.photo_models import Photo
+from insurance.partners import partners_of
+from tests.conftest import settings_for
+from tests.kit.asking import slug
+from tests.kit.camera import picture, taken
+from tests.rentals.album import Album, build, drive, encoded, file, start
+from tests.rentals.scene import Scene, make
+
+
+@pytest.fixture
+def album(app: Flask, scene: Scene) -> Album:
+    return build(app, scene)
+
+
+def pointers(answer: Any) -> list[str]:
+    assert slug(answer) == "validation"
+    return [one["pointer"] for one in answer.json["errors"]]
+
+
+# -- adding ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_driver_adds_a_photo_and_both_sides_see_the_same_picture(album: Album) -> None:
+    sent = taken()
+    answer = album.add(sent=sent)
+    made = answer.json
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"{album.path}/{made['id']}"
+    assert (made["step"], made["angle"], made["by"]) == ("unlock", "front", "driver")
+    assert (made["taken_at"], made["sent_sha256"]) == (
+        "2027-03-01T09:00:00.000Z",
+        hashlib.sha256(sent).hexdigest(),
+    )
+    for who in ("max", "olga"):
+        assert album.listed(who) == [made]
+        assert album.get(who, f"{album.path}/{made['id']}").json == made
+        seen = album.get(who, made["url"])
+        assert (seen.status_code, seen.content_type) == (200, "image/jpeg")
+        assert (hashlib.sha256(seen.data).hexdigest(), len(seen.data)) == (made["sha256"], made["bytes"])
+        assert Image.open(io.BytesIO(seen.data)).size == (made["width"], made["height"])
+
+
+def test_the_time_is_the_servers(album: Album) -> None:
+    before = clock.now()
+    made = album.added(sent=taken())
+    assert z(before) <= made["received_at"] <= z(clock.now())
+
+
+def test_nobody_else_knows_of_them(album: Album) -> None:
+    made = album.added()
+    for path in (album.path, f"{album.path}/{made['id']}", made["url"]):
+        assert album.get("charlie", path).status_code == 404
+        assert album.http.get(path).status_code == 401
+    before = album.files()
+    assert album.add("charlie").status_code == 404
+    assert album.files() == before
+
+
+def test_a_photo_of_another_rental_is_not_there(album: Album, app: Flask) -> None:
+    other = build(app, make())
+    made = other.added()
+    for rest in ("", "/file"):
+        assert album.get("max", f"{album.path}/{made['id']}{rest}").status_code == 404
+
+
+def test_the_picture_may_be_kept_by_who_asked_and_is_shown_in_place(album: Album) -> None:
+    made = album.added()
+    seen = album.get("max", made["url"])
+    assert seen.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert seen.headers["Content-Disposition"] == f'inline; filename="unlock-front-{made["id"]}.jpg"'
+    assert seen.headers["ETag"] == f'"{made["sha256"]}"'
+    assert (seen.headers["X-Content-Type-Options"], seen.headers["Vary"]) == ("nosniff", "Authorization")
+    same = album.get("max", made["url"], If_None_Match=seen.headers["ETag"])
+    assert (same.status_code, same.data) == (304, b"")
+    assert "immutable" in same.headers["Cache-Control"]
+    assert album.get("max", made["url"], Accept="text/html").status_code == 406
+
+
+def test_the_same_bytes_for_the_same_step_and_angle_are_the_same_photo(album: Album) -> None:
+    made = album.added()
+    before = album.files()
+    again = album.add()
+    assert (again.status_code, again.json) == (200, made)
+    assert again.headers["Location"] == f"{album.path}/{made['id']}"
+    assert album.files() == before
+    assert album.added(angle="back")["id"] != made["id"]
+    assert album.added(sent=picture(colour="blue"))["id"] != made["id"]
+    assert len(album.listed("max")) == 3
+
+
+def test_a_repeat_with_the_same_key_is_replayed_and_another_photo_under_it_refused(album: Album) -> None:
+    key = uuid.uuid4().hex
+
+    def once(angle: str) -> Any:
+        return album.add(angle=angle, Idempotency_Key=key)
+
+    first, again = once("front"), once("front")
+    assert (first.status_code, again.status_code, again.json) == (201, 201, first.json)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert slug(once("back")) == "idempotency-key-reused"
+
+
+def test_each_photo_is_in_the_chain_of_facts_by_its_hash(album: Album) -> None:
+    made = album.added()
+    album.add()
+    rows = session.scalars(select(FactRow).where(FactRow.kind == "PhotoAdded"))
+    found = [row.data for row in rows if row.data["rental"] == album.scene.rental_id]
+    assert [(one["photo"], one["sha256"], one["by"]) for one in found] == [
+        (made["id"], made["sha256"], "driver")
+    ]
+
+
+# -- who and when ----------------------------------------------------------------------------------------------------
+
+
+def test_before_the_start_it_is_too_early(album: Album) -> None:
+    rental = album.scene.rental
+    rental.from_at = clock.now() + timedelta(minutes=61)
+    rental.to_at = clock.now() + timedelta(hours=3)
+    session.commit()
+    refused = album.add()
+    assert (slug(refused), refused.json["state"]) == ("step-not-allowed", "booked")
+    clock.forward(timedelta(minutes=2))
+    assert album.add().status_code == 201
+
+
+def test_photos_of_the_steps_are_the_drivers_and_those_of_damage_both_sides(album: Album) -> None:
+    for state, step in (("booked", "unlock"), ("active", "lock")):
+        album.scene.set_state(state)
+        assert slug(album.add("olga", step)) == "not-allowed"
+    assert album.added("olga", "damage", "damage")["by"] == "owner"
+    assert album.added("max", "damage", "left")["by"] == "driver"
+
+
+def test_a_day_after_the_end_it_is_too_late_for_photos_of_the_lock(album: Album) -> None:
+    drive(album.scene)
+    album.added(step="lock")
+    album.scene.rental.ended_at = clock.now() - timedelta(days=1)
+    session.commit()
+    late = picture(colour="blue")
+    assert slug(album.add(step="lock", sent=late)) == "step-not-allowed"
+    album.added("olga", "damage", sent=late)
+
+
+def test_each_side_adds_at_most_so_many(album: Album) -> None:
+    start(album.scene)
+    first = album.row(album.added(step="damage", sent=picture(colour="red"))["id"])
+    same = {
+        column.key: getattr(first, column.key) for column in Photo.__table__.columns if column.key != "id"
+    }
+    session.add_all(Photo(**{**same, "sent_sha256": f"{n:064x}"}) for n in range(photo_rules.PER_RENTAL - 1))
+    session.commit()
+    refused = album.add(step="damage")
+    assert (slug(refused), refused.json["rule"], refused.json["limit"]) == (
+        "outside-rules",
+        "photos_per_rental",
+        60,
+    )
+    assert album.add("olga", step="damage").status_code == 201
+
+
+# -- what is wrong ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [
+        (lambda parts: parts.pop("step"), "/step"),
+        (lambda parts: parts.pop("angle"), "/angle"),
+        (lambda parts: parts.pop("file"), "/file"),
+        (lambda parts: parts.update(step="start"), "/step"),
+        (lambda parts: parts.update(angle="top"), "/angle"),
+        (lambda parts: parts.update(note="hi"), "/note"),
+        (lambda parts: parts.update(step=["unlock", "unlock"]), "/step"),
+        (lambda parts: parts.update(file="no file"), "/file"),
+        (lambda parts: parts.update(extra=file(b"x")), "/extra"),
+        (lambda parts: parts.update(file=file(b"%PDF-1.4")), "/file"),
+    ],
+    ids=[
+        "no step",
+        "no angle",
+        "no file",
+        "step",
+        "angle",
+        "unknown",
+        "twice",
+        "file as words",
+        "two files",
+        "no picture",
+    ],
+)
+def test_a_wrong_part_is_named(album: Album, change: Callable[[dict[str, Any]], Any], wrong: str) -> None:
+    parts = {"step": "unlock", "angle": "front", "file": file(picture())}
+    change(parts)
+    before = album.files()
+    assert wrong in pointers(album.send("max", parts))
+    assert album.files() == before
+
+
+def test_the_type_is_read_from_the_content_whatever_the_sender_calls_it(album: Album) -> None:
+    parts = {"step": "unlock", "angle": "front", "file": file(picture("PNG"), "a.exe", "text/html")}
+    made = album.send("max", parts).json
+    assert album.get("max", made["url"]).content_type == "image/jpeg"
+
+
+def test_other_bodies_are_415_and_too_large_ones_413(album: Album) -> None:
+    session.rollback()
+    json = album.http.post(album.path, json={"step": "unlock"}, headers=album.headers["max"])
+    assert (json.status_code, json.content_type) == (415, "application/problem+json")
+    bare = album.http.post(
+        album.path, data=b"x", content_type="multipart/form-data", headers=album.headers["max"]
+    )
+    assert slug(bare) == "malformed"
+    broken = album.http.post(
+        album.path,
+        data=b"--x\r\nContent-Disposition: form-data",
+        content_type="multipart/form-data; boundary=x",
+        headers=album.headers["max"],
+    )
+    assert slug(broken) == "malformed"
+    for size in (10_000_001, 12_000_000):
+        large = album.add(sent=b"\xff\xd8\xff" + b"\0" * (size - 3))
+        assert (large.status_code, large.content_type) == (413, "application/problem+json")
+
+
+def test_without_a_place_to_keep_them_nothing_is_added(album: Album, database: str) -> None:
+    shut = create_app(settings_for(database), Doors(partners_of([]), payments=None, push=None, mail=None))
+    parts = {"step": "unlock", "angle": "front", "file": file(picture())}
+    session.rollback()
+    answer = shut.test_client().post(album.path, headers=album.headers["max"], **encoded(parts))
+    with shut.app_context():
+        dispose()
+    assert slug(answer) == "unavailable"
+    assert album.listed("max") == []
+
+
+def test_a_picture_that_is_lost_is_said_to_be_and_its_photo_stays(album: Album) -> None:
+    made = album.added()
+    album.storage.delete(album.row(made["id"]).file)
+    assert slug(album.get("max", made["url"])) == "unavailable"
+    assert album.listed("max") == [made]
