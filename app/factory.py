@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, reactions
 from app.billing import community_routes as community_billing
-from app.billing import deposit, dispute_evidence, hold
+from app.billing import deposit, dispute_evidence, dispute_of, hold
 from app.billing import routes as billing
 from app.cars import access as cars_access
 from app.cars import add as cars_add
@@ -18,6 +18,7 @@ from app.cars import box as boxes
 from app.cars import charge_plan
 from app.cars import routes as cars
 from app.claims import access as claims_access
+from app.claims import photos as claimed_photos
 from app.claims import routes as claims
 from app.claims import said
 from app.communities import make as communities_make
@@ -41,7 +42,16 @@ from app.operator import routes as operators
 from app.people import routes as people
 from app.people import sign_in
 from app.rentals import access as rentals_access
-from app.rentals import cancel, charge_watch, commands, evidence, grants_out, photo_routes, represent
+from app.rentals import (
+    cancel,
+    charge_watch,
+    commands,
+    evidence,
+    forget_photos,
+    grants_out,
+    photo_routes,
+    represent,
+)
 from app.rentals import routes as rentals
 
 
@@ -140,6 +150,7 @@ def _wire() -> None:
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]
     deposit.IN_HEARING[:] = [claims_access.damage_is_heard]
     dispute_evidence.EVIDENCE_OF[:] = [evidence.of]
+    forget_photos.HELD[:] = [dispute_of.undecided, claimed_photos.needed]
     words.SAID[:] = [said.said]
     ready.OUTSIDE[:] = [check_outside.seen]
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from payments.money import Money
 
 MOST_IN_ONE, MOST_IN_LOG = 6000, 8000
+MOST_PHOTOS = 24
 CUT = "[...]"
 
 
@@ -36,6 +37,17 @@ class DoorEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Photographed:
+    """A photo of the car: of which step and angle, by whom, when it reached us, and the SHA-256 of the picture."""
+
+    step: str
+    angle: str
+    by: str
+    at: datetime
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A rental as our records have it."""
 
@@ -57,6 +69,7 @@ class Record:
     accepted: Sequence[Accepted]
     doors: Sequence[DoorEvent]
     ladder: Sequence[tuple[int, int]]
+    photos: Sequence[Photographed] = ()
 
 
 def evidence(of: Record) -> Mapping[str, str]:
@@ -113,7 +126,19 @@ def _story(of: Record) -> str:
         lines += ["Receipt after the rental, available to the driver in the app:"]
         lines += [f"  {text}: {_money(amount)}" for text, amount in of.charged]
         lines += [f"  Total: {_money(of.charged_total)}"]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_photos(of)])
+
+
+def _photos(of: Record) -> list[str]:
+    if not of.photos:
+        return []
+    lines = ["Photos of the car, each with the instant it reached our server and the SHA-256 of its file:"]
+    lines += [
+        f"  {_at(one.at)} {one.step}, {one.angle}, by the {one.by}: {one.sha256}"
+        for one in of.photos[:MOST_PHOTOS]
+    ]
+    more = len(of.photos) - MOST_PHOTOS
+    return [*lines, f"  and {more} more"] if more > 0 else lines
 
 
 def _money(money: Money) -> str:

@@ -22,7 +22,7 @@ def answer(person: str, charge_request: str, body: dict[str, Any]) -> ChargeRequ
     following = after(row.stands, step, role)
     if row.stands is following and row.answered_at is not None:
         raise StepNotAllowed("You have contested it already.", state=row.state, steps=[Step.ACCEPT.value])
-    unknown = photos.unknown(body.get("photos") or ())
+    unknown = photos.unknown(row.rental_id, body.get("photos") or ())
     if unknown:
         raise Validation(errors=unknown)
     now = clock.now()
@@ -32,6 +32,7 @@ def answer(person: str, charge_request: str, body: dict[str, Any]) -> ChargeRequ
         body.get("text"),
         now,
     )
+    row.answer_photos = list(dict.fromkeys(body.get("photos") or ()))
     row.charge_not_before = charge_not_before(following, answer_by=row.answer_by, at=now)
     if following is State.ACCEPTED:
         assert row.charge_not_before is not None

@@ -53,6 +53,8 @@ def charge_request(person: str, rental_id: str, body: dict[str, Any]) -> ChargeR
         occurred_at=body["occurred_at"],
         document=document["reference"] if document else None,
         document_amount=document["amount"]["amount"] if document else None,
+        photos=list(dict.fromkeys(body.get("photos") or ())),
+        answer_photos=[],
         state=State.OPEN.value,
         made_at=now,
         answer_by=now + ANSWER_WITHIN,
@@ -97,7 +99,7 @@ def _refuse_late(rental: Rental, kind: Kind) -> None:
 
 def _refuse_wrong(car: Car, rental: Rental, body: dict[str, Any], document: dict[str, Any] | None) -> None:
     """What the body says must be possible: photos that exist, the rental's currency, an instant of its custody."""
-    errors = photos.unknown(body.get("photos") or ())
+    errors = photos.unknown(rental.id, body.get("photos") or ())
     currency = rental.terms.get("currency") or currency_of(car.country)
     amounts = [("/amount", body["amount"]), *([("/document/amount", document["amount"])] if document else [])]
     errors += [

@@ -24,7 +24,7 @@ def charge_request(row: ChargeRequest, role: Role) -> dict[str, Any]:
         "text": row.text,
         "occurred_at": row.occurred_at,
         "document": _document(row),
-        "photos": [],
+        "photos": row.photos,
         "evidence": _evidence(session.get_one(Rental, row.rental_id)),
         "state": row.state,
         "made_at": row.made_at,
@@ -53,7 +53,7 @@ def _document(row: ChargeRequest) -> dict[str, Any] | None:
 def _answer(row: ChargeRequest) -> dict[str, Any] | None:
     if row.answered_at is None:
         return None
-    return {"accept": row.accepted, "text": row.answer, "at": row.answered_at}
+    return {"accept": row.accepted, "text": row.answer, "photos": row.answer_photos, "at": row.answered_at}
 
 
 def _decision(row: ChargeRequest) -> dict[str, Any] | None:

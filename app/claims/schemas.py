@@ -28,10 +28,9 @@ def words(**kwargs: Any) -> Text:
     return Text(WORDS, lines=True, **kwargs)
 
 
-def photo() -> Text:
-    """The id of a photo."""
-    example = "pic_0197a3f2c1d07b4e9a5c3d2e1f0a9b8c"
-    return Text(36, pattern=r"^[a-z]{3}_[0-9a-f]{32}$", metadata={"example": example})
+def photo() -> PublicIdField:
+    """The id of a photo of the rental."""
+    return PublicIdField("pic", metadata={"example": "pic_0197a3f2c1d07b4e9a5c3d2e1f0a9b8c"})
 
 
 class DocumentIn(Strict):
@@ -78,6 +77,7 @@ class ChargeAnswer(Strict):
 
     accept = fields.Boolean(required=True)
     text = Text(WORDS, lines=True, required=True, allow_none=True)
+    photos = Many(photo(), 12, required=True)
     at = Instant(required=True)
 
 

@@ -10,8 +10,10 @@ from app.kit.db import session
 from app.people import conditions
 from app.people.models import Acceptance, Person
 from app.rentals import end
+from app.rentals import photos as pictures
 from app.rentals.models import Command, Quote, Rental
-from payments.evidence import Accepted, DoorEvent, Record, evidence
+from app.rentals.photo_models import Photo
+from payments.evidence import Accepted, DoorEvent, Photographed, Record, evidence
 from payments.money import Money
 
 
@@ -42,6 +44,7 @@ def of(rental_id: str) -> Mapping[str, str]:
             accepted=_accepted(rental),
             doors=_doors(rental),
             ladder=[(one["hours_before"], one["percent"]) for one in rental.terms.get("cancellation") or ()],
+            photos=_photos(rental),
         )
     )
 
@@ -73,3 +76,8 @@ def _doors(rental: Rental) -> list[DoorEvent]:
         )
         for row in rows
     ]
+
+
+def _photos(rental: Rental) -> list[Photographed]:
+    rows = session.scalars(pictures.of(rental.id).order_by(Photo.id))
+    return [Photographed(row.step, row.angle, row.role, row.received_at, row.sha256) for row in rows]

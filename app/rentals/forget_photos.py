@@ -7,7 +7,6 @@ from itertools import islice
 
 from sqlalchemy import delete, func, or_, select
 
-from app.billing import dispute_of
 from app.kit import clock
 from app.kit.clock import real_now
 from app.kit.db import session, transactional
@@ -23,8 +22,8 @@ KEPT_FOR = timedelta(days=400)
 ORPHANED_FOR = timedelta(days=1)
 """A picture this old has its row, or never will: nobody's upload takes a day."""
 BATCH = 200
-HELD: list[Callable[[str], bool]] = [dispute_of.undecided]
-"""Who needs the photos of a rental (its id) longer; the factory adds those above."""
+HELD: list[Callable[[str], bool]] = []
+"""Who needs the photos of a rental (its id) longer; the factory fills it."""
 _OURS = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}-([0-9a-f]{32})")
 
 

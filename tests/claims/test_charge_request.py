@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.claims import answer as answering
+from app.claims import photos
 from app.claims.charge_request import charge_request
 from app.claims.charge_rules import PER_RENTAL
 from app.kit import clock
@@ -14,6 +16,7 @@ from app.kit.db import session
 from app.kit.errors import AlreadyExists, NotAllowed, NotFound, OutsideRules, StepNotAllowed, Validation
 from tests import factories
 from tests.claims.hearing import DAY, Hearing, eur
+from tests.rentals.album import build
 from tests.rentals.scene import make
 
 
@@ -128,6 +131,30 @@ def test_photos_that_are_not_there_are_no_evidence(hearing: Hearing) -> None:
         hearing.ask(photos=["pic_" + "0" * 32])
     assert pointers(refused) == ["/photos/0"]
     assert hearing.ask(photos=[]).state == "open"
+
+
+def test_photos_of_another_rental_are_no_evidence(app: Flask, hearing: Hearing) -> None:
+    mine = build(app, hearing.scene).added("olga", "damage", "left")["id"]
+    theirs = build(app, make()).added()["id"]
+    with pytest.raises(Validation) as refused:
+        hearing.ask(photos=[mine, theirs])
+    assert pointers(refused) == ["/photos/1"]
+    assert hearing.ask(photos=[mine, mine]).photos == [mine]
+    with pytest.raises(Validation) as refused:
+        answering.answer(hearing.max, hearing.ask().id, {"accept": False, "photos": [theirs]})
+    assert pointers(refused) == ["/photos/0"]
+
+
+def test_while_a_hearing_goes_on_and_half_a_year_after_it_the_photos_are_kept(hearing: Hearing) -> None:
+    rental = hearing.scene.rental_id
+    assert not photos.needed(rental)
+    row = hearing.ask()
+    assert photos.needed(rental)
+    hearing.withdraw(row)
+    assert photos.needed(rental)
+    hearing.now(row).closed_at = clock.now() - photos.AFTERWARDS
+    session.commit()
+    assert not photos.needed(rental)
 
 
 def test_one_rental_has_a_limited_number_of_them(hearing: Hearing) -> None:

@@ -15,6 +15,10 @@ from app.people.models import Person
 from tests import factories
 from tests.claims.hearing import Hearing
 from tests.kit.asking import session_of, slug
+from tests.kit.camera import picture
+from tests.rentals.album import build
+
+SIDES = {"olga": "white", "max": "black"}
 
 
 class Table:
@@ -92,6 +96,26 @@ def test_contested_decided_and_appealed_by_the_routes_of_the_contract(table: Tab
     assert (appealed.json["state"], appealed.json["appeal"]["by"]) == ("appealed", "driver")
     assert slug(table.call("opal", "POST", f"/operator{own}/decide", decision)) == "not-allowed"
     assert table.call("olga", "POST", f"{own}/withdraw").json["state"] == "withdrawn"
+
+
+def test_photos_of_both_sides_are_shown_to_both_and_to_who_decides(
+    app: Flask, table: Table, hearing: Hearing
+) -> None:
+    album = build(app, hearing.scene)
+    hers, his = (album.added(who, "damage", "left", picture(colour=who_is)) for who, who_is in SIDES.items())
+    table.body["photos"] = [hers["id"]]
+    made = table.asked()
+    own = f"/charge-requests/{made['id']}"
+    assert made["photos"] == [hers["id"]]
+    body = {"accept": False, "text": "It was there.", "photos": [his["id"]]}
+    assert table.call("max", "POST", f"{own}/answer", body).json["answer"]["photos"] == [his["id"]]
+    for who in ("max", "olga"):
+        seen = table.call(who, "GET", own).json
+        assert (seen["photos"], seen["answer"]["photos"]) == ([hers["id"]], [his["id"]])
+    waiting = table.call("opal", "GET", f"/operator/charge-requests?state=contested&rental={table.rental}")
+    assert [one["photos"] for one in waiting.json["items"]] == [[hers["id"]]]
+    looked = table.call("opal", "GET", f"/operator/photos/{his['id']}/file")
+    assert (looked.status_code, looked.content_type) == (200, "image/jpeg")
 
 
 def test_a_step_that_is_not_possible_names_those_that_are(table: Table) -> None:

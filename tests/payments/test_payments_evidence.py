@@ -1,7 +1,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from payments.evidence import MOST_IN_LOG, MOST_IN_ONE, Accepted, DoorEvent, Record, evidence
+from payments.evidence import (
+    MOST_IN_LOG,
+    MOST_IN_ONE,
+    MOST_PHOTOS,
+    Accepted,
+    DoorEvent,
+    Photographed,
+    Record,
+    evidence,
+)
 from payments.money import Money
 
 START = datetime(2027, 3, 1, 9, tzinfo=UTC)
@@ -73,3 +82,12 @@ def test_it_stays_within_what_the_bank_reads_however_long_the_rental_was() -> No
 
 def test_the_same_records_give_the_same_evidence() -> None:
     assert evidence(RECORD) == evidence(RECORD)
+
+
+def test_photos_are_listed_with_the_time_they_came_and_their_hash() -> None:
+    one = Photographed("unlock", "left", "driver", START, "ab" * 32)
+    told = evidence(replace(RECORD, photos=[one]))["uncategorized_text"]
+    assert f"2027-03-01 09:00:00 UTC unlock, left, by the driver: {'ab' * 32}" in told
+    assert "Photos" not in evidence(RECORD)["uncategorized_text"]
+    many = evidence(replace(RECORD, photos=[one] * (MOST_PHOTOS + 3)))["uncategorized_text"]
+    assert (many.count("ab" * 32), many.endswith("and 3 more")) == (MOST_PHOTOS, True)

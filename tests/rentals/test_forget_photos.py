@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from app.billing import dispute_of
+from app.claims import photos as claimed
 from app.kit import clock
 from app.kit.clock import real_now
 from app.kit.db import new_id, session
@@ -100,8 +101,8 @@ def test_while_somebody_needs_them_neither_time_nor_erasure_takes_them(
     assert left(album) == []
 
 
-def test_a_dispute_that_is_undecided_needs_them() -> None:
-    assert dispute_of.undecided in forget_photos.HELD
+def test_banks_and_hearings_may_need_them() -> None:
+    assert {dispute_of.undecided, claimed.needed} <= set(forget_photos.HELD)
 
 
 # -- pictures without a row ------------------------------------------------------------------------------------------
