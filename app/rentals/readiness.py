@@ -11,7 +11,7 @@ from app.billing import deposit, fraud_warning, hold
 from app.cars import alerts, capabilities, custody, kept, occupancy, reachability, readings
 from app.cars import box as boxes
 from app.cars.models import Box, Car
-from app.communities.models import Membership
+from app.communities.models import Community, Membership
 from app.coverage import cover
 from app.coverage.cover import Trip
 from app.kit import i18n
@@ -22,9 +22,10 @@ from app.kit.keys import settings
 from app.people import conditions as accepted
 from app.people import licence
 from app.people.models import Phone
-from app.rentals import commands, grants_out, place, return_due
+from app.rentals import commands, grants_out, photo_rules, photos, place, return_due
 from app.rentals.lifecycle import OUT, State
 from app.rentals.models import Quote, Rental
+from app.rentals.photo_rules import At
 
 EARLY, FRESH = timedelta(minutes=15), timedelta(seconds=60)
 PAID = ("none", "held", "captured")
@@ -108,7 +109,7 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     yield Condition("box", heard, observed_at=box.last_heard_at if box else None)
     yield _capability(box)
     yield _charge(car, box)
-    yield Condition("photos", met=True, blocking=False)
+    yield _photos(rental, At.UNLOCK)
     yield Condition("safe", not car.unsafe)
     yield from _standing(box)
 
@@ -213,6 +214,18 @@ def _charge(car: Car, box: Box | None) -> Condition:
     return Condition("charge", met, observed_at=readings.instant(box, "charge_percent"))
 
 
+def _photos(rental: Rental, at: At) -> Condition:
+    """Once round the car where the community asks for it: it opens with them alone, and is locked without them too."""
+    rule = session.get_one(Community, rental.community_id).rule("photos")
+    there = photos.angles(rental.id, at) if rule in photo_rules.ASKS[at] else set()
+    missing = photo_rules.missing(at, rule, there)
+    if not missing:
+        return Condition("photos", met=True, blocking=at is At.UNLOCK)
+    angles = ", ".join(i18n.say(f"angle.{one}") for one in missing)
+    remedy = i18n.say("condition.photos.missing", angles=angles)
+    return Condition("photos", met=False, blocking=at is At.UNLOCK, remedy=remedy)
+
+
 def _standing(box: Box | None) -> Iterator[Condition]:
     """What a car was left with: it opens all the same, or does not, before anybody can tell."""
     ajar = [name for name in kept.DOORS if readings.value(box, name) is True]
@@ -245,7 +258,7 @@ def _lock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Asked)
     yield _keys(box, seen("keys_in_glove_box"), asked)
     yield _place(car, box, at)
     yield _plugged(car, box, seen("plugged"), asked)
-    yield Condition("photos", met=True, blocking=False)
+    yield _photos(rental, At.LOCK)
     far = reachability.poor_where_it_stands(car.no, box)
     yield Condition("reachable", not far, blocking=False, observed_at=readings.instant(box, "latitude"))
 

@@ -12,6 +12,7 @@ from flask import Flask
 from PIL import Image
 from sqlalchemy import select
 
+from app.communities import make as communities
 from app.doors import Doors
 from app.factory import create_app
 from app.kit import clock
@@ -260,3 +261,61 @@ def test_a_picture_that_is_lost_is_said_to_be_and_its_photo_stays(album: Album) 
     album.storage.delete(album.row(made["id"]).file)
     assert slug(album.get("max", made["url"])) == "unavailable"
     assert album.listed("max") == [made]
+
+
+# -- asked for by the community --------------------------------------------------------------------------------------
+
+
+def photos_condition(album: Album, step: str) -> Any:
+    answer = album.get("max", f"/v1/rentals/{album.scene.rental_id}/readiness?step={step}")
+    return next(one for one in answer.json["conditions"] if one["code"] == "photos")
+
+
+def unlock(album: Album) -> Any:
+    session.rollback()
+    headers = {**album.headers["max"], "Idempotency-Key": uuid.uuid4().hex}
+    return album.http.post(f"/v1/rentals/{album.scene.rental_id}/unlock", headers=headers)
+
+
+def test_where_photos_are_asked_for_the_car_opens_with_them_alone_and_each_missing_one_is_named(
+    album: Album,
+) -> None:
+    scene = album.scene
+    communities.change(scene.olga.id, scene.community.id, {"rules": {"photos": "both"}}, lambda _: None)
+    for angle, words in (
+        ("left", "the front, the back, the left side, the right side"),
+        ("front", "the front, the back, the right side"),
+        ("dashboard", "the back, the right side"),
+        ("back", "the back, the right side"),
+        ("right", "the right side"),
+    ):
+        refused = unlock(album)
+        assert (slug(refused), [one["code"] for one in refused.json["conditions"]]) == (
+            "not-ready",
+            ["photos"],
+        )
+        assert refused.json["detail"].endswith(f"still missing: {words}.")
+        assert refused.json["conditions"] == [photos_condition(album, "unlock")]
+        album.added(angle=angle)
+    assert unlock(album).status_code == 202
+
+
+def test_at_the_lock_they_are_asked_for_and_keep_nobody_from_ending(album: Album) -> None:
+    scene = album.scene
+    communities.change(scene.olga.id, scene.community.id, {"rules": {"photos": "end"}}, lambda _: None)
+    start(scene)
+    asked = photos_condition(album, "lock")
+    assert (asked["met"], asked["blocking"], "the front" in asked["remedy"]) == (False, False, True)
+    for angle in photo_rules.ROUND:
+        album.added(step="lock", angle=angle)
+    assert photos_condition(album, "lock")["met"] is True
+
+
+def test_without_the_rule_nobody_is_asked(album: Album) -> None:
+    assert photos_condition(album, "unlock") == {
+        "code": "photos",
+        "met": True,
+        "blocking": True,
+        "observed_at": None,
+        "remedy": None,
+    }

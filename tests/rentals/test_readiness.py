@@ -14,6 +14,7 @@ from app.billing.models import Card, Customer, Payment
 from app.billing.payout_models import FraudWarning
 from app.cars import custody, reachability
 from app.cars.models import Box
+from app.communities import make as communities
 from app.communities.models import Membership
 from app.coverage.trip import Trip
 from app.kit import clock, i18n
@@ -179,6 +180,10 @@ def warn(scene: Scene, kind: str) -> None:
     session.commit()
 
 
+def ask_for_photos(scene: Scene, rule: str = "both") -> None:
+    communities.change(scene.olga.id, scene.community.id, {"rules": {"photos": rule}}, lambda _: None)
+
+
 UNLOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
     "state": lambda scene: scene.set_state("ended"),
     "time": set_time,
@@ -192,6 +197,7 @@ UNLOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
     "command": open_a_command,
     "box": silence_box,
     "charge": want_charge,
+    "photos": ask_for_photos,
     "safe": make_unsafe,
     "doors": leave_a_door_open,
     "battery_12v": drain_the_small_battery,
@@ -354,6 +360,7 @@ LOCK_BROKEN: dict[str, Callable[[Scene], None]] = {
     "keys": take_keys,
     "place": stand_far_away,
     "plugged": want_the_plug,
+    "photos": ask_for_photos,
     "reachable": park_out_of_reach,
 }
 
@@ -392,6 +399,20 @@ def test_the_box_never_blocks_a_lock(scene: Scene) -> None:
     readiness.require(readiness.of(scene.car, scene.rental, "lock", clock.now(), asked))
 
 
+@pytest.mark.parametrize(
+    ("rule", "asked_at"),
+    [("none", []), ("start", ["unlock"]), ("end", ["lock"]), ("both", ["unlock", "lock"])],
+)
+def test_the_rule_of_the_community_says_when_photos_are_asked_for(
+    scene: Scene, rule: str, asked_at: list[str]
+) -> None:
+    ask_for_photos(scene, rule)
+    at_unlock = "photos" in scene.unmet("unlock")
+    ready_to_lock(scene)
+    at_lock = "photos" in scene.unmet("lock")
+    assert (at_unlock, at_lock) == ("unlock" in asked_at, "lock" in asked_at)
+
+
 # -- both ------------------------------------------------------------------------------------------------------------
 
 
@@ -402,14 +423,17 @@ def test_every_condition_is_listed_in_the_order_of_the_contract(
     asked = readiness.Asked(scene.max.id, scene.phone.id, keys_in_glove_box=True)
     found = readiness.of(scene.car, scene.rental, step, clock.now(), asked)
     assert tuple(one.code for one in found) == codes
-    assert set(codes) - {"photos", "capability", "licence"} == set(
-        UNLOCK_BROKEN if step == "unlock" else LOCK_BROKEN
-    )
+    assert set(codes) - {"capability", "licence"} == set(UNLOCK_BROKEN if step == "unlock" else LOCK_BROKEN)
 
 
 @pytest.mark.parametrize(
     ("step", "broken"),
-    [("unlock", leave_a_door_open), ("unlock", drain_the_small_battery), ("lock", park_out_of_reach)],
+    [
+        ("unlock", leave_a_door_open),
+        ("unlock", drain_the_small_battery),
+        ("lock", park_out_of_reach),
+        ("lock", ask_for_photos),
+    ],
 )
 def test_what_is_only_said_refuses_nothing(scene: Scene, step: str, broken: Callable[[Scene], None]) -> None:
     if step == "lock":
