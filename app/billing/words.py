@@ -1,4 +1,4 @@
-"""What receipts and statements say, in the languages of `app.kit.locales`: one file per language in `texts`."""
+"""What receipts, statements and letters say, in the languages of `app.kit.locales`: one file per language in `texts`."""
 
 import json
 from functools import cache

@@ -4,14 +4,18 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel import Locale
+
+from app.billing.words import say
 from app.cars import custody
 from app.cars.models import Car, Custody
 from app.claims import access
 from app.claims.charge_rules import DOCUMENTED, DOCUMENTED_WITHIN
 from app.facts import HandOverLetterRead
-from app.kit import clock, facts, i18n
+from app.kit import clock, facts, locales
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound, OutsideRules, Validation
+from app.kit.paper import Paper
 from app.people.models import Person
 from app.rentals import access as rentals
 from app.rentals.lifecycle import Role
@@ -43,7 +47,7 @@ def hand_over_letter(person: str, rental_id: str, at: datetime | None) -> dict[s
         "driver": {"name": driver.name, "address": driver.address},
         "owner": owner.name,
     }
-    return {**found, **_written(found, ZoneInfo(car.time_zone))}
+    return {**found, **_written(found, car.time_zone, locales.of_reader(owner.language, owner.country))}
 
 
 def _of_newest(rental: Rental) -> datetime:
@@ -65,13 +69,12 @@ def _held(car: Car, rental: Rental, instant: datetime) -> Custody:
     return found
 
 
-def _written(found: dict[str, Any], zone: ZoneInfo) -> dict[str, str]:
-    """The letter in the reader's language, its times as clocks at the car showed them."""
-    language = i18n.reader()
+def _written(found: dict[str, Any], zone: str, locale: Locale) -> dict[str, str]:
+    """The letter as its reader writes, its times as clocks at the car showed them."""
+    language = locale.language
 
-    def local(instant: datetime | None) -> str:
-        shown = (instant or clock.now()).astimezone(zone)
-        return f"{shown:%Y-%m-%d %H:%M} {shown:%Z}"
+    def local(instant: datetime) -> str:
+        return f"{locales.moment(instant, locale, zone)} {instant.astimezone(ZoneInfo(zone)):%Z}"
 
     said = {
         "plate": found["plate"],
@@ -79,11 +82,28 @@ def _written(found: dict[str, Any], zone: ZoneInfo) -> dict[str, str]:
         "car": found["car"],
         "at": local(found["at"]),
         "from": local(found["from_at"]),
-        "to": local(found["to_at"]) if found["to_at"] else i18n.say("letter.now", language),
+        "to": local(found["to_at"]) if found["to_at"] else say("letter.now", language),
         "rental": found["rental"],
         "name": found["driver"]["name"],
-        "address": found["driver"]["address"] or i18n.say("letter.no_address", language),
+        "address": found["driver"]["address"] or say("letter.no_address", language),
         "owner": found["owner"],
     }
-    subject = i18n.say("letter.subject", language, plate=said["plate"], at=said["at"])
-    return {"subject": subject, "letter": i18n.say("letter.body", language, **said)}
+    subject = say("letter.subject", language, plate=said["plate"], at=said["at"])
+    return {"subject": subject, "letter": say("letter.body", language, **said)}
+
+
+def on_paper(found: dict[str, Any], person: str) -> bytes:
+    """The letter as a PDF to be signed and sent: from whom, from when, what it is about, and its words."""
+    owner, rental = session.get_one(Person, person), session.get_one(Rental, found["rental"])
+    locale = locales.of_reader(owner.language, owner.country)
+    zone = session.get_one(Car, rental.car_id).time_zone
+    paper = Paper(found["subject"], str(locale).replace("_", "-"))
+    for line in (found["owner"], *(owner.address or "").splitlines()):
+        paper.line(line, size=10)
+    paper.space(20)
+    paper.line(locales.day(clock.now(), locale, zone), size=10)
+    paper.space(20)
+    paper.line(found["subject"], bold=True, size=12)
+    paper.space(10)
+    paper.text(found["letter"], size=10)
+    return paper.done()

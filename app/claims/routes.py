@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from flask import current_app, request
+from flask import current_app
 from sqlalchemy import select
 
 from app.claims import access, represent, schemas
 from app.claims.answer import answer
 from app.claims.appeal import appeal
 from app.claims.charge_request import charge_request
-from app.claims.hand_over_letter import hand_over_letter
+from app.claims.hand_over_letter import hand_over_letter, on_paper
 from app.claims.models import ChargeRequest
 from app.claims.withdraw import withdraw
+from app.kit import media
 from app.kit.auth import caller
 from app.kit.errors import AlreadyExists, NotAllowed, OutsideRules, StepNotAllowed
 from app.kit.fields import Paging
@@ -109,10 +110,10 @@ def appeal_charge_request(charge_request_id: str, body: dict[str, Any]) -> dict[
 @routes.add(
     "GET",
     RENTAL + "/hand-over-letter",
-    summary="Who had the car, for an authority (JSON or text)",
+    summary="Who had the car, for an authority (JSON, text or PDF)",
     query=schemas.LetterQuery,
     returns=schemas.HandOverLetter,
-    media=(JSON, TEXT),
+    media=(JSON, TEXT, media.PDF),
     problems=(NotAllowed, OutsideRules),
 )
 def read_hand_over_letter(rental: str, query: dict[str, Any]) -> Any:
@@ -120,6 +121,9 @@ def read_hand_over_letter(rental: str, query: dict[str, Any]) -> Any:
     Each reading is logged and told to the driver.
     """
     found = hand_over_letter(caller().person, rental, query["at"])
-    if request.accept_mimetypes.best_match([JSON, TEXT], JSON) == TEXT:
+    form = media.wanted(JSON, TEXT, media.PDF)
+    if form == media.PDF:
+        return media.file(on_paper(found, caller().person), form, f"hand-over-letter-{rental}.pdf")
+    if form == TEXT:
         return current_app.response_class(f"{found['subject']}\n\n{found['letter']}\n", mimetype=TEXT)
     return found

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from reportlab.lib.pagesizes import A4
+from reportlab.lib.utils import simpleSplit
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
@@ -58,6 +59,12 @@ class Paper:
     def line(self, text: str, *, bold: bool = False, size: float = 9) -> None:
         self._down(size * 1.5)
         self._write(_LEFT, text, BOLD if bold else PLAIN, size)
+
+    def text(self, words: str, *, size: float = 9) -> None:
+        """Lines and paragraphs as they come, those too long for the page broken between words."""
+        for given in words.split("\n"):
+            for line in simpleSplit(legible(given), PLAIN, size, _RIGHT - _LEFT) or [""]:
+                self.line(line, size=size)
 
     def space(self, height: float = 10) -> None:
         self._y -= height

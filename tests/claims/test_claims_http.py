@@ -1,5 +1,6 @@
 """Charge requests over HTTP: who sees and does what, as the contract has it."""
 
+import io
 import uuid
 from typing import Any
 
@@ -7,9 +8,13 @@ import pyotp
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from pypdf import PdfReader
+from sqlalchemy import select
 
+from app.facts import HandOverLetterRead
 from app.kit.clock import z
 from app.kit.db import session
+from app.kit.facts import FactRow
 from app.operator import act
 from app.people.models import Person
 from tests import factories
@@ -140,3 +145,37 @@ def test_the_letter_is_json_or_a_text_in_the_readers_language(table: Table) -> N
     assert text.content_type.startswith("text/plain")
     assert "La personne au volant" in text.text
     assert slug(table.call("max", "GET", path)) == "not-allowed"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en-GB", ("Who had the vehicle", "To whom it may concern,")),
+        ("fr", ("Qui avait le véhicule", "La personne au volant était")),
+        ("de-CH", ("Wer am", "nicht bei mir")),
+        ("nl", ("Wie het voertuig", "De bestuurder was")),
+        ("it", ("Chi aveva il veicolo", "Alla guida era")),
+        ("es", ("Quién tenía el vehículo", "Conducía")),
+        ("pt", ("Quem tinha o veículo", "Quem conduzia era")),
+    ],
+)
+def test_on_paper_the_letter_reads_in_the_readers_language(
+    table: Table, language: str, said: tuple[str, ...]
+) -> None:
+    path = f"/rentals/{table.rental}/hand-over-letter?at={table.body['occurred_at']}"
+    answer = table.call("olga", "GET", path, Accept="application/pdf", **{"Accept-Language": language})
+    assert (answer.status_code, answer.content_type) == (200, "application/pdf")
+    assert answer.headers["Content-Disposition"].endswith(f'filename="hand-over-letter-{table.rental}.pdf"')
+    (page,) = PdfReader(io.BytesIO(answer.data)).pages
+    seen = " ".join(page.extract_text().replace("\u00a0", " ").split())
+    for part in (*said, "Max Member", "Olga Owner"):
+        assert part in seen, seen
+    spoken = table.call("olga", "GET", path, Accept="text/plain", **{"Accept-Language": language}).text
+    assert said[0] in spoken
+
+
+def test_each_reading_on_paper_is_told_to_the_driver_too(table: Table) -> None:
+    path = f"/rentals/{table.rental}/hand-over-letter?at={table.body['occurred_at']}"
+    table.call("olga", "GET", path, Accept="application/pdf")
+    rows = session.scalars(select(FactRow).where(FactRow.kind == HandOverLetterRead.kind))
+    assert [row.data["rental"] for row in rows].count(table.rental) == 1

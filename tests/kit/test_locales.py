@@ -73,7 +73,8 @@ def test_receipts_and_statements_say_the_same_in_every_language(language: str) -
     for key, said in theirs.items():
         assert said.strip() == said != "", key
         assert names(said) == names(english[key]), key
-        assert legible(said) == said, key
+        on_one_line = said.replace("\n", " ")
+        assert legible(on_one_line) == on_one_line, key
 
 
 def test_the_font_has_every_letter_of_the_languages_and_what_it_lacks_is_still_legible() -> None:
