@@ -24,6 +24,7 @@ from app.kit.listen import conninfo
 from app.kit.storage import FolderStorage
 from app.supervisor import Supervisor
 from insurance.partners import partners_of
+from tests.contract.stripe_key import StripeKey
 from tests.faults.table import MustHold
 
 ROOMY = (100_000, 60)
@@ -36,6 +37,7 @@ IN_TESTS = {
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(MustHold(), "must-hold")
+    config.pluginmanager.register(StripeKey(), "stripe-key")
 
 
 @pytest.hookimpl(tryfirst=True)
