@@ -19,7 +19,7 @@ QUALITY = 90
 _EXIF, _TAKEN, _OFFSET = 0x8769, 0x9003, 0x9011
 """Exif 3.0, table 8: the IFD of the exposure, DateTimeOriginal, OffsetTimeOriginal."""
 _AT_ONCE = threading.BoundedSemaphore(2)
-"""Each may take 200 MB while it is drawn: one process draws no more than these at a time."""
+"""Each may take 400 MB while it is drawn: one process draws no more than these at a time."""
 
 
 class NoPictureError(ValueError):
@@ -55,12 +55,13 @@ def _cleaned(data: bytes, zone: ZoneInfo) -> Picture:
         if opened.width * opened.height > MOST_PIXELS:
             raise NoPictureError(f"At most {MOST_PIXELS // 10**6} million pixels.")
         taken_at = _taken_at(opened, zone)
-        upright = ImageOps.exif_transpose(opened)
-    bare = upright.convert("RGB")
-    bare.info.clear()  # some writers take metadata from here when they are not told otherwise
-    out = io.BytesIO()
-    bare.save(out, format="JPEG", quality=QUALITY)
-    return Picture(out.getvalue(), bare.width, bare.height, taken_at)
+        ImageOps.exif_transpose(opened, in_place=True)  # a copy of a large one would cost 150 MB
+        opened.load()
+        bare: Image.Image = opened if opened.mode == "RGB" else opened.convert("RGB")
+        bare.info.clear()  # some writers take metadata from here when they are not told otherwise
+        out = io.BytesIO()
+        bare.save(out, format="JPEG", quality=QUALITY)
+        return Picture(out.getvalue(), bare.width, bare.height, taken_at)
 
 
 def _taken_at(opened: Image.Image, zone: ZoneInfo) -> datetime | None:
