@@ -208,7 +208,9 @@ def test_an_organisations_details_are_sealed_shown_masked_and_go_into_the_report
 def test_the_account_is_made_in_the_country_that_the_owners_told(desk: Desk, circle: Circle, at: str) -> None:
     circle.olga("PUT", f"{at}/tax-details", {**NOTHING, "country": "DE"}, want=200)
     open_account(desk, circle, at)
-    assert [one["country"] for one in _accounts(desk) if one["metadata"].get("community") == circle.id] == ["DE"]
+    assert [one["country"] for one in _accounts(desk) if one["metadata"].get("community") == circle.id] == [
+        "DE"
+    ]
 
 
 def test_a_community_waits_the_longest(desk: Desk, circle: Circle) -> None:
