@@ -31,7 +31,7 @@ from hypothesis.stateful import (
 from psycopg.sql import SQL, Identifier
 from sqlalchemy.engine import make_url
 
-from app.billing import deposit, dispute_evidence, hold, refund
+from app.billing import deposit, dispute_evidence, hold, refund, write_off
 from app.doors import Doors
 from app.factory import create_app
 from app.kit import jobs
@@ -186,6 +186,15 @@ class Money(RuleBasedStateMachine):
     def driver_tries_again(self, which: int) -> None:
         row = self._one(which, self.till.having("retryable"))
         hold.retry(row.id, None, row.person_id)
+        session.remove()
+
+    @having("owing")
+    @rule(which=st.integers(0, 9), lifted=st.booleans())
+    def operator_writes_off(self, which: int, *, lifted: bool) -> None:
+        row = self._one(which, self.till.having("owing"))
+        write_off.write_off(row.id)
+        if lifted:
+            write_off.lift_bar(row.id)
         session.remove()
 
     @having("taken")

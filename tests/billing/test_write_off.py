@@ -81,6 +81,16 @@ def test_who_was_only_asked_to_confirm_is_written_off_with_a_claim_too(desk: Des
     )
 
 
+def test_money_that_got_through_before_the_intent_was_cancelled_is_a_payment(desk: Desk) -> None:
+    row = in_arrears(desk, ALWAYS_3DS)
+    write_off.write_off(row.id)
+    desk.confirm(row.rental_id, card=ALWAYS_3DS, three_ds="ok")
+    assert desk.jobs() == []
+    row = desk.payment(row.rental_id)
+    assert (row.state, row.captured, row.receivable) == ("captured", 5000, 0)
+    assert kinds(row) == ["arrears", "write_off", "write_off_reversed", "arrears_paid", "capture"]
+
+
 def test_the_driver_stays_barred_until_they_pay(desk: Desk) -> None:
     row = given_up(desk)
     assert hold.arrears(row.person_id) == eur(5000)

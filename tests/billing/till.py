@@ -12,7 +12,7 @@ from app.billing import advance, capture, charge_extra, deposit, hold, ledger, r
 from app.billing.differences import Difference
 from app.billing.models import Customer, LedgerEntry, Payment, PaymentCommand, Posting
 from app.billing.payout_models import Dispute, Transfer
-from app.billing.states import APART, DEPOSIT, TAKEN, State, TransferState
+from app.billing.states import APART, DEPOSIT, OWING, TAKEN, State, TransferState
 from app.facts import RentalCancelled, RentalEnded
 from app.kit import clock, jobs
 from app.kit.db import new_id, session, transactional
@@ -24,7 +24,10 @@ from tests.billing.desk import DUE, VISA, Desk
 from tests.billing.own_double import OwnDouble
 from tests.billing.torn import Torn
 
-OVER = (*(one.value for one in TAKEN), State.RELEASED.value, State.ARREARS.value, State.ACTION_REQUIRED.value)
+OVER = (
+    *(one.value for one in TAKEN),
+    *(State.RELEASED.value, State.ARREARS.value, State.ACTION_REQUIRED.value, State.WRITTEN_OFF.value),
+)
 STILL = (State.HOLD_DUE.value, State.HELD.value, State.HOLD_FAILED.value, *OVER)
 ROUNDS = 12
 """So often at most workers and due-runner take turns until nothing is left."""
@@ -249,6 +252,8 @@ class Till(Desk):
             ]
         if what == "retryable":
             return [row for row in self.rows() if row.state in hold.RETRYABLE and row.owed != 0]
+        if what == "owing":
+            return [row for row in self.rows() if row.state in OWING and row.owed]
         if what == "taken":
             return [row for row in self.rows() if row.state in TAKEN]
         if what == "asked":
@@ -301,8 +306,20 @@ class Till(Desk):
             .group_by(LedgerEntry.payment_id)
         )
         has = {payment: int(amount) for payment, amount in session.execute(earned)}
+        claimed = (
+            select(LedgerEntry.payment_id, total)
+            .join(LedgerEntry)
+            .where(Posting.account == ledger.MEMBER_RECEIVABLE)
+            .group_by(LedgerEntry.payment_id)
+        )
+        owes = {payment: int(amount) for payment, amount in session.execute(claimed)}
         for row in rows:
             assert has.get(row.id, 0) == row.captured - row.refunded, row.id
+            assert owes.get(row.id, 0) == row.receivable, row.id
+            if row.state == State.ARREARS:
+                assert row.receivable == row.owed, row.id
+            elif row.state in OVER and row.state != State.ACTION_REQUIRED:
+                assert row.receivable == 0, (row.id, row.state)
         session.remove()
 
     # -- what must be true once all is calm
