@@ -47,7 +47,7 @@ class Paid:
         olga = self.circle.olga
         olga.post("/me/payouts/account", want=200)
         made = self.objects("account")
-        account = next(one["id"] for one in made if one["metadata"]["person"] == olga.id)
+        account = next(one["id"] for one in made if one["metadata"].get("person") == olga.id)
         self.stack.control("stripe", "POST", "accounts/settle", account=account, state="enabled")
         until(lambda: olga.get("/me/payouts/account")["state"] == "enabled", "the account to be enabled")
 
