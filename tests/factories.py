@@ -62,7 +62,7 @@ def car(owner: Person, **values: Any) -> Car:
         "time_zone": "Europe/Paris",
         "home": {"lat": 48.8566, "lon": 2.3522, "label": "Place de la Mairie"},
         "first_registration": date(2024, 5, 1),
-        "inspection_until": date(2030, 5, 1),
+        "inspection_until": date(2090, 5, 1),
         "declared_value": {"amount": 1_500_000, "currency": "EUR"},
         **values,
     }
@@ -98,7 +98,7 @@ def licensed(driver: Person, by: Person, community: Community | None = None) -> 
             "classes": ["B"],
             "birth_date": date(1990, 4, 2),
             "issued_on": date(2010, 5, 1),
-            "expires_on": date(2035, 5, 1),
+            "expires_on": date(2090, 5, 1),
         },
     )
     licence.clear(

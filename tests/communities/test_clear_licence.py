@@ -12,7 +12,7 @@ LICENCE: dict[str, Any] = {
     "classes": ["B"],
     "birth_date": date(1990, 4, 2),
     "issued_on": date(2010, 5, 1),
-    "expires_on": date(2035, 5, 1),
+    "expires_on": date(2090, 5, 1),
 }
 
 

@@ -31,7 +31,7 @@ POLICY: dict[str, Any] = {
     "territory": ["FR", "BE", "DE"],
     "currency": "EUR",
     "valid_from": "2026-01-01T00:00:00+01:00",
-    "valid_to": "2036-01-01T00:00:00+01:00",
+    "valid_to": "2090-01-01T00:00:00+01:00",
     "min_driver_age": 21,
     "min_licence_years": 2,
     "licence_classes": ["B"],

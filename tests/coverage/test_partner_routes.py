@@ -260,7 +260,7 @@ def test_an_insurer_asks_beforehand_by_the_rules_of_the_bind(
             "birth_date": "1990-04-02",
             "licence_classes": ["B"],
             "licence_issued_on": "2010-05-01",
-            "licence_expires_on": "2035-05-01",
+            "licence_expires_on": "2090-05-01",
             "cleared_by": "owner",
             "accepted": ["insurance-2026-1"],
         },
@@ -268,7 +268,7 @@ def test_an_insurer_asks_beforehand_by_the_rules_of_the_bind(
             "powertrain": "electric",
             "time_zone": "Europe/Paris",
             "declared_value": {"amount": 1_500_000, "currency": "EUR"},
-            "inspection_until": "2030-05-01",
+            "inspection_until": "2090-05-01",
         },
         "span": {"from": z(begin), "to": z(begin + timedelta(hours=3))},
     }

@@ -35,7 +35,7 @@ def recorded(name: str = "Max Member") -> str:
         "classes": ["B"],
         "birth_date": date(1990, 4, 2),
         "issued_on": date(2010, 5, 1),
-        "expires_on": date(2035, 5, 1),
+        "expires_on": date(2090, 5, 1),
     }
     licence.record(person, body)
     return person
