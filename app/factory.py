@@ -50,6 +50,7 @@ from app.rentals import (
     forget_photos,
     grants_out,
     photo_routes,
+    photo_sheet,
     represent,
 )
 from app.rentals import routes as rentals
@@ -151,6 +152,7 @@ def _wire() -> None:
     deposit.IN_HEARING[:] = [claims_access.damage_is_heard]
     dispute_evidence.EVIDENCE_OF[:] = [evidence.of]
     forget_photos.HELD[:] = [dispute_of.undecided, claimed_photos.needed]
+    dispute_evidence.SHEET_OF[:] = [photo_sheet.of]
     words.SAID[:] = [said.said]
     ready.OUTSIDE[:] = [check_outside.seen]
 

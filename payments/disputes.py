@@ -63,6 +63,10 @@ class Disputes(Protocol):
         """Every dispute opened at or after that instant."""
         ...
 
+    def keep_file(self, name: str, data: bytes, *, key: str) -> str:
+        """Hand in a file that evidence may name, a PDF or JPEG of 4.5 MB at most; its id."""
+        ...
+
     def submit_evidence(self, dispute: str, evidence: Mapping[str, str], *, key: str) -> Dispute:
         """Send the evidence to the bank, which reads it once. Raises PaymentsRefused when it is too late or too long."""
         ...

@@ -1,5 +1,6 @@
 """Disputes and early-fraud warnings at Stripe."""
 
+import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,7 @@ class StripeDisputes:
         self._http = stripe.RequestsClient(timeout=timeout_s)
         self._stripe = stripe.StripeClient(
             api_key,
-            base_addresses={"api": base_url} if base_url else None,
+            base_addresses={"api": base_url, "files": base_url} if base_url else None,
             http_client=self._http,
             max_network_retries=retries,
             stripe_version=codes.API_VERSION,
@@ -41,6 +42,13 @@ class StripeDisputes:
         with our_errors():
             found = self._stripe.disputes.list({"created": {"gte": int(since.timestamp())}, "limit": PAGE})
             return [_dispute_of(one) for one in found.auto_paging_iter()]
+
+    def keep_file(self, name: str, data: bytes, *, key: str) -> str:
+        file = io.BytesIO(data)
+        file.name = name
+        params: dict[str, Any] = {"file": file, "purpose": "dispute_evidence"}
+        with our_errors():
+            return self._stripe.files.create(loose(params), {"idempotency_key": key}).id
 
     def submit_evidence(self, dispute: str, evidence: Mapping[str, str], *, key: str) -> Dispute:
         params: dict[str, Any] = {"evidence": dict(evidence), "submit": True, "metadata": {"command_id": key}}

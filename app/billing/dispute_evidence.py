@@ -2,19 +2,29 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
 
 from app import facts
 from app.billing import commands, dispute
 from app.billing.payout_models import Dispute
 from app.kit import clock
 from app.kit.db import session, transactional
+from app.kit.errors import Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job
-from payments.disputes import DisputeState
-from payments.gateway import PaymentsRefused
+from payments.disputes import Disputes, DisputeState
+from payments.gateway import PaymentsRefused, PaymentsUnavailable
 
+log = structlog.get_logger(__name__)
 EVIDENCE_OF: list[Callable[[str], Mapping[str, str]]] = []
 """What the records of a rental say (its id), by the fields of `payments.evidence`; the factory fills it."""
+SHEET_OF: list[Callable[[str], bytes | None]] = []
+"""The photos of a rental (its id) as a PDF, None where there are none; the factory fills it."""
+SHEET = "uncategorized_file"
+WITHOUT = timedelta(hours=24)
+"""So long before the bank stops listening the words go out without the photos, if these cannot be had."""
 ANSWERABLE = (DisputeState.OPEN.value, DisputeState.INQUIRY.value)
 
 
@@ -28,26 +38,46 @@ def due(ref: str) -> None:
 class _Answer:
     """What is sent, as plain values."""
 
+    rental: str
     external: str
     key: str
     evidence: Mapping[str, str]
+    in_time: bool
 
 
 @job("dispute_evidence")
 def dispute_evidence(ref: str) -> None:
-    """Send the evidence of a dispute, once: the bank reads no second letter."""
+    """Send the evidence of a dispute, once: the bank reads no second letter. First its photos, which it names."""
     answer = _answer(ref)
     if answer is None:
         return
     door = commands.disputes()
+    if SHEET not in answer.evidence:
+        answer = _with_sheet(ref, _kept_sheet(door, answer))
+    evidence = {name: text for name, text in answer.evidence.items() if text}
     try:
-        found = door.submit_evidence(answer.external, answer.evidence, key=answer.key)
+        found = door.submit_evidence(answer.external, evidence, key=answer.key)
     except PaymentsRefused:
         found = door.dispute(answer.external)
         if not found.submissions:
             raise
     _sent(ref)
     dispute.apply(found)
+
+
+def _kept_sheet(door: Disputes, answer: _Answer) -> str:
+    """The provider's id of the photos, empty without: none there, not wanted, or not to be had and no time is left."""
+    try:
+        for ask in SHEET_OF:
+            sheet = ask(answer.rental)
+            if sheet:
+                return door.keep_file("photos.pdf", sheet, key=f"{answer.key}:photos")
+    except PaymentsRefused as error:
+        log.warning("the photos of a dispute are not taken", error=repr(error))
+    except (Unavailable, PaymentsUnavailable):
+        if answer.in_time:
+            raise
+    return ""
 
 
 @transactional
@@ -61,7 +91,20 @@ def _answer(ref: str) -> _Answer | None:
         for ask in EVIDENCE_OF:
             found |= ask(row.rental_id)
         row.evidence = found
-    return _Answer(row.external_id, row.key, row.evidence)
+    return _of(row)
+
+
+@transactional
+def _with_sheet(ref: str, file: str) -> _Answer:
+    """The photos are kept with the words before any of it is sent, or that there are none."""
+    row = session.get_one(Dispute, ref, with_for_update=True, populate_existing=True)
+    row.evidence = {SHEET: file, **(row.evidence or {})}
+    return _of(row)
+
+
+def _of(row: Dispute) -> _Answer:
+    in_time = row.answer_by is None or clock.now() < row.answer_by - WITHOUT
+    return _Answer(row.rental_id, row.external_id, row.key, row.evidence or {}, in_time)
 
 
 @transactional

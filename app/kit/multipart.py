@@ -53,7 +53,7 @@ def read(form: Form) -> tuple[bytes, dict[str, str]]:
     whole = request.get_data(cache=True)  # an Idempotency-Key is for these bytes
     if "boundary" not in request.mimetype_params:
         raise Malformed("The body has no boundary.")
-    parser = FormDataParser(_in_memory, max_form_memory_size=AROUND, max_form_parts=MOST_PARTS, silent=False)
+    parser = FormDataParser(_in_memory, max_form_parts=MOST_PARTS, silent=False)
     try:
         _, words, files = parser.parse(io.BytesIO(whole), MEDIA, len(whole), request.mimetype_params)
     except ValueError as error:

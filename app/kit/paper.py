@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from reportlab.lib.pagesizes import A4
-from reportlab.lib.utils import simpleSplit
+from reportlab.lib.utils import ImageReader, simpleSplit
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
@@ -65,6 +65,14 @@ class Paper:
         for given in words.split("\n"):
             for line in simpleSplit(legible(given), PLAIN, size, _RIGHT - _LEFT) or [""]:
                 self.line(line, size=size)
+
+    def picture(self, jpeg: bytes, *, height: float = 300) -> None:
+        """A picture as wide as the lines, or as high as it may be."""
+        drawn = ImageReader(io.BytesIO(jpeg))
+        width, tall = drawn.getSize()
+        scale = min((_RIGHT - _LEFT) / width, height / tall)
+        self._down(tall * scale + _GAP)
+        self._pen.drawImage(drawn, _LEFT, self._y, width * scale, tall * scale)
 
     def space(self, height: float = 10) -> None:
         self._y -= height

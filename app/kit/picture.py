@@ -75,3 +75,12 @@ def _taken_at(opened: Image.Image, zone: ZoneInfo) -> datetime | None:
         found = found if found.tzinfo else found.replace(tzinfo=zone)
         return found.astimezone(UTC) if 2000 <= found.year <= 2200 else None
     return None
+
+
+def smaller(data: bytes, side: int, quality: int) -> bytes:
+    """One of ours, at most so many pixels wide and high."""
+    with _AT_ONCE, Image.open(io.BytesIO(data), formats=READ) as opened:
+        opened.thumbnail((side, side))
+        out = io.BytesIO()
+        opened.save(out, format="JPEG", quality=quality)
+    return out.getvalue()

@@ -66,6 +66,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("get", "/v1/transfers/{transfer}"): _read("transfer"),
     ("post", "/v1/transfers/{id}/reversals"): _on("transfer", owners.reverse_transfer),
     ("get", "/v1/payouts/{payout}"): lambda world, path, _params: owners.payout_of(world, path.split("/")[3]),
+    ("post", "/v1/files"): lambda world, _path, params: disputes.keep_file(world, params),
     ("get", "/v1/disputes"): _list("dispute"),
     ("get", "/v1/disputes/{dispute}"): _read("dispute"),
     ("post", "/v1/disputes/{dispute}"): _on("dispute", disputes.update),

@@ -1,5 +1,7 @@
 """Disputes, their evidence and outcome, and early-fraud warnings: what cardholders and their banks do."""
 
+import hashlib
+
 from payments.double.charges import money_moves
 from payments.double.problem import Problem
 from payments.double.world import Body, World
@@ -9,6 +11,10 @@ FEE = {"eur": 2000, "gbp": 2000, "chf": 2000}
 MOST_IN_ALL, MOST_IN_ONE = 150_000, 20_000
 """Characters of evidence (docs.stripe.com/api/disputes/update)."""
 WAITS = frozenset({"needs_response", "warning_needs_response"})
+FILES = frozenset({"receipt", "service_documentation", "uncategorized_file"})
+"""Evidence that is named by the id of a file."""
+MOST_IN_FILE = 4_500_000
+"""Bytes (docs.stripe.com/disputes/best-practices)."""
 OVER = frozenset({"won", "lost", "warning_closed"})
 
 
@@ -62,6 +68,9 @@ def update(world: World, dispute: Body, params: Body) -> Body:
     texts = [text for text in evidence.values() if isinstance(text, str)]
     if sum(map(len, texts)) > MOST_IN_ALL or any(len(text) > MOST_IN_ONE for text in texts):
         raise Problem(400, "The evidence is too long.", code="dispute_evidence_page_limit_exceeded")
+    for name in FILES & set(evidence):
+        if evidence[name]:
+            world.get("file", evidence[name], f"evidence[{name}]")
     dispute["evidence"].update(evidence)
     dispute["metadata"] |= params.get("metadata") or {}
     details["has_evidence"] = bool(dispute["evidence"])
@@ -71,6 +80,28 @@ def update(world: World, dispute: Body, params: Body) -> Body:
         dispute["status"] = "warning_under_review" if inquiry else "under_review"
     world.emit("charge.dispute.updated", dispute)
     return dispute
+
+
+def keep_file(world: World, params: Body) -> Body:
+    """A file, here known by its size and hash."""
+    data = bytes.fromhex(params["file"])
+    if params["purpose"] == "dispute_evidence" and len(data) > MOST_IN_FILE:
+        raise Problem(400, "The file is too large.", param="file")
+    kind = "pdf" if data.startswith(b"%PDF-") else "jpg" if data.startswith(b"\xff\xd8\xff") else None
+    if kind is None:
+        raise Problem(400, "A file of evidence is a PDF, JPEG or PNG.", param="file")
+    return world.add(
+        "file",
+        expires_at=None,
+        filename="blob",
+        links=None,
+        purpose=params["purpose"],
+        size=len(data),
+        title=None,
+        type=kind,
+        url=None,
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def escalate(world: World, dispute: Body) -> Body:

@@ -117,6 +117,9 @@ class App:
         route = route_of(request.method.lower(), template) if template else None
         if route is None:
             raise Problem(404, f"Unrecognized request URL ({request.method}: {request.path}).")
+        if request.mimetype == "multipart/form-data":
+            files = [(name, file.read().hex()) for name, file in request.files.items()]
+            return parameters([*request.form.items(), *files], route.schema)
         raw = request.get_data(as_text=True) if request.method == "POST" else request.query_string.decode()
         return parameters(parse_qsl(raw, keep_blank_values=True), route.schema)
 

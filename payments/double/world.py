@@ -27,6 +27,7 @@ PREFIXES = {
     "transfer_reversal": "trr",
     "payout": "po",
     "dispute": "du",
+    "file": "file",
     "radar.early_fraud_warning": "issfr",
 }
 NO_LIVEMODE = frozenset({"refund", "balance_transaction", "account", "transfer_reversal"})

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -7,7 +8,7 @@ from sqlalchemy import select, text
 from app.billing import dispute, dispute_evidence, fraud_warning, reconcile, refund
 from app.billing.payout_models import Dispute, FraudWarning
 from app.kit.db import session
-from app.kit.errors import StepNotAllowed
+from app.kit.errors import StepNotAllowed, Unavailable
 from tests.billing.desk import Desk
 
 SHARE = 6000
@@ -16,10 +17,11 @@ SHARE = 6000
 @pytest.fixture(autouse=True)
 def records() -> Iterator[None]:
     """What the rental's own records would say."""
-    kept = list(dispute_evidence.EVIDENCE_OF)
+    kept, sheets = list(dispute_evidence.EVIDENCE_OF), list(dispute_evidence.SHEET_OF)
     dispute_evidence.EVIDENCE_OF[:] = [lambda rental: {"uncategorized_text": f"The records of {rental}."}]
     yield
     dispute_evidence.EVIDENCE_OF[:] = kept
+    dispute_evidence.SHEET_OF[:] = sheets
 
 
 def row(external: str) -> Dispute:
@@ -75,6 +77,53 @@ def test_our_evidence_is_sent_two_days_before_the_bank_stops_listening_and_once(
     assert desk.facts(rental)[-1] == "EvidenceSent"
     dispute_evidence.due(ours.id)
     assert desk.jobs() == []
+
+
+def at_the_bank(desk: Desk, made: str) -> Any:
+    return next(one for one in desk.double.get("objects")["objects"]["dispute"] if one["id"] == made)
+
+
+def test_the_photos_go_with_the_words_as_one_file_however_often_the_answer_is_lost(desk: Desk) -> None:
+    dispute_evidence.SHEET_OF[:] = [lambda _: b"%PDF-1.4 photos"]
+    made = desk.dispute(desk.captured(8000))
+    for path in ("/v1/files", "/v1/disputes/"):
+        dispute_evidence.due(row(made).id)
+        desk.double.post("fault", next="drop_after_commit", path=path)
+        assert len(desk.jobs()) == 1
+    assert desk.jobs() == []
+    evidence = at_the_bank(desk, made)["evidence"]
+    files = [
+        one
+        for one in desk.double.get("objects")["objects"]["file"]
+        if one["id"] == evidence["uncategorized_file"]
+    ]
+    assert (len(files), files[0]["size"]) == (1, 15)
+    assert at_the_bank(desk, made)["evidence_details"]["submission_count"] == 1
+
+
+def test_photos_that_the_bank_does_not_take_keep_no_word_from_it(desk: Desk) -> None:
+    dispute_evidence.SHEET_OF[:] = [lambda _: b"no paper"]
+    made = desk.dispute(desk.captured(8000))
+    dispute_evidence.due(row(made).id)
+    assert desk.jobs() == []
+    assert set(at_the_bank(desk, made)["evidence"]) == {"uncategorized_text"}
+
+
+def test_photos_that_cannot_be_had_are_waited_for_until_a_day_before_the_bank_stops_listening(
+    desk: Desk,
+) -> None:
+    def away(_: str) -> bytes:
+        raise Unavailable("the place is away")
+
+    dispute_evidence.SHEET_OF[:] = [away]
+    made = desk.dispute(desk.captured(8000))
+    dispute_evidence.due(row(made).id)
+    (error,) = desk.jobs()
+    assert isinstance(error, Unavailable)
+    assert row(made).evidence_sent_at is None
+    desk.forward(timedelta(days=8, minutes=1))
+    assert desk.jobs() == []
+    assert row(made).evidence_sent_at is not None
 
 
 def test_evidence_that_somebody_sent_by_hand_is_not_sent_over(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 import stripe
 
+from app.kit.paper import Paper
 from payments.disputes import DisputeState
 from payments.double.running import RunningDouble
 from payments.gateway import PaymentsRefused
@@ -106,6 +107,27 @@ def test_evidence_is_submitted_once_however_often_it_is_sent_under_one_key(desk:
         sent = desk.disputes.submit_evidence(dispute, evidence, key=command)
     assert sent.submissions == 1
     assert desk.disputes.dispute(dispute).state in (DisputeState.SENT, DisputeState.WON)
+
+
+def test_a_file_is_kept_once_under_one_key_and_evidence_may_name_it(desk: Desk) -> None:
+    paper, command = Paper("Photos", "en"), key("photos")
+    paper.heading("Photos")
+    sheet = paper.done()
+    kept = {desk.disputes.keep_file("photos.pdf", sheet, key=command) for _ in range(2)}
+    assert len(kept) == 1
+    evidence = {"uncategorized_text": "winning_evidence", "uncategorized_file": kept.pop()}
+    assert desk.disputes.submit_evidence(desk.disputed(), evidence, key=key("evidence")).submissions == 1
+
+
+def test_evidence_of_a_file_that_is_not_there_is_refused_and_so_is_a_file_that_is_no_paper(
+    desk: Desk,
+) -> None:
+    with pytest.raises(PaymentsRefused):
+        desk.disputes.submit_evidence(
+            desk.disputed(), {"uncategorized_file": "file_unknown"}, key=key("evidence")
+        )
+    with pytest.raises(PaymentsRefused):
+        desk.disputes.keep_file("photos.pdf", b"no paper", key=key("photos"))
 
 
 def test_an_unknown_dispute_or_warning_is_refused(desk: Desk) -> None:
