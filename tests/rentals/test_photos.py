@@ -4,6 +4,7 @@ import hashlib
 import io
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -108,6 +109,19 @@ def test_the_same_bytes_for_the_same_step_and_angle_are_the_same_photo(album: Al
     assert album.added(angle="back")["id"] != made["id"]
     assert album.added(sent=picture(colour="blue"))["id"] != made["id"]
     assert len(album.listed("max")) == 3
+
+
+def test_sent_many_times_at_once_it_is_one_photo(album: Album) -> None:
+    parts = encoded({"step": "unlock", "angle": "front", "file": file(picture())})
+    session.remove()
+
+    def send(_: int) -> int:
+        http = album.house.test_client()
+        return int(http.post(album.path, headers=album.headers["max"], **parts).status_code)
+
+    with ThreadPoolExecutor(6) as crowd:
+        assert sorted(crowd.map(send, range(6))) == [200] * 5 + [201]
+    assert len(album.listed("olga")) == 1
 
 
 def test_a_repeat_with_the_same_key_is_replayed_and_another_photo_under_it_refused(album: Album) -> None:
