@@ -24,6 +24,7 @@ DESCRIBED: dict[str, dict[str, Any]] = {
         "schema": {
             "type": "string",
             "contentMediaType": JPEG,
+            "format": "binary",
             "description": "A picture without metadata.",
             "maxLength": 50_000_000,
         },

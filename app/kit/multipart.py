@@ -36,7 +36,7 @@ class Form:
     def schema(self) -> dict[str, object]:
         """As the contract says it."""
         words = {name: {"type": "string", "enum": list(some)} for name, some in self.words.items()}
-        content = {"type": "string", "contentMediaType": "application/octet-stream", "maxLength": self.most}
+        content = {"type": "string", "format": "binary", "maxLength": self.most}
         return {
             "type": "object",
             "additionalProperties": False,
