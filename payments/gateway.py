@@ -172,7 +172,7 @@ class PaymentsUnavailable(PaymentsError):
 
 
 class PaymentsBusy(PaymentsUnavailable):
-    """Turned away before anything happened (rate limit, lock): ask again later with the same key."""
+    """Turned away before anything happened (rate limit, lock, a key that is not good): ask again later with the same key."""
 
     may_have_acted = False
 

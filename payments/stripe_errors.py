@@ -18,6 +18,8 @@ from payments.gateway import (
 from payments.stripe_objects import failure_of
 
 UNAVAILABLE = (stripe.APIConnectionError, stripe.APIError)
+SHUT_OUT = (stripe.AuthenticationError, stripe.PermissionError)
+"""Our key is not, or no longer, good for this. That says nothing of the payment: it waits until somebody mends the key."""
 
 
 @contextmanager
@@ -33,7 +35,7 @@ def _raise_ours(error: stripe.StripeError) -> NoReturn:
     if isinstance(error, stripe.CardError):
         _raise_declined(error)
     message, code = error.user_message or type(error).__name__, error.code
-    if isinstance(error, stripe.RateLimitError):
+    if isinstance(error, (stripe.RateLimitError, *SHUT_OUT)):
         raise PaymentsBusy(message) from error
     if isinstance(error, UNAVAILABLE):
         raise PaymentsUnavailable(message) from error

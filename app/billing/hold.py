@@ -162,15 +162,15 @@ def wake(rental: str) -> None:
 
 
 @transactional
-def raise_amount(rental: str, amount: Money) -> str | None:
-    """An extension: `amount` is the difference that must be held besides; returns the new payment's id.
+def raise_amount(rental: str, amount: Money) -> str:
+    """An extension of a rental that has a payment: `amount` is held besides; returns the new payment's id.
 
-    None for a free rental. `standing` says "held" again once this one is held too; when it fails, the usual facts
+    `standing` says "held" again once this one is held too; when it fails, the usual facts
     tell, and `drop_raise` gives it back.
     """
     first = of(rental)
-    if first is None or first.card_id is None or not amount:
-        return None
+    assert first is not None
+    assert first.card_id is not None
     row = _row(
         "extras",
         rental,

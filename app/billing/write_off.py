@@ -18,8 +18,12 @@ def write_off(payment: str) -> Payment:
         raise StepNotAllowed("Only arrears can be written off.", state=row.state, steps=[])
     deadlines.drop(row.id)
     advance.drop_attempt(row)
+    row.action_sealed = None
+    if row.written_off_at is not None:  # it was tried once more, in vain: the books have given it up already
+        advance.move(row, State.WRITTEN_OFF)
+        return row
     ledger.claimed(row, row.owed, "arrears")  # asked to confirm at the first try, it was never called arrears
-    row.action_sealed, row.written_off_at = None, clock.now()
+    row.written_off_at = clock.now()
     advance.move(row, State.WRITTEN_OFF)
     record(facts.PaymentWrittenOff(row.id, row.rental_id, row.owed, row.currency))
     return row

@@ -54,6 +54,10 @@ def _cleaned(data: bytes, zone: ZoneInfo) -> Picture:
     with Image.open(io.BytesIO(data), formats=READ) as opened:
         if opened.width * opened.height > MOST_PIXELS:
             raise NoPictureError(f"At most {MOST_PIXELS // 10**6} million pixels.")
+        if (
+            opened.format in ("PNG", "WEBP") and getattr(opened, "n_frames", 1) > 1
+        ):  # decoded at twice the memory
+            raise NoPictureError("A picture, not an animation.")
         taken_at = _taken_at(opened, zone)
         ImageOps.exif_transpose(opened, in_place=True)  # a copy of a large one would cost 150 MB
         opened.load()

@@ -22,6 +22,7 @@ from app.rentals import access, book, lifecycle
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
+from payments.money import Money
 from payments.pricing import Price
 
 ANSWER_WITHIN = timedelta(hours=24)
@@ -49,6 +50,7 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
         raise StepNotAllowed(
             "An extension is asked already; wait for its answer.", state=rental.state, steps=["lock"]
         )
+    _must_be_payable(rental, frozen)
     quotes.check_extension(car, rental, frozen.to_at)
     reasons = cover.reasons_against(
         cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at),
@@ -68,16 +70,30 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     return rental, True
 
 
+def _more(rental: Rental, frozen: Quote) -> Money:
+    """What must be held besides for the longer quote."""
+    return book.amount_to_hold(frozen) - book.amount_to_hold(rental)
+
+
+def _must_be_payable(rental: Rental, frozen: Quote) -> None:
+    """What was booked with nothing to pay has no payment that more could be asked by; it is not given for nothing."""
+    if _more(rental, frozen).amount > 0 and hold.of(rental.id) is None:
+        raise StepNotAllowed(
+            "This rental was booked with nothing to pay and its longer one costs something: bring the car back in time and"
+            " book anew.",
+            state=rental.state,
+            steps=["lock"],
+        )
+
+
 def _secure(car: Car, rental: Rental, frozen: Quote) -> bool:
     """The price difference is held first; True when there is none and the extension is taken at once."""
-    difference = book.amount_to_hold(frozen) - book.amount_to_hold(rental)
+    difference = _more(rental, frozen)
     if difference.amount <= 0:
         _take(car, rental, frozen)
         return True
+    _must_be_payable(rental, frozen)
     payment = hold.raise_amount(rental.id, difference)
-    if payment is None:  # nothing was held for the rental itself
-        _take(car, rental, frozen)
-        return True
     rental.extension = {**(rental.extension or {}), "state": "securing", "payment": payment}
     return False
 

@@ -21,7 +21,7 @@ from payments.double.routes import route_of, template_of
 from payments.double.world import API_VERSION, Body, World
 
 RUNNING = 0
-FAULT_STATUS = {"409": "lock_timeout", "429": "rate_limit", "500": None}
+FAULT_STATUS = {"401": None, "403": None, "409": "lock_timeout", "429": "rate_limit", "500": None}
 
 
 class Dropped(ConnectionError):

@@ -49,6 +49,16 @@ def test_a_capture_whose_answer_is_lost_takes_once(desk: Desk) -> None:
     assert desk.facts(rental).count("PaymentSucceeded") == 1
 
 
+@pytest.mark.parametrize("answer", ["401", "403"])
+def test_a_key_that_is_not_good_delays_a_capture_and_ends_none(desk: Desk, answer: str) -> None:
+    rental = desk.held(9000)
+    desk.double.post("fault", next=answer, path="/capture")
+    assert len(desk.end(rental, 6000)) == 1
+    assert desk.standing(rental) == "capturing"
+    assert desk.jobs() == []
+    assert desk.payment(rental).captured == 6000
+
+
 def test_an_end_that_costs_nothing_frees_all(desk: Desk) -> None:
     rental = desk.held(9000)
     assert desk.end(rental, 0) == []

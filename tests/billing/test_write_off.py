@@ -114,6 +114,17 @@ def test_another_refusal_leaves_it_written_off_and_undunned(desk: Desk) -> None:
     assert desk.due(row.id) == []
 
 
+def test_what_was_tried_again_in_vain_is_given_up_once_in_the_books(desk: Desk) -> None:
+    row = pay(desk, given_up(desk), ALWAYS_3DS)
+    assert row.state == "action_required"
+    write_off.write_off(row.id)
+    assert desk.jobs() == []
+    row = desk.payment(row.rental_id)
+    assert (row.state, kinds(row)) == ("written_off", ["arrears", "write_off"])
+    assert ledger.written_off(row) == 5000
+    assert desk.facts(row.rental_id).count("PaymentWrittenOff") == 1
+
+
 def test_a_lifted_bar_lets_the_driver_rent_and_the_payment_be_paid(desk: Desk) -> None:
     row = given_up(desk)
     for _ in range(2):

@@ -255,10 +255,12 @@ def test_an_address_cannot_leave_its_topic(driver: OvmsBoxes) -> None:
 
 
 def test_what_the_broker_kept_is_of_unknown_age_until_it_is_sent_again(
-    broker: LocalBroker, cast: Cast, simulator: Simulator
+    broker: LocalBroker, driver: OvmsBoxes, cast: Cast, simulator: Simulator
 ) -> None:
     box = cast.box()
     name = box.address.username
+    driver.watch(box)
+    eventually(lambda: driver.state(box).flag("locked") is True)
     simulator.fault(name, "silent")
     late_comer = OvmsBoxes(
         BrokerAddress("127.0.0.1", broker.port, "backend", "pw-backend", client_id="second"), None, real_time

@@ -120,5 +120,14 @@ def test_anything_else_is_no_picture(sent: bytes) -> None:
         cleaned(sent, PARIS)
 
 
+@pytest.mark.parametrize("form", ["WEBP", "PNG"])
+def test_an_animation_is_no_picture(form: str) -> None:
+    first, second = (Image.new("RGB", (40, 30), colour) for colour in ("white", "black"))
+    sent = io.BytesIO()
+    first.save(sent, form, save_all=True, append_images=[second])
+    with pytest.raises(NoPictureError, match="animation"):
+        cleaned(sent.getvalue(), PARIS)
+
+
 def test_the_same_bytes_are_the_same_picture() -> None:
     assert cleaned(taken(), PARIS) == cleaned(taken(), PARIS)

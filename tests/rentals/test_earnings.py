@@ -92,6 +92,21 @@ def test_a_longer_rental_is_not_in_its_own_way(desk: Desk) -> None:
     assert longer["total"]["amount"] == 3000
 
 
+def test_what_was_booked_with_nothing_to_pay_is_not_lengthened_at_a_price(desk: Desk) -> None:
+    lending = at_cost(desk, 3000)
+    promised = lending.book(lending.quote(km=100, begins=clock.now() + timedelta(hours=4)))
+    rental = lending.book(lending.quote(hours=2, km=100))
+    assert hold.all_of(rental) == []
+    cancel.cancel(lending.max.id, promised, "plans")
+    until = lending.rental(rental).to_at + timedelta(hours=1)
+    longer = lending._ask("POST", "/v1/quotes", lending.headers, 201, json={"rental": rental, "to": z(until)})
+    assert longer["total"]["amount"] == 3000
+    headers = {**lending.headers, "Idempotency-Key": "one-hour-longer"}
+    refused = lending._ask("POST", f"/v1/rentals/{rental}/extend", headers, 409, json={"quote": longer["id"]})
+    assert refused["type"] == "/problems/step-not-allowed"
+    assert "book anew" in refused["detail"]
+
+
 def test_a_rental_costs_no_more_than_its_quote_allowed_when_the_cost_is_raised_later(desk: Desk) -> None:
     lending = at_cost(desk, 1000)
     rental = lending.book(lending.quote(km=100))
