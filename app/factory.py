@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, reactions
 from app.billing import community_routes as community_billing
-from app.billing import deposit, dispute_evidence, dispute_of, hold
+from app.billing import deposit, dispute_evidence, dispute_of, hold, transfer
 from app.billing import routes as billing
 from app.cars import access as cars_access
 from app.cars import add as cars_add
@@ -139,7 +139,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
 
 def _wire() -> None:
     """What a lower package must ask of a higher one."""
-    communities_make.IN_USE[:] = [cars_add.owned_by]
+    communities_make.IN_USE[:] = [cars_add.owned_by, transfer.unsent_to]
     cars_add.OPEN_RENTALS[:] = [rentals_access.open_of_car]
     cars_access.REVEALED_TO[:] = [represent.revealed_to]
     cars_access.REVEALED_FROM[:] = [represent.revealed_from]

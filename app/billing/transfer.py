@@ -254,6 +254,11 @@ def unsent(payee: str) -> list[Money]:
     return [one for one in found if one.amount > 0]
 
 
+def unsent_to(community: str) -> list[str]:
+    """What a community has earned and was not sent, for who would end it: afterwards nobody could open its account."""
+    return [f"earnings of {one.amount} {one.currency} in minor units" for one in unsent(community)]
+
+
 def _locked(payment: str) -> Transfer | None:
     found = select(Transfer).where(Transfer.payment_id == payment).with_for_update()
     return session.scalar(found.execution_options(populate_existing=True))

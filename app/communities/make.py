@@ -73,7 +73,7 @@ def end(person: str, community: str) -> None:
     members = _members(community, lock=True)
     used_by = [what for ask in IN_USE for what in ask(community)]
     if used_by:
-        raise InUse("Take the community's own cars out first.", by=used_by)
+        raise InUse("Take the community's own cars out first, and have what it earned paid out.", by=used_by)
     found.ended_at = clock.again()
     for one in members:
         one.ended_at = found.ended_at

@@ -68,6 +68,17 @@ def _accounts(desk: Desk) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_community_is_not_ended_while_it_waits_for_what_it_earned(
+    desk: Desk, circle: Circle, at: str
+) -> None:
+    rental = desk.captured()
+    refused = circle.olga.answer("DELETE", at).get_json()
+    assert (refused["status"], refused["by"]) == (409, ["earnings of 6000 EUR in minor units"])
+    open_account(desk, circle, at)
+    assert desk.pay_out(rental) == []
+    circle.olga("DELETE", at, want=204)
+
+
 def test_an_owner_opens_the_account_once_and_each_link_is_a_fresh_one(
     desk: Desk, circle: Circle, at: str
 ) -> None:
