@@ -18,7 +18,6 @@ def test_a_free_rental_touches_nothing(desk: Desk) -> None:
     before = desk.calls()
     rental = desk.plan(0, who=who)
     assert desk.standing(rental) == "none"
-    assert hold.raise_amount(rental, eur(500)) is None
     assert desk.end(rental, 0) == []
     assert desk.cancel(rental) == []
     assert desk.payments(rental) == []

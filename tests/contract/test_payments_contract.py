@@ -417,11 +417,12 @@ def test_a_slow_answer_is_given_up_and_found_again(desk: Desk) -> None:
 
 
 @only_double
-def test_a_wrong_key_of_ours_is_no_reason_to_try_again(desk: Desk) -> None:
+def test_a_wrong_key_of_ours_says_nothing_of_a_payment_and_waits_for_a_good_one(desk: Desk) -> None:
     stranger = StripeGateway("pk_test_wrong", base_url=desk.double.url)
-    with pytest.raises(PaymentsRefused) as refused:
+    with pytest.raises(PaymentsBusy) as refused:
         stranger.create_customer(person="per_1", email=None, key=key("customer"))
-    assert not refused.value.temporary
+    assert refused.value.temporary
+    assert not refused.value.may_have_acted
     stranger.close()
 
 
