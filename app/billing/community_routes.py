@@ -9,14 +9,11 @@ from sqlalchemy import select
 from app.billing import community_tax, payout_account, schemas, shown, statement, statement_paper
 from app.billing.payout_models import Transfer
 from app.communities import access
-from app.kit import media
 from app.kit.auth import caller
-from app.kit.db import session
 from app.kit.errors import NotFound, Unavailable
 from app.kit.fields import Paging
-from app.kit.http import Answer, Page, page
+from app.kit.http import Page, page
 from app.kit.routes import Routes
-from app.people.models import Person
 
 routes = Routes("community billing", __name__, url_prefix="/v1", description="What communities earn.")
 COMMUNITY = '/communities/<pid("com"):community>'
@@ -24,9 +21,7 @@ COMMUNITY = '/communities/<pid("com"):community>'
 
 def _fresh_link(answer: Response) -> Response:
     """Once the account's row and key are committed, as for a person's own account."""
-    community = (request.view_args or {})["community"]
-    url = payout_account.onboard(community, caller().person)
-    found = {**payout_account.shown(community), "url": url}
+    found = payout_account.with_link((request.view_args or {})["community"], caller().person)
     answer.set_data(orjson.dumps(schemas.PayoutAccount().dump(found)))
     return answer
 
@@ -84,7 +79,7 @@ def list_community_payouts(community: str, query: dict[str, Any]) -> Page:
     COMMUNITY + "/statements/<string(length=7):month>",
     summary="A community's month",
     returns=schemas.Statement,
-    media=(media.JSON, media.CSV, media.PDF),
+    media=statement_paper.FORMS,
     problems=(NotFound,),
 )
 def read_community_statement(community: str, month: str) -> Any:
@@ -93,14 +88,10 @@ def read_community_statement(community: str, month: str) -> Any:
     """
     me = caller()
     found = access.may_read_books(community, me.person)
-    made, name = statement.of_community(community, month, me.time_zone), f"statement-{community}-{month}"
-    form = media.wanted(media.JSON, media.CSV, media.PDF)
-    if form == media.CSV:
-        return media.file(statement_paper.csv(made), form, f"{name}.csv")
-    if form == media.PDF:
-        reader = session.get_one(Person, me.person)
-        return media.file(statement_paper.pdf(made, reader, me.time_zone, found.name), form, f"{name}.pdf")
-    return Answer(made, ready=True)
+    made = statement.of_community(community, month, me.time_zone)
+    return statement_paper.answer(
+        made, me.person, me.time_zone, f"statement-{community}-{month}", of=found.name
+    )
 
 
 @routes.add(

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,7 +19,7 @@ from app.billing.ledger import VAT_PAYABLE
 from app.billing.models import LedgerEntry, Payment, Posting
 from app.kit.clock import z
 from app.kit.db import session
-from app.kit.locales import decimal_of
+from app.kit.locales import decimal_of, in_percent
 from app.kit.media import as_csv
 from payments import share_tables
 from payments.money import CURRENCIES
@@ -93,7 +92,7 @@ def _rate(line: Any) -> str | None:
     if line.account != VAT_PAYABLE or line.payment is None:
         return None
     rate = (line.shares or {}).get("vat_rate", share_tables.UNSTATED.vat_rate)
-    return f"{Decimal(rate) / 100:f}"
+    return in_percent(rate)
 
 
 def beancount(span: Span) -> Iterator[str]:

@@ -66,21 +66,28 @@ class _Asked:
 
     external: str | None
     country: str
-    email: str
+    email: str | None
     key: str
 
 
-def onboard(payee: str, by: str | None = None) -> str | None:
-    """Have the account made if need be, look at it, and get a fresh link to where its owner says who they are.
+def with_link(payee: str, by: str) -> dict[str, Any]:
+    """As shown, with a fresh link to where its owner says who they are. Outside any transaction. Raises Unavailable."""
+    url = onboard(payee, by)
+    return {**shown(payee), "url": url}
 
-    `by` is the owner who asks for a community. Outside any transaction. None when nothing is missing. Raises Unavailable.
+
+def onboard(payee: str, by: str) -> str | None:
+    """Have the account made if need be, look at it, and get a fresh link.
+
+    `by` is the person who asks, for themselves or a community. None when nothing is missing. Raises Unavailable.
     """
-    asked = _asked(payee, by or payee)
+    asked = _asked(payee, by)
     try:
         door = commands.payouts()
-        account = asked.external or door.open_account(
-            payee=payee, country=asked.country, email=asked.email, key=asked.key
-        )
+        account = asked.external
+        if account is None:
+            account = door.open_account(payee=payee, country=asked.country, email=asked.email, key=asked.key)
+            _keep(payee, account)
         found = door.account(account)
         _known(payee, found, told=True)
         if found.state is AccountState.ENABLED and not found.missing:
@@ -94,8 +101,17 @@ def onboard(payee: str, by: str | None = None) -> str | None:
 @transactional
 def _asked(payee: str, by: str) -> _Asked:
     row = _found(payee)
-    owner = session.get_one(Person, by)
-    return _Asked(row.external_id, row.country, owner.email, row.key)
+    email = (
+        session.get_one(Person, by).email if payee == by else None
+    )  # a community is asked for by one or another
+    return _Asked(row.external_id, row.country, email, row.key)
+
+
+@transactional
+def _keep(payee: str, external: str) -> None:
+    """Whatever comes after, it is not made again."""
+    row = _found(payee, lock=True)
+    row.external_id = row.external_id or external
 
 
 @transactional

@@ -15,6 +15,7 @@ from app.billing import (
     pay_owner,
     payout_account,
     reconcile,
+    retry,
     schemas,
     secured,
     shown,
@@ -26,7 +27,7 @@ from app.billing import (
     work,
 )
 from app.billing.models import Payment
-from app.kit import media, prefer
+from app.kit import prefer
 from app.kit.auth import Who, caller
 from app.kit.db import session
 from app.kit.errors import (
@@ -43,7 +44,6 @@ from app.kit.errors import (
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page_of_rows
 from app.kit.routes import Routes, created
-from app.people.models import Person
 
 JOBS = (work, fees, webhook, reconcile, cards, pay_owner, payout_account, dispute_evidence, alarms)
 """Importing the routes registers the jobs of these modules, and what Prometheus is told."""
@@ -146,22 +146,12 @@ def retry_payment(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     prefer.wait()
     if _role(rental) != "driver":
         raise NotAllowed("Only the driver pays.")
-    waiting = [row for row in hold.all_of(rental) if row.state in hold.RETRYABLE]
-    if not waiting:
-        raise StepNotAllowed("No payment waits for you.", state=hold.standing(rental), steps=[])
-    # rent and deposit mostly fail together, by the same card
-    together = [row for row in waiting if row.owed is None] or waiting
-    first, *others = [row.id for row in together]
-    retried = hold.retry(first, body["card"], caller().person)
-    for one in others if retried.owed is None else ():
-        hold.retry(one, body["card"], caller().person)
-    return shown.payment(retried, driver=True)
+    return shown.payment(retry.retry(rental, body["card"], caller().person), driver=True)
 
 
 def _fresh_link(answer: Response) -> Response:
     """Once the account's row and key are committed: the provider is asked for the account and a link that works once."""
-    url = payout_account.onboard(caller().person)
-    found = {**payout_account.shown(caller().person), "url": url}
+    found = payout_account.with_link(caller().person, caller().person)
     answer.set_data(orjson.dumps(schemas.PayoutAccount().dump(found)))
     return answer
 
@@ -195,21 +185,15 @@ def read_payout_account() -> dict[str, Any]:
     "/me/statements/<string(length=7):month>",
     summary="My month: what my cars earned, what I paid",
     returns=schemas.Statement,
-    media=(media.JSON, media.CSV, media.PDF),
+    media=statement_paper.FORMS,
 )
 def read_statement(month: str) -> Any:
     """A person's month in their own time zone: what their cars earned, gave back and were paid out with the balance before
     and after, and what they paid as a driver.
     """
     me = caller()
-    shown, name = statement.of(me.person, month, me.time_zone), f"statement-{month}"
-    form = media.wanted(media.JSON, media.CSV, media.PDF)
-    if form == media.CSV:
-        return media.file(statement_paper.csv(shown), form, f"{name}.csv")
-    if form == media.PDF:
-        reader = session.get_one(Person, me.person)
-        return media.file(statement_paper.pdf(shown, reader, me.time_zone), form, f"{name}.pdf")
-    return Answer(shown, ready=True)
+    found = statement.of(me.person, month, me.time_zone)
+    return statement_paper.answer(found, me.person, me.time_zone, f"statement-{month}")
 
 
 @routes.add(

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from babel import Locale
 
 from app.billing.words import or_other, say
-from app.kit import locales
+from app.kit import locales, media
+from app.kit.db import session
+from app.kit.http import Answer
 from app.kit.keys import settings
 from app.kit.media import as_csv, harmless
 from app.kit.paper import Paper
 from app.people.models import Person
 
 _WIDTHS = (75.0, 130.0, 110.0, 110.0)
+FORMS = (media.JSON, media.CSV, media.PDF)
 COLUMNS = (
     *("month", "list", "at", "kind", "what", "rental", "document", "car", "amount", "currency"),
     *("fee_platform", "fee_vat", "fee_insurer", "vat_rate"),
@@ -35,17 +37,22 @@ def _rows(shown: dict[str, Any]) -> Iterable[tuple[object, ...]]:
                 *(one["document"], harmless(one["car"])),
                 *(_plain(one["amount"]), one["amount"]["currency"]),
                 *((_plain(fees[fee]) for fee in ("platform", "vat", "insurer")) if fees else (None,) * 3),
-                _rate(one.get("vat_rate")),
+                locales.in_percent(rate) if (rate := one.get("vat_rate")) is not None else None,
             )
-
-
-def _rate(rate: int | None) -> str | None:
-    """Hundredths of a percent as percent: 810 is 8.1."""
-    return f"{Decimal(rate) / 100:f}" if rate is not None else None
 
 
 def _plain(money: dict[str, Any]) -> str:
     return str(locales.decimal_of(money["amount"], money["currency"]))
+
+
+def answer(shown: dict[str, Any], reader: str, zone: str, name: str, of: str | None = None) -> Any:
+    """In the form that is asked for, as file `name`; `of` whom it is, else of the reader (a person's id)."""
+    form = media.wanted(*FORMS)
+    if form == media.CSV:
+        return media.file(csv(shown), form, f"{name}.csv")
+    if form == media.PDF:
+        return media.file(pdf(shown, session.get_one(Person, reader), zone, of), form, f"{name}.pdf")
+    return Answer(shown, ready=True)
 
 
 def pdf(shown: dict[str, Any], person: Person, zone: str, of: str | None = None) -> bytes:

@@ -117,18 +117,14 @@ def _people(owners: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _person(person: Person, details: TaxDetails | None) -> dict[str, Any]:
-    tin, iban = tax_details.opened(details) if details else (None, None)
     return {
+        **_numbers(details),
         "kind": "person",
         "name": person.name,
         "address": person.address,
         "country": person.country,
         "birth_date": person.birth_date,
         "birth_place": details.birth_place if details else None,
-        "tin": tin,
-        "tin_country": details.tin_country if details else None,
-        "vat_number": details.vat_number if details else None,
-        "account": iban,
         "missing": tax_details.missing(person, details),
         "registration_number": None,
     }
@@ -149,15 +145,22 @@ def _community(one: Community, details: CommunityTaxDetails | None) -> dict[str,
     known = {**_NOBODY, "kind": "community", "name": one.name, "missing": community_tax.missing(details)}
     if details is None:
         return known
-    tin, iban = tax_details.opened(details)
     return {
         **known,
+        **_numbers(details),
         "name": details.legal_name or one.name,
         "address": details.address,
         "country": details.country,
-        "tin": tin,
-        "tin_country": details.tin_country,
-        "vat_number": details.vat_number,
-        "account": iban,
         "registration_number": details.registration_number,
+    }
+
+
+def _numbers(details: TaxDetails | CommunityTaxDetails | None) -> dict[str, str | None]:
+    """What people and communities tell alike, opened."""
+    tin, iban = tax_details.opened(details) if details else (None, None)
+    return {
+        "tin": tin,
+        "tin_country": details.tin_country if details else None,
+        "vat_number": details.vat_number if details else None,
+        "account": iban,
     }

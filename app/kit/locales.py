@@ -62,6 +62,11 @@ def number(value: int | Decimal, locale: Locale) -> str:
     return str(format_decimal(value, locale=locale))
 
 
+def in_percent(rate: int) -> str:
+    """Hundredths of a percent for a program to read: 810 is 8.1."""
+    return f"{Decimal(rate) / 100:f}"
+
+
 def percent(rate: int, locale: Locale) -> str:
     """Hundredths of a percent as the reader writes them: 810 is 8.1 %."""
     return str(format_percent(Decimal(rate) / 10_000, locale=locale, decimal_quantization=False))

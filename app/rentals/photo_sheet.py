@@ -6,9 +6,10 @@ from app.kit.picture import smaller
 from app.kit.storage import NotKeptError
 from app.rentals import photos
 from app.rentals.photo_models import Photo
+from payments.evidence import MOST_PHOTOS
 
-MOST, SIDE, QUALITY = 24, 1000, 70
-"""About 150 kB each: banks take 4.5 MB in all."""
+SIDE, QUALITY = 1000, 70
+"""About 150 kB for each of those that the words name: banks take 4.5 MB in all."""
 
 
 def of(rental: str) -> bytes | None:
@@ -16,7 +17,7 @@ def of(rental: str) -> bytes | None:
 
     Raises Unavailable.
     """
-    rows = session.scalars(photos.of(rental).order_by(Photo.id).limit(MOST)).all()
+    rows = session.scalars(photos.of(rental).order_by(Photo.id).limit(MOST_PHOTOS)).all()
     if not rows:
         return None
     release()
