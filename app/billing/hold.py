@@ -28,11 +28,13 @@ _ALL_SHARED = _ALL.with_for_update(read=True).execution_options(populate_existin
 OWES = (
     Payment.person_id == bindparam("person", type_=PublicId("per")),
     Payment.owed > 0,
+    Payment.bar_lifted_at.is_(None),
     (Payment.state == State.ARREARS.value)
     | (Payment.state == State.ACTION_REQUIRED.value)
-    | ((Payment.state == State.WRITTEN_OFF.value) & Payment.bar_lifted_at.is_(None)),
+    | (Payment.receivable > 0)
+    | Payment.written_off_at.is_not(None),
 )
-"""The payments that are a person's arrears; giving up the money does not give up the bar."""
+"""The payments that are a person's arrears: giving up the money does not give up the bar, nor does trying once more."""
 _ARREARS = select(Payment.currency, Payment.owed).where(*OWES).order_by(Payment.id)
 ON_HOLD_IMPOSSIBLE: list[Callable[[str], None]] = []
 """Who must know that a rental cannot be paid (its id), to cancel it where it is only booked; the factory fills it."""
@@ -68,7 +70,8 @@ def plan(
         _row(purpose, rental, driver, payee, community, money, starts_at, card, on_session=present)
         for purpose, money in wanted
     ]
-    rows[-1].shares = shares.to_dict() if shares is not None and amount else None
+    for row in rows:
+        row.shares = shares.to_dict() if shares is not None and row.purpose == "rent" else None
     session.add_all(rows)
     session.info.setdefault("planned", {})[rental] = rows
     if not at_once:
@@ -165,8 +168,8 @@ def wake(rental: str) -> None:
 def raise_amount(rental: str, amount: Money) -> str:
     """An extension of a rental that has a payment: `amount` is held besides; returns the new payment's id.
 
-    `standing` says "held" again once this one is held too; when it fails, the usual facts
-    tell, and `drop_raise` gives it back.
+    `standing` says "held" again once this one is held too; when it fails, the usual facts tell, and `drop_raise` gives it
+    back.
     """
     first = of(rental)
     assert first is not None

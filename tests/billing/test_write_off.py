@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -96,6 +97,23 @@ def test_the_driver_stays_barred_until_they_pay(desk: Desk) -> None:
     row = given_up(desk)
     assert hold.arrears(row.person_id) == eur(5000)
     assert pay(desk, row).state == "captured"
+    assert hold.arrears(row.person_id) is None
+
+
+@pytest.mark.parametrize("begun", [in_arrears, given_up])
+def test_while_a_new_try_is_under_way_the_driver_stays_barred(
+    desk: Desk, begun: Callable[[Desk], Payment]
+) -> None:
+    row = begun(desk)
+    hold.retry(row.id, desk.save_card(row.person_id), row.person_id)
+    assert desk.payment(row.rental_id).state == "capturing"
+    assert hold.arrears(row.person_id) == eur(5000)
+
+
+def test_a_try_that_the_driver_leaves_unconfirmed_brings_no_lifted_bar_back(desk: Desk) -> None:
+    row = given_up(desk)
+    write_off.lift_bar(row.id)
+    assert pay(desk, row, ALWAYS_3DS).state == "action_required"
     assert hold.arrears(row.person_id) is None
 
 
