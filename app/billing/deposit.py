@@ -65,6 +65,11 @@ def due(payment: str) -> None:
         deadlines.at("hold_renew", row.id, row.capture_before - RENEW_BEFORE)
 
 
+def hearing_begins(rental: str) -> None:
+    """Damage is asked for, in the caller's transaction: an inspection that ends meanwhile waits, and sees the hearing."""
+    _locked(rental)
+
+
 def hearing_over(rental: str) -> None:
     """A hearing came to its end without taking the deposit: given back, once the inspection is over and no other is open.
 

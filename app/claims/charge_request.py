@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.billing import deposit
 from app.cars import custody
 from app.cars.add import currency_of
 from app.cars.models import Car
@@ -40,6 +41,8 @@ def charge_request(person: str, rental_id: str, body: dict[str, Any]) -> ChargeR
     kind, now = Kind(body["kind"]), clock.now()
     document = body.get("document")
     _refuse(car, rental, body)
+    if kind is Kind.DAMAGE:
+        deposit.hearing_begins(rental.id)
     row = ChargeRequest(
         id=new_id(CHR),
         rental_id=rental.id,

@@ -1,17 +1,19 @@
 """Damage is taken of the deposit by the hearing's close alone; what that does not bring, the card is charged for."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app import facts
 from app.billing import capture, commands, deposit, hold
 from app.billing.models import Payment
 from app.claims import access
 from app.claims.models import ChargeRequest
-from app.kit.db import session, transactional
+from app.demo_cast import until
+from app.kit.db import db, session, transactional
 from app.rentals import receipts, represent
 from payments.money import Money
 from tests.billing.desk import Desk
@@ -59,6 +61,29 @@ def heard(desk: Desk, case: Hearing, row: ChargeRequest) -> ChargeRequest:
     case.due(row)
     assert desk.jobs() == []
     return case.now(row)
+
+
+def test_damage_asked_for_as_the_inspection_ends_keeps_it_or_comes_after(desk: Desk, case: Hearing) -> None:
+    asked = threading.Thread(target=_ask, args=(desk, case))
+    waits = text(
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    )
+    with db.engine.connect() as ending, db.engine.connect() as looking:
+        row = held(desk, case)
+        ending.execute(select(Payment.id).where(Payment.id == row.id).with_for_update())
+        asked.start()
+        until(lambda: looking.execute(waits).scalar_one() > 0, "the request to wait for the deposit")
+        ending.rollback()
+    asked.join()
+    desk.forward(deposit.INSPECTION)
+    desk.due(held(desk, case).id)
+    assert held(desk, case).state == "held"
+
+
+def _ask(desk: Desk, case: Hearing) -> None:
+    with desk.app.app_context():
+        case.ask(amount=12_000)
+        session.remove()
 
 
 def test_it_is_taken_up_to_what_was_decided_and_the_rest_is_given_back(desk: Desk, case: Hearing) -> None:
