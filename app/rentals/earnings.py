@@ -30,10 +30,12 @@ _SUMS = text("""
     coalesce(sum(coalesce(towards_cost, cast(price->'total'->>'amount' as bigint), 0))
       filter (where state in ('requested', 'booked', 'unlocking', 'active', 'locking')), 0)::bigint as promised
   from rentals
-  where car_id = :car and id <> :but
+  where car_id in (select id from cars where vin = :vin and (owner_id = :owner or community_id = :community))
+    and id <> :but
     and coalesce(over_at, greatest(to_at, :now)) >= :begin and coalesce(over_at, greatest(to_at, :now)) < :end
 """)
-"""A rental from before `towards_cost` was kept had no energy in its price."""
+"""A rental from before `towards_cost` was kept had no energy in its price. A vehicle that was taken out and added again
+by the same owner is the same vehicle."""
 _NOBODY = UUID(int=0)
 
 
@@ -115,6 +117,11 @@ def _sums(car: Car, year: int, now: datetime, but: Rental | None) -> Sums:
         "begin": datetime(year, 1, 1, tzinfo=here).astimezone(UTC),
         "end": datetime(year + 1, 1, 1, tzinfo=here).astimezone(UTC),
     }
-    known = {"car": bare(car.id, "car"), "but": bare(but.id, "ren") if but else _NOBODY, "now": now}
+    whose = {
+        "vin": car.vin,
+        "owner": bare(car.owner_id, "per") if car.owner_id else None,
+        "community": bare(car.community_id, "com") if car.community_id else None,
+    }
+    known = {**whose, "but": bare(but.id, "ren") if but else _NOBODY, "now": now}
     row = plain(_SUMS, {**known, **span})[0]
     return Sums(int(row.earned), int(row.promised))

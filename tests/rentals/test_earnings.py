@@ -12,7 +12,7 @@ from app.cars.models import Car
 from app.facts import CostCovered, CostNotStated
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import session
+from app.kit.db import new_id, session
 from app.kit.facts import FactRow
 from app.messages import tell
 from app.rentals import access, cancel, earnings
@@ -81,6 +81,20 @@ def test_what_open_rentals_are_quoted_at_is_taken_off_and_comes_back_with_a_canc
     assert amounts(lending.quote(km=100)["lines"]) == {"km": 3000, "cost_covered": -1000}
     cancel.cancel(lending.max.id, promised, "plans")
     assert brought(lending) == ("open", 0, 0, 5000)
+
+
+def test_a_vehicle_taken_out_and_added_again_has_brought_what_it_brought(desk: Desk) -> None:
+    lending = at_cost(desk, 3000)
+    lending.lend(km=100)
+    car = lending.car
+    again = Car(
+        **{c.key: getattr(car, c.key) for c in Car.__table__.columns if c.key != "no"} | {"id": new_id("car")}
+    )
+    car.removed_at = clock.now()
+    session.flush()
+    session.add(again)
+    session.commit()
+    assert earnings.of(lending.olga.id, again.id, None)["earned"]["amount"] == 3000
 
 
 def test_a_longer_rental_is_not_in_its_own_way(desk: Desk) -> None:
