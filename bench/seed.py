@@ -15,7 +15,8 @@ from app.kit.db import new_id, uuid7
 from app.kit.listen import conninfo
 from app.supervisor import Supervisor
 from bench.scale import FULL, Scale
-from payments.pricing import Fare, estimate
+from payments.pricing import estimate
+from payments.tariff import Fare
 
 TERMS: dict[str, Any] = {
     **terms.DEFAULTS,

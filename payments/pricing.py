@@ -29,19 +29,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from payments.money import Money, half_up
-from payments.tariff import CancellationStep, Fare, Line, LineCode, Price, Tariff
-
-__all__ = [
-    "CancellationStep",
-    "Fare",
-    "Line",
-    "Price",
-    "Tariff",
-    "estimate",
-    "final",
-    "hold_amount",
-    "owed_on_cancellation",
-]
+from payments.tariff import Fare, Line, LineCode, Price, Tariff
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(hours=24)

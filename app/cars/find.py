@@ -14,7 +14,8 @@ from app.cars.terms import DEFAULTS, tariff
 from app.kit.db import bare
 from app.kit.driver import read
 from app.kit.http import to_cursor, uncursor
-from payments.pricing import Fare, Price, estimate
+from payments.pricing import estimate
+from payments.tariff import Fare, Price
 
 EARTH_KM = 6371.0
 BLUR_KM = 0.5

@@ -13,7 +13,7 @@ from app.kit import clock, facts
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound, Validation
 from payments.money import Currency
-from payments.pricing import CancellationStep, Tariff
+from payments.tariff import CancellationStep, Tariff
 
 DEFAULTS: dict[str, Any] = {
     "currency": None,

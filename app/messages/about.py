@@ -20,7 +20,7 @@ from app.rentals.models import Rental
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """A rental as its messages see it; prices as in `payments.pricing.Price.to_dict()`."""
+    """A rental as its messages see it; prices as in `payments.tariff.Price.to_dict()`."""
 
     rental: str
     state: str

@@ -26,8 +26,9 @@ from app.rentals import quote as quotes
 from app.rentals.lifecycle import State
 from app.rentals.models import Quote, Rental
 from payments.money import Money
-from payments.pricing import Fare, Price, deposit_amount, hold_amount
+from payments.pricing import deposit_amount, hold_amount
 from payments.split import ShareTable
+from payments.tariff import Fare, Price
 
 _QUOTE = (
     select(Quote, Person, exists().where(Rental.quote_id == Quote.id))

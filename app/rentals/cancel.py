@@ -7,7 +7,8 @@ from app.kit.db import transactional
 from app.rentals import access, grants_out, lifecycle
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Rental
-from payments.pricing import Price, owed_on_cancellation
+from payments.pricing import owed_on_cancellation
+from payments.tariff import Price
 
 
 @transactional

@@ -22,7 +22,7 @@ from app.kit.driver import plain
 from app.rentals.models import Rental
 from payments import cost_stop
 from payments.money import Money
-from payments.pricing import Fare, Price
+from payments.tariff import Fare, Price
 
 _SUMS = text("""
   select coalesce(sum(coalesce(towards_cost, cast(final_price->'total'->>'amount' as bigint), 0))

@@ -14,7 +14,8 @@ from app.kit import deadlines, facts
 from app.rentals import book, earnings, energy, grants_out
 from app.rentals.lifecycle import State
 from app.rentals.models import Rental
-from payments.pricing import Fare, Price, final
+from payments.pricing import final
+from payments.tariff import Fare, Price
 
 CHARGE_REQUEST_WINDOW = timedelta(days=14)
 BOX = "box"

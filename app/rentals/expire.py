@@ -27,7 +27,8 @@ from app.people.models import Person
 from app.rentals import access, cancel, close, grants_out, lifecycle
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Rental
-from payments.pricing import Price, owed_on_cancellation
+from payments.pricing import owed_on_cancellation
+from payments.tariff import Price
 
 PAID = ("none", "captured", "released", "refunded", "disputed", "settled", "written_off")
 GROW_EVERY, GROW_AHEAD, SETTLE_AGAIN = timedelta(minutes=5), timedelta(minutes=15), timedelta(days=1)

@@ -23,7 +23,7 @@ from app.rentals import quote as quotes
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
 from payments.money import Money
-from payments.pricing import Price
+from payments.tariff import Price
 
 ANSWER_WITHIN = timedelta(hours=24)
 

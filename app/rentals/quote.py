@@ -20,7 +20,8 @@ from app.rentals import distance, earnings, energy
 from app.rentals.lifecycle import FINAL, State
 from app.rentals.models import Quote, Rental
 from payments import share_tables
-from payments.pricing import Fare, Price, estimate
+from payments.pricing import estimate
+from payments.tariff import Fare, Price
 
 Span = tuple[datetime, datetime]
 LIVES, LONGEST, BACKDATED = timedelta(minutes=15), timedelta(days=30), timedelta(minutes=5)

@@ -19,8 +19,8 @@ from app.rentals.book import amount_to_hold, deposit_to_hold
 from app.rentals.commands import last_of
 from app.rentals.lifecycle import FINAL, OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
-from payments.pricing import Fare, Price
 from payments.split import ShareTable, split_captured
+from payments.tariff import Fare, Price
 
 BEFORE = (State.REQUESTED, State.DECLINED, State.WITHDRAWN, State.LAPSED)
 REVEALED_BEFORE = timedelta(hours=1)

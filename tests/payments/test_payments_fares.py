@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from payments import cost_stop, share_tables
 from payments.energy import foreseen_wh, taken_wh
 from payments.money import CURRENCY_OF, Money
-from payments.pricing import Fare, Price, Tariff, estimate, final, hold_amount, owed_on_cancellation
+from payments.pricing import estimate, final, hold_amount, owed_on_cancellation
 from payments.split import ShareTable, split_captured, split_refund
+from payments.tariff import Fare, Price, Tariff
 
 START = datetime(2027, 6, 1, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -9,16 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.money import Money
-from payments.pricing import (
-    CancellationStep,
-    Fare,
-    Price,
-    Tariff,
-    estimate,
-    final,
-    hold_amount,
-    owed_on_cancellation,
-)
+from payments.pricing import estimate, final, hold_amount, owed_on_cancellation
+from payments.tariff import CancellationStep, Fare, Price, Tariff
 
 PARIS = ZoneInfo("Europe/Paris")
 ZONES = [
