@@ -10,9 +10,7 @@ from app.cars.wait_for_broker import wait_cut
 from app.kit import media
 from app.kit.auth import Who, caller
 from app.kit.errors import (
-    AlreadyExists,
     CardNeeded,
-    InUse,
     NotAllowed,
     NotFound,
     PasswordNeeded,
@@ -21,8 +19,8 @@ from app.kit.errors import (
     Validation,
 )
 from app.kit.fields import Paging
-from app.kit.http import Answer, Page
-from app.kit.routes import Routes, created
+from app.kit.http import Page
+from app.kit.routes import Routes
 from app.operator import act, act_on_box, act_on_charge_request, money, schemas, show
 from app.rentals import photo_schemas, photos
 from payments.money import Money
@@ -30,20 +28,17 @@ from payments.money import Money
 routes = Routes("operators", __name__, url_prefix="/v1/operator", description="What runs the place.")
 
 PERSON = '<pid("per"):person>'
-INSURER = '/insurers/<pid("ins"):insurer>'
-CLIENT = INSURER + '/clients/<pid("cli"):client>'
-POLICY = '/master-policies/<pid("pol"):policy>'
 CHANGE: dict[str, Any] = {"who": Who.OPERATOR, "fresh_password": True}
 REFUSED = (NotAllowed, PasswordNeeded, NotFound)
 REASON_AT_MOST = 500
 
 
-def _why(given: dict[str, Any]) -> dict[str, str]:
+def why(given: dict[str, Any]) -> dict[str, str]:
     """Who changes something, and why."""
     return {"by": caller().person, "reason": given["reason"]}
 
 
-def _reason() -> dict[str, str]:
+def reason() -> dict[str, str]:
     """Why, of a DELETE, which has no body; in a header, since a path with its query ends up in the logs of proxies."""
     given = " ".join(unquote(request.headers.get("Reason", "")).split())
     if not 1 <= len(given) <= REASON_AT_MOST or not given.isprintable():
@@ -55,7 +50,7 @@ def _reason() -> dict[str, str]:
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _read(path: str, summary: str, query: Any, returns: Any) -> Any:
+def read(path: str, summary: str, query: Any, returns: Any) -> Any:
     return routes.add(
         "GET",
         path,
@@ -67,42 +62,42 @@ def _read(path: str, summary: str, query: Any, returns: Any) -> Any:
     )
 
 
-@_read("/people", "The account with an address", schemas.PeopleQuery, schemas.OperatorPeople)
+@read("/people", "The account with an address", schemas.PeopleQuery, schemas.OperatorPeople)
 def find_people(query: dict[str, Any]) -> dict[str, Any]:
     found = [show.person(row) for row in act.find_people(query["email"])]
     act.look([one["id"] for one in found], by=caller().person, at="person")
     return {"items": found}
 
 
-@_read("/licences", "Licences to check", Paging, schemas.OperatorLicencePage)
+@read("/licences", "Licences to check", Paging, schemas.OperatorLicencePage)
 def list_licences(query: dict[str, Any]) -> Page:
     found = show.licences(query)
     act.look([one["person"] for one in found.items], by=caller().person, at="licence")
     return found
 
 
-@_read("/payments", "Payments", schemas.PaymentsQuery, schemas.OperatorPaymentPage)
+@read("/payments", "Payments", schemas.PaymentsQuery, schemas.OperatorPaymentPage)
 def list_all_payments(query: dict[str, Any]) -> Page:
     return show.payments(query)
 
 
-@_read("/disputes", "Disputes of payments", schemas.DisputesQuery, schemas.OperatorDisputePage)
+@read("/disputes", "Disputes of payments", schemas.DisputesQuery, schemas.OperatorDisputePage)
 def list_disputes(query: dict[str, Any]) -> Page:
     return money.disputes(query)
 
 
-@_read("/fraud-warnings", "Warnings of banks nobody has looked at", Paging, schemas.OperatorFraudWarningPage)
+@read("/fraud-warnings", "Warnings of banks nobody has looked at", Paging, schemas.OperatorFraudWarningPage)
 def list_fraud_warnings(query: dict[str, Any]) -> Page:
     return money.warnings(query)
 
 
-@_read("/charge-requests", "Charge requests", schemas.ChargeRequestsQuery, schemas.OperatorChargeRequestPage)
+@read("/charge-requests", "Charge requests", schemas.ChargeRequestsQuery, schemas.OperatorChargeRequestPage)
 def list_all_charge_requests(query: dict[str, Any]) -> Page:
     """Those that are contested or appealed wait for a decision; none is charged without one."""
     return show.charge_requests(query)
 
 
-@_read(
+@read(
     '/rentals/<pid("ren"):rental>/photos',
     "The photos of a rental",
     Paging,
@@ -129,22 +124,22 @@ def read_any_photo_file(photo: str) -> Response:
     return photos.file(found)
 
 
-@_read("/covers", "Covers", schemas.CoversQuery, schemas.OperatorCoverPage)
+@read("/covers", "Covers", schemas.CoversQuery, schemas.OperatorCoverPage)
 def list_all_covers(query: dict[str, Any]) -> Page:
     return show.covers(query)
 
 
-@_read("/jobs", "Jobs that failed for good", Paging, schemas.JobPage)
+@read("/jobs", "Jobs that failed for good", Paging, schemas.JobPage)
 def list_failed_jobs(query: dict[str, Any]) -> Page:
     return show.jobs(query)
 
 
-@_read("/access-log", "What operators did, and why", Paging, schemas.ActPage)
+@read("/access-log", "What operators did, and why", Paging, schemas.ActPage)
 def list_acts(query: dict[str, Any]) -> Page:
     return show.acts(query)
 
 
-@_read("/facts/<int:position>", "A fact of the total order", None, schemas.FactOut)
+@read("/facts/<int:position>", "A fact of the total order", None, schemas.FactOut)
 def read_fact(position: int) -> dict[str, Any]:
     return show.represent_fact(show.fact(min(position, 2**62)))
 
@@ -170,7 +165,7 @@ def read_tax_report(year: int) -> Any:
 # -- people, cars, money ---------------------------------------------------------------------------------------------
 
 
-def _change(path: str, summary: str, body: Any, returns: Any, *more: Any, key: bool = False) -> Any:
+def change(path: str, summary: str, body: Any, returns: Any, *more: Any, key: bool = False) -> Any:
     return routes.add(
         "POST",
         path,
@@ -183,35 +178,35 @@ def _change(path: str, summary: str, body: Any, returns: Any, *more: Any, key: b
     )
 
 
-@_change(f"/licences/{PERSON}/clear", "A licence is good", schemas.OperatorReason, schemas.OperatorLicence)
+@change(f"/licences/{PERSON}/clear", "A licence is good", schemas.OperatorReason, schemas.OperatorLicence)
 def clear_licence_of_person(person: str, body: dict[str, Any]) -> dict[str, Any]:
-    act.clear_licence(person, **_why(body))
+    act.clear_licence(person, **why(body))
     return show.find_licence(person)
 
 
-@_change(
+@change(
     f"/licences/{PERSON}/refuse", "A licence is not good", schemas.OperatorReason, schemas.OperatorLicence
 )
 def refuse_licence(person: str, body: dict[str, Any]) -> dict[str, Any]:
-    act.refuse_licence(person, **_why(body))
+    act.refuse_licence(person, **why(body))
     return show.find_licence(person)
 
 
-@_change(f"/people/{PERSON}/suspend", "Suspend an account", schemas.OperatorReason, schemas.OperatorPerson)
+@change(f"/people/{PERSON}/suspend", "Suspend an account", schemas.OperatorReason, schemas.OperatorPerson)
 def suspend_person(person: str, body: dict[str, Any]) -> dict[str, Any]:
-    act.suspend(person, **_why(body))
+    act.suspend(person, **why(body))
     return show.find_person(person)
 
 
-@_change(f"/people/{PERSON}/restore", "Lift a suspension", schemas.OperatorReason, schemas.OperatorPerson)
+@change(f"/people/{PERSON}/restore", "Lift a suspension", schemas.OperatorReason, schemas.OperatorPerson)
 def restore_person(person: str, body: dict[str, Any]) -> dict[str, Any]:
-    act.restore(person, **_why(body))
+    act.restore(person, **why(body))
     return show.find_person(person)
 
 
-@_change('/cars/<pid("car"):car>/safe', "Bar a car, or let it again", schemas.Safe, schemas.CarSafe)
+@change('/cars/<pid("car"):car>/safe', "Bar a car, or let it again", schemas.Safe, schemas.CarSafe)
 def set_car_safe(car: str, body: dict[str, Any]) -> dict[str, Any]:
-    act.set_safe(car, safe=body["safe"], **_why(body))
+    act.set_safe(car, safe=body["safe"], **why(body))
     return show.car_safe(car)
 
 
@@ -233,7 +228,7 @@ def _after_cut(answer: Response) -> Response:
 )
 def mark_car_stolen(car: str, body: dict[str, Any]) -> dict[str, Any]:
     """Bars the car and cuts its box off the broker, its connection too, also while it is lent."""
-    act_on_box.mark_stolen(car, **_why(body))
+    act_on_box.mark_stolen(car, **why(body))
     return show.car_safe(car)
 
 
@@ -249,10 +244,10 @@ def mark_car_stolen(car: str, body: dict[str, Any]) -> dict[str, Any]:
 )
 def remove_box_as_operator(car: str) -> None:
     """Needs `Reason`. Cuts it off the broker, its connection too, also while the car is lent."""
-    act_on_box.remove_box(car, **_why(_reason()))
+    act_on_box.remove_box(car, **why(reason()))
 
 
-@_change(
+@change(
     '/payments/<pid("pay"):payment>/retry',
     "Try a payment again",
     schemas.OperatorReason,
@@ -262,10 +257,10 @@ def remove_box_as_operator(car: str) -> None:
     key=True,
 )
 def retry_payment_as_operator(payment: str, body: dict[str, Any]) -> dict[str, Any]:
-    return show.payment(act.retry_payment(payment, **_why(body)))
+    return show.payment(act.retry_payment(payment, **why(body)))
 
 
-@_change(
+@change(
     '/payments/<pid("pay"):payment>/refund',
     "Give money back",
     schemas.RefundIn,
@@ -275,10 +270,10 @@ def retry_payment_as_operator(payment: str, body: dict[str, Any]) -> dict[str, A
 )
 def refund_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
     """Gives back part of what was captured, or all that is left; warnings of fraud about it are cleared with it."""
-    return show.payment(money.refund_payment(payment, body["amount"], **_why(body)))
+    return show.payment(money.refund_payment(payment, body["amount"], **why(body)))
 
 
-@_change(
+@change(
     '/payments/<pid("pay"):payment>/write-off',
     "Give up what a driver owes",
     schemas.OperatorReason,
@@ -289,10 +284,10 @@ def write_off_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
     """Writes arrears off: nothing is tried any more. The driver stays barred from priced rentals until they pay, or the bar
     is lifted; paying undoes the write-off.
     """
-    return show.payment(money.write_off_payment(payment, **_why(body)))
+    return show.payment(money.write_off_payment(payment, **why(body)))
 
 
-@_change(
+@change(
     '/payments/<pid("pay"):payment>/lift-bar',
     "Let a driver rent again who never paid",
     schemas.OperatorReason,
@@ -301,10 +296,10 @@ def write_off_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
 )
 def lift_bar(payment: str, body: dict[str, Any]) -> dict[str, Any]:
     """What was written off no longer bars its driver from priced rentals; it can still be paid."""
-    return show.payment(money.lift_bar(payment, **_why(body)))
+    return show.payment(money.lift_bar(payment, **why(body)))
 
 
-@_change(
+@change(
     '/disputes/<pid("dsp"):dispute>/charge-owner',
     "The owner caused a dispute",
     schemas.OperatorReason,
@@ -312,20 +307,20 @@ def lift_bar(payment: str, body: dict[str, Any]) -> dict[str, Any]:
 )
 def charge_owner_of_dispute(dispute: str, body: dict[str, Any]) -> dict[str, Any]:
     """The owner bears their share of a dispute that is lost; else the platform does."""
-    return money.shown(money.charge_owner(dispute, **_why(body)))
+    return money.shown(money.charge_owner(dispute, **why(body)))
 
 
-@_change(
+@change(
     '/fraud-warnings/<pid("frw"):warning>/clear',
     "A warning is dealt with",
     schemas.OperatorReason,
     schemas.OperatorFraudWarning,
 )
 def clear_fraud_warning(warning: str, body: dict[str, Any]) -> dict[str, Any]:
-    return money.shown_warning(money.clear_warning(warning, **_why(body)))
+    return money.shown_warning(money.clear_warning(warning, **why(body)))
 
 
-@_change(
+@change(
     '/rentals/<pid("ren"):rental>/close',
     "Close a rental that its box cannot",
     schemas.OperatorReason,
@@ -334,10 +329,10 @@ def clear_fraud_warning(warning: str, body: dict[str, Any]) -> dict[str, Any]:
     key=True,
 )
 def close_rental_as_operator(rental: str, body: dict[str, Any]) -> dict[str, Any]:
-    return show.rental(act.close_rental(rental, **_why(body)))
+    return show.rental(act.close_rental(rental, **why(body)))
 
 
-@_change(
+@change(
     '/charge-requests/<pid("chr"):charge_request>/decide',
     "Decide a charge request",
     schemas.DecisionIn,
@@ -349,148 +344,19 @@ def decide_charge_request(charge_request: str, body: dict[str, Any]) -> dict[str
     another operator, whose decision is charged at once.
     """
     amount = Money.from_dict(body["amount"])
-    return show.charge_request(act_on_charge_request.decide(charge_request, amount, **_why(body)))
+    return show.charge_request(act_on_charge_request.decide(charge_request, amount, **why(body)))
 
 
-@_change("/jobs/<int:job>/retry", "Run a failed job once more", schemas.OperatorReason, schemas.Job)
+@change("/jobs/<int:job>/retry", "Run a failed job once more", schemas.OperatorReason, schemas.Job)
 def retry_job(job: int, body: dict[str, Any]) -> dict[str, Any]:
-    return show.job(act.retry_job(min(job, 2**62), **_why(body)))
+    return show.job(act.retry_job(min(job, 2**62), **why(body)))
 
 
-@_change("/jobs/<int:job>/dismiss", "A failed job stays undone", schemas.OperatorReason, schemas.Job)
+@change("/jobs/<int:job>/dismiss", "A failed job stays undone", schemas.OperatorReason, schemas.Job)
 def dismiss_job(job: int, body: dict[str, Any]) -> dict[str, Any]:
-    return show.job(act.dismiss_job(min(job, 2**62), **_why(body)))
+    return show.job(act.dismiss_job(min(job, 2**62), **why(body)))
 
 
-@_change("/keys/rotate", "The next signing key of a purpose", schemas.Rotate, schemas.Rotated)
+@change("/keys/rotate", "The next signing key of a purpose", schemas.Rotate, schemas.Rotated)
 def rotate_keys(body: dict[str, Any]) -> dict[str, Any]:
-    return {"purpose": body["purpose"], "kid": act.rotate_keys(body["purpose"], **_why(body))}
-
-
-# -- insurers --------------------------------------------------------------------------------------------------------
-
-
-@_read("/insurers", "Insurers", Paging, schemas.InsurerPage)
-def list_insurers(query: dict[str, Any]) -> Page:
-    return show.insurers(query)
-
-
-@routes.add(
-    "POST",
-    "/insurers",
-    summary="Add an insurer",
-    body=schemas.InsurerIn,
-    returns=schemas.Insurer,
-    status=201,
-    problems=(*REFUSED, AlreadyExists),
-    **CHANGE,
-)
-def add_insurer(body: dict[str, Any]) -> Answer:
-    made = act.add_insurer(body["name"], **_why(body))
-    return created(show.insurer(made), f"/operator/insurers/{made.id}")
-
-
-@routes.add(
-    "DELETE",
-    INSURER,
-    summary="Remove an insurer nothing was bound with",
-    asks=("Reason",),
-    status=204,
-    problems=(*REFUSED, InUse),
-    **CHANGE,
-)
-def remove_insurer(insurer: str) -> None:
-    """Needs `Reason`."""
-    act.remove_insurer(insurer, **_why(_reason()))
-
-
-@_read(INSURER + "/clients", "Clients of an insurer", Paging, schemas.PartnerClientPage)
-def list_clients(insurer: str, query: dict[str, Any]) -> Page:
-    return show.clients(insurer, query)
-
-
-@routes.add(
-    "POST",
-    INSURER + "/clients",
-    summary="Give an insurer a client",
-    body=schemas.ClientIn,
-    returns=schemas.PartnerClient,
-    status=201,
-    secrets=("client_secret",),
-    problems=REFUSED,
-    **CHANGE,
-)
-def add_client(insurer: str, body: dict[str, Any]) -> Answer:
-    made, secret = act.add_client(
-        insurer, label=body["label"], scopes=body["scopes"], public_keys=body.get("public_keys"), **_why(body)
-    )
-    return created(show.client(made, secret), f"/operator/insurers/{insurer}/clients/{made.id}")
-
-
-@_change(
-    INSURER + '/blocks/<pid("per"):person>/lift',
-    "An insurer will have a driver again",
-    schemas.OperatorReason,
-    schemas.BlockLifted,
-)
-def lift_block(insurer: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
-    act.lift_block(insurer, person, **_why(body))
-    return {"insurer": insurer, "person": person}
-
-
-@routes.add(
-    "POST",
-    CLIENT + "/rotate",
-    summary="A new secret; the old one is dead",
-    body=schemas.OperatorReason,
-    returns=schemas.PartnerClient,
-    secrets=("client_secret",),
-    problems=(*REFUSED, StepNotAllowed),
-    **CHANGE,
-)
-def rotate_client(insurer: str, client: str, body: dict[str, Any]) -> dict[str, Any]:
-    row = act.find_client(insurer, client)
-    secret = act.rotate_client(client, **_why(body))
-    return show.client(row, secret)
-
-
-@routes.add(
-    "DELETE",
-    CLIENT,
-    summary="Remove a client and its tokens",
-    asks=("Reason",),
-    status=204,
-    problems=REFUSED,
-    **CHANGE,
-)
-def remove_client(insurer: str, client: str) -> None:
-    """Needs `Reason`."""
-    act.find_client(insurer, client)
-    act.remove_client(client, **_why(_reason()))
-
-
-@routes.add(
-    "PUT",
-    POLICY,
-    summary="Put a version of a master policy in or out of force",
-    body=schemas.MasterPolicyIn,
-    returns=schemas.MasterPolicy,
-    problems=(*REFUSED, AlreadyExists),
-    **CHANGE,
-)
-def put_master_policy(policy: str, body: dict[str, Any]) -> dict[str, Any]:
-    act.put_policy(policy, body["insurer"], body["policy"], active=body["active"], **_why(body))
-    return show.policy(policy)
-
-
-@routes.add(
-    "GET",
-    POLICY,
-    summary="A master policy",
-    returns=schemas.MasterPolicy,
-    etag=True,
-    problems=REFUSED,
-    **CHANGE,
-)
-def read_master_policy(policy: str) -> dict[str, Any]:
-    return show.policy(policy)
+    return {"purpose": body["purpose"], "kid": act.rotate_keys(body["purpose"], **why(body))}
