@@ -229,7 +229,7 @@ def test_it_is_renewed_before_the_bank_lets_it_go_while_the_car_is_out(desk: Des
     assert desk.jobs() == []
     row = desk.deposit(rental)
     assert (row.state, row.intent_id != first) == ("held", True)
-    assert lies_held(desk, rental) == [DEPOSIT, RENT] or DEPOSIT in lies_held(desk, rental)
+    assert lies_held(desk, rental).count(DEPOSIT) == 1
 
 
 def test_a_renewal_that_fails_takes_nothing_and_the_old_hold_stands(desk: Desk) -> None:
@@ -384,7 +384,7 @@ def test_taken_during_its_renewal_it_is_taken_once(desk: Desk) -> None:
 
 def test_an_extension_and_a_corrected_end_leave_it_alone(desk: Desk) -> None:
     rental = held(desk)
-    assert hold.raise_amount(rental, eur(2000)) is not None
+    hold.raise_amount(rental, eur(2000))
     session.remove()
     assert desk.jobs() == []
     assert desk.end(rental, 10_500) == []
