@@ -9,7 +9,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import text
 
-from app.billing import deposit, dispute_evidence, hold, reconcile, tax_reminder, transfer
+from app.billing import deposit, dispute_evidence, hold, reconcile, refused_step, tax_reminder, transfer
 from app.cars import alerts, hourly, reachability, readings, windows
 from app.claims import close as charge_requests
 from app.kit import clock
@@ -54,6 +54,7 @@ TABLE: Mapping[str, Step] = {
     "hold_failed": hold.due_hold_failed,
     "hold_renew": hold.due_renewal,
     "dunning": hold.due_dunning,
+    "step_again": refused_step.due,
     "deposit": deposit.due,
     "transfer": transfer.due,
     "evidence": dispute_evidence.due,

@@ -99,6 +99,14 @@ def _held(payment: Payment, owed: int) -> None:
         commands.step(payment, "release", None, payment.intent_id)
 
 
+def step_again(payment: Payment) -> None:
+    """The capture or release of the present intent was refused, and it still holds the money."""
+    if payment.state == State.CAPTURING and payment.owed is None:
+        capture(payment, payment.amount)
+    elif payment.state in (State.CAPTURING, State.RELEASING):
+        _held(payment, payment.owed or 0)
+
+
 def _arrears(payment: Payment, owed: int) -> None:
     if owed:
         arrears.in_the_books(payment)

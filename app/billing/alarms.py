@@ -14,7 +14,8 @@ _OPEN = text(
     " as disputes,"
     " (select count(*) from fraud_warnings where cleared_at is null) as warnings,"
     " (select count(*) from transfers where state = 'payable_blocked') as blocked,"
-    " (select count(*) from payment_differences) as differences"
+    " (select count(*) from payment_differences) as differences,"
+    " (select count(*) from payment_commands where state = 'stuck') as stuck"
 )
 
 
@@ -38,6 +39,11 @@ class Alarms(Collector):
             "glovebox_payment_differences_open",
             "What differs between our books and the provider.",
             value=row.differences,
+        )
+        yield GaugeMetricFamily(
+            "glovebox_payment_steps_stuck",
+            "Captures and releases that the provider refused time and again.",
+            value=row.stuck,
         )
 
 

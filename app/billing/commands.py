@@ -19,7 +19,8 @@ from payments.gateway import Payments
 from payments.money import Money
 from payments.payouts import Payouts
 
-OPEN, DONE, FAILED = "open", "done", "failed"
+OPEN, DONE, FAILED, STUCK = "open", "done", "failed", "stuck"
+"""Stuck is a capture or release that was refused time and again: an operator must look."""
 TO_OWNER = ("transfer", "reverse")
 """Kinds that concern the owner: worked off by a job of their own, so that none of them holds up the driver's money."""
 SYSTEM = "system"
@@ -90,7 +91,7 @@ def attempt(
 
 
 def step(payment: Payment, kind: str, amount: Money | None, target: str, *, by: str = SYSTEM) -> None:
-    """Capture or release one intent; asked again it stays the one command. The payment is locked."""
+    """Capture or release one intent; asked again it stays the one command, until that is refused. The payment is locked."""
     row = _row(kind, payment, amount, target, {}, by)
     values = {c.key: getattr(row, c.key) for c in PaymentCommand.__table__.columns}
     session.flush()

@@ -115,7 +115,7 @@ class PaymentCommand(Model):
     """What the provider is asked to do: written first, sent under `key` until its outcome is known.
 
     The unique indexes make each at most once: one live attempt to hold or charge per payment, one capture and one
-    release per intent, one transfer to the owner per payment.
+    release per intent, one transfer to the owner per payment; what was refused for good does not count.
     """
 
     __tablename__ = "payment_commands"
@@ -126,7 +126,7 @@ class PaymentCommand(Model):
             "kind",
             "target",
             unique=True,
-            postgresql_where=text("kind in ('capture', 'release')"),
+            postgresql_where=text("kind in ('capture', 'release') and state <> 'failed'"),
         ),
         Index(
             "payment_commands_transfer_key",

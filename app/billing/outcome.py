@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import or_, select
 
 from app import facts
-from app.billing import advance, commands, ledger
+from app.billing import advance, commands, ledger, refused_step
 from app.billing.models import Payment, PaymentCommand
 from app.billing.states import DEPOSIT, TAKEN, State
 from app.kit import clock, deadlines, keys
@@ -51,6 +51,8 @@ def apply(intent: Intent) -> bool:
             intent.failure.code if intent.failure and _state(intent) is IntentState.CARD_NEEDED else None
         )
         commands.settle(command, commands.FAILED if failure else commands.DONE, error=failure)
+    if intent.state in refused_step.CLOSED:
+        refused_step.over(intent.id)
     if command.id != payment.attempt_id and intent.id != payment.intent_id:
         _stray(payment, command, intent)
     elif payment.state == State.RENEWING and command.id == payment.attempt_id:

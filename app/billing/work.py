@@ -8,14 +8,18 @@ Steps, for each open command of the payment in the order they were made:
 
 from dataclasses import dataclass
 
-from app.billing import advance, commands, outcome, refund
+import structlog
+
+from app.billing import advance, commands, outcome, refund, refused_step
 from app.billing.models import Card, Customer, Payment, PaymentCommand
 from app.billing.states import State
 from app.kit.db import session, transactional
 from app.kit.errors import Unavailable
 from app.kit.jobs import job
-from payments.gateway import ActionRequired, CardDeclined, Intent, IntentGone, PaymentsError, PaymentsRefused
+from payments.gateway import ActionRequired, CardDeclined, Intent, IntentGone, PaymentsRefused
 from payments.money import Money
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,36 +138,50 @@ def _ask(order: Order) -> Intent | None:
 
 
 def _step(order: Order) -> None:
-    """Capture or release. Where the intent no longer allows it, what stands there decides."""
+    """Capture or release. Where that is refused, what the intent is by now decides."""
     door = commands.door()
-    error: PaymentsError | None = None
     try:
         if order.kind == "capture":
             assert order.amount is not None
             intent = door.capture(order.target, order.amount, key=order.key)
         else:
             intent = door.release(order.target, key=order.key)
-    except IntentGone as gone:
-        error = gone
-        if gone.state is None:
-            _gone(order)
-            return
-        intent = door.intent(order.target)
     except PaymentsRefused as no:
-        _fail(order, no.code or "refused")
-        raise
-    _stepped(order, intent, error)
+        _refused(order, no.code or str(no))
+    else:
+        _stepped(order, intent, None)
+
+
+def _refused(order: Order, error: str) -> None:
+    """Not raised further: what else waits of the payment must not wait for this."""
+    try:
+        intent = commands.door().intent(order.target)
+    except IntentGone:
+        _gone(order)
+        return
+    if intent.state in refused_step.CLOSED:
+        _stepped(order, intent, error)
+    else:
+        log.error("a step was refused", payment=order.payment, kind=order.kind, error=error)
+        _stands(order, error)
 
 
 @transactional
-def _stepped(order: Order, intent: Intent, error: PaymentsError | None) -> None:
+def _stepped(order: Order, intent: Intent, error: str | None) -> None:
     commands.lock(order.payment)
     command = _still_open(order)
     if command is not None:
-        commands.settle(
-            command, commands.FAILED if error else commands.DONE, error=str(error) if error else None
-        )
+        commands.settle(command, commands.FAILED if error else commands.DONE, error=error)
     outcome.apply(intent)
+
+
+@transactional
+def _stands(order: Order, error: str) -> None:
+    """The intent is as it was: the step is tried again later."""
+    commands.lock(order.payment)
+    command = _still_open(order)
+    if command is not None:
+        refused_step.plan(command, error)
 
 
 @transactional
@@ -204,14 +222,6 @@ def _gone(order: Order) -> None:
     commands.settle(command, commands.FAILED, error="unknown intent")
     if row.intent_id == order.target:
         advance.lost(row)
-
-
-@transactional
-def _fail(order: Order, code: str) -> None:
-    commands.lock(order.payment)
-    command = _still_open(order)
-    if command is not None:
-        commands.settle(command, commands.FAILED, error=code)
 
 
 def _still_open(order: Order) -> PaymentCommand | None:

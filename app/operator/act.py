@@ -7,7 +7,7 @@ import pyotp
 from sqlalchemy import CursorResult, text
 from sqlalchemy.exc import IntegrityError
 
-from app.billing import hold
+from app.billing import hold, refused_step
 from app.billing.models import Payment
 from app.cars.models import Car
 from app.coverage import blocks, master_policies, partners
@@ -301,8 +301,12 @@ def close_rental(rental: str, *, by: str, reason: str) -> Rental:
 
 @transactional
 def retry_payment(payment: str, *, by: str, reason: str) -> Payment:
-    """Try a payment again: a new command with a new key. Raises NotFound, StepNotAllowed, CardNeeded."""
-    retried = hold.retry(payment, None, by)
+    """Try a payment again: a new command with a new key. What the provider refused time and again comes first.
+
+    Raises NotFound, StepNotAllowed, CardNeeded.
+    """
+    stuck = refused_step.try_again(payment)
+    retried = stuck if stuck is not None else hold.retry(payment, None, by)
     audit(by, "payment retry", payment, reason)
     return retried
 

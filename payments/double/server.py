@@ -21,7 +21,14 @@ from payments.double.routes import route_of, template_of
 from payments.double.world import API_VERSION, Body, World
 
 RUNNING = 0
-FAULT_STATUS = {"401": None, "403": None, "409": "lock_timeout", "429": "rate_limit", "500": None}
+FAULT_STATUS = {
+    "400": "amount_too_large",
+    "401": None,
+    "403": None,
+    "409": "lock_timeout",
+    "429": "rate_limit",
+    "500": None,
+}
 
 
 class Dropped(ConnectionError):
@@ -87,7 +94,8 @@ class App:
 
     def _answer(self, request: Request, key: str | None, fault: Fault | None) -> Response:
         if fault and fault.kind in FAULT_STATUS:
-            raise Problem(int(fault.kind), "As ordered.", kind="api_error", code=FAULT_STATUS[fault.kind])
+            kind = "invalid_request_error" if fault.kind == "400" else "api_error"
+            raise Problem(int(fault.kind), "As ordered.", kind=kind, code=FAULT_STATUS[fault.kind])
         delay_s = fault.seconds if fault and fault.kind == "delay" else 0
         params = self._params(request)
         if request.method != "POST" or key is None:

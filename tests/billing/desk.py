@@ -18,6 +18,7 @@ from app.billing import (
     hold,
     ledger,
     payout_account,
+    refused_step,
     transfer,
 )
 from app.billing.models import Payment, PaymentCommand
@@ -42,6 +43,7 @@ DUE = {
     "hold_failed": hold.due_hold_failed,
     "hold_renew": hold.due_renewal,
     "dunning": hold.due_dunning,
+    "step_again": refused_step.due,
     "deposit": deposit.due,
     "transfer": transfer.due,
     "evidence": dispute_evidence.due,

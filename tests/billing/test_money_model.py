@@ -293,6 +293,10 @@ class Money(RuleBasedStateMachine):
     def provider_fails(self, kind: str, path: str, times: int) -> None:
         self.double.post("fault", next=kind, path=path, times=times)
 
+    @rule(path=st.sampled_from(("/capture", "/cancel")), times=st.integers(1, 6))
+    def provider_refuses_a_step(self, path: str, times: int) -> None:
+        self.double.post("fault", next="400", path=path, times=times)
+
     @rule(moment=st.sampled_from(("before", "after")), calls=st.integers(1, 3))
     def worker_will_die(self, moment: Any, calls: int) -> None:
         self.torn.arm(moment, calls)

@@ -8,7 +8,17 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, select, text
 
-from app.billing import advance, capture, charge_extra, deposit, hold, ledger, reconcile, transfer
+from app.billing import (
+    advance,
+    capture,
+    charge_extra,
+    deposit,
+    hold,
+    ledger,
+    reconcile,
+    refused_step,
+    transfer,
+)
 from app.billing.differences import Difference
 from app.billing.models import Customer, LedgerEntry, Payment, PaymentCommand, Posting
 from app.billing.payout_models import Dispute, Transfer
@@ -222,6 +232,7 @@ class Till(Desk):
         """The provider is well, nobody dies, all that waits is done, and the comparison has been made."""
         self.torn.disarm()
         self.own.is_well()
+        self._refused_steps_come_again()
         for compared in (False, True):
             for _ in range(ROUNDS):
                 self.works()
@@ -229,6 +240,17 @@ class Till(Desk):
                     break
             if not compared:
                 self.compares()
+
+    def _refused_steps_come_again(self) -> None:
+        """Those that wait for their time at once, and an operator looks at those that are stuck."""
+        session.remove()
+        session.execute(
+            text("update deadlines set due_at = :now where kind = 'step_again'"), {"now": clock.now()}
+        )
+        session.commit()
+        for row in self.rows():
+            refused_step.try_again(row.id)
+        session.remove()
 
     def _waiting(self) -> bool:
         return self._next(0) is not None

@@ -4,11 +4,13 @@ from typing import Any
 
 from flask import Flask
 
-from app.billing import fraud_warning, hold
+from app.billing import commands, fraud_warning, hold
 from app.billing.models import Payment, PaymentCommand
 from app.billing.payout_models import Dispute, FraudWarning
 from app.kit import clock
 from app.kit.db import session
+from app.operator import check_money
+from app.operator.finding import State
 from tests.messages import stage
 from tests.operator.operators_desk import Desk
 
@@ -83,6 +85,25 @@ def test_a_refund_gives_back_all_that_is_left_and_no_more(app: Flask, op: Desk) 
     session.remove()
     asked = session.query(PaymentCommand).filter_by(payment_id=payment, kind="refund")
     assert sorted(one.amount or 0 for one in asked) == [250, 1000]
+
+
+def test_a_step_that_was_refused_time_and_again_is_found_and_tried_once_more(app: Flask, op: Desk) -> None:
+    payment = paid()
+    payment.state, payment.owed = "capturing", 1250
+    commands.step(payment, "capture", payment.money(1250), str(payment.intent_id))
+    asked = session.query(PaymentCommand).filter_by(payment_id=payment.id, kind="capture")
+    asked.one().state = commands.STUCK
+    session.commit()
+    number = payment.id
+    (finding,) = check_money.refused_steps()
+    assert (finding.state, number in finding.says) == (State.WARNING, True)
+    session.remove()
+    assert post(op, f"/payments/{number}/retry").json["state"] == "capturing"
+    assert op.acts()[0][1:3] == ("payment retry", number)
+    session.remove()
+    assert sorted(one.state for one in asked) == ["failed", "open"]
+    (finding,) = check_money.refused_steps()
+    assert finding.state is State.OK
 
 
 def test_what_is_disputed_is_not_given_back_too(app: Flask, op: Desk) -> None:

@@ -1,0 +1,33 @@
+"""a capture or release that was refused for good no longer stands in the way of the next"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0023"
+down_revision = "0022"
+
+_NAME, _TABLE = "payment_commands_target_key", "payment_commands"
+
+_WAITS_SINCE = """
+update payment_commands c set state = 'stuck' from payments p
+where p.id = c.payment_id and p.intent_id = c.target and c.state = 'failed'
+and (c.kind, p.state) in (('capture', 'capturing'), ('release', 'releasing'))
+"""
+
+
+def upgrade() -> None:
+    op.execute("set local lock_timeout = '5s'")
+    # the code before this one adds its steps with "on conflict do nothing", which needs no index of that very shape
+    op.drop_index(_NAME, table_name=_TABLE)
+    op.create_index(
+        _NAME,
+        _TABLE,
+        ["kind", "target"],
+        unique=True,
+        postgresql_where=sa.text("kind in ('capture', 'release') and state <> 'failed'"),
+    )
+    op.execute(_WAITS_SINCE)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("migrations only go forward: restore a backup instead")
