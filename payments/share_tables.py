@@ -8,7 +8,7 @@ Directive 2006/112/EC and its like in GB and CH). Rates: ADR 0033.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from payments.split import ShareTable
+from payments.split import WHOLE, ShareTable
 
 VAT_RATES: Mapping[str, int] = MappingProxyType(
     {
@@ -34,6 +34,8 @@ UNSTATED = ShareTable(insurer=1000, platform=1500, vat_rate=2000)
 """What holds for a payment that was planned before tables were frozen."""
 UNDIVIDED = ShareTable(insurer=0, platform=0)
 """What a charge request brings makes a loss good: it is the owner's alone."""
+NOBODYS = ShareTable(insurer=0, platform=WHOLE)
+"""What was paid twice earns nobody anything: the platform has it until it is given back."""
 
 
 def of(country: str) -> ShareTable:

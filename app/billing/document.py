@@ -18,7 +18,7 @@ from sqlalchemy import func, select, text
 from app.billing import ledger
 from app.billing.document_models import Document, DocumentSeries
 from app.billing.models import Payment
-from app.billing.states import APART, CHARGE_REQUEST, DEPOSIT, State
+from app.billing.states import APART, CHARGE_REQUEST, DEPOSIT, OVERPAID, State
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session, transactional
@@ -95,8 +95,8 @@ def shares_of(rental: str, part: str, money: Money) -> dict[str, Any] | None:
 
 
 def _is_kept(row: Payment) -> bool:
-    """A deposit that no hearing has taken of: no paper tells of what is merely held."""
-    return row.purpose == DEPOSIT and not row.owed
+    """A deposit that no hearing has taken of, or what was paid twice: no paper tells of what is merely held."""
+    return row.purpose in (DEPOSIT, OVERPAID) and not row.owed
 
 
 @transactional

@@ -103,9 +103,9 @@ def captured(payment: Payment, money: Money, fact_seq: int) -> None:
 
 def table_of(payment: Payment) -> ShareTable:
     """Who gets what of a payment, as frozen with its quote."""
-    if payment.purpose in APART:
-        return share_tables.UNDIVIDED
-    return ShareTable.from_dict(payment.shares) if payment.shares else share_tables.UNSTATED
+    if payment.shares:
+        return ShareTable.from_dict(payment.shares)
+    return share_tables.UNDIVIDED if payment.purpose in APART else share_tables.UNSTATED
 
 
 def refunded(payment: Payment, money: Money, command: str, fact_seq: int) -> None:

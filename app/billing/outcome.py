@@ -9,10 +9,11 @@ from sqlalchemy import or_, select
 from app import facts
 from app.billing import advance, commands, ledger, refused_step
 from app.billing.models import Payment, PaymentCommand
-from app.billing.states import DEPOSIT, TAKEN, State
+from app.billing.states import DEPOSIT, OVERPAID, TAKEN, State
 from app.kit import clock, deadlines, keys
-from app.kit.db import session, transactional
+from app.kit.db import new_id, session, transactional
 from app.kit.facts import record
+from payments import share_tables
 from payments.gateway import Intent, IntentState
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,8 @@ def apply(intent: Intent) -> bool:
     payment = commands.lock(seen.payment_id)
     command = find(intent.id, intent.command)
     assert command is not None
+    if command.payment_id != payment.id:  # meanwhile found to be paid twice
+        return apply(intent)
     command.object_id = intent.id
     if intent.state is IntentState.PROCESSING:
         return True
@@ -222,17 +225,51 @@ def _not_renewed(payment: Payment) -> None:
 
 
 def _stray(payment: Payment, command: PaymentCommand, intent: Intent) -> None:
-    """An attempt that was given up came to life late: free it; taken already, it is the payment."""
+    """An attempt that was given up came to life late: free it; taken already, it is the payment, unless that is paid.
+
+    An attempt under way whose outcome is not known may turn out to be the second: it is then looked at like this one.
+    """
     if intent.state is IntentState.RELEASED:
         return
     if intent.state is not IntentState.CAPTURED:
         commands.step(payment, "release", None, intent.id)
-        return
-    live = commands.opened(payment.id, "hold", "charge")
-    if payment.state in TAKEN or any(one.tries for one in live):
-        log.error("captured twice", payment=payment.id, intent=intent.id)
-        return
-    for one in live:
-        commands.settle(one, commands.FAILED, error="superseded")
-    payment.attempt_id, payment.intent_id = command.id, intent.id
-    _captured(payment, intent)
+    elif payment.state in TAKEN:
+        _overpaid(payment, command, intent)
+    else:
+        for one in commands.opened(payment.id, "hold", "charge"):
+            if not one.tries:
+                commands.settle(one, commands.FAILED, error="superseded")
+        advance.drop_attempt(payment)
+        payment.attempt_id, payment.intent_id = command.id, intent.id
+        _captured(payment, intent)
+
+
+def _overpaid(payment: Payment, command: PaymentCommand, intent: Intent) -> None:
+    """Paid twice: the attempt gets a payment of its own, of which nothing is owed, so that all of it is given back."""
+    log.warning("paid twice", payment=payment.id, intent=intent.id)
+    now = clock.now()
+    row = Payment(
+        id=new_id("pay"),
+        rental_id=payment.rental_id,
+        person_id=payment.person_id,
+        community_id=payment.community_id,
+        payee=payment.payee,
+        card_id=payment.card_id,
+        purpose=OVERPAID,
+        state=State.CAPTURING,
+        currency=payment.currency,
+        amount=intent.captured.amount,
+        owed=0,
+        shares=share_tables.NOBODYS.to_dict(),
+        starts_at=payment.starts_at,
+        on_session=False,
+        attempt_id=command.id,
+        intent_id=intent.id,
+        made_at=now,
+        changed_at=now,
+    )
+    session.add(row)
+    session.flush()
+    command.payment_id = row.id
+    _captured(row, intent)
+    advance.next_step(row)

@@ -20,7 +20,7 @@ from app.kit.fields import (
 )
 from payments.payouts import AccountState
 
-PURPOSES = ("rent", "deposit", "extras", "charge_request")
+PURPOSES = ("rent", "deposit", "extras", "charge_request", "overpaid")
 
 
 class Card(Strict):

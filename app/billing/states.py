@@ -29,7 +29,9 @@ CHARGE_REQUEST = "charge_request"
 """What a hearing settled after the rental: no part of its price, so its end and its receipt never wait for it."""
 DEPOSIT = "deposit"
 """Held beside the rent, given back after the rental: only a hearing may take of it."""
-APART = (CHARGE_REQUEST, DEPOSIT)
+OVERPAID = "overpaid"
+"""What a driver confirmed after it was paid otherwise: given back in full, and nobody's earning meanwhile."""
+APART = (CHARGE_REQUEST, DEPOSIT, OVERPAID)
 """Purposes that are no part of a rental's price."""
 SECURED = frozenset({State.HELD, State.RENEWING, State.CAPTURED})
 """The money is there: unlock may go on."""
