@@ -701,6 +701,14 @@ class PaymentReleased(Fact):
 
 
 @dataclass(frozen=True)
+class DepositLetGo(Fact):
+    """Nobody decided for so long that it is given back while the hearing goes on; the card is charged instead."""
+
+    payment: str
+    rental: str
+
+
+@dataclass(frozen=True)
 class PaymentRefunded(Fact):
     payment: str
     rental: str

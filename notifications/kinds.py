@@ -119,6 +119,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "payment_action_required.driver": _kind("car amount", urgent=True),
         "deposit_held.driver": _kind("car amount"),
         "deposit_released.driver": _kind("car amount"),
+        "deposit_let_go.driver": _kind("car amount"),
+        "deposit_let_go.owner": _kind("car amount"),
         "payment_done.owner": _kind("driver car amount"),
         "payment_done.driver": _kind("car amount"),
         "payment_refunded.driver": _kind("car amount"),

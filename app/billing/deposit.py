@@ -9,15 +9,20 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from app import facts
 from app.billing import advance
 from app.billing.models import Payment
 from app.billing.outcome import RENEW_BEFORE
 from app.billing.states import DEPOSIT, SECURED
 from app.kit import clock, deadlines
 from app.kit.db import session, transactional
+from app.kit.facts import record
 
 INSPECTION = timedelta(hours=48)
 """How long after the lock the owner may find a damage for which the deposit is kept. A figure of the product."""
+LONGEST_HEARING = timedelta(days=30)
+"""So long after the inspection it is kept for a hearing that has not come to its end. A figure of the product: three days
+to answer and two weeks to appeal leave an operator two weeks for both decisions."""
 IN_HEARING: list[Callable[[str], bool]] = []
 """Whether a charge request for damage against a rental (its id) is open; the factory fills it."""
 
@@ -54,15 +59,32 @@ def rental_off(rental: str) -> None:
 
 @transactional
 def due(payment: str) -> None:
-    """Deadline "deposit": the inspection is over. Given back, unless a hearing goes on that may take of it."""
+    """Deadline "deposit": the inspection is over. Given back, unless a hearing goes on that may take of it, and in time."""
     row = session.get(Payment, payment, with_for_update=True, populate_existing=True)
-    if row is None or row.owed is not None:
+    if row is None or row.owed is not None or row.inspect_until is None:
         return
     if not _is_heard(row.rental_id):
         _free(row)
-    elif row.capture_before is not None:
-        # a renewal that the inspection alone did not need may have been let go by
-        deadlines.at("hold_renew", row.id, row.capture_before - RENEW_BEFORE)
+    elif clock.now() >= _kept_until(row):
+        record(facts.DepositLetGo(row.id, row.rental_id))
+        _free(row)
+    else:
+        deadlines.at("deposit", row.id, _kept_until(row))
+        if row.capture_before is not None:
+            # a renewal that the inspection alone did not need may have been let go by
+            deadlines.at("hold_renew", row.id, row.capture_before - RENEW_BEFORE)
+
+
+def let_go_in_time(row: Payment) -> None:
+    """It is not held anew: a hearing that has had its time is told of now, before the bank lets it go unsaid."""
+    if row.inspect_until is not None and clock.now() >= _kept_until(row):
+        due(row.id)
+
+
+def _kept_until(row: Payment) -> datetime:
+    """How long a hearing may keep it."""
+    assert row.inspect_until is not None
+    return row.inspect_until + LONGEST_HEARING
 
 
 def hearing_begins(rental: str) -> None:
@@ -99,7 +121,9 @@ def is_needed_longer(row: Payment) -> bool:
     """Whether the bank lets a hold go before we do: it must be held anew. Rents are needed as long as they are open."""
     if row.inspect_until is None or row.capture_before is None:
         return True
-    return row.inspect_until > row.capture_before or _is_heard(row.rental_id)
+    if row.inspect_until > row.capture_before:
+        return True
+    return clock.now() < _kept_until(row) and _is_heard(row.rental_id)
 
 
 def _is_heard(rental: str) -> bool:

@@ -277,10 +277,14 @@ def due_hold_failed(payment: str) -> None:
 
 @transactional
 def due_renewal(payment: str) -> None:
-    """Deadline "hold_renew": the bank lets the hold go in 12 h and the rental is still open: hold anew first."""
+    """Deadline "hold_renew": the bank lets the hold go in 12 h and it is still needed: hold anew first."""
     row = commands.lock(payment)
-    if row.state == State.HELD and row.owed is None and deposit.is_needed_longer(row):
+    if row.state != State.HELD or row.owed is not None:
+        return
+    if deposit.is_needed_longer(row):
         advance.renew(row)
+    else:
+        deposit.let_go_in_time(row)
 
 
 @transactional

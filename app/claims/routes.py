@@ -5,7 +5,7 @@ from typing import Any
 from flask import current_app
 from sqlalchemy import select
 
-from app.claims import access, represent, schemas
+from app.claims import access, alarms, represent, schemas
 from app.claims.answer import answer
 from app.claims.appeal import appeal
 from app.claims.charge_request import charge_request
@@ -20,6 +20,8 @@ from app.kit.http import JSON, Answer, Page, page
 from app.kit.routes import Routes, created
 from app.rentals import access as rentals
 
+METRICS = (alarms,)
+"""Importing the routes registers what Prometheus is told."""
 routes = Routes("claims", __name__, url_prefix="/v1", description="Charge requests after a rental.")
 RENTAL = '/rentals/<pid("ren"):rental>'
 ONE = '/charge-requests/<pid("chr"):charge_request_id>'

@@ -94,7 +94,7 @@ def amount_of(payment_id: str) -> dict[str, Any]:
     """What a payment asks for."""
     payment = session.get_one(Payment, payment_id)
     return {
-        "amount": payment.amount if payment.owed is None else payment.owed,
+        "amount": payment.owed or payment.amount,  # of a deposit that is given back nothing is owed
         "currency": payment.currency,
     }
 

@@ -262,6 +262,10 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.driver, "payment_released.driver", _no_deposit),
         Told(whom.driver, "deposit_released.driver", _deposit),
     ),
+    facts.DepositLetGo: (
+        Told(whom.driver, "deposit_let_go.driver"),
+        Told(whom.owners, "deposit_let_go.owner"),
+    ),
     facts.PaymentRefunded: (Told(whom.driver, "payment_refunded.driver"),),
     facts.PaymentWrittenOff: (Told(whom.driver, "payment_written_off.driver"),),
     facts.PaymentBarLifted: (Told(whom.driver, "payment_bar_lifted.driver"),),

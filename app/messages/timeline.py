@@ -75,6 +75,7 @@ _SYSTEM: tuple[type[Fact], ...] = (
     facts.PaymentActionRequired,
     facts.PaymentSucceeded,
     facts.PaymentReleased,
+    facts.DepositLetGo,
     facts.PaymentRefunded,
     facts.PaymentDisputed,
     facts.ReceiptReady,

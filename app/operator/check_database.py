@@ -45,6 +45,7 @@ def of(house: Settings) -> list[Finding]:
         _conditions,
         _policies,
         check_money.refused_steps,
+        check_money.hearings,
     )
     try:
         return found + run(checks)

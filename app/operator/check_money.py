@@ -1,4 +1,4 @@
-"""What of money waits for an operator: steps that the provider refused time and again."""
+"""What of money waits for an operator: steps that the provider refused time and again, hearings."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from app.billing import commands
 from app.billing.models import PaymentCommand
+from app.claims import alarms
 from app.kit.db import session
 from app.operator.finding import Finding, ok, warning
 
@@ -20,3 +21,13 @@ def refused_steps() -> Iterator[Finding]:
         yield warning("refused steps", f"{count} captures or releases, the first of {first}", remedy)
     else:
         yield ok("refused steps", "none waits")
+
+
+def hearings() -> Iterator[Finding]:
+    """One that nobody decides costs the owner the deposit."""
+    count, oldest = alarms.waiting()
+    if oldest > alarms.TOO_LONG:
+        remedy = "Decide it: GET /v1/operator/charge-requests, then POST .../decide"
+        yield warning("hearings", f"{count} wait for a decision, one for {oldest.days} days", remedy)
+    else:
+        yield ok("hearings", f"{count} wait for a decision")

@@ -329,6 +329,42 @@ def test_while_damage_is_heard_it_is_kept_and_renewed(desk: Desk, heard: list[st
     assert desk.deposit(rental).state == "released"
 
 
+def test_a_hearing_nobody_decides_lets_it_go_and_goes_on_without(desk: Desk, heard: list[str]) -> None:
+    rental = held(desk)
+    assert desk.end(rental, 7000) == []
+    heard.append(rental)
+    row = desk.deposit(rental)
+    ends = clock.now() + deposit.INSPECTION + deposit.LONGEST_HEARING
+    while clock.now() + DAY < ends:
+        desk.forward(DAY)
+        desk.due(row.id)
+        assert (desk.jobs(), desk.deposit(rental).state) == ([], "held")
+    assert lies_held(desk, rental) == [DEPOSIT]
+    desk.forward(DAY)
+    assert "deposit" in desk.due(row.id)
+    assert desk.jobs() == []
+    assert (desk.deposit(rental).state, lies_held(desk, rental)) == ("released", [])
+    assert desk.facts(rental)[-2:] == ["DepositLetGo", "PaymentReleased"]
+    assert take(rental, 12_000) == (None, 12_000)
+    assert desk.due(row.id) == []
+
+
+def test_a_deposit_kept_too_long_without_a_due_row_is_let_go_when_its_hold_would_be_renewed(
+    desk: Desk, heard: list[str]
+) -> None:
+    rental = held(desk)
+    assert desk.end(rental, 7000) == []
+    heard.append(rental)
+    row = desk.deposit(rental)
+    deadlines.drop(row.id, "deposit")
+    session.get_one(type(row), row.id).inspect_until = clock.now() - deposit.LONGEST_HEARING
+    session.commit()
+    desk.forward(4 * DAY + 10 * HOUR)
+    assert desk.due(row.id) == ["hold_renew"]
+    assert desk.jobs() == []
+    assert (desk.deposit(rental).state, desk.facts(rental)[-2]) == ("released", "DepositLetGo")
+
+
 def test_a_hearing_that_ends_within_the_inspection_leaves_it_to_the_due_row(desk: Desk) -> None:
     rental = held(desk)
     assert desk.end(rental, 7000) == []

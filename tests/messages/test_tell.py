@@ -160,6 +160,8 @@ def test_a_deposit_is_told_when_held_first_and_when_given_back(app: Flask) -> No
     session.get_one(Payment, payment).purpose = "deposit"
     session.commit()
     held = [stage.happen(facts.PaymentHeld(payment=payment, rental=cast.rental)) for _ in range(2)]
+    session.get_one(Payment, payment).owed = 0
+    session.commit()
     freed = stage.happen(facts.PaymentReleased(payment=payment, rental=cast.rental))
     told = [[stage.told(one, seq) for one in cast.everyone()] for seq in (*held, freed)]
     assert told == [
@@ -167,6 +169,17 @@ def test_a_deposit_is_told_when_held_first_and_when_given_back(app: Flask) -> No
         [[], [], [], []],
         [[], ["deposit_released.driver"], [], []],
     ]
+    assert stage.messages(cast.max)[-1].params["amount"] == {"amount": 2000, "currency": "EUR"}
+
+
+def test_both_sides_are_told_that_a_hearing_goes_on_without_the_deposit(app: Flask) -> None:
+    cast = stage.cast()
+    payment, _ = stage.paid(cast)
+    session.get_one(Payment, payment).owed = 0
+    session.commit()
+    seq = stage.happen(facts.DepositLetGo(payment=payment, rental=cast.rental))
+    told = [stage.told(one, seq) for one in cast.everyone()]
+    assert told == [["deposit_let_go.owner"], ["deposit_let_go.driver"], [], []]
     assert stage.messages(cast.max)[-1].params["amount"] == {"amount": 2000, "currency": "EUR"}
 
 
