@@ -9,7 +9,7 @@ from app.cars import add
 from app.coverage import report
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
-from app.rentals import expire, extend, grants_out, offline_receipts, receipts, start_check
+from app.rentals import expire, extend, grants_out, offline_receipts, pickup, receipts, start_check
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PhoneRemoved: (grants_out.of_removed_phone,),
@@ -24,6 +24,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.MemberRemoved: (expire.cancel_of_member, add.end_shares_of_leaver),
     facts.RentalBooked: (start_check.booked,),
     facts.UnlockFailed: (expire.cancel_of_former_member,),
+    facts.RentalStarted: (pickup.on_started,),
     facts.RentalEnded: (capture.on_ended, receipts.on_ended),
     facts.RentalCancelled: (capture.on_cancelled,),
     facts.RentalNoShow: (capture.on_no_show,),

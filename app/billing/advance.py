@@ -99,10 +99,10 @@ def _held(payment: Payment, owed: int) -> None:
         commands.step(payment, "release", None, payment.intent_id)
 
 
-def step_again(payment: Payment) -> None:
-    """The capture or release of the present intent was refused, and it still holds the money."""
+def step_again(payment: Payment, amount: int | None) -> None:
+    """The capture (of that much) or release of the present intent was refused, and it still holds the money."""
     if payment.state == State.CAPTURING and payment.owed is None:
-        capture(payment, payment.amount)
+        capture(payment, amount or payment.amount)
     elif payment.state in (State.CAPTURING, State.RELEASING):
         _held(payment, payment.owed or 0)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app import facts
-from app.billing import advance, deposit
+from app.billing import advance, deposit, transfer
 from app.billing.models import Payment
 from app.billing.states import APART, TAKEN, State
 from app.kit import clock
@@ -110,3 +110,5 @@ def _take(rental: str, total: int) -> None:
 def _step_all(rental: str) -> None:
     for row in _locked(rental):
         advance.next_step(row)
+        if row.captured:  # before the end: its owner's share waited for it
+            transfer.plan(row.id)

@@ -149,10 +149,16 @@ def standing_of(found: Sequence[Payment]) -> str:
     ]
     if not rows:
         return NONE
-    states = {State(row.state) for row in rows}
+    states = {_stands(row) for row in rows}
     if states <= SECURED:
         return State.CAPTURED if states == {State.CAPTURED} else State.HELD
     return next(one for one in UNSECURED_BY_URGENCY if one in states)
+
+
+def _stands(row: Payment) -> State:
+    """Its state; what is being taken while the rental goes on lies held until it is taken."""
+    taken_early = row.state == State.CAPTURING and row.owed is None
+    return State.HELD if taken_early else State(row.state)
 
 
 @transactional

@@ -79,6 +79,6 @@ def _again(payment: Payment, refused: PaymentCommand) -> None:
     """A new command, where the step is still wanted: what is owed by now decides what is asked of the present intent."""
     assert refused.target is not None
     if refused.target == payment.intent_id:
-        advance.step_again(payment)
+        advance.step_again(payment, refused.amount)
     elif refused.kind == "release":
         commands.step(payment, "release", None, refused.target)

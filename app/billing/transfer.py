@@ -52,8 +52,10 @@ def on_paid(fact: facts.PaymentSucceeded) -> None:
 
 @transactional
 def plan(payment: str) -> None:
-    """Plan the transfer of a captured payment's share, once."""
+    """Plan the transfer of a captured payment's share, once, and not before it is known what the rental costs."""
     row = commands.lock(payment)
+    if row.owed is None:
+        return
     due = clock.now() + timedelta(hours=_hours(row.payee))
     made = session.execute(
         insert(Transfer)
@@ -88,6 +90,7 @@ def plan_forgotten() -> Sequence[str]:
         select(Payment.id)
         .outerjoin(Transfer, Transfer.payment_id == Payment.id)
         .where(Payment.state.in_([one.value for one in TAKEN]), Payment.captured > 0, Transfer.id.is_(None))
+        .where(Payment.owed.is_not(None))
         .order_by(Payment.id)
         .limit(500)
     ).all()

@@ -60,6 +60,8 @@ MASTERCARD = "5555555555554444"
 NUMBERS = (VISA, MASTERCARD, ALWAYS_3DS, POOR)
 AMOUNTS = st.integers(50, 20_000)
 DEPOSITS = st.sampled_from((0, 15_000))
+DAYS = st.sampled_from((1, 4, 14))
+"""How long a rental is to take; the bank holds money for less than five."""
 PATHS = ("/v1/", "/v1/payment_intents", "/capture", "/cancel", "/v1/refunds", "/v1/transfers", "/reversals")
 TOLD = frozenset((*EVENT_KINDS, *CONNECT_EVENT_KINDS))
 
@@ -92,15 +94,15 @@ class Money(RuleBasedStateMachine):
 
     @initialize(
         bookings=st.lists(
-            st.tuples(st.sampled_from(NUMBERS), AMOUNTS, st.sampled_from((1, 30)), DEPOSITS), max_size=3
+            st.tuples(st.sampled_from(NUMBERS), AMOUNTS, st.sampled_from((1, 30)), DEPOSITS, DAYS), max_size=3
         )
     )
-    def begins(self, bookings: list[tuple[str, int, int, int]]) -> None:
+    def begins(self, bookings: list[tuple[str, int, int, int, int]]) -> None:
         self.till = Till(self.app, self.double, self.torn)
         for number in NUMBERS:
             self.till.customer(number)
-        for number, amount, hours, deposited in bookings:
-            self.till.book(number, amount, "EUR", hours, present=False, deposited=deposited)
+        for number, amount, hours, deposited, days in bookings:
+            self.till.book(number, amount, "EUR", hours, present=False, deposited=deposited, days=days)
             self.till.works()
 
     def _one(self, number: int, found: list[Any]) -> Any:
@@ -119,11 +121,19 @@ class Money(RuleBasedStateMachine):
         hours=st.sampled_from((1, 5, 30, 100)),
         present=st.booleans(),
         deposited=DEPOSITS,
+        days=DAYS,
     )
     def book(
-        self, number: str, amount: int, currency: str, hours: int, *, present: bool, deposited: int
+        self, number: str, amount: int, currency: str, hours: int, *, present: bool, deposited: int, days: int
     ) -> None:
-        self.till.book(number, amount, currency, hours, present=present, deposited=deposited)
+        self.till.book(number, amount, currency, hours, present=present, deposited=deposited, days=days)
+
+    @having("open")
+    @rule(which=st.integers(0, 9))
+    def first_unlock(self, which: int) -> None:
+        rental = self._rental(which, over=False)
+        if rental is not None:
+            self.till.picked_up(rental)
 
     @having("rental")
     @rule(which=st.integers(0, 9), total=AMOUNTS, late=st.booleans())

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Flask
@@ -15,6 +15,7 @@ from app.billing import (
     deposit,
     hold,
     ledger,
+    pickup,
     reconcile,
     refused_step,
     transfer,
@@ -50,6 +51,8 @@ class Priced:
     id: str
     driver: str
     currency: str
+    price: int
+    ends_at: datetime
     total: int | None = None
 
 
@@ -80,10 +83,20 @@ class Till(Desk):
         return self.drivers[number]
 
     def book(
-        self, number: str, amount: int, currency: str, hours: int, *, present: bool, deposited: int = 0
+        self,
+        number: str,
+        amount: int,
+        currency: str,
+        hours: int,
+        *,
+        present: bool,
+        deposited: int = 0,
+        days: int = 1,
     ) -> Priced:
+        """Of what is held a tenth is the allowance."""
         driver, card = self.customer(number)
-        rental = Priced(new_id("ren"), driver.id, currency)
+        ends_at = clock.now() + timedelta(hours=hours, days=days)
+        rental = Priced(new_id("ren"), driver.id, currency, amount - amount // 10, ends_at)
         self._plan(
             rental=rental.id,
             driver=driver.id,
@@ -106,6 +119,11 @@ class Till(Desk):
         capture.settle_end(rental.id, Money.from_dict({"amount": total, "currency": rental.currency}), now)
         if not again:
             transactional(capture.on_ended)(RentalEnded(rental.id, now, total, rental.currency, "box"))
+        session.remove()
+
+    def picked_up(self, rental: Priced) -> None:
+        price = Money.from_dict({"amount": rental.price, "currency": rental.currency})
+        pickup.picked_up(rental.id, rental.ends_at, price)
         session.remove()
 
     def called_off(self, rental: Priced, share: int) -> None:
