@@ -4,11 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app import reactions
 from app.billing import deposit, hold, pickup, refused_step, transfer
 from app.billing.states import State
+from app.facts import RentalStarted
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import session, transactional
+from app.rentals import pickup as at_pickup
+from payments.tariff import Line, Price
 from tests.billing.desk import VISA, Desk, eur
+from tests.rentals.scene import make
 
 HELD, PRICE = 9000, 8000
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -168,3 +173,31 @@ def test_a_hold_lost_before_it_is_taken_is_made_anew(desk: Desk) -> None:
     assert desk.standing(rental) == "held"
     assert desk.end(rental, PRICE) == []
     assert paid(desk, rental) == PRICE
+
+
+@pytest.mark.parametrize(("days", "state"), [(10, "captured"), (1, "held")])
+def test_the_first_unlock_takes_the_price_of_a_booked_rental_that_outlasts_its_hold(
+    desk: Desk, days: int, state: str
+) -> None:
+    scene = make()
+    rental, now = scene.rental, clock.now()
+    rental.to_at = now + days * DAY
+    rental.price = Price((Line("time", 1, "rental", eur(PRICE)),), eur(PRICE)).to_dict()
+    session.commit()
+    transactional(hold.plan)(
+        rental=scene.rental_id,
+        driver=scene.max.id,
+        payee=scene.olga.id,
+        community=None,
+        amount=eur(HELD),
+        starts_at=now,
+        card=desk.save_card(scene.max.id),
+        on_session=False,
+    )
+    assert desk.jobs() == []
+    started = RentalStarted(rental=scene.rental_id, command=None, at=now)
+    (reaction,) = (one for one in reactions.TABLE[RentalStarted] if one is at_pickup.on_started)
+    transactional(reaction)(started)
+    session.remove()
+    assert desk.jobs() == []
+    assert desk.payment(scene.rental_id).state == state
