@@ -9,6 +9,21 @@ down_revision = "0012"
 
 def upgrade() -> None:
     op.execute("set local lock_timeout = '5s'")
+    # Concurrently built, the index is committed by itself, and its column with it: they come first, so that whatever fails
+    # leaves nothing else behind, and an index that a failed try left invalid is built anew.
+    op.add_column(
+        "covers", sa.Column("conditional_to", sa.DateTime(timezone=True), nullable=True), if_not_exists=True
+    )
+    with op.get_context().autocommit_block():
+        op.drop_index("covers_conditional_idx", "covers", if_exists=True, postgresql_concurrently=True)
+        op.create_index(
+            "covers_conditional_idx",
+            "covers",
+            ["car_no", "conditional_to"],
+            postgresql_where=sa.text("conditional_to is not null"),
+            postgresql_concurrently=True,
+        )
+    op.execute("set local lock_timeout = '5s'")
     op.create_table(
         "companions",
         sa.Column("box_id", sa.Uuid(), nullable=False),
@@ -75,15 +90,6 @@ def upgrade() -> None:
         ["box_id", "sequence"],
         postgresql_where=sa.text("at is null"),
     )
-    op.add_column("covers", sa.Column("conditional_to", sa.DateTime(timezone=True), nullable=True))
-    with op.get_context().autocommit_block():
-        op.create_index(
-            "covers_conditional_idx",
-            "covers",
-            ["car_no", "conditional_to"],
-            postgresql_where=sa.text("conditional_to is not null"),
-            postgresql_concurrently=True,
-        )
 
 
 def downgrade() -> None:

@@ -9,6 +9,20 @@ down_revision = "0014"
 
 
 def upgrade() -> None:
+    # Concurrently built, it is committed by itself: it comes first, so that whatever fails leaves nothing else behind, and
+    # one that a failed try left invalid is built anew.
+    with op.get_context().autocommit_block():
+        op.drop_index(
+            "payment_commands_transfer_key", "payment_commands", if_exists=True, postgresql_concurrently=True
+        )
+        op.create_index(
+            "payment_commands_transfer_key",
+            "payment_commands",
+            ["payment_id"],
+            unique=True,
+            postgresql_where=sa.text("kind = 'transfer' and state <> 'failed'"),
+            postgresql_concurrently=True,
+        )
     op.execute("set local lock_timeout = '5s'")
     op.create_table(
         "payout_accounts",
@@ -67,15 +81,6 @@ def upgrade() -> None:
     op.create_index(op.f("bank_payouts_person_id_idx"), "bank_payouts", ["person_id"])
     _disputes()
     op.add_column("webhook_events", sa.Column("account", sa.Text(), nullable=True))
-    with op.get_context().autocommit_block():
-        op.create_index(
-            "payment_commands_transfer_key",
-            "payment_commands",
-            ["payment_id"],
-            unique=True,
-            postgresql_where=sa.text("kind = 'transfer' and state <> 'failed'"),
-            postgresql_concurrently=True,
-        )
 
 
 def _disputes() -> None:

@@ -8,6 +8,18 @@ down_revision = "0019"
 
 
 def upgrade() -> None:
+    # Concurrently built, it is committed by itself: it comes first, so that whatever fails leaves nothing else behind, and
+    # one that a failed try left invalid is built anew.
+    with op.get_context().autocommit_block():
+        op.drop_index("payments_one_deposit_key", "payments", if_exists=True, postgresql_concurrently=True)
+        op.create_index(
+            "payments_one_deposit_key",
+            "payments",
+            ["rental_id"],
+            unique=True,
+            postgresql_where=sa.text("purpose = 'deposit'"),
+            postgresql_concurrently=True,
+        )
     op.execute("set local lock_timeout = '5s'")
     op.add_column("payments", sa.Column("inspect_until", sa.DateTime(timezone=True), nullable=True))
     op.add_column("charge_requests", sa.Column("deposit_id", sa.Uuid(), nullable=True))
@@ -20,15 +32,6 @@ def upgrade() -> None:
         "charge_requests",
         "deposit_id is null or state = 'closed'",
     )
-    with op.get_context().autocommit_block():
-        op.create_index(
-            "payments_one_deposit_key",
-            "payments",
-            ["rental_id"],
-            unique=True,
-            postgresql_where=sa.text("purpose = 'deposit'"),
-            postgresql_concurrently=True,
-        )
 
 
 def downgrade() -> None:
