@@ -59,7 +59,7 @@ class BankPayout:
 class Payouts(Protocol):
     """Paying owners. `key` and the errors as in `payments.gateway`."""
 
-    def open_account(self, *, payee: str, country: str, email: str | None, key: str) -> str:
+    def open_account(self, *, payee: str, country: str, key: str) -> str:
         """The provider's id of the owner's account, which still wants to know who he is."""
         ...
 

@@ -43,15 +43,13 @@ class StripePayouts:
         """Give this thread's connections back."""
         self._http.close()  # type: ignore[no-untyped-call]
 
-    def open_account(self, *, payee: str, country: str, email: str | None, key: str) -> str:
+    def open_account(self, *, payee: str, country: str, key: str) -> str:
         params: dict[str, Any] = {
             "country": country,
             "controller": CONTROLLER,
             "capabilities": {"transfers": {"requested": True}},
             "metadata": {"community" if payee.startswith("com_") else "person": payee, "command_id": key},
         }
-        if email:
-            params["email"] = email
         with our_errors():
             return self._stripe.accounts.create(loose(params), {"idempotency_key": key}).id
 

@@ -21,7 +21,7 @@ COMMUNITY = '/communities/<pid("com"):community>'
 
 def _fresh_link(answer: Response) -> Response:
     """Once the account's row and key are committed, as for a person's own account."""
-    found = payout_account.with_link((request.view_args or {})["community"], caller().person)
+    found = payout_account.with_link((request.view_args or {})["community"])
     answer.set_data(orjson.dumps(schemas.PayoutAccount().dump(found)))
     return answer
 

@@ -62,31 +62,30 @@ def _begin(kind: type[PayoutAccount | CommunityPayoutAccount], key: str, country
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the provider must be told, as plain values."""
+    """What the provider must be told, as plain values.
+
+    No address: it may change before an answer that was lost is asked for again, and the same key wants the same request.
+    """
 
     external: str | None
     country: str
-    email: str | None
     key: str
 
 
-def with_link(payee: str, by: str) -> dict[str, Any]:
+def with_link(payee: str) -> dict[str, Any]:
     """As shown, with a fresh link to where its owner says who they are. Outside any transaction. Raises Unavailable."""
-    url = onboard(payee, by)
+    url = onboard(payee)
     return {**shown(payee), "url": url}
 
 
-def onboard(payee: str, by: str) -> str | None:
-    """Have the account made if need be, look at it, and get a fresh link.
-
-    `by` is the person who asks, for themselves or a community. None when nothing is missing. Raises Unavailable.
-    """
-    asked = _asked(payee, by)
+def onboard(payee: str) -> str | None:
+    """Have the account made if need be, and get a fresh link: None when nothing is missing. Raises Unavailable."""
+    asked = _asked(payee)
     try:
         door = commands.payouts()
         account = asked.external
         if account is None:
-            account = door.open_account(payee=payee, country=asked.country, email=asked.email, key=asked.key)
+            account = door.open_account(payee=payee, country=asked.country, key=asked.key)
             _keep(payee, account)
         found = door.account(account)
         _known(payee, found, told=True)
@@ -99,12 +98,9 @@ def onboard(payee: str, by: str) -> str | None:
 
 
 @transactional
-def _asked(payee: str, by: str) -> _Asked:
+def _asked(payee: str) -> _Asked:
     row = _found(payee)
-    email = (
-        session.get_one(Person, by).email if payee == by else None
-    )  # a community is asked for by one or another
-    return _Asked(row.external_id, row.country, email, row.key)
+    return _Asked(row.external_id, row.country, row.key)
 
 
 @transactional

@@ -151,7 +151,7 @@ def retry_payment(rental: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def _fresh_link(answer: Response) -> Response:
     """Once the account's row and key are committed: the provider is asked for the account and a link that works once."""
-    found = payout_account.with_link(caller().person, caller().person)
+    found = payout_account.with_link(caller().person)
     answer.set_data(orjson.dumps(schemas.PayoutAccount().dump(found)))
     return answer
 

@@ -274,7 +274,7 @@ class Desk:
         self.payee = olga.id
         if state is not None:
             payout_account.begin(olga.id)
-            payout_account.onboard(olga.id, olga.id)
+            payout_account.onboard(olga.id)
             self.settle_account(olga.id, state)
         session.remove()
         return olga

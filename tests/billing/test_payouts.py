@@ -48,7 +48,7 @@ def test_an_account_is_made_once_and_each_link_is_a_fresh_one(desk: Desk) -> Non
     links = []
     for _ in range(2):
         payout_account.begin(olga.id)
-        links.append(payout_account.onboard(olga.id, olga.id))
+        links.append(payout_account.onboard(olga.id))
     assert len(set(links)) == 2
     seen = payout_account.shown(olga.id)
     assert (seen["state"], "external_account" in seen["missing"]) == ("incomplete", True)
@@ -61,8 +61,21 @@ def test_an_answer_lost_while_the_account_is_made_makes_no_second_one(desk: Desk
     payout_account.begin(olga.id)
     desk.double.post("fault", next="drop_after_commit", path="/v1/accounts")
     with pytest.raises(Exception, match="does not answer"):
-        payout_account.onboard(olga.id, olga.id)
-    assert payout_account.onboard(olga.id, olga.id) is not None
+        payout_account.onboard(olga.id)
+    assert payout_account.onboard(olga.id) is not None
+    made = desk.double.get("objects")["objects"]["account"]
+    assert len([one for one in made if one["metadata"].get("person") == olga.id]) == 1
+
+
+def test_a_changed_address_after_a_lost_answer_asks_for_the_same_account(desk: Desk) -> None:
+    olga = factories.person("Olga Owner")
+    payout_account.begin(olga.id)
+    desk.double.post("fault", next="drop_after_commit", path="/v1/accounts")
+    with pytest.raises(Exception, match="does not answer"):
+        payout_account.onboard(olga.id)
+    session.get_one(Person, olga.id).email = f"{olga.id}@elsewhere.test"
+    session.commit()
+    assert payout_account.onboard(olga.id) is not None
     made = desk.double.get("objects")["objects"]["account"]
     assert len([one for one in made if one["metadata"].get("person") == olga.id]) == 1
 
@@ -72,17 +85,17 @@ def test_an_account_that_was_made_is_known_whatever_comes_after(desk: Desk) -> N
     payout_account.begin(olga.id)
     desk.double.post("fault", next="500", path="/v1/accounts/acct_")
     with pytest.raises(Exception, match="does not answer"):
-        payout_account.onboard(olga.id, olga.id)
+        payout_account.onboard(olga.id)
     session.get_one(Person, olga.id).email = "olga@elsewhere.test"
     session.commit()
-    assert payout_account.onboard(olga.id, olga.id) is not None
+    assert payout_account.onboard(olga.id) is not None
     made = desk.double.get("objects")["objects"]["account"]
     assert len([one for one in made if one["metadata"].get("person") == olga.id]) == 1
 
 
 def test_an_enabled_account_needs_no_link(desk: Desk) -> None:
     olga = desk.owner("enabled")
-    assert payout_account.onboard(olga.id, olga.id) is None
+    assert payout_account.onboard(olga.id) is None
     assert (desk.account(olga.id).state, desk.account(olga.id).missing) == ("enabled", [])
 
 
@@ -138,7 +151,7 @@ def test_who_has_no_account_earns_and_waits_is_told_once_and_paid_as_soon_as_the
     assert told(olga.id) == ["PayoutBlocked"] * 2
     assert payout_account.shown(olga.id)["waiting"] == [{"amount": 9000, "currency": "EUR"}]
     payout_account.begin(olga.id)
-    payout_account.onboard(olga.id, olga.id)
+    payout_account.onboard(olga.id)
     assert desk.settle_account(olga.id, "enabled") == []
     for rental in rentals:
         desk.due(desk.transfer(rental).id)

@@ -48,7 +48,7 @@ def charge(double: RunningDouble) -> Iterator[str]:
 
 
 def owner(payouts: Payouts) -> str:
-    return payouts.open_account(payee="per_olga", country="CH", email="olga@example.org", key=key("account"))
+    return payouts.open_account(payee="per_olga", country="CH", key=key("account"))
 
 
 def test_a_new_account_says_what_is_missing_and_each_link_is_another(payouts: Payouts) -> None:
