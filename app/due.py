@@ -26,6 +26,7 @@ from app.rentals import (
     forget_photos,
     grants_out,
     offline_receipts,
+    owe_premium,
     start_check,
 )
 
@@ -142,6 +143,7 @@ def run(app: Flask, stop: threading.Event) -> None:
         if number % TIDY_EVERY == 0:
             tidy.tidy()
             forget()
+            owe_premium.sweep()
 
     with app.app_context():
         lead(LEADER, "deadlines", 1.0, stop, work)

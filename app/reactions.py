@@ -9,7 +9,7 @@ from app.cars import add
 from app.coverage import report
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
-from app.rentals import expire, extend, grants_out, offline_receipts, pickup, receipts, start_check
+from app.rentals import expire, extend, grants_out, offline_receipts, owe_premium, pickup, receipts, start_check
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PhoneRemoved: (grants_out.of_removed_phone,),
@@ -41,8 +41,8 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CoverActivated: (report.tell,),
     facts.CoverExtended: (report.tell,),
     facts.CoverOverrun: (report.tell,),
-    facts.CoverClosed: (report.tell, offline_receipts.on_closed),
-    facts.CoverVoided: (report.tell,),
+    facts.CoverClosed: (report.tell, owe_premium.on_ended, offline_receipts.on_closed),
+    facts.CoverVoided: (report.tell, owe_premium.on_ended),
 }
 TABLE: Reactions = {
     kind: (*OTHERS.get(kind, ()), *tell.REACTIONS.get(kind, ())) for kind in facts.kinds().values()

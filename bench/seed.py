@@ -366,7 +366,7 @@ def earnings(db: psycopg.Connection[Any], seeded: Seeded) -> str:
             "insert into postings (entry_id, account, subject, amount, currency)"
             " select e.id, p.account, case when p.account = 'owner_payable' then %(owner)s end, p.amount, 'EUR'"
             " from ledger_entries e join earned on e.rental_id = earned.rental, (values ('stripe_clearing', 2700),"
-            " ('owner_payable', -2025), ('insurer_payable', -270), ('platform_revenue', -337), ('vat_payable', -68))"
+            " ('owner_payable', -2025), ('premium_reserve', -270), ('platform_revenue', -337), ('vat_payable', -68))"
             " as p (account, amount)",
             values,
         )

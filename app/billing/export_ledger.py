@@ -32,6 +32,7 @@ COLUMNS = (
 """docs/guides/accounting.md says what each is; new ones are only ever added at the end."""
 CLASSES = (
     ("_payable", "Liabilities"),
+    ("_reserve", "Liabilities"),
     ("_receivable", "Assets"),
     ("_clearing", "Assets"),
     ("_suspense", "Assets"),

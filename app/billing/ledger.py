@@ -18,6 +18,7 @@ from payments.split import Shares, ShareTable, split_captured, split_refund
 STRIPE_CLEARING = "stripe_clearing"
 OWNER_PAYABLE = "owner_payable"
 INSURER_PAYABLE = "insurer_payable"
+PREMIUM_RESERVE = "premium_reserve"
 PLATFORM_REVENUE = "platform_revenue"
 VAT_PAYABLE = "vat_payable"
 PROCESSOR_FEES = "processor_fees"
@@ -25,10 +26,12 @@ DISPUTE_SUSPENSE = "dispute_suspense"
 BAD_DEBT = "bad_debt"
 MEMBER_RECEIVABLE = "member_receivable"
 UNCOLLECTED = "uncollected_payable"
+BANK = "bank"
 ACCOUNTS = (
     STRIPE_CLEARING,
     OWNER_PAYABLE,
     INSURER_PAYABLE,
+    PREMIUM_RESERVE,
     PLATFORM_REVENUE,
     VAT_PAYABLE,
     PROCESSOR_FEES,
@@ -36,9 +39,12 @@ ACCOUNTS = (
     BAD_DEBT,
     MEMBER_RECEIVABLE,
     UNCOLLECTED,
+    BANK,
 )
 EARNING = ("capture", "refund", "refund_failed")
 """Entries that say who earns what of a payment; transfers and disputes move what was earned."""
+INSURERS_PART = (PREMIUM_RESERVE, INSURER_PAYABLE)
+"""Where the insurers' part of a payment stands: entries from before there was a reserve have it on the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ def refunded(payment: Payment, money: Money, command: str, fact_seq: int) -> Non
 
 
 def refund_failed(payment: Payment, command: str) -> None:
-    """The bank sent a refund back: the entry of that refund is turned round."""
+    """The bank sent a refund back: the entry of that refund is turned round; what insurers gave of it is the reserve's."""
     entry = session.scalar(
         select(LedgerEntry).where(
             LedgerEntry.source_type == "command",
@@ -125,7 +131,10 @@ def refund_failed(payment: Payment, command: str) -> None:
         )
     )
     if entry is not None:
-        lines = tuple(Line(row.account, -_money(row), row.subject) for row in postings(entry.id))
+        lines = tuple(
+            Line(PREMIUM_RESERVE if row.account in INSURERS_PART else row.account, -_money(row), row.subject)
+            for row in postings(entry.id)
+        )
         post(_entry("refund_failed", "command", command, payment, lines, None))
 
 
@@ -176,7 +185,7 @@ def _entry(
 def _shares(shares: Shares, payee: str, sign: int) -> tuple[Line, ...]:
     return (
         Line(OWNER_PAYABLE, shares.owner * sign, payee),
-        Line(INSURER_PAYABLE, shares.insurer * sign),
+        Line(PREMIUM_RESERVE, shares.insurer * sign),
         Line(PLATFORM_REVENUE, shares.platform * sign),
         Line(VAT_PAYABLE, shares.vat * sign),
     )
@@ -202,11 +211,9 @@ def _earned(payments: Sequence[Payment]) -> Shares:
         .group_by(Posting.account)
     ).all()
     first = payments[0]
-    has = {account: first.money(-int(total)) for account, total in rows}
-    nothing = first.money(0)
-    return Shares(
-        *(has.get(one, nothing) for one in (OWNER_PAYABLE, INSURER_PAYABLE, PLATFORM_REVENUE, VAT_PAYABLE))
-    )
+    has = {account: -int(total) for account, total in rows}
+    each = ((OWNER_PAYABLE,), INSURERS_PART, (PLATFORM_REVENUE,), (VAT_PAYABLE,))
+    return Shares(*(first.money(sum(has.get(one, 0) for one in accounts)) for accounts in each))
 
 
 def balances(account: str, currency: str, subject: str | None = None) -> Money:

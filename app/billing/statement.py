@@ -40,7 +40,7 @@ _ENTRIES = text(f"""
   cross join lateral (select
       coalesce(sum(p.amount) filter (where p.account = 'platform_revenue'), 0)::bigint as platform,
       coalesce(sum(p.amount) filter (where p.account = 'vat_payable'), 0)::bigint as vat,
-      coalesce(sum(p.amount) filter (where p.account = 'insurer_payable'), 0)::bigint as insurer
+      coalesce(sum(p.amount) filter (where p.account in ('premium_reserve', 'insurer_payable')), 0)::bigint as insurer
     from postings p where p.entry_id = e.id and p.currency = o.currency) f
   left join payments pay on pay.id = e.payment_id
   {_DOCUMENT}

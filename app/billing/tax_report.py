@@ -35,7 +35,7 @@ _QUARTERS = text("""
     cross join lateral (select
         -coalesce(sum(l.amount) filter (where l.account = 'platform_revenue'), 0) as fees,
         -coalesce(sum(l.amount) filter (where l.account = 'vat_payable'), 0) as taxes,
-        -coalesce(sum(l.amount) filter (where l.account = 'insurer_payable'), 0) as premiums
+        -coalesce(sum(l.amount) filter (where l.account in ('premium_reserve', 'insurer_payable')), 0) as premiums
       from postings l where l.entry_id = e.id and l.currency = o.currency) f
     left join payments pay on pay.id = e.payment_id
     left join people p on p.id = case when o.subject like 'per!_%' escape '!' then substr(o.subject, 5)::uuid end

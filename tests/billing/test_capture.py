@@ -25,7 +25,7 @@ def test_the_end_takes_what_is_owed_and_frees_the_rest(desk: Desk) -> None:
     assert desk.facts(rental) == ["PaymentHeld", "PaymentSucceeded"]
     books = desk.books(rental)
     assert sum(books.values()) == 0
-    assert (books["owner_payable"], books["insurer_payable"]) == (-4500, -600)
+    assert (books["owner_payable"], books["premium_reserve"]) == (-4500, -600)
     assert (books["platform_revenue"], books["vat_payable"]) == (-750, -150)
     assert books["processor_fees"] > 0
     assert books["stripe_clearing"] == 6000 - books["processor_fees"]

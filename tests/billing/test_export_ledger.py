@@ -95,6 +95,7 @@ def test_bean_check_would_have_said_that_a_cent_is_missing(books: None, tmp_path
         ("stripe_clearing", "Assets:Stripe-Clearing"),
         ("owner_payable", "Liabilities:Owner-Payable"),
         ("insurer_payable", "Liabilities:Insurer-Payable"),
+        ("premium_reserve", "Liabilities:Premium-Reserve"),
         ("platform_revenue", "Income:Platform-Revenue"),
         ("vat_payable", "Liabilities:Vat-Payable"),
         ("processor_fees", "Expenses:Processor-Fees"),

@@ -47,7 +47,7 @@ def test_whatever_is_captured_refunded_and_kept_the_books_sum_to_zero(
     assert sum(books.values()) == 0
     assert books.get("stripe_clearing", 0) == left - fee
     assert books.get("processor_fees", 0) == fee
-    assert all(books.get(one, 0) <= 0 for one in ("owner_payable", "insurer_payable", "platform_revenue"))
+    assert all(books.get(one, 0) <= 0 for one in ("owner_payable", "premium_reserve", "platform_revenue"))
 
 
 _CAST: list[tuple[Person, str]] = []

@@ -1,0 +1,68 @@
+"""What went in and out of the platform's own bank account, as an operator reads it on the bank's statement.
+
+Each movement is posted once, by its kind and the reference it has outside; never more than the books say is there.
+"""
+
+from sqlalchemy import select, text
+
+from app.billing import ledger
+from app.billing.insurer_account import PAID
+from app.billing.ledger import BANK, INSURER_PAYABLE, STRIPE_CLEARING, VAT_PAYABLE, Entry, Line
+from app.billing.models import LedgerEntry
+from app.kit.db import session
+from app.kit.errors import AlreadyExists, StepNotAllowed
+from app.kit.locales import decimal_of
+from payments.money import Money
+
+VAT_PAID, PROVIDER_PAYOUT = "vat_paid", "provider_payout"
+SOURCE = "bank"
+_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7010)")
+
+
+def insurer_paid(insurer: str, money: Money, reference: str) -> bool:
+    """An insurer's statement was paid. As each of these: False when the books say so already.
+
+    Raises StepNotAllowed above what stands on the account, AlreadyExists for another amount under the same reference.
+    """
+    return _posted(PAID, Line(INSURER_PAYABLE, money, insurer), reference)
+
+
+def vat_paid(money: Money, reference: str) -> bool:
+    """Tax was paid to a tax office."""
+    return _posted(VAT_PAID, Line(VAT_PAYABLE, money), reference)
+
+
+def provider_paid_out(money: Money, reference: str) -> bool:
+    """The payment provider paid of the platform's own balance to its bank."""
+    return _posted(PROVIDER_PAYOUT, Line(STRIPE_CLEARING, -money), reference)
+
+
+def _posted(kind: str, line: Line, reference: str) -> bool:
+    """The line with the bank against it. Within a transaction, one at a time: two payments see each other."""
+    session.execute(_ONE_AT_A_TIME)
+    if _known(kind, line, reference):
+        return False
+    balance = ledger.balances(line.account, line.money.currency, line.subject)
+    there = balance if line.money < Money.zero(line.money.currency) else -balance
+    if abs(line.money.amount) > there.amount:
+        most = f"{decimal_of(max(there.amount, 0), there.currency)} {there.currency}"
+        raise StepNotAllowed(f"No more than {most} stands on {line.account}.")
+    ledger.post(Entry(kind, SOURCE, reference, (line, Line(BANK, -line.money))))
+    return True
+
+
+def _known(kind: str, line: Line, reference: str) -> bool:
+    entry = session.scalar(
+        select(LedgerEntry.id).where(
+            LedgerEntry.source_type == SOURCE,
+            LedgerEntry.source_id == reference,
+            LedgerEntry.kind == kind,
+        )
+    )
+    if entry is None:
+        return False
+    first = ledger.postings(entry)[0]
+    was = (first.account, first.subject, first.amount, first.currency)
+    if was != (line.account, line.subject, line.money.amount, line.money.currency):
+        raise AlreadyExists(f"{reference} is in the books as another payment.")
+    return True
