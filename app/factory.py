@@ -37,7 +37,7 @@ from app.kit.openapi import OPENAPI, Contract
 from app.kit.routes import PidConverter, Routes
 from app.messages import routes as messages
 from app.messages import words
-from app.operator import check_outside, insurer_routes
+from app.operator import bank_routes, check_outside, insurer_routes
 from app.operator import routes as operators
 from app.people import routes as people
 from app.people import sign_in
@@ -120,7 +120,7 @@ def _register(app: Flask, api: Api) -> None:
     app.register_blueprint(open_routes.routes)
 
 
-MORE = (door_routes, insurer_routes)
+MORE = (door_routes, insurer_routes, bank_routes)
 """Importing them adds their routes to those of the rentals and the operators."""
 BLUEPRINTS: tuple[Routes, ...] = (
     people.routes,

@@ -8,10 +8,12 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from app.billing import insurer_account
 from app.cars.wait_for_broker import wait_cut
 from app.kit.clock import z
 from app.kit.errors import Problem
 from app.operator import act, act_on_box, money, show
+from payments.money import CURRENCIES, Money
 
 BY = act.COMMAND_LINE
 
@@ -33,7 +35,7 @@ def _command(group: click.Group, name: str) -> Callable[[Callable[..., Any]], cl
                     f"\n  {e.get('pointer', '')}: {e['detail']}" for e in problem.members.get("errors", ())
                 )
                 raise click.ClickException(f"{problem.title}. {problem.detail or ''}{errors}") from problem
-            click.echo(json.dumps(result, indent=2, default=str))
+            click.echo(result if isinstance(result, str) else json.dumps(result, indent=2, default=str))
 
         run.__doc__, run.__name__ = work.__doc__, work.__name__
         command = click.command(name)(with_appcontext(run))
@@ -45,6 +47,22 @@ def _command(group: click.Group, name: str) -> Callable[[Callable[..., Any]], cl
 
 
 reason = click.option("--reason", required=True, help="Why; kept in the audit log.")
+
+
+def movement(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of what went through the bank."""
+    for option in (
+        reason,
+        click.option("--reference", required=True, help="What it is called outside; each is posted once."),
+        click.option("--currency", type=click.Choice(CURRENCIES), required=True),
+        click.option("--amount", type=click.IntRange(1, 10**10), required=True, help="In minor units."),
+    ):
+        work = option(work)
+    return work
+
+
+def _money(amount: int, currency: str) -> Money:
+    return Money.from_dict({"amount": amount, "currency": currency})
 
 
 def _sub(name: str, about: str) -> click.Group:
@@ -66,6 +84,7 @@ licence, rental, payment = (
 key, fact, car = _sub("keys", "Signing keys."), _sub("fact", "Facts."), _sub("car", "Cars.")
 dispute, warning = _sub("dispute", "Disputes of payments."), _sub("warning", "Early-fraud warnings of banks.")
 job = _sub("job", "Jobs that failed for good.")
+bank = _sub("bank", "Our own bank account.")
 
 
 @_command(operator, "ledger")
@@ -347,3 +366,34 @@ def fact_show(position: int) -> dict[str, Any]:
         "at": z(row.at),
         "chain": row.chain.hex() if row.chain else None,
     }
+
+
+@_command(insurer, "account")
+@click.argument("insurer_id")
+@click.option("--month", required=True, help="YYYY-MM")
+@click.option("--zone", default="UTC", show_default=True, help="On whose clocks a month begins.")
+def insurer_month(insurer_id: str, month: str, zone: str) -> str:
+    """What an insurer was owed before a month and after it, and what moved it, in minor units."""
+    return "\n".join(insurer_account.table(money.insurer_month(insurer_id, month, zone)["lines"]))
+
+
+@_command(insurer, "paid")
+@click.argument("insurer_id")
+@movement
+def insurer_paid(insurer_id: str, amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
+    """An insurer was paid, as the bank says; never more than it is owed."""
+    return money.insurer_paid(insurer_id, _money(amount, currency), reference, by=BY, reason=reason)
+
+
+@_command(bank, "vat-paid")
+@movement
+def bank_vat_paid(amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
+    """Tax was paid; never more than is owed."""
+    return money.vat_paid(_money(amount, currency), reference, by=BY, reason=reason)
+
+
+@_command(bank, "provider-payout")
+@movement
+def bank_provider_payout(amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
+    """The payment provider paid of our balance to our bank; never more than lies there by the books."""
+    return money.provider_paid_out(_money(amount, currency), reference, by=BY, reason=reason)

@@ -4,14 +4,16 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.billing import advance, dispute, fraud_warning, refund
+from app.billing import advance, bank, dispute, fraud_warning, insurer_account, ledger, refund
 from app.billing import write_off as giving_up
 from app.billing.models import Payment
 from app.billing.payout_models import Dispute, FraudWarning
+from app.coverage import partners
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound
 from app.kit.http import Page, page
 from app.operator.act import audit
+from payments.money import Money
 
 
 @transactional
@@ -56,6 +58,42 @@ def clear_warning(warning: str, *, by: str, reason: str) -> FraudWarning:
     found = fraud_warning.clear(warning, by)
     audit(by, "warning clear", warning, reason)
     return found
+
+
+@transactional
+def insurer_paid(insurer: str, money: Money, reference: str, *, by: str, reason: str) -> dict[str, Any]:
+    """An insurer was paid, as the bank says. As each of these raises StepNotAllowed, AlreadyExists; NotFound besides."""
+    partners.find_insurer(insurer)
+    if bank.insurer_paid(insurer, money, reference):
+        audit(by, "insurer paid", insurer, reason)
+    left = insurer_account.owed(insurer, money.currency)
+    return _moved(money, reference, left) | {"insurer": insurer}
+
+
+@transactional
+def vat_paid(money: Money, reference: str, *, by: str, reason: str) -> dict[str, Any]:
+    """Tax was paid."""
+    if bank.vat_paid(money, reference):
+        audit(by, "vat paid", reference, reason)
+    return _moved(money, reference, -ledger.balances(ledger.VAT_PAYABLE, money.currency))
+
+
+@transactional
+def provider_paid_out(money: Money, reference: str, *, by: str, reason: str) -> dict[str, Any]:
+    """The payment provider paid of our balance to our bank."""
+    if bank.provider_paid_out(money, reference):
+        audit(by, "provider payout", reference, reason)
+    return _moved(money, reference, ledger.balances(ledger.STRIPE_CLEARING, money.currency))
+
+
+def _moved(money: Money, reference: str, left: Money) -> dict[str, Any]:
+    return {"reference": reference, "amount": money.to_dict(), "left": left.to_dict()}
+
+
+def insurer_month(insurer: str, month: str, zone: str = "UTC") -> dict[str, Any]:
+    """An insurer's account in a month. Raises NotFound."""
+    partners.find_insurer(insurer)
+    return {"insurer": insurer, "month": month, "lines": insurer_account.month(insurer, month, zone)}
 
 
 def disputes(query: dict[str, Any]) -> Page:
