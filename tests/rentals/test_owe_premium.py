@@ -3,7 +3,7 @@ from datetime import timedelta
 from flask import Flask
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.billing import insurer_account, ledger
 from app.billing.ledger import Entry, Line
@@ -11,12 +11,15 @@ from app.billing.models import LedgerEntry, Posting
 from app.coverage import cover
 from app.coverage.models import Cover
 from app.facts import CoverClosed
-from app.kit import jobs
+from app.kit import clock, facts, jobs
 from app.kit.db import new_id, session, transactional
-from app.rentals import owe_premium
+from app.kit.facts import FactRow
+from app.rentals import lock, outcome, owe_premium
 from payments.money import Money
 from tests.coverage import factories
 from tests.coverage.factories import Circle, bind, doing
+from tests.rentals.scene import Scene
+from tests.rentals.test_ends import done, out
 
 HOUR = 150
 """The premium of the tests' policies for each hour begun."""
@@ -89,6 +92,27 @@ def test_a_closed_cover_is_owed_for_out_of_the_reserve_also_when_nobody_paid(app
     assert owed(circle) == 2 * HOUR
     assert ledger.balances(ledger.PREMIUM_RESERVE, "EUR").amount == reserve + 2 * HOUR
     assert entries(ended.rental_id) == [(str(ended.version), 2 * HOUR)]
+
+
+def test_the_lock_of_a_free_rental_leads_to_what_its_insurer_is_owed(scene: Scene) -> None:
+    """By the reactions to its facts, as a worker runs them."""
+    out(scene)
+    clock.forward(timedelta(minutes=30))
+    ends = lock.lock(scene.caller(), scene.rental_id, keys_in_glove_box=True)
+    outcome.apply(ends.id, done(locked=True))
+    closed = cover.of(scene.rental_id)
+    assert closed is not None
+    assert (closed.state, closed.premium) == ("closed", HOUR)
+    told = select(FactRow.seq).where(
+        FactRow.data["cover"].astext == closed.id, FactRow.kind == CoverClosed.kind
+    )
+    for seq in session.scalars(told).all():
+        facts.react(seq)
+    deferred = text("select args from procrastinate_jobs where task_name = 'owe_premium' and lock = :lock")
+    for args in session.execute(deferred, {"lock": f"premium:{closed.id}"}).scalars().all():
+        jobs._HANDLERS["owe_premium"](**args)
+    session.rollback()
+    assert insurer_account.owed(closed.insurer_id, "EUR").amount == HOUR
 
 
 def test_a_late_record_of_the_box_brings_the_difference_to_the_books(app: Flask) -> None:
