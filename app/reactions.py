@@ -9,7 +9,16 @@ from app.cars import add
 from app.coverage import report
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
-from app.rentals import expire, extend, grants_out, offline_receipts, owe_premium, pickup, receipts, start_check
+from app.rentals import (
+    expire,
+    extend,
+    grants_out,
+    offline_receipts,
+    owe_premium,
+    pickup,
+    receipts,
+    start_check,
+)
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PhoneRemoved: (grants_out.of_removed_phone,),

@@ -29,6 +29,7 @@ from app.kit import clock, jobs
 from app.kit.db import new_id, session, transactional
 from app.kit.deadlines import Deadline
 from app.people.models import Person
+from payments import share_tables
 from payments.gateway import PaymentsRefused
 from payments.money import Money
 from tests.billing.desk import DUE, VISA, Desk
@@ -40,6 +41,7 @@ OVER = (
     *(State.RELEASED.value, State.ARREARS.value, State.ACTION_REQUIRED.value, State.WRITTEN_OFF.value),
 )
 STILL = (State.HOLD_DUE.value, State.HELD.value, State.HOLD_FAILED.value, *OVER)
+CURRENCY_OF = {"FR": "EUR", "DE": "EUR", "GB": "GBP", "CH": "CHF"}
 ROUNDS = 12
 """So often at most workers and due-runner take turns until nothing is left."""
 
@@ -86,15 +88,16 @@ class Till(Desk):
         self,
         number: str,
         amount: int,
-        currency: str,
+        country: str,
         hours: int,
         *,
         present: bool,
         deposited: int = 0,
         days: int = 1,
     ) -> Priced:
-        """Of what is held a tenth is the allowance."""
+        """A rental of a car in that country: its currency, its shares. Of what is held a tenth is the allowance."""
         driver, card = self.customer(number)
+        currency = CURRENCY_OF[country]
         ends_at = clock.now() + timedelta(hours=hours, days=days)
         rental = Priced(new_id("ren"), driver.id, currency, amount - amount // 10, ends_at)
         self._plan(
@@ -107,6 +110,7 @@ class Till(Desk):
             card=card,
             on_session=present,
             deposited=Money.from_dict({"amount": deposited, "currency": currency}),
+            shares=share_tables.of(country),
         )
         session.remove()
         self.rentals.append(rental)
