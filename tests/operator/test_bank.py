@@ -1,5 +1,6 @@
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from app.billing.ledger import Entry, Line
 from app.coverage.models import InsurerRow
 from app.kit import clock
 from app.kit.db import new_id, session, transactional
+from app.kit.errors import StepNotAllowed
+from app.operator import money
 from payments.money import Money
 from tests.coverage import factories
 from tests.operator.operators_desk import Desk
@@ -129,3 +132,22 @@ def test_the_command_line_pays_and_prints_the_account_as_a_table(app: Flask) -> 
         ["currency", "opening", "premiums", "paid", "closing"],
         ["EUR", "0", "5000", "1200", "3800"],
     ]
+
+
+def test_two_operators_at_once_do_not_pay_one_debt_twice(app: Flask) -> None:
+    insurer = owing(5000)
+
+    def paid(reference: str) -> bool:
+        with app.app_context():
+            try:
+                return bool(
+                    money.insurer_paid(insurer, Money(4000, "EUR"), reference, by="test", reason="January")
+                )
+            except StepNotAllowed:
+                return False
+            finally:
+                session.remove()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(paid, [new_id("ref") for _ in range(4)])) == [False, False, False, True]
+    assert balance("insurer_payable", insurer) == -1000

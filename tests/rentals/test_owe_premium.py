@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from flask import Flask
@@ -224,3 +225,21 @@ def test_shares_credited_to_insurers_at_large_go_to_the_reserve(app: Flask) -> N
     assert session.scalar(at_large) == 0
     assert ledger.balances(ledger.PREMIUM_RESERVE, "GBP").amount == reserve - 700
     session.rollback()
+
+
+def test_two_workers_at_one_cover_reckon_its_premium_once(app: Flask) -> None:
+    circle = factories.circle()
+    ended = factories.ended(circle, minutes=60)
+    cover_id, rental = ended.id, ended.rental_id
+    session.rollback()
+
+    def works(_: int) -> None:
+        with app.app_context():
+            jobs._HANDLERS["owe_premium"](cover=cover_id)
+            session.remove()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(works, range(4)))
+        doing(cover.correct, rental, ended.from_at + timedelta(minutes=62), evidence="box record")
+        list(pool.map(works, range(4)))
+    assert [amount for _, amount in entries(rental)] == [HOUR, HOUR]
