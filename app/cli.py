@@ -21,6 +21,7 @@ from app.kit.logs import configure
 from app.kit.priority import give_way
 from app.operator.commands import operator
 from app.operator.export import export
+from app.verify_log import verify_log
 from payments.gateway import PaymentsError
 
 
@@ -28,7 +29,7 @@ def install(app: Flask) -> None:
     """Hang the commands on the app."""
     for command in (
         *(write_openapi, run_worker, run_boxlink, clock_group, reconcile),
-        *(operator, export, doctor, broker),
+        *(operator, export, doctor, broker, verify_log),
     ):
         app.cli.add_command(command)
 

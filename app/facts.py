@@ -580,9 +580,12 @@ class ConfirmationRefused(Fact):
 
 @dataclass(frozen=True)
 class CoverBound(Fact):
+    """A cover's first version; `digest`, here and below, is the SHA-256 of all that the version says, as hex."""
+
     cover: str
     rental: str
     version: int
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -590,6 +593,7 @@ class CoverActivated(Fact):
     cover: str
     rental: str
     version: int
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -597,6 +601,7 @@ class CoverExtended(Fact):
     cover: str
     rental: str
     version: int
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -604,6 +609,7 @@ class CoverOverrun(Fact):
     cover: str
     rental: str
     version: int
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -611,6 +617,7 @@ class CoverClosed(Fact):
     cover: str
     rental: str
     version: int
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -618,12 +625,25 @@ class CoverVoided(Fact):
     cover: str
     rental: str
     version: int
+    digest: str = ""
 
 
 @dataclass(frozen=True)
 class CoverAcknowledged(Fact):
     cover: str
     version: int
+
+
+@dataclass(frozen=True)
+class LogHeadSigned(Fact):
+    """A head over all facts up to `last` was signed: the chain there, and the root of the tree over those since the
+    head before; both hex.
+    """
+
+    number: int
+    last: int
+    chain: str
+    root: str
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 from app import facts
 from app.billing import capture, transfer
 from app.cars import add
-from app.coverage import report
+from app.coverage import log_head, report
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
 from app.rentals import (
@@ -52,6 +52,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CoverOverrun: (report.tell,),
     facts.CoverClosed: (report.tell, owe_premium.on_ended, offline_receipts.on_closed),
     facts.CoverVoided: (report.tell, owe_premium.on_ended),
+    facts.LogHeadSigned: (log_head.tell,),
 }
 TABLE: Reactions = {
     kind: (*OTHERS.get(kind, ()), *tell.REACTIONS.get(kind, ())) for kind in facts.kinds().values()

@@ -4,7 +4,6 @@ A fact may be sealed once every transaction that could still commit an earlier o
 `pg_snapshot_xmin`. Sealed facts are numbered densely in the order (xid, seq) and chained by SHA-256.
 """
 
-import hashlib
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +12,12 @@ from flask import Flask
 from sqlalchemy import Row, text
 
 from app.kit.db import release, session, transactional
+from app.kit.facts import as_sealed
 from app.kit.leader import lead
+from insurance.verify_log import GENESIS, link
 
 BATCH, LEADER, ONE_AT_A_TIME = 500, 7005, 7007
 IDLE_S, WAIT_S = 1.0, 0.01
-GENESIS = hashlib.sha256(b"glovebox facts").digest()
 _READY = text(
     "select seq, kind, data::text as data, at, recorded_at from facts where position is null"
     " and xid < pg_snapshot_xmin(pg_current_snapshot()) order by xid, seq limit :batch"
@@ -29,14 +29,6 @@ _SEAL = text(
     " from unnest(cast(:seqs as bigint[]), cast(:positions as bigint[]), cast(:chains as bytea[]))"
     " as v(seq, position, chain) where f.seq = v.seq"
 )
-
-
-def link(before: bytes, row: Any) -> bytes:
-    """The chain hash of a fact: of the one before it and of everything this one says."""
-    whole = hashlib.sha256(before)
-    for part in (str(row.seq), row.kind, row.data, row.at.isoformat(), row.recorded_at.isoformat()):
-        whole.update(hashlib.sha256(part.encode()).digest())
-    return whole.digest()
 
 
 @transactional
@@ -53,34 +45,12 @@ def seal() -> int:
     position, chain = (head.position, bytes(head.chain)) if head else (0, GENESIS)
     seqs, positions, chains = [], [], []
     for row in rows:
-        position, chain = position + 1, link(chain, row)
+        position, chain = position + 1, link(chain, as_sealed(row))
         seqs.append(row.seq)
         positions.append(position)
         chains.append(chain)
     session.execute(_SEAL, {"seqs": seqs, "positions": positions, "chains": chains})
     return len(rows)
-
-
-def verify(from_position: int = 1) -> int | None:
-    """Recompute the chain; the first position that does not fit, None when all do."""
-    before = GENESIS
-    if from_position > 1:
-        before = session.execute(
-            text("select chain from facts where position = :p"), {"p": from_position - 1}
-        ).scalar_one()
-    rows = session.execute(
-        text(
-            "select position, seq, kind, data::text as data, at, recorded_at, chain from facts"
-            " where position >= :p order by position"
-        ),
-        {"p": from_position},
-    )
-    for row in rows:
-        before = link(bytes(before), row)
-        if before != bytes(row.chain):
-            found: int = row.position
-            return found
-    return None
 
 
 def run(app: Flask, stop: threading.Event) -> None:

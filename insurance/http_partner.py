@@ -3,6 +3,7 @@
     POST {url}/covers                      201 taken; 200 or 409 known already: read it and compare
     GET  {url}/covers/{id}/versions/{n}    {report, decision, reference, at}; 404 never got it
     422 {code, detail}                     the insurer declines the risk
+    PUT  {url}/log-heads/{n}               {head}: 2xx kept; 404, 405 it keeps none, and reads ours instead
 
 The idempotency key is `<cover id>.<version>`. Some insurers replay their first answer to a repeated key,
 others say 409: both mean the same here.
@@ -28,6 +29,8 @@ from insurance.partner_sign_in import Bearer, SignIn
 from insurance.report_json import differences, to_json
 
 _OK, _CREATED, _ACCEPTED, _UNAUTHORISED, _NOT_FOUND, _CONFLICT, _DECLINED = 200, 201, 202, 401, 404, 409, 422
+_KEPT: Final = frozenset({200, 201, 204})
+_KEEPS_NONE: Final = frozenset({404, 405})
 _BUSY: Final = frozenset({429, 502, 503, 504})
 _SERVER: Final = 500
 
@@ -54,6 +57,14 @@ class HttpInsurer:
         """What became of a report; InsurerRefused when it was declined afterwards."""
         held = self._held(cover, version)
         return None if held is None else _acknowledged(held, cover, version)
+
+    def keep_head(self, number: int, signed: str) -> None:
+        """Hand over a signed head; InsurerMismatch where another was kept under this number."""
+        answer = self._ask("PUT", f"/log-heads/{number}", body={"head": signed})
+        if answer.status_code == _CONFLICT:
+            raise InsurerMismatch("the insurer keeps another head", fields=("head",))
+        if answer.status_code not in _KEPT | _KEEPS_NONE:
+            raise _wrong(answer)
 
     def _compared(self, report: CoverReport) -> Acknowledgement:
         held = self._held(report.cover, report.version)

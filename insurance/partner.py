@@ -129,3 +129,7 @@ class Insurer(Protocol):
     def read(self, cover: str, version: int) -> Acknowledgement | None:
         """What became of a report; None when the insurer never got it."""
         ...
+
+    def keep_head(self, number: int, signed: str) -> None:
+        """Hand over a signed head of the log to keep; the same again has one effect."""
+        ...

@@ -4,7 +4,18 @@ from typing import Any, cast
 
 from flask import current_app
 
+from app.kit.fields import COUNTRIES
 from insurance.partner import Insurer
+
+
+def countries() -> list[str]:
+    """One country of each insurer that has a door."""
+    found: dict[int, str] = {}
+    for code in sorted(COUNTRIES):
+        door = insurer(code)
+        if door is not None:
+            found.setdefault(id(door), code)
+    return list(found.values())
 
 
 def insurer(country: str) -> Insurer | None:

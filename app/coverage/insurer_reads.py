@@ -61,6 +61,12 @@ _EXPOSURE = _latest(
 )
 
 
+_SIGNED = text(
+    "select number, first, last, signed_at, signed as head from log_heads where last <= cast(:upto as bigint)"
+    " order by last desc limit cast(:most as int)"
+)
+
+
 def find(insurer: str, cover: str, as_of: datetime | None = None) -> dict[str, Any]:
     """One cover as it was known. Raises NotFound, for another insurer's too."""
     known = sealed.head(as_of)
@@ -162,6 +168,15 @@ def log_heads(*, limit: int, cursor: str | None, as_of: datetime | None) -> dict
     found = sealed.heads(upto=upto, most=limit)
     last = int(str(found[-1]["position"])) if found else 1
     return _named(known, {"items": found, "next_cursor": _cursor(last) if last > 1 else None})
+
+
+def signed_heads(*, limit: int, cursor: str | None, as_of: datetime | None) -> dict[str, Any]:
+    """The heads that were signed, newest first."""
+    known = sealed.head(as_of)
+    upto = known.position if cursor is None else min(known.position, _position(cursor) - 1)
+    found = [row._asdict() for row in read(_SIGNED, {"upto": upto, "most": limit + 1})]
+    more = _cursor(found[limit - 1]["last"]) if len(found) > limit else None
+    return _named(known, {"items": found[:limit], "next_cursor": more})
 
 
 def _named(known: sealed.Head, answer: dict[str, Any]) -> dict[str, Any]:

@@ -233,6 +233,22 @@ class DriverBlock(Model):
     lifted_at: Mapped[datetime | None]
 
 
+class LogHeadRow(Model):
+    """A signed head over the facts at positions `first` to `last`; rows are only added.
+
+    `nodes` are those of the tree over each 256 leaves, 32 bytes each.
+    """
+
+    __tablename__ = "log_heads"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    first: Mapped[Big]
+    last: Mapped[Big] = mapped_column(BigInteger, unique=True)
+    chain: Mapped[bytes] = mapped_column(LargeBinary)
+    nodes: Mapped[bytes] = mapped_column(LargeBinary)
+    signed: Mapped[str]
+    signed_at: Mapped[datetime]
+
+
 class Lookup(Model):
     """Somebody asked whether a car was covered at an instant; its owner may see that they did."""
 

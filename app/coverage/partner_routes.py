@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.coverage import coverage_at, insurer_reads, lookup, pre_check, report
+from app.coverage import coverage_at, insurer_reads, log_proof, lookup, pre_check, report
 from app.coverage import partner_schemas as schemas
 from app.kit.auth import Who, partner
 from app.kit.errors import NotFound, ScopeMissing
@@ -77,6 +77,21 @@ def list_cover_events(cover: str, query: dict[str, Any]) -> dict[str, Any]:
 
 
 @routes.add(
+    "GET",
+    ONE + "/proof",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="The proof that a cover lies in the log",
+    query=schemas.ProofQuery,
+    returns=schemas.CoverProof,
+    problems=(ScopeMissing, NotFound),
+)
+def prove_cover(cover: str, query: dict[str, Any]) -> dict[str, Any]:
+    """A version of the cover, the fact that recorded it, and its path to the signed head of the log over it."""
+    return log_proof.proof(partner().insurer, cover, **query)
+
+
+@routes.add(
     "POST",
     ONE + "/acknowledge",
     who=Who.PARTNER,
@@ -134,6 +149,21 @@ def read_exposure(query: dict[str, Any]) -> dict[str, Any]:
 def list_log_heads(query: dict[str, Any]) -> dict[str, Any]:
     """Heads of the hash chain over all facts: kept by an insurer, they prove that nothing was changed later."""
     return insurer_reads.log_heads(**query)
+
+
+@routes.add(
+    "GET",
+    "/signed-heads",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="Signed heads of the tamper-evident log",
+    query=schemas.ChangeQuery,
+    returns=schemas.SignedHeads,
+    problems=(ScopeMissing,),
+)
+def list_signed_heads(query: dict[str, Any]) -> dict[str, Any]:
+    """One a day, newest first: signed over all facts up to `last`. Keep them: the log can then not be written anew."""
+    return insurer_reads.signed_heads(**query)
 
 
 @routes.add(

@@ -9,6 +9,7 @@ from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, Co
 from app.kit import clock, facts
 from app.kit.clock import z
 from app.kit.db import Big, session
+from insurance.verify_log import digest
 
 Change = (
     type[CoverBound]
@@ -29,13 +30,15 @@ KINDS: dict[Change, str] = {
 
 
 def record(cover: Cover, change: Change) -> Cover:
-    """Write the next version and its fact."""
+    """Write the next version and its fact, which binds what the version says."""
     with session.no_autoflush:
         now = clock.now()
     cover.version += 1
     cover.recorded_at = now
     session.flush()
-    seq = facts.record(change(cover=cover.id, rental=cover.rental_id, version=cover.version))
+    data = as_json(cover)
+    what = change(cover=cover.id, rental=cover.rental_id, version=cover.version, digest=digest(data))
+    seq = facts.record(what)
     session.add(
         CoverVersion(
             cover_id=cover.id,
@@ -47,7 +50,7 @@ def record(cover: Cover, change: Change) -> Cover:
             state=cover.state,
             from_at=cover.from_at,
             to_at=cover.to_at,
-            data=as_json(cover),
+            data=data,
         )
     )
     session.flush()

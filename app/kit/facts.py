@@ -4,7 +4,7 @@ import contextvars
 import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import BigInteger, Index, LargeBinary, text
@@ -80,6 +80,17 @@ def dumps(fact: Fact) -> str:
     """The fact's canonical JSON: sorted keys, instants as the API writes them. The chain hashes this."""
     values = {field.name: getattr(fact, field.name) for field in dataclasses.fields(fact)}  # type: ignore[arg-type]
     return json.dumps(values, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def as_sealed(row: Any) -> dict[str, Any]:
+    """A fact as chain, tree and export have it, each part as the text that is hashed; `data` is what PostgreSQL writes."""
+    return {
+        "seq": row.seq,
+        "kind": row.kind,
+        "data": row.data,
+        "at": row.at.astimezone(UTC).isoformat(),
+        "recorded_at": row.recorded_at.astimezone(UTC).isoformat(),
+    }
 
 
 def _plain(value: object) -> str:

@@ -1,4 +1,4 @@
-"""`flask --app wsgi export ...`: files for accounting and for the tax office, on standard output."""
+"""`flask --app wsgi export ...`: files for accounting, tax office and auditors, on standard output."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 
 from app.billing import export_ledger, tax_report
 from app.billing.export_ledger import Span
+from app.coverage import log_export
 from app.kit.db import end_reading
 from app.kit.errors import NotFound
 from app.operator import act, show
@@ -60,3 +61,11 @@ def export_tax_report(year: int, form: str, reason: str) -> None:
         click.echo(tax_report.csv(report), nl=False)
     else:
         click.echo(orjson.dumps(TaxReport().dump(report), option=orjson.OPT_INDENT_2))
+
+
+@export.command("log")
+def export_log() -> None:
+    """The whole log with its signed heads: what `verify-log` and docs/insurers.md take."""
+    for line in log_export.lines():
+        click.echo(line, nl=False)
+    end_reading()

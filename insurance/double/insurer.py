@@ -60,6 +60,7 @@ class FakeInsurer:
         self._tokens: set[str] = set()
         self._held: dict[tuple[str, int], dict[str, Any]] = {}
         self._keys: dict[str, tuple[str, int]] = {}
+        self._heads: dict[int, str] = {}
         self._mood = _Mood()
         self._duplicates = 200
         self._requests = 0
@@ -101,6 +102,22 @@ class FakeInsurer:
             held = self._held.get((cover, int(version))) if version.isdecimal() else None
             return Answer(404, {"error": "unknown"}) if held is None else Answer(200, held)
 
+    def keep_head(self, number: int, body: Any) -> Answer:
+        """PUT /log-heads/{number}."""
+        if not isinstance(body, dict) or set(body) != {"head"}:
+            return Answer(400, {"error": "the body is to be {head}"})
+        with self._lock:
+            refusal = _before_the_books(self._take_mood())
+            if refusal is not None:
+                return refusal
+            kept = self._heads.setdefault(number, body["head"])
+        return Answer(204 if kept == body["head"] else 409)
+
+    def heads(self) -> Body:
+        """The signed heads of the log that were handed over, by number."""
+        with self._lock:
+            return {"heads": [self._heads[number] for number in sorted(self._heads)]}
+
     def covers(self, cover: str | None = None) -> Body:
         """Everything held, in the order of arrival; `requests` counts the reports that asked."""
         with self._lock:
@@ -137,6 +154,7 @@ class FakeInsurer:
         with self._lock:
             self._held.clear()
             self._keys.clear()
+            self._heads.clear()
             self._mood = _Mood()
             self._duplicates = 200
             self._requests = 0

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from insurance.double.insurer import Answer, FakeInsurer
 
 _VERSION: Final = re.compile(r"/v1/covers/([^/]+)/versions/([^/]+)")
+_HEAD: Final = re.compile(r"/v1/log-heads/([0-9]+)")
 _MAX_BODY: Final = 1_000_000
 
 
@@ -40,6 +41,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._answer(self._routed(self.rfile.read(length)))
 
+    def do_PUT(self) -> None:
+        self.do_POST()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing: the ready line is the only output."""
 
@@ -61,6 +65,9 @@ class Handler(BaseHTTPRequestHandler):
         version = _VERSION.fullmatch(url.path)
         if self.command == "GET" and version:
             return insurer.read(unquote(version[1]), version[2])
+        head = _HEAD.fullmatch(url.path)
+        if self.command == "PUT" and head:
+            return insurer.keep_head(int(head[1]), json.loads(body))
         return Answer(404, {"error": "no such route"})
 
     def _controlled(self, verb: str, query: str, body: bytes) -> Answer:
@@ -70,6 +77,8 @@ class Handler(BaseHTTPRequestHandler):
             match self.command, verb:
                 case "GET", "covers":
                     return Answer(200, insurer.covers(asked.get("cover")))
+                case "GET", "heads":
+                    return Answer(200, insurer.heads())
                 case "POST", "mood":
                     insurer.set_mood(json.loads(body))
                 case "POST", "decide":

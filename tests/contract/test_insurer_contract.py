@@ -304,3 +304,21 @@ def test_the_way_an_instant_is_written_is_no_difference() -> None:
         "liability",
         "own_damage",
     )
+
+
+def test_a_signed_head_is_kept_once_however_often_it_comes(
+    insurer: HttpInsurer, double: dict[str, Any]
+) -> None:
+    control(double, "mood", answer="down", times=1)
+    with pytest.raises(InsurerUnavailable):
+        insurer.keep_head(1, "head")
+    insurer.keep_head(1, "head")
+    insurer.keep_head(1, "head")
+    assert requests.get(f"{double['control']}/heads", timeout=5).json() == {"heads": ["head"]}
+    with pytest.raises(InsurerMismatch):
+        insurer.keep_head(1, "another")
+
+
+def test_an_insurer_that_keeps_no_heads_is_left_alone(double: dict[str, Any]) -> None:
+    elsewhere = {**double, "url": double["url"].removesuffix("/v1") + "/v0"}
+    insurer_of(elsewhere).keep_head(1, "head")

@@ -11,6 +11,7 @@ from app.kit import clock
 from app.kit.db import constraint, new_id, session, transactional
 from app.kit.errors import NotFound, NotInsurable
 from app.kit.facts import FactRow
+from insurance.verify_log import digest
 from tests.coverage import factories
 from tests.coverage.factories import bind, doing
 
@@ -55,7 +56,12 @@ def test_each_version_carries_the_fact_that_was_recorded_with_it(app: Flask) -> 
         fact = session.get(FactRow, row.fact_seq)
         assert fact is not None
         assert fact.kind == name
-        assert fact.data == {"cover": bound.id, "rental": trip.rental, "version": row.version}
+        assert fact.data == {
+            "cover": bound.id,
+            "rental": trip.rental,
+            "version": row.version,
+            "digest": digest(row.data),
+        }
 
 
 def test_a_failed_unlock_leaves_neither_cover_nor_fact(app: Flask) -> None:

@@ -6,14 +6,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.coverage import ahead, blocks, conditional, confirm, cover, eligibility, report
+from app.coverage import ahead, blocks, conditional, confirm, cover, doors, eligibility, log_head, report
 from app.coverage.models import Cover
 from app.coverage.trip import Trip
 from app.doors import Doors
-from app.facts import CoverBound
+from app.facts import CoverBound, LogHeadSigned
 from app.kit import clock
 from app.kit.db import in_transaction, session
 from app.kit.errors import NotFound, NotInsurable
+from insurance import verify_log
 from insurance.partner import (
     Acknowledgement,
     CoverReport,
@@ -41,6 +42,7 @@ class Ines:
     says: Callable[[CoverReport], Acknowledgement] = accepted
     told: list[CoverReport] = field(default_factory=list)
     later: Acknowledgement | None = None
+    heads: dict[int, str] = field(default_factory=dict)
 
     def report(self, report: CoverReport) -> Acknowledgement:
         assert not in_transaction()
@@ -51,6 +53,10 @@ class Ines:
         assert not in_transaction()
         assert (cover, version) == (self.told[-1].cover, self.told[-1].version)
         return self.later
+
+    def keep_head(self, number: int, signed: str) -> None:
+        assert not in_transaction()
+        self.heads[number] = signed
 
     def fails(self, error: Exception) -> None:
         def raising(_: CoverReport) -> Acknowledgement:
@@ -280,3 +286,20 @@ def test_a_policy_that_delegates_asks_nobody_ahead(app: Flask) -> None:
     trip = factories.circle().trip()
     doing(confirm.ask, trip)
     assert confirm.of(trip.rental) is None
+
+
+def test_each_signed_head_of_the_log_is_handed_to_the_insurer(app: Flask, ines: Ines) -> None:
+    factories.ended(factories.circle())
+    factories.seal()
+    log_head.sign_log_head()
+    fact = LogHeadSigned(**session.execute(_NEWEST).mappings().one())
+    session.rollback()
+    assert doors.countries() == ["FR"]
+    log_head.tell_log_head(fact.number, "FR")
+    assert verify_log.claims_of(ines.heads[fact.number])["root"] == fact.root
+
+
+_NEWEST = text(
+    "select (data ->> 'number')::int as number, (data ->> 'last')::bigint as last, data ->> 'chain' as chain,"
+    " data ->> 'root' as root from facts where kind = 'LogHeadSigned' order by seq desc limit 1"
+)

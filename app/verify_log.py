@@ -1,0 +1,36 @@
+"""`flask --app wsgi verify-log FILE`: does an export of the log hold together, and do its heads carry our signatures?"""
+
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+
+from app.coverage import certificate
+from insurance import verify_log as verifier
+
+
+@click.command("verify-log")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--heads",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Signed heads that were kept elsewhere, one a line.",
+)
+@with_appcontext
+def verify_log(file: Path, heads: Path | None) -> None:
+    """Check FILE, made by `export log`: exit 1 and the positions when something was changed, removed or put in.
+
+    insurance/verify_log.py does the same on a machine that has neither this service nor its database.
+    """
+    kept = [one for one in heads.read_text("utf-8").splitlines() if one] if heads else []
+    with file.open(encoding="utf-8") as lines:
+        wrong, log = verifier.verify(lines, keys=certificate.jwks(), kept=kept, tell=_progress)
+    for one in wrong:
+        click.echo(one)
+    click.echo(verifier.said(wrong, log, signed=True))
+    if wrong:
+        raise click.exceptions.Exit(1)
+
+
+def _progress(lines: int) -> None:
+    click.echo(f"{lines} lines read", err=True)
