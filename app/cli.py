@@ -19,6 +19,7 @@ from app.kit.config import BadSettingsError, Settings
 from app.kit.errors import Unavailable
 from app.kit.logs import configure
 from app.kit.priority import give_way
+from app.operator.bordereaux import bordereaux
 from app.operator.commands import operator
 from app.operator.export import export
 from app.verify_log import verify_log
@@ -29,7 +30,7 @@ def install(app: Flask) -> None:
     """Hang the commands on the app."""
     for command in (
         *(write_openapi, run_worker, run_boxlink, clock_group, reconcile),
-        *(operator, export, doctor, broker, verify_log),
+        *(operator, export, doctor, broker, verify_log, bordereaux),
     ):
         app.cli.add_command(command)
 

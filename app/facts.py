@@ -635,6 +635,14 @@ class CoverAcknowledged(Fact):
 
 
 @dataclass(frozen=True)
+class BordereauClosed(Fact):
+    """A month was handed out as it will stay; `sha256` is that of its JSON form, as hex."""
+
+    bordereau: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class LogHeadSigned(Fact):
     """A head over all facts up to `last` was signed: the chain there, and the root of the tree over those since the
     head before; both hex.

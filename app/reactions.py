@@ -81,6 +81,7 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.MeterStopped: "part of the rental's price, told with the receipt",
     facts.MeterRuns: "part of the rental's price, told with the receipt",
     facts.CoverAcknowledged: _LOG,
+    facts.BordereauClosed: "insurers fetch it; its hash is in the chain from now on",
     facts.GrantIssued: "the phone has it in the answer",
     facts.GrantsRevoked: "phones that come to the car carry it to the box",
     facts.ReceiptsMissing: _LOG,

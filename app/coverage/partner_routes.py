@@ -2,16 +2,19 @@
 
 from typing import Any
 
-from app.coverage import coverage_at, insurer_reads, log_proof, lookup, pre_check, report
+from app.coverage import bordereaux, coverage_at, insurer_reads, log_proof, lookup, pre_check, report
 from app.coverage import partner_schemas as schemas
 from app.kit.auth import Who, partner
 from app.kit.errors import NotFound, ScopeMissing
+from app.kit.fields import Paging
+from app.kit.http import Page
 from app.kit.keys import settings
+from app.kit.media import CSV, JSON, file, wanted
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes
 
 routes = Routes("insurer", __name__, url_prefix="/v1/insurer", description="What insurers ask.")
-READ, LOOKUP, DRIVERS = "coverage:read", "coverage:lookup", "drivers:read"
+READ, LOOKUP, DRIVERS, BORDEREAU = "coverage:read", "coverage:lookup", "drivers:read", "bordereau:read"
 ONE = '/covers/<pid("cov"):cover>'
 
 
@@ -202,3 +205,39 @@ def _guard(**_: Any) -> None:
 def look_up_plate(query: dict[str, Any]) -> dict[str, Any]:
     """Whether a plate was covered and by whom, without the driver. Logged, and shown to the car's owner."""
     return lookup.look_up(partner(), **query)
+
+
+@routes.add(
+    "GET",
+    "/bordereaux",
+    who=Who.PARTNER,
+    scope=BORDEREAU,
+    summary="The bordereaux that were made",
+    query=Paging,
+    returns=schemas.BordereauPage,
+    problems=(ScopeMissing,),
+)
+def list_bordereaux(query: dict[str, Any]) -> Page:
+    """One of each kind per policy and month, made on the sixth of the next month, the last one first."""
+    return bordereaux.listed(partner().insurer, **query)
+
+
+@routes.add(
+    "GET",
+    "/bordereaux/<string(length=7):month>",
+    who=Who.PARTNER,
+    scope=BORDEREAU,
+    summary="A month's bordereau",
+    query=schemas.BordereauQuery,
+    returns=schemas.BordereauFile,
+    media=(JSON, CSV),
+    problems=(ScopeMissing, NotFound),
+)
+def read_bordereau(month: str, query: dict[str, Any]) -> Any:
+    """The file as it was closed, the same byte by byte whenever it is fetched. What changed since is in a later one."""
+    made = bordereaux.find(partner().insurer, month, query["kind"], query["policy_number"])
+    form = wanted(JSON, CSV)
+    name = f"{made.kind}-{made.month}.{'csv' if form == CSV else 'json'}"
+    answer = file(bordereaux.lines(made, form), form, name)
+    answer.set_etag(made.csv_sha256 if form == CSV else made.json_sha256)
+    return answer

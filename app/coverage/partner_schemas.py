@@ -23,8 +23,10 @@ from app.kit.fields import (
     Zone,
     line,
 )
+from insurance.bordereau import KINDS as KINDS_OF_BORDEREAU
 from insurance.master_policy import CLEARANCE_RANK
 
+MONTH = "^[0-9]{4}-(0[1-9]|1[0-2])$"
 STATES = ("conditional", "bound", "active", "closed", "void")
 KINDS = ("bound", "activated", "extended", "overrun", "closed", "voided")
 
@@ -268,10 +270,49 @@ class CoverProof(Known):
     empty path, until the next head is signed: at the beginning of the day, UTC.
     """
 
-    cover = fields.Dict(required=True)
+    cover = fields.Dict(keys=Text(60), required=True, metadata={"maxProperties": 40})
     fact = fields.Nested(SealedFact, required=True)
     head = Text(2000, allow_none=True, required=True)
     path = Many(Text(64), 60, required=True)
+
+
+class BordereauQuery(Strict):
+    """Which of a month's bordereaux: the policy need only be named where one has several."""
+
+    kind = OneOf(KINDS_OF_BORDEREAU, required=True)
+    policy_number = Text(100, load_default=None)
+
+
+class BordereauOut(Strict):
+    """A bordereau that was made; the hashes are those of its files, in hex."""
+
+    id = PublicIdField("bdx", required=True)
+    policy_number = Text(100, required=True, attribute="number")
+    month = Text(7, required=True, pattern=MONTH)
+    kind = OneOf(KINDS_OF_BORDEREAU, required=True)
+    closed_at = Instant(required=True)
+    lines = Whole(0, 10**9, required=True)
+    csv_sha256 = Text(64, required=True)
+    json_sha256 = Text(64, required=True)
+
+
+class BordereauPage(Strict):
+    """Bordereaux, the last one first."""
+
+    items = Many(fields.Nested(BordereauOut), 100, required=True)
+    next_cursor = Text(200, allow_none=True, required=True)
+
+
+class BordereauFile(Strict):
+    """A bordereau as JSON: what it is of, and a row per line with the same headings as the CSV form."""
+
+    id = PublicIdField("bdx", required=True)
+    insurer = PublicIdField("ins", required=True)
+    policy_number = Text(100, required=True)
+    month = Text(7, required=True, pattern=MONTH)
+    kind = OneOf(KINDS_OF_BORDEREAU, required=True)
+    closed_at = Instant(required=True)
+    rows = Many(fields.Dict(keys=Text(60), metadata={"maxProperties": 60}), 10**7, required=True)
 
 
 class AcknowledgeQuery(Strict):

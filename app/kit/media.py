@@ -36,7 +36,7 @@ DESCRIBED: dict[str, dict[str, Any]] = {
             "contentMediaType": CSV,
             "description": "RFC 4180 in UTF-8: a header line, instants as in JSON, amounts with a decimal point.",
             "maxLength": 50_000_000,
-            "pattern": r"^[a-z_]+(,[a-z0-9_]+)*\r\n",
+            "pattern": r"^[A-Za-z][^\r]*\r\n",
         },
         "example": "at,amount,currency\r\n2027-03-01T09:00:00.000Z,12.50,EUR\r\n",
     },
@@ -59,7 +59,7 @@ def wanted(*offered: str) -> str:
     return request.accept_mimetypes.best_match(offered, offered[0]) or offered[0]
 
 
-def file(data: bytes | str, media: str, name: str) -> Response:
+def file(data: bytes | str | Iterable[str], media: str, name: str) -> Response:
     """A file to be saved under that name: ASCII letters, digits, dots and dashes."""
     answer: Response = current_app.response_class(data, mimetype=media)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -1,0 +1,271 @@
+"""Monthly bordereaux: made once when the month is over, each line kept as it was handed out, corrected by later lines alone.
+
+A cover is in the bordereau of the month in which it begins, on the clocks of the car's place. What changed after it was
+reported, or became known too late, is a line of the next one. So the premiums of all lines sum to those of the covers.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import Flask, current_app
+from sqlalchemy import insert, select, text
+
+from app.coverage.models import BDX, INS, Bordereau, BordereauRow
+from app.facts import BordereauClosed
+from app.kit import clock, deadlines, facts
+from app.kit.clock import z
+from app.kit.db import bare, new_id, session, transactional
+from app.kit.driver import read
+from app.kit.errors import NotFound, Validation
+from app.kit.http import Page, page
+from app.kit.jobs import defer, job
+from app.kit.keys import settings
+from app.kit.media import CSV
+from insurance import bordereau
+from insurance.bordereau import KINDS, Kind, Line, Reported
+
+CLOSED_ON, HOUR = 6, 3
+"""The day of the next month, and its hour UTC: by then boxes that were out of reach have mostly reported."""
+BATCH = 1000
+_POLICIES = text("select distinct insurer_id, number from master_policies order by 1, 2")
+_LOCK = text("select pg_advisory_xact_lock(7011)")
+_COVERS = text(
+    "select c.id, x.data, x.version, f.position, c.declared_value, k.time_zone, p.data as policy,"
+    " r.version as told, r.premium as told_premium, r.voided as told_void"
+    " from covers c join master_policies p on p.id = c.policy_id join cars k on k.no = c.car_no"
+    " cross join lateral (select v.version, v.data, v.fact_seq from cover_versions v where v.cover_id = c.id"
+    " order by v.version desc limit 1) x join facts f on f.seq = x.fact_seq and f.position is not null"
+    " left join covers_reported r on r.cover_id = c.id"
+    " where c.insurer_id = :insurer and p.number = :number and x.version > coalesce(r.version, 0)"
+    " and c.state <> 'conditional'"
+    " and (c.from_at at time zone k.time_zone)::date <= cast(:upto as date) order by c.from_at, c.id"
+)
+_MADE = text("select 1 from bordereaux where insurer_id = :insurer and number = :number and month = :month")
+_REMEMBER = text(
+    "insert into covers_reported (cover_id, version, premium, voided) values (:cover, :version, :premium, :voided)"
+    " on conflict (cover_id) do update set version = excluded.version, premium = excluded.premium,"
+    " voided = excluded.voided"
+)
+_LINES = text(
+    "select no, csv, json from bordereau_rows where bordereau_id = :of and no > cast(:after as bigint)"
+    " order by no limit cast(:most as int)"
+)
+Tell = Callable[[int], None]
+
+
+def due(ref: str) -> None:
+    """Deadline "bordereaux": have last month's made, and the next in a month."""
+    now = clock.now()
+    defer("close_bordereaux", lock="close_bordereaux", month=_before(now.date()))
+    deadlines.at("bordereaux", ref, next_at(now))
+
+
+def next_at(now: datetime) -> datetime:
+    """The sixth of a month at three o'clock, UTC, after `now`."""
+    this = datetime(now.year, now.month, CLOSED_ON, HOUR, tzinfo=UTC)
+    return (
+        this
+        if this > now
+        else datetime(now.year + now.month // 12, now.month % 12 + 1, CLOSED_ON, HOUR, tzinfo=UTC)
+    )
+
+
+def _before(day: date) -> str:
+    return (day.replace(day=1) - timedelta(days=1)).isoformat()[:7]
+
+
+def month_end(month: str) -> date:
+    """The last day of YYYY-MM. Raises ValueError."""
+    first = date.fromisoformat(f"{month}-01")
+    return (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+
+
+@job("close_bordereaux")
+def close_bordereaux(month: str) -> None:
+    close(month)
+
+
+def close(month: str, tell: Tell | None = None) -> int:
+    """Make what is missing of a month that is over everywhere; returns how many lines. `tell` hears how many covers so far.
+
+    Each policy's in a transaction of its own; what was made before is left as it is. Raises Validation.
+    """
+    if month_end(month) + timedelta(days=1) >= clock.now().date():
+        raise Validation(
+            errors=[{"parameter": "month", "code": "future", "detail": "It is not over everywhere."}]
+        )
+    return sum(_close(Policies(row.insurer_id, row.number), month, tell) for row in read(_POLICIES))
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """All versions of one master policy: a bordereau is made of what was bound under any of them."""
+
+    insurer: UUID
+    number: str
+
+
+@transactional
+def _close(policies: Policies, month: str, tell: Tell | None) -> int:
+    session.execute(_LOCK)
+    names = {"insurer": policies.insurer, "number": policies.number}
+    if session.execute(_MADE, {**names, "month": month}).first():
+        return 0
+    books = [_Book(kind, policies, month) for kind in KINDS]
+    rows = session.execute(
+        _COVERS, {**names, "upto": month_end(month)}, execution_options={"yield_per": BATCH}
+    )
+    reported = []
+    for count, row in enumerate(rows, 1):
+        line = _line(row, month)
+        told = {book.kind for book in books if book.take(line)}
+        reported.append(_reported(row, line, told))
+        if len(reported) == BATCH:
+            _remember(reported)
+        if tell is not None and count % BATCH == 0:
+            tell(count)
+    _remember(reported)
+    return sum(book.close() for book in books)
+
+
+def _line(row: Any, month: str) -> Line:
+    before = None if row.told is None else Reported(row.told, row.told_premium, row.told_void)
+    return Line(
+        cover=row.data,
+        policy=row.policy,
+        sum_insured=row.declared_value,
+        position=row.position,
+        zone=row.time_zone,
+        coverholder=settings().issuer[0],
+        month_end=month_end(month),
+        before=before,
+    )
+
+
+def _reported(row: Any, line: Line, told: set[Kind]) -> dict[str, Any]:
+    premium = line.premium if "premium" in told else row.told_premium
+    return {
+        "cover": row.id,
+        "version": row.version,
+        "premium": premium,
+        "voided": row.data["state"] == "void",
+    }
+
+
+def _remember(reported: list[dict[str, Any]]) -> None:
+    if reported:
+        session.execute(_REMEMBER, reported)
+    reported.clear()
+
+
+class _Book:
+    """One bordereau in the making: lines are written in batches, and hashed as they will be handed out."""
+
+    def __init__(self, kind: Kind, policies: Policies, month: str) -> None:
+        self.kind: Kind = kind
+        self._row = Bordereau(
+            id=new_id(BDX),
+            insurer_id=f"{INS}_{policies.insurer.hex}",
+            number=policies.number,
+            month=month,
+            kind=kind,
+            closed_at=clock.now(),
+            csv_head=bordereau.csv_line(bordereau.columns(kind)),
+            lines=0,
+            csv_sha256="",
+            json_sha256="",
+        )
+        session.add(self._row)
+        session.flush()
+        self._waiting: list[dict[str, Any]] = []
+        self._csv = hashlib.sha256(self._row.csv_head.encode())
+        self._json = hashlib.sha256(json_head(self._row).encode())
+
+    def take(self, line: Line) -> bool:
+        """Write the line, if it belongs here."""
+        if not line.belongs(self.kind):
+            return False
+        found = bordereau.row(line, self.kind)
+        self._row.lines += 1
+        lines = {"csv": bordereau.csv_line(tuple(found.values())), "json": bordereau.json_line(found)}
+        self._csv.update(lines["csv"].encode())
+        self._json.update((json_between(self._row.lines) + lines["json"]).encode())
+        self._waiting.append(
+            {"bordereau_id": self._row.id, "no": self._row.lines, "cover_id": found["cover_id"], **lines}
+        )
+        if len(self._waiting) == BATCH:
+            self._write()
+        return True
+
+    def close(self) -> int:
+        """Write what waits, and what the whole will be checked by; returns how many lines."""
+        self._write()
+        self._json.update(JSON_END.encode())
+        self._row.csv_sha256, self._row.json_sha256 = self._csv.hexdigest(), self._json.hexdigest()
+        facts.record(BordereauClosed(bordereau=self._row.id, sha256=self._row.json_sha256))
+        return self._row.lines
+
+    def _write(self) -> None:
+        if self._waiting:
+            session.execute(insert(BordereauRow), self._waiting)
+        self._waiting = []
+
+
+JSON_END = "\n]}\n"
+
+
+def json_head(made: Bordereau) -> str:
+    names = {"insurer": made.insurer_id, "policy_number": made.number, "month": made.month, "kind": made.kind}
+    return bordereau.json_line({**names, "id": made.id, "closed_at": z(made.closed_at)})[:-1] + ',"rows":[\n'
+
+
+def json_between(no: int) -> str:
+    return ",\n" if no > 1 else ""
+
+
+# -- reading
+
+
+def find(insurer: str, month: str, kind: Kind, number: str | None) -> Bordereau:
+    """One that was made. Raises NotFound, and Validation where a policy must be named."""
+    wanted = select(Bordereau).filter_by(insurer_id=insurer, month=month, kind=kind)
+    if number is not None:
+        wanted = wanted.filter_by(number=number)
+    found = session.scalars(wanted.order_by(Bordereau.number).limit(2)).all()
+    if not found:
+        raise NotFound
+    if len(found) > 1:
+        detail = "There are several policies: name one, as in the list of bordereaux."
+        raise Validation(errors=[{"parameter": "policy_number", "code": "required", "detail": detail}])
+    return found[0]
+
+
+def listed(insurer: str, *, limit: int, cursor: str | None) -> Page:
+    """Those that were made, the last one first."""
+    return page(select(Bordereau).filter_by(insurer_id=insurer), Bordereau.id, limit=limit, cursor=cursor)
+
+
+def lines(made: Bordereau, form: str) -> Iterator[str]:
+    """The file as it was closed, piece by piece, whatever its length: CSV or JSON. Goes on when the request is over."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - Flask's own way
+    head = made.csv_head if form == CSV else json_head(made)
+    return _pieces(app, head, bare(made.id, BDX), as_csv=form == CSV)
+
+
+def _pieces(app: Flask, head: str, of: UUID, *, as_csv: bool) -> Iterator[str]:
+    yield head
+    after = 0
+    while rows := _batch(app, of, after):
+        after = rows[-1].no
+        yield "".join(row.csv if as_csv else json_between(row.no) + row.json for row in rows)
+    if not as_csv:
+        yield JSON_END
+
+
+def _batch(app: Flask, of: UUID, after: int) -> Sequence[Any]:
+    with app.app_context():
+        return read(_LINES, {"of": of, "after": after, "most": BATCH})

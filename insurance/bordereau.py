@@ -1,0 +1,187 @@
+"""The lines of a monthly bordereau: headings of Lloyd's Coverholder Reporting Standards 5.2, then columns of our own.
+
+Dates in the standard columns are on the clocks of the place of the risk; instants in ours are UTC. Amounts are units of
+the currency with a decimal point. A column that the standard has and that we cannot know stays empty.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+Kind = Literal["risk", "premium"]
+KINDS: Final = ("risk", "premium")
+Transaction = Literal["NB", "MTA", "CAN"]
+"""New business, mid-term adjustment of what was reported before, cancellation of what turned out to be no cover."""
+STANDARD: Final = (
+    *(
+        "Coverholder Name",
+        "Unique Market Reference (UMR)",
+        "Agreement Inception Date",
+        "Agreement Expiry Date",
+    ),
+    *("Reporting Period (End Date)", "Class of Business", "Lloyd's Risk Code", "Certificate Reference"),
+    *("Policy or Group Reference", "Risk, Transaction Type", "Risk Inception Date", "Risk Expiry Date"),
+    *("Effective Date of Transaction", "Insured Full Name", "Insured Country", "Location of Risk - Country"),
+    "Original Currency",
+)
+AMOUNTS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "risk": ("Sum Insured",),
+    "premium": (
+        *("Total Gross Written Premium", "Coverholder Commission Amount", "Total Taxes Payable Locally"),
+        "Net Written Premium to London in Original Currency",
+    ),
+}
+OURS: Final = (
+    *(
+        "cover_id",
+        "cover_version",
+        "state",
+        "cover_from_utc",
+        "cover_to_utc",
+        "own_damage_to_utc",
+        "plate",
+        "vin",
+    ),
+    *("driver_ref", "odometer_start_km", "odometer_end_km", "covered_minutes", "charged_minutes"),
+    *("master_policy_version", "end_evidence", "recorded_at_utc", "log_position", "zone"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What a cover was reported as before, by its version; `premium` in minor units, None while it had none."""
+
+    version: int
+    premium: int | None
+    voided: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One cover in one bordereau. `cover` is the version as insurers read it, `policy` the master policy's JSON."""
+
+    cover: Mapping[str, Any]
+    policy: Mapping[str, Any]
+    sum_insured: int | None
+    position: int
+    zone: str
+    coverholder: str
+    month_end: date
+    before: Reported | None = None
+
+    @property
+    def transaction(self) -> Transaction:
+        if self.cover["state"] == "void":
+            return "CAN"
+        return "NB" if self.before is None or self.before.voided else "MTA"
+
+    @property
+    def premium(self) -> int | None:
+        """What the cover costs by now, minor units; None while it is out."""
+        told: Mapping[str, Any] | None = self.cover["premium"]
+        return 0 if self.cover["state"] == "void" else None if told is None else int(told["amount"])
+
+    @property
+    def written(self) -> int:
+        """What is to be added to the premium reported before."""
+        return (self.premium or 0) - ((self.before.premium if self.before else None) or 0)
+
+    def belongs(self, kind: Kind) -> bool:
+        """A void cover that was not reported as one is no risk; what costs the same as before is no premium."""
+        if self.cover["state"] == "void" and (self.before is None or self.before.voided):
+            return False
+        if kind == "risk":
+            return True
+        told = self.before is not None and self.before.premium is not None
+        return self.premium is not None and (not told or self.written != 0)
+
+
+def columns(kind: Kind) -> tuple[str, ...]:
+    """The headings in their order; new ones are only ever added at the end."""
+    return (*STANDARD, *AMOUNTS[kind], *OURS)
+
+
+def row(line: Line, kind: Kind) -> dict[str, str | int | None]:
+    """Heading to value."""
+    cover, policy = line.cover, line.policy
+    begin, end = _local(cover["from"], line.zone), _local(cover["to"], line.zone)
+    standard = (
+        line.coverholder,
+        policy["number"],
+        _local(policy["valid_from"], line.zone),
+        _local(policy["valid_to"], line.zone),
+        line.month_end.isoformat(),
+        "Motor",
+        None,
+        cover["certificate"],
+        policy["number"],
+        line.transaction,
+        begin,
+        end,
+        begin if line.transaction == "NB" else _local(cover["recorded_at"], line.zone),
+        policy["policyholder"],
+        cover["car"]["country"],
+        cover["car"]["country"],
+        policy["currency"],
+    )
+    ours = (
+        cover["id"],
+        cover["version"],
+        cover["state"],
+        cover["from"],
+        cover["to"],
+        cover["own_damage"]["to"],
+        cover["car"]["plate"],
+        cover["car"]["vin"],
+        cover["driver_ref"],
+        cover["odometer_start_km"],
+        cover["odometer_end_km"],
+        cover["covered_minutes"],
+        cover["charged_minutes"],
+        cover["master_policy"]["version"],
+        cover["end_evidence"],
+        cover["recorded_at"],
+        line.position,
+        line.zone,
+    )
+    amounts: tuple[str | None, ...] = (_units(line.sum_insured),)
+    if kind == "premium":
+        amounts = (_units(line.written), _units(0), None, _units(line.written))
+    return dict(zip(columns(kind), (*standard, *amounts, *ours), strict=True))
+
+
+def _local(at: str | None, zone: str) -> str | None:
+    return None if at is None else datetime.fromisoformat(at).astimezone(ZoneInfo(zone)).date().isoformat()
+
+
+def _units(minor: int | None) -> str | None:
+    """1250 as 12.50: all three currencies have two decimals."""
+    if minor is None:
+        return None
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{abs(minor) // 100}.{abs(minor) % 100:02d}"
+
+
+def csv_line(values: Sequence[object]) -> str:
+    """RFC 4180, with its line end; what a spreadsheet would take for a formula gets a quotation mark in front."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(
+        f"'{value}"
+        if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") and not _number(value)
+        else value
+        for value in values
+    )
+    return out.getvalue()
+
+
+def _number(text: str) -> bool:
+    return text.removeprefix("-").replace(".", "", 1).isdecimal()
+
+
+def json_line(found: Mapping[str, Any]) -> str:
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
