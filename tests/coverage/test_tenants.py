@@ -1,0 +1,149 @@
+"""Insurer A's covers stay A's: every route of insurers is asked by B about them, and nothing of A's is in the answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from app.coverage import bordereaux, log_head
+from app.coverage.models import Cover
+from app.kit import clock
+from app.kit.auth import Who
+from app.kit.clock import z
+from app.kit.db import session
+from app.kit.routes import RULES
+from tests.coverage import factories
+from tests.coverage.factories import bearer, seal
+
+SCOPES = ("coverage:read", "coverage:lookup", "drivers:read", "bordereau:read")
+Asked = tuple[str, str, dict[str, Any]]
+
+
+@dataclass
+class Tenants:
+    """A gave cover to a car of a circle; B asks."""
+
+    circle: factories.Circle
+    cover: Cover
+    month: str
+    secrets: tuple[str, ...]
+    rival: dict[str, str]
+
+
+@pytest.fixture
+def tenants(http: Any, app: Flask) -> Tenants:
+    circle = factories.circle()
+    ended = factories.ended(circle)
+    seal()
+    month = ended.from_at.isoformat()[:7]
+    clock.forward(timedelta(days=40))
+    bordereaux.close(month)
+    log_head.sign_log_head()
+    seal()
+    listed = "select id::text from bordereaux where insurer_id = :insurer"
+    made = session.execute(text(listed), {"insurer": circle.policy.insurer_id.split("_")[1]}).scalars()
+    secrets = (
+        ended.id,
+        ended.certificate_id,
+        ended.driver_ref,
+        circle.policy.id,
+        circle.policy.number,
+        circle.policy.insurer_id,
+        *(f"bdx_{one.replace('-', '')}" for one in made),
+    )
+    session.rollback()
+    return Tenants(
+        circle, ended, month, secrets, bearer(http, factories.client(factories.insurer("Rival").id, *SCOPES))
+    )
+
+
+def of_cover(end: str = "") -> Callable[[Tenants], Asked]:
+    return lambda t: ("GET", f"/covers/{t.cover.id}{end}", {})
+
+
+def plain(path: str) -> Callable[[Tenants], Asked]:
+    return lambda _: ("GET", path, {})
+
+
+def by_plate(path: str) -> Callable[[Tenants], Asked]:
+    return lambda t: (
+        "GET",
+        path,
+        {"query_string": {"plate": t.circle.car.plate, "country": "FR", "at": z(t.cover.from_at)}},
+    )
+
+
+def acknowledged(t: Tenants) -> Asked:
+    return "POST", f"/covers/{t.cover.id}/acknowledge", {"json": {}}
+
+
+def eligible(t: Tenants) -> Asked:
+    driver = {
+        "birth_date": "1980-01-01",
+        "licence_classes": ["B"],
+        "licence_issued_on": "2000-01-01",
+        "licence_expires_on": "2090-01-01",
+    }
+    car = {"powertrain": "electric", "time_zone": "Europe/Paris"}
+    span = {"from": z(t.cover.from_at), "to": z(t.cover.planned_to)}
+    return "POST", "/eligibility", {"json": {"country": "FR", "driver": driver, "car": car, "span": span}}
+
+
+ASKED: dict[str, Callable[[Tenants], Asked]] = {
+    "read_coverage": by_plate("/coverage"),
+    "look_up_plate": by_plate("/lookup"),
+    "list_covers": plain("/covers"),
+    "read_cover": of_cover(),
+    "list_cover_events": of_cover("/events"),
+    "prove_cover": of_cover("/proof"),
+    "acknowledge_cover": acknowledged,
+    "list_changes": plain("/changes?limit=100"),
+    "read_exposure": plain("/exposure"),
+    "list_log_heads": plain("/log-heads"),
+    "list_signed_heads": plain("/signed-heads"),
+    "ask_eligibility": eligible,
+    "list_bordereaux": plain("/bordereaux"),
+    "read_bordereau": lambda t: (
+        "GET",
+        f"/bordereaux/{t.month}?kind=risk&policy_number={t.circle.policy.number}",
+        {},
+    ),
+}
+
+
+def test_every_route_of_insurers_is_asked() -> None:
+    partners = {name.partition(".")[2] for name, rule in RULES.items() if rule.who is Who.PARTNER}
+    assert partners == set(ASKED)
+
+
+def test_a_rival_learns_nothing_on_any_route(http: Any, tenants: Tenants) -> None:
+    for name, of in ASKED.items():
+        method, path, more = of(tenants)
+        answer = http.open(f"/v1/insurer{path}", method=method, headers=tenants.rival, **more)
+        assert answer.status_code in (200, 404), (name, answer.text)
+        found = [secret for secret in tenants.secrets if secret in answer.text.replace(path, "")]
+        assert not found, f"{name} shows {found}"
+        if answer.status_code == 200 and "covered" in answer.json:
+            assert answer.json["covered"] == "unknown"
+
+
+def test_the_insurer_itself_is_shown_it(http: Any, tenants: Tenants) -> None:
+    own = bearer(http, factories.client(tenants.circle.policy.insurer_id, *SCOPES))
+    for name in ("read_cover", "prove_cover", "list_bordereaux", "read_bordereau", "read_coverage"):
+        method, path, more = ASKED[name](tenants)
+        answer = http.open(f"/v1/insurer{path}", method=method, headers=own, **more)
+        assert answer.status_code == 200, (name, answer.text)
+        assert any(secret in answer.text for secret in tenants.secrets), name
+
+
+def test_an_unknown_plate_and_a_rivals_car_are_answered_alike(http: Any, tenants: Tenants) -> None:
+    def asked(plate: str) -> dict[str, Any]:
+        query = {"plate": plate, "country": "FR", "at": z(tenants.cover.from_at)}
+        found: dict[str, Any] = http.get("/v1/insurer/lookup", headers=tenants.rival, query_string=query).json
+        return {**found, "plate": None}
+
+    assert asked(tenants.circle.car.plate) == asked("ZZ-999-ZZ")
