@@ -12,7 +12,7 @@ from sqlalchemy import text
 from app.billing import deposit, dispute_evidence, hold, reconcile, refused_step, tax_reminder, transfer
 from app.cars import alerts, hourly, reachability, readings, windows
 from app.claims import close as charge_requests
-from app.coverage import bordereaux, log_head
+from app.coverage import bordereaux, log_head, webhooks
 from app.kit import clock
 from app.kit.db import release, session, transactional
 from app.kit.leader import lead
@@ -65,6 +65,7 @@ TABLE: Mapping[str, Step] = {
     "reconcile": reconcile.due,
     "log_head": log_head.due,
     "bordereaux": bordereaux.due,
+    "webhook": webhooks.due,
     "tax_reminder": tax_reminder.due,
     "deliver": deliver.due,
     "digest": digest.due,

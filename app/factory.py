@@ -23,7 +23,7 @@ from app.claims import routes as claims
 from app.claims import said
 from app.communities import make as communities_make
 from app.communities import routes as communities
-from app.coverage import partner_routes, partners
+from app.coverage import partner_routes, partners, webhook_routes
 from app.coverage import routes as coverage
 from app.doors import Doors
 from app.kit import auth, facts, http, metrics, open_routes, ready
@@ -134,6 +134,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     coverage.routes,
     coverage.public,
     partner_routes.routes,
+    webhook_routes.routes,
     messages.routes,
     claims.routes,
     operators.routes,

@@ -635,6 +635,15 @@ class CoverAcknowledged(Fact):
 
 
 @dataclass(frozen=True)
+class WebhookChanged(Fact):
+    """An insurer's endpoint was added, enabled, disabled, rotated or removed."""
+
+    insurer: str
+    webhook: str
+    what: str
+
+
+@dataclass(frozen=True)
 class BordereauClosed(Fact):
     """A month was handed out as it will stay; `sha256` is that of its JSON form, as hex."""
 

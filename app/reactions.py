@@ -6,7 +6,7 @@ from typing import Any
 from app import facts
 from app.billing import capture, transfer
 from app.cars import add
-from app.coverage import log_head, report
+from app.coverage import log_head, report, webhooks
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
 from app.rentals import (
@@ -46,12 +46,12 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PaymentFailed: (extend.on_failed, receipts.on_moved),
     facts.PaymentRefunded: (receipts.on_moved,),
     facts.RentalSettled: (receipts.on_settled,),
-    facts.CoverBound: (report.tell,),
-    facts.CoverActivated: (report.tell,),
-    facts.CoverExtended: (report.tell,),
-    facts.CoverOverrun: (report.tell,),
-    facts.CoverClosed: (report.tell, owe_premium.on_ended, offline_receipts.on_closed),
-    facts.CoverVoided: (report.tell, owe_premium.on_ended),
+    facts.CoverBound: (report.tell, webhooks.tell),
+    facts.CoverActivated: (report.tell, webhooks.tell),
+    facts.CoverExtended: (report.tell, webhooks.tell),
+    facts.CoverOverrun: (report.tell, webhooks.tell),
+    facts.CoverClosed: (report.tell, webhooks.tell, owe_premium.on_ended, offline_receipts.on_closed),
+    facts.CoverVoided: (report.tell, webhooks.tell, owe_premium.on_ended),
     facts.LogHeadSigned: (log_head.tell,),
 }
 TABLE: Reactions = {
@@ -88,6 +88,7 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.UsedAfterAll: _LOG,
     facts.MasterPolicyActivated: "read at each bind",
     facts.PartnerClientChanged: _LOG,
+    facts.WebhookChanged: _LOG,
     facts.CardSaved: _THEIR_OWN_DOING,
     facts.EvidenceSent: _LOG,
     facts.DisputeDecided: "who has the money is in the books; operators read it in the list of disputes",
