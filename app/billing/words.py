@@ -1,17 +1,15 @@
 """What receipts, statements and letters say, in the languages of `app.kit.locales`: one file per language in `texts`."""
 
-import json
-from functools import cache
 from pathlib import Path
+
+from app.kit import wording
 
 _TEXTS = Path(__file__).parent / "texts"
 
 
-@cache
 def words(language: str) -> dict[str, str]:
     """Every text of one language."""
-    found: dict[str, str] = json.loads((_TEXTS / f"{language}.json").read_text("utf-8"))
-    return found
+    return wording.words(_TEXTS, language)
 
 
 def say(key: str, language: str, **values: object) -> str:

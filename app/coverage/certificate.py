@@ -1,10 +1,12 @@
 """The driver's proof of cover: signed, checked offline with our published keys, and what became of it since."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, TypedDict
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
+from app.cars.models import Car
 from app.coverage import master_policies, versions
 from app.coverage.models import Cover
 from app.kit import clock
@@ -26,14 +28,20 @@ STATUS = {
 
 def issue(person: str, cover_id: str) -> str:
     """The certificate of a cover as it stands, as a compact JWS; for its driver alone. Raises NotFound."""
+    key = ring().signing(Purpose.CERTIFICATES)
+    facts = facts_of(of_driver(person, cover_id))
+    return certificate.issue(SigningKey(key.kid, key.private_pem.decode()), facts)
+
+
+def of_driver(person: str, cover_id: str) -> Cover:
+    """Raises NotFound for anybody else's."""
     cover: Cover | None = session.get(Cover, cover_id)
     if cover is None or cover.driver_id != person:
         raise NotFound
-    key = ring().signing(Purpose.CERTIFICATES)
-    return certificate.issue(SigningKey(key.kid, key.private_pem.decode()), _facts(cover))
+    return cover
 
 
-def _facts(cover: Cover) -> CertificateFacts:
+def facts_of(cover: Cover) -> CertificateFacts:
     terms = master_policies.of_cover(cover)
     to, own_damage_to = versions.spans_shown(cover)
     return CertificateFacts(
@@ -58,12 +66,20 @@ def _facts(cover: Cover) -> CertificateFacts:
     )
 
 
-def standing(certificate_id: str) -> dict[str, Any]:
+class Standing(TypedDict):
+    """What became of a certificate."""
+
+    certificate: str
+    status: str
+    version: int
+    liability: dict[str, Any]
+    own_damage: dict[str, Any]
+    checked_at: datetime
+
+
+def standing(certificate_id: str) -> Standing:
     """Whether a certificate is conditional, in force, closed or void, and the cover's spans; no names. Raises NotFound."""
-    statement = select(Cover).where(Cover.certificate_id == certificate_id)
-    cover: Cover | None = session.scalars(statement).first()
-    if cover is None:
-        raise NotFound
+    cover = _named(certificate_id)
     to, own_damage_to = versions.spans_shown(cover)
     return {
         "certificate": cover.certificate_id,
@@ -73,6 +89,19 @@ def standing(certificate_id: str) -> dict[str, Any]:
         "own_damage": {"from_": cover.from_at, "to": own_damage_to},
         "checked_at": clock.now(),
     }
+
+
+def zone_of(certificate_id: str) -> str:
+    """The time zone of the car's place. Raises NotFound."""
+    return session.get_one(Car, _named(certificate_id).car_id).time_zone
+
+
+def _named(certificate_id: str) -> Cover:
+    statement = select(Cover).where(Cover.certificate_id == certificate_id)
+    cover: Cover | None = session.scalars(statement).first()
+    if cover is None:
+        raise NotFound
+    return cover
 
 
 def jwks() -> dict[str, Any]:

@@ -4,14 +4,14 @@ from typing import Any
 
 from flask import Response, current_app, request
 
-from app.coverage import certificate, lookup, partners, schemas, token
+from app.coverage import certificate, certificate_paper, lookup, partners, schemas, token
 from app.coverage.models import Lookup
 from app.kit.auth import Who, caller
 from app.kit.described import COMMON_HEADERS
 from app.kit.errors import NotAllowed
 from app.kit.fields import Paging
 from app.kit.http import Page
-from app.kit.media import JOSE, JSON
+from app.kit.media import HTML, JOSE, JSON, PDF, file, wanted
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes
 
@@ -22,14 +22,17 @@ public = Routes("certificates", __name__, description="Checking certificates, to
 @routes.add(
     "GET",
     '/covers/<pid("cov"):cover>/certificate',
-    summary="The signed certificate of one's cover (application/jose, or JSON)",
+    summary="The signed certificate of one's cover (application/jose, PDF, or JSON)",
     returns=schemas.CertificateOut,
-    media=(JSON, JOSE),
+    media=(JSON, JOSE, PDF),
 )
 def read_cover_certificate(cover: str) -> Any:
-    """The signed proof of the cover, as a compact JWS or inside JSON, whichever is asked for."""
+    """The signed proof of the cover: a compact JWS, that inside JSON, or a page to show at the roadside."""
+    form = wanted(JSON, JOSE, PDF)
+    if form == PDF:
+        return file(certificate_paper.on_paper(caller().person, cover), PDF, "certificate.pdf")
     signed = certificate.issue(caller().person, cover)
-    if request.accept_mimetypes.best_match([JSON, JOSE], JSON) == JOSE:
+    if form == JOSE:
         return current_app.response_class(signed, mimetype=JOSE)
     return {"certificate": signed}
 
@@ -66,9 +69,13 @@ def _lookup(one: Lookup) -> dict[str, Any]:
     summary="What became of a certificate",
     returns=schemas.CertificateStanding,
 )
-def read_certificate(certificate_id: str) -> dict[str, Any]:
+def read_certificate(certificate_id: str) -> certificate.Standing:
     """Whether the certificate stands: in force, closed or void; no names."""
     return certificate.standing(certificate_id)
+
+
+_PAGE_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+"""A page of our own with its style in it, and nothing that runs or is fetched."""
 
 
 @public.add(
@@ -77,9 +84,15 @@ def read_certificate(certificate_id: str) -> dict[str, Any]:
     who=Who.ALL,
     summary="What became of a certificate, for whoever scans it",
     returns=schemas.CertificateStanding,
+    media=(JSON, HTML),
 )
-def verify_certificate(certificate_id: str) -> dict[str, Any]:
-    """Whether the certificate stands: in force, closed or void; no names."""
+def verify_certificate(certificate_id: str) -> Any:
+    """Whether the certificate stands: in force, closed or void; no names. For a browser a page in its language."""
+    if wanted(JSON, HTML) == HTML:
+        answer = current_app.response_class(certificate_paper.page(certificate_id), mimetype=HTML)
+        answer.headers["Content-Security-Policy"] = _PAGE_CSP
+        answer.headers["Vary"] = "Accept, Accept-Language"
+        return answer
     return certificate.standing(certificate_id)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, current_app, request
 
 JSON, PDF, CSV, JOSE = "application/json", "application/pdf", "text/csv", "application/jose"
+HTML = "text/html"
 JPEG = "image/jpeg"
 DESCRIBED: dict[str, dict[str, Any]] = {
     PDF: {
@@ -19,6 +20,16 @@ DESCRIBED: dict[str, dict[str, Any]] = {
             "pattern": "^%PDF-",
         },
         "example": "%PDF-1.4",
+    },
+    HTML: {
+        "schema": {
+            "type": "string",
+            "contentMediaType": HTML,
+            "description": "A page for a person, in the language of Accept-Language.",
+            "maxLength": 100_000,
+            "pattern": "^<!doctype html>",
+        },
+        "example": "<!doctype html>",
     },
     JPEG: {
         "schema": {

@@ -4,6 +4,7 @@ import io
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from itertools import groupby
 
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader, simpleSplit
@@ -73,6 +74,24 @@ class Paper:
         scale = min((_RIGHT - _LEFT) / width, height / tall)
         self._down(tall * scale + _GAP)
         self._pen.drawImage(drawn, _LEFT, self._y, width * scale, tall * scale)
+
+    def code(self, matrix: Sequence[Sequence[int]], words: str, *, side: float) -> None:
+        """A square code with words to its right; a dark field of `matrix` is not 0. Without the quiet border."""
+        self._down(side + _GAP)
+        field = side / len(matrix)
+        for y, line in enumerate(matrix):
+            x = _LEFT
+            for dark, run in groupby(line):
+                width = field * len(list(run))
+                if dark:
+                    self._pen.rect(x, self._y + side - (y + 1) * field, width, field, fill=1, stroke=0)
+                x += width
+        bottom, left = self._y, _LEFT + side + 3 * _GAP
+        self._y += side
+        for line in simpleSplit(legible(words), PLAIN, 9, _RIGHT - left):
+            self._y -= 13
+            self._write(left, line, PLAIN, 9)
+        self._y = min(self._y, bottom)
 
     def space(self, height: float = 10) -> None:
         self._y -= height

@@ -1,13 +1,18 @@
+import io
 from datetime import timedelta
+from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import pytest
 from flask import Flask
+from pypdf import PdfReader
 
-from app.coverage import cover, coverage_at
+from app.coverage import certificate_paper, cover, coverage_at
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.keys import Purpose, ring, rotate
+from app.kit.wording import words
 from insurance.certificate import CertificateFacts, CertificateInvalid, verify
 from insurance.period import Span
 from tests import factories as people
@@ -124,3 +129,61 @@ def test_anybody_may_ask_what_became_of_it_and_learns_no_name(http: Any, app: Fl
 def test_a_certificate_nobody_issued_is_not_found(http: Any, app: Flask) -> None:
     assert http.get("/v1/certificates/crt_" + "0" * 32).status_code == 404
     assert http.get("/v1/certificates/anything").status_code == 404
+
+
+TEXTS = Path(certificate_paper.__file__).parent / "texts"
+LANGUAGES = ("en", "fr", "de", "nl", "it", "es", "pt")
+
+
+def test_the_texts_of_all_languages_say_the_same_things() -> None:
+    texts = {language: words(TEXTS, language) for language in LANGUAGES}
+    for language, said in texts.items():
+        assert said.keys() == texts["en"].keys(), language
+        for key, text in said.items():
+            assert fields_of(text) == fields_of(texts["en"][key]), (language, key)
+
+
+def fields_of(text: str) -> set[str | None]:
+    return {field for _, field, _, _ in Formatter().parse(text) if field is not None}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_on_paper_it_carries_what_the_roadside_asks_for(http: Any, app: Flask, language: str) -> None:
+    circle = factories.circle()
+    bound = bind(circle.trip())
+    headers = signed_in(circle.max) | {"Accept": "application/pdf", "Accept-Language": language}
+    answer = http.get(f"/v1/covers/{bound.id}/certificate", headers=headers)
+    assert answer.mimetype == "application/pdf"
+    said = PdfReader(io.BytesIO(answer.data)).pages[0].extract_text()
+    policy = circle.policy.data
+    for wanted in (
+        policy["insurer"]["name"],
+        policy["number"],
+        policy["policyholder"],
+        circle.car.plate,
+        circle.car.make,
+        circle.car.model,
+        bound.certificate_id,
+        words(TEXTS, language)["title"],
+    ):
+        assert wanted in said, said
+    assert circle.max.name not in said
+    assert len(PdfReader(io.BytesIO(answer.data)).pages) == 1
+
+
+def test_whoever_scans_it_reads_a_page_in_their_language_without_names(http: Any, app: Flask) -> None:
+    circle = factories.circle()
+    bound = bind(circle.trip())
+    headers = {"Accept": "text/html", "Accept-Language": "de-AT, en;q=0.5"}
+    answer = http.get(f"/verify/{bound.certificate_id}", headers=headers)
+    assert answer.mimetype == "text/html"
+    assert "In Kraft" in answer.text
+    assert circle.max.name not in answer.text
+    assert circle.car.plate not in answer.text
+    assert "script" not in answer.headers["Content-Security-Policy"]
+    assert http.get("/verify/crt_" + "0" * 32, headers=headers).status_code == 404
+
+
+def test_a_program_that_asks_gets_json(http: Any, app: Flask) -> None:
+    bound = bind(factories.circle().trip())
+    assert http.get(f"/verify/{bound.certificate_id}").json["status"] == "in_force"
