@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0029"
-down_revision = "0027"
+revision = "0026"
+down_revision = "0025"
 
 _AT = sa.DateTime(timezone=True)
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0025"
+down_revision = "0024"
 
 # What an insurer has fetched stays as it was: lines are only added.
 APPEND_ONLY = """
