@@ -275,7 +275,7 @@ def test_an_insurer_asks_beforehand_by_the_rules_of_the_bind(
     good = http.post("/v1/insurer/eligibility", json=body, headers=ines)
     assert (good.status_code, good.json["eligible"], good.json["reasons"]) == (200, True, [])
     assert good.json["master_policy"]["number"] == circle.policy.number
-    body["driver"]["birth_date"] = "2010-04-02"  # type: ignore[index]
+    body["driver"]["birth_date"] = (begin - timedelta(days=17 * 365)).date().isoformat()  # type: ignore[index]
     body["driver"]["licence_classes"] = ["AM"]  # type: ignore[index]
     bad = http.post("/v1/insurer/eligibility", json=body, headers=ines)
     assert bad.json["reasons"] == ["driver_too_young", "licence_class_missing"]
