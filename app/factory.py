@@ -18,9 +18,9 @@ from app.cars import box as boxes
 from app.cars import charge_plan
 from app.cars import routes as cars
 from app.claims import access as claims_access
+from app.claims import loss, loss_routes, said
 from app.claims import photos as claimed_photos
 from app.claims import routes as claims
-from app.claims import said
 from app.communities import make as communities_make
 from app.communities import routes as communities
 from app.coverage import partner_routes, partners, webhook_routes
@@ -120,8 +120,8 @@ def _register(app: Flask, api: Api) -> None:
     app.register_blueprint(open_routes.routes)
 
 
-MORE = (door_routes, insurer_routes, bank_routes)
-"""Importing them adds their routes to those of the rentals and the operators."""
+MORE = (door_routes, insurer_routes, bank_routes, loss_routes)
+"""Importing them adds their routes to those of the rentals, the operators and the insurers."""
 BLUEPRINTS: tuple[Routes, ...] = (
     people.routes,
     communities.routes,
@@ -155,7 +155,7 @@ def _wire() -> None:
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]
     deposit.IN_HEARING[:] = [claims_access.damage_is_heard]
     dispute_evidence.EVIDENCE_OF[:] = [evidence.of]
-    forget_photos.HELD[:] = [dispute_of.undecided, claimed_photos.needed]
+    forget_photos.HELD[:] = [dispute_of.undecided, claimed_photos.needed, loss.is_open]
     dispute_evidence.SHEET_OF[:] = [photo_sheet.of]
     words.SAID[:] = [said.said]
     ready.OUTSIDE[:] = [check_outside.seen]

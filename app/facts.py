@@ -969,6 +969,31 @@ class HandOverLetterRead(Fact):
     instant: datetime
 
 
+@dataclass(frozen=True)
+class ClaimNotified(Fact):
+    """An insurer gave notice of a loss; `sha256`, here and below, is that of all that the version says, as hex."""
+
+    claim: str
+    cover: str
+    rental: str
+    version: int
+    status: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ClaimChanged(Fact):
+    """An insurer said how a claim stands; `before` is the status it had."""
+
+    claim: str
+    cover: str
+    rental: str
+    version: int
+    status: str
+    sha256: str
+    before: str
+
+
 # -- running the place -----------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ from app.messages.scene import Scene
 from app.messages.whom import People
 from app.people.models import Person
 from app.rentals.models import Command, Rental
+from insurance.claim import OVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,15 @@ def _next(here: Scene) -> Scene | None:
     """The same fact as the driver of the next booked rental of the car sees it."""
     following = next_booked(here.fact.rental)
     return Scene(here.fact, here.seq, here.at, following) if following else None
+
+
+def _claim_is_over(here: Scene) -> bool:
+    """From one end to another is no news."""
+    return here.fact.status in OVER and here.fact.before not in OVER
+
+
+def _claim_is_reopened(here: Scene) -> bool:
+    return here.fact.before in OVER and here.fact.status not in OVER
 
 
 def _of_a_community(here: Scene) -> bool:
@@ -310,6 +320,16 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.ChargeRequestAppealed: (
         Told(whom.driver, "charge_appealed.driver"),
         Told(whom.owners, "charge_appealed.owner"),
+    ),
+    facts.ClaimNotified: (
+        Told(whom.driver, "claim_notified.driver"),
+        Told(whom.owners, "claim_notified.owner"),
+    ),
+    facts.ClaimChanged: (
+        Told(whom.driver, "claim_over.driver", _claim_is_over),
+        Told(whom.owners, "claim_over.owner", _claim_is_over),
+        Told(whom.driver, "claim_reopened.driver", _claim_is_reopened),
+        Told(whom.owners, "claim_reopened.owner", _claim_is_reopened),
     ),
     facts.HandOverLetterRead: (Told(whom.driver, "hand_over_letter.driver"),),
     facts.ReceiptReady: (Told(whom.driver, "receipt_ready"), Told(whom.owners, "receipt_ready")),

@@ -52,7 +52,7 @@ _BOX: tuple[type[Fact], ...] = (
     facts.DoorLeftOpen,
     facts.UsedAfterAll,
 )
-_INSURER: tuple[type[Fact], ...] = (facts.CoverRefused,)
+_INSURER: tuple[type[Fact], ...] = (facts.CoverRefused, facts.ClaimNotified)
 _SYSTEM: tuple[type[Fact], ...] = (
     facts.RentalBooked,
     facts.RentalLapsed,
@@ -112,6 +112,7 @@ HIDDEN = {
     facts.CoverActivated.kind: "the start says it",
     facts.CoverOverrun.kind: "the lateness says it",
     facts.ReceiptsMissing.kind: "for operators: start and end are shown as they were taken",
+    facts.ClaimChanged.kind: "amounts are the insurer's own; its end and its reopening are told",
     facts.ConfirmationRefused.kind: "the cancellation, or the end of the extension, says it",
 }
 """Facts of a rental that its timeline leaves out, and why."""

@@ -19,7 +19,15 @@ from app.kit.routes import RULES
 from tests.coverage import factories
 from tests.coverage.factories import bearer, seal
 
-SCOPES = ("coverage:read", "coverage:lookup", "drivers:read", "bordereau:read", "webhooks:write")
+SCOPES = (
+    "coverage:read",
+    "coverage:lookup",
+    "drivers:read",
+    "bordereau:read",
+    "claims:write",
+    "claims:evidence",
+    "webhooks:write",
+)
 Asked = tuple[str, str, dict[str, Any]]
 
 
@@ -31,6 +39,7 @@ class Tenants:
     cover: Cover
     month: str
     webhook: str
+    claim: str
     secrets: tuple[str, ...]
     rival: dict[str, str]
 
@@ -39,6 +48,9 @@ class Tenants:
 def tenants(http: Any, app: Flask) -> Tenants:
     circle = factories.circle()
     ended = factories.ended(circle)
+    own = factories.client(circle.policy.insurer_id, "claims:write")
+    claimed = http.post("/v1/insurer/claims", headers=bearer(http, own), json=notice(ended, "S-1"))
+    session.rollback()
     seal()
     month = ended.from_at.isoformat()[:7]
     clock.forward(timedelta(days=40))
@@ -57,6 +69,7 @@ def tenants(http: Any, app: Flask) -> Tenants:
         circle.policy.id,
         circle.policy.number,
         circle.policy.insurer_id,
+        claimed.json["id"],
         *(f"bdx_{one.replace('-', '')}" for one in made),
     )
     session.rollback()
@@ -65,6 +78,7 @@ def tenants(http: Any, app: Flask) -> Tenants:
         ended,
         month,
         webhook,
+        claimed.json["id"],
         secrets,
         bearer(http, factories.client(factories.insurer("Rival").id, *SCOPES)),
     )
@@ -84,6 +98,15 @@ def by_plate(path: str) -> Callable[[Tenants], Asked]:
         path,
         {"query_string": {"plate": t.circle.car.plate, "country": "FR", "at": z(t.cover.from_at)}},
     )
+
+
+def notice(cover: Cover, reference: str) -> dict[str, str]:
+    return {"cover": cover.id, "occurred_at": z(cover.from_at), "reference": reference, "text": "A scratch."}
+
+
+def of_claim(method: str = "GET", end: str = "", **body: Any) -> Callable[[Tenants], Asked]:
+    more = {"json": body} if body else {}
+    return lambda t: (method, f"/claims/{t.claim}{end}", more)
 
 
 def acknowledged(t: Tenants) -> Asked:
@@ -126,7 +149,17 @@ ASKED: dict[str, Callable[[Tenants], Asked]] = {
         f"/bordereaux/{t.month}?kind=risk&policy_number={t.circle.policy.number}",
         {},
     ),
+    "notify_claim": lambda t: ("POST", "/claims", {"json": notice(t.cover, "R-1")}),
+    "list_claims": plain("/claims"),
+    "read_claim": of_claim(),
+    "change_claim": of_claim("PATCH", denied=True),
 }
+
+
+SHOWN = (
+    *("read_cover", "prove_cover", "list_bordereaux", "read_bordereau", "read_coverage", "list_claims"),
+    "read_claim",
+)
 
 
 def test_every_route_of_insurers_is_asked() -> None:
@@ -147,7 +180,15 @@ def test_a_rival_learns_nothing_on_any_route(http: Any, tenants: Tenants) -> Non
 
 def test_the_insurer_itself_is_shown_it(http: Any, tenants: Tenants) -> None:
     own = bearer(http, factories.client(tenants.circle.policy.insurer_id, *SCOPES))
-    for name in ("read_cover", "prove_cover", "list_bordereaux", "read_bordereau", "read_coverage"):
+    for name in (
+        "read_cover",
+        "prove_cover",
+        "list_bordereaux",
+        "read_bordereau",
+        "read_coverage",
+        "list_claims",
+        "read_claim",
+    ):
         method, path, more = ASKED[name](tenants)
         answer = http.open(f"/v1/insurer{path}", method=method, headers=own, **more)
         assert answer.status_code == 200, (name, answer.text)
