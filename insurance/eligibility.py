@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
 from insurance.master_policy import CLEARANCE_RANK, Clearance, MasterPolicy
 from insurance.period import Span
 
+RULES: Final = 1
+"""Counts up when a rule below decides differently; evidence names it beside the policy's version."""
 Reason = Literal[
     "policy_not_in_force",
     "country_not_covered",

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from app.claims import loss
+from app.claims import evidence_pack, loss
 from app.claims import loss_schemas as schemas
 from app.coverage.loss_models import Claim
-from app.coverage.partner_routes import routes
+from app.coverage.partner_routes import DRIVERS, routes
 from app.kit.auth import Who, partner
-from app.kit.errors import AlreadyExists, NotFound, ScopeMissing, StepNotAllowed
+from app.kit.errors import AlreadyExists, NotFound, ScopeMissing, StepNotAllowed, Unavailable
 from app.kit.http import Answer, Page, require_match
+from app.kit.media import ZIP, file
 from app.kit.routes import created
 
-WRITE = "claims:write"
+WRITE, EVIDENCE = "claims:write", "claims:evidence"
 ONE = '/claims/<pid("clm"):claim>'
 
 
@@ -89,3 +90,22 @@ def change_claim(claim: str, body: dict[str, Any]) -> dict[str, Any]:
     """
     changed = loss.change(partner(), claim, body, lambda row: require_match(schemas.Loss(), _show(row)))
     return _show(changed)
+
+
+@routes.add(
+    "GET",
+    ONE + "/evidence",
+    who=Who.PARTNER,
+    scope=EVIDENCE,
+    summary="The evidence of a claim",
+    media=(ZIP,),
+    problems=(ScopeMissing, NotFound, Unavailable),
+)
+def read_evidence(claim: str) -> Any:
+    """What the platform's records say of the claim's cover: versions, certificate and proofs, booking, licence check, every
+    word to the box and its answer, readings, photos, money, messages; a signed manifest with the SHA-256 of each file. The
+    driver's name is in it with the scope drivers:read alone. Each download is written down.
+    """
+    me = partner()
+    found = evidence_pack.pack(me, claim, named=DRIVERS in me.scopes)
+    return file(found, ZIP, f"evidence-{claim}.zip")

@@ -28,9 +28,7 @@ STATUS = {
 
 def issue(person: str, cover_id: str) -> str:
     """The certificate of a cover as it stands, as a compact JWS; for its driver alone. Raises NotFound."""
-    key = ring().signing(Purpose.CERTIFICATES)
-    facts = facts_of(of_driver(person, cover_id))
-    return certificate.issue(SigningKey(key.kid, key.private_pem.decode()), facts)
+    return of(of_driver(person, cover_id))
 
 
 def of_driver(person: str, cover_id: str) -> Cover:
@@ -39,6 +37,17 @@ def of_driver(person: str, cover_id: str) -> Cover:
     if cover is None or cover.driver_id != person:
         raise NotFound
     return cover
+
+
+def of(cover: Cover) -> str:
+    """Issued for whoever may have it: its driver, and its insurer after a loss."""
+    return certificate.issue(signing_key(), facts_of(cover))
+
+
+def signing_key() -> SigningKey:
+    """Today's, of certificates and of whatever else an insurer is to check with the same key set."""
+    key = ring().signing(Purpose.CERTIFICATES)
+    return SigningKey(key.kid, key.private_pem.decode())
 
 
 def facts_of(cover: Cover) -> CertificateFacts:

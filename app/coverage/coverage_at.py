@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
@@ -149,7 +150,7 @@ def _judged(row: Any, insurer: str, *, with_driver: bool) -> dict[str, Any]:
         "odometer_km": data["odometer_start_km"],
         "recorded_at": row.recorded_at,
         "car_no": row.car_no,
-    } | ({"driver": _driver(row.cover_id)} if with_driver else {})
+    } | ({"driver": driver(row.cover_id)} if with_driver else {})
 
 
 def _on_condition(car_no: int, values: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +167,8 @@ def _on_condition(car_no: int, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _driver(cover: Any) -> dict[str, Any] | None:
+def driver(cover: UUID) -> dict[str, Any] | None:
+    """Who drives under a cover, for a client that may read that."""
     rows = read(_DRIVER, {"cover": cover})
     if not rows:
         return None

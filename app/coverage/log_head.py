@@ -6,15 +6,14 @@ from typing import Any
 
 from sqlalchemy import select, text
 
-from app.coverage import doors
+from app.coverage import certificate, doors
 from app.coverage.models import LogHeadRow
 from app.facts import LogHeadSigned
 from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.jobs import defer, job
-from app.kit.keys import Purpose, ring, settings
+from app.kit.keys import settings
 from insurance import verify_log
-from insurance.certificate import SigningKey
 from insurance.log_head import LogHead, sign
 
 HEIGHT = 8
@@ -60,8 +59,7 @@ def sign_log_head() -> None:
         root=verify_log.root(nodes),
         signed_at=now,
     )
-    key = ring().signing(Purpose.CERTIFICATES)
-    signed = sign(SigningKey(key.kid, key.private_pem.decode()), head)
+    signed = sign(certificate.signing_key(), head)
     session.add(
         LogHeadRow(
             number=head.number,

@@ -9,7 +9,7 @@ from flask import Response, current_app, request
 
 JSON, PDF, CSV, JOSE = "application/json", "application/pdf", "text/csv", "application/jose"
 HTML = "text/html"
-JPEG = "image/jpeg"
+JPEG, ZIP = "image/jpeg", "application/zip"
 DESCRIBED: dict[str, dict[str, Any]] = {
     PDF: {
         "schema": {
@@ -41,6 +41,16 @@ DESCRIBED: dict[str, dict[str, Any]] = {
         },
         "example": "(a JPEG file)",
     },
+    ZIP: {
+        "schema": {
+            "type": "string",
+            "contentMediaType": ZIP,
+            "format": "binary",
+            "description": "A ZIP file.",
+            "maxLength": 2_000_000_000,
+        },
+        "example": "(a ZIP file)",
+    },
     CSV: {
         "schema": {
             "type": "string",
@@ -70,7 +80,7 @@ def wanted(*offered: str) -> str:
     return request.accept_mimetypes.best_match(offered, offered[0]) or offered[0]
 
 
-def file(data: bytes | str | Iterable[str], media: str, name: str) -> Response:
+def file(data: bytes | str | Iterable[str] | Iterable[bytes], media: str, name: str) -> Response:
     """A file to be saved under that name: ASCII letters, digits, dots and dashes."""
     answer: Response = current_app.response_class(data, mimetype=media)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

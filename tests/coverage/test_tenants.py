@@ -153,6 +153,7 @@ ASKED: dict[str, Callable[[Tenants], Asked]] = {
     "list_claims": plain("/claims"),
     "read_claim": of_claim(),
     "change_claim": of_claim("PATCH", denied=True),
+    "read_evidence": of_claim(end="/evidence"),
 }
 
 
