@@ -13,8 +13,10 @@ from datetime import date, datetime
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-Kind = Literal["risk", "premium"]
-KINDS: Final = ("risk", "premium")
+OfCovers = Literal["risk", "premium"]
+Kind = Literal["risk", "premium", "claims"]
+OF_COVERS: Final[tuple[OfCovers, ...]] = ("risk", "premium")
+KINDS: Final[tuple[Kind, ...]] = (*OF_COVERS, "claims")
 Transaction = Literal["NB", "MTA", "CAN"]
 """New business, mid-term adjustment of what was reported before, cancellation of what turned out to be no cover."""
 STANDARD: Final = (
@@ -29,7 +31,7 @@ STANDARD: Final = (
     *("Effective Date of Transaction", "Insured Full Name", "Insured Country", "Location of Risk - Country"),
     "Original Currency",
 )
-AMOUNTS: Final[Mapping[Kind, tuple[str, ...]]] = {
+AMOUNTS: Final[Mapping[OfCovers, tuple[str, ...]]] = {
     "risk": ("Sum Insured",),
     "premium": (
         *("Total Gross Written Premium", "Coverholder Commission Amount", "Total Taxes Payable Locally"),
@@ -91,7 +93,7 @@ class Line:
         """What is to be added to the premium reported before."""
         return (self.premium or 0) - ((self.before.premium if self.before else None) or 0)
 
-    def belongs(self, kind: Kind) -> bool:
+    def belongs(self, kind: OfCovers) -> bool:
         """A void cover that was not reported as one is no risk; what costs the same as before is no premium."""
         if self.cover["state"] == "void" and (self.before is None or self.before.voided):
             return False
@@ -101,20 +103,20 @@ class Line:
         return self.premium is not None and (not told or self.written != 0)
 
 
-def columns(kind: Kind) -> tuple[str, ...]:
+def columns(kind: OfCovers) -> tuple[str, ...]:
     """The headings in their order; new ones are only ever added at the end."""
     return (*STANDARD, *AMOUNTS[kind], *OURS)
 
 
-def row(line: Line, kind: Kind) -> dict[str, str | int | None]:
+def row(line: Line, kind: OfCovers) -> dict[str, str | int | None]:
     """Heading to value."""
     cover, policy = line.cover, line.policy
-    begin, end = _local(cover["from"], line.zone), _local(cover["to"], line.zone)
+    begin, end = local(cover["from"], line.zone), local(cover["to"], line.zone)
     standard = (
         line.coverholder,
         policy["number"],
-        _local(policy["valid_from"], line.zone),
-        _local(policy["valid_to"], line.zone),
+        local(policy["valid_from"], line.zone),
+        local(policy["valid_to"], line.zone),
         line.month_end.isoformat(),
         "Motor",
         None,
@@ -123,7 +125,7 @@ def row(line: Line, kind: Kind) -> dict[str, str | int | None]:
         line.transaction,
         begin,
         end,
-        begin if line.transaction == "NB" else _local(cover["recorded_at"], line.zone),
+        begin if line.transaction == "NB" else local(cover["recorded_at"], line.zone),
         policy["policyholder"],
         cover["car"]["country"],
         cover["car"]["country"],
@@ -149,17 +151,18 @@ def row(line: Line, kind: Kind) -> dict[str, str | int | None]:
         line.position,
         line.zone,
     )
-    amounts: tuple[str | None, ...] = (_units(line.sum_insured),)
+    amounts: tuple[str | None, ...] = (units(line.sum_insured),)
     if kind == "premium":
-        amounts = (_units(line.written), _units(0), None, _units(line.written))
+        amounts = (units(line.written), units(0), None, units(line.written))
     return dict(zip(columns(kind), (*standard, *amounts, *ours), strict=True))
 
 
-def _local(at: str | None, zone: str) -> str | None:
+def local(at: str | None, zone: str) -> str | None:
+    """The day of an instant on the clocks of a place."""
     return None if at is None else datetime.fromisoformat(at).astimezone(ZoneInfo(zone)).date().isoformat()
 
 
-def _units(minor: int | None) -> str | None:
+def units(minor: int | None) -> str | None:
     """1250 as 12.50: all three currencies have two decimals."""
     if minor is None:
         return None

@@ -1,7 +1,8 @@
 """Monthly bordereaux: made once when the month is over, each line kept as it was handed out, corrected by later lines alone.
 
 A cover is in the bordereau of the month in which it begins, on the clocks of the car's place. What changed after it was
-reported, or became known too late, is a line of the next one. So the premiums of all lines sum to those of the covers.
+reported, or became known too late, is a line of the next one. So the premiums of all lines sum to those of the covers,
+and what claims bordereaux show as paid in the month to what was paid.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from uuid import UUID
 from flask import Flask, current_app
 from sqlalchemy import insert, select, text
 
+from app.coverage import claims_reported
 from app.coverage.models import BDX, INS, Bordereau, BordereauRow
 from app.facts import BordereauClosed
 from app.kit import clock, deadlines, facts
@@ -25,8 +27,8 @@ from app.kit.http import Page, page
 from app.kit.jobs import defer, job
 from app.kit.keys import settings
 from app.kit.media import CSV
-from insurance import bordereau
-from insurance.bordereau import KINDS, Kind, Line, Reported
+from insurance import bordereau, claims_bordereau
+from insurance.bordereau import OF_COVERS, Kind, Line, OfCovers, Reported
 
 CLOSED_ON, HOUR = 6, 3
 """The day of the next month, and its hour UTC: by then boxes that were out of reach have mostly reported."""
@@ -115,21 +117,32 @@ def _close(policies: Policies, month: str, tell: Tell | None) -> int:
     names = {"insurer": policies.insurer, "number": policies.number}
     if session.execute(_MADE, {**names, "month": month}).first():
         return 0
-    books = [_Book(kind, policies, month) for kind in KINDS]
+    books = [_Book(kind, bordereau.columns(kind), policies, month) for kind in OF_COVERS]
     rows = session.execute(
         _COVERS, {**names, "upto": month_end(month)}, execution_options={"yield_per": BATCH}
     )
     reported = []
     for count, row in enumerate(rows, 1):
         line = _line(row, month)
-        told = {book.kind for book in books if book.take(line)}
+        told = {kind for kind in OF_COVERS if line.belongs(kind)}
+        for kind, book in zip(OF_COVERS, books, strict=True):
+            if kind in told:
+                book.take(bordereau.row(line, kind))
         reported.append(_reported(row, line, told))
         if len(reported) == BATCH:
             _remember(reported)
         if tell is not None and count % BATCH == 0:
             tell(count)
     _remember(reported)
+    books.append(_claims(policies, month))
     return sum(book.close() for book in books)
+
+
+def _claims(policies: Policies, month: str) -> "_Book":
+    book = _Book("claims", claims_bordereau.COLUMNS, policies, month)
+    for line in claims_reported.lines(policies.insurer, policies.number, month_end(month), BATCH):
+        book.take(claims_bordereau.row(line))
+    return book
 
 
 def _line(row: Any, month: str) -> Line:
@@ -146,7 +159,7 @@ def _line(row: Any, month: str) -> Line:
     )
 
 
-def _reported(row: Any, line: Line, told: set[Kind]) -> dict[str, Any]:
+def _reported(row: Any, line: Line, told: set[OfCovers]) -> dict[str, Any]:
     premium = line.premium if "premium" in told else row.told_premium
     return {
         "cover": row.id,
@@ -165,8 +178,7 @@ def _remember(reported: list[dict[str, Any]]) -> None:
 class _Book:
     """One bordereau in the making: lines are written in batches, and hashed as they will be handed out."""
 
-    def __init__(self, kind: Kind, policies: Policies, month: str) -> None:
-        self.kind: Kind = kind
+    def __init__(self, kind: Kind, headings: tuple[str, ...], policies: Policies, month: str) -> None:
         self._row = Bordereau(
             id=new_id(BDX),
             insurer_id=f"{INS}_{policies.insurer.hex}",
@@ -174,7 +186,7 @@ class _Book:
             month=month,
             kind=kind,
             closed_at=clock.now(),
-            csv_head=bordereau.csv_line(bordereau.columns(kind)),
+            csv_head=bordereau.csv_line(headings),
             lines=0,
             csv_sha256="",
             json_sha256="",
@@ -185,11 +197,8 @@ class _Book:
         self._csv = hashlib.sha256(self._row.csv_head.encode())
         self._json = hashlib.sha256(json_head(self._row).encode())
 
-    def take(self, line: Line) -> bool:
-        """Write the line, if it belongs here."""
-        if not line.belongs(self.kind):
-            return False
-        found = bordereau.row(line, self.kind)
+    def take(self, found: dict[str, str | int | None]) -> None:
+        """Write a line, heading to value."""
         self._row.lines += 1
         lines = {"csv": bordereau.csv_line(tuple(found.values())), "json": bordereau.json_line(found)}
         self._csv.update(lines["csv"].encode())
@@ -199,7 +208,6 @@ class _Book:
         )
         if len(self._waiting) == BATCH:
             self._write()
-        return True
 
     def close(self) -> int:
         """Write what waits, and what the whole will be checked by; returns how many lines."""

@@ -1,7 +1,9 @@
 """An insurer's claim over HTTP: on its own cover, at an instant of it, once per reference, version by version."""
 
+import csv
+import io
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from app.claims import loss
-from app.coverage import cover
+from app.coverage import bordereaux, cover
 from app.coverage.models import Cover
 from app.facts import ClaimChanged, ClaimNotified
 from app.kit import clock
@@ -20,7 +22,7 @@ from app.kit.facts import FactRow
 from app.messages.models import Message
 from insurance.verify_log import digest
 from tests.coverage import factories
-from tests.coverage.factories import bearer, bind, doing
+from tests.coverage.factories import bearer, bind, doing, seal
 from tests.rentals.scene import Scene, make
 
 Ask = Callable[..., Any]
@@ -279,3 +281,74 @@ def test_photos_of_a_rental_stay_while_a_claim_is_open(ended: Cover, ask: Ask) -
     changed(ask, claim, status="closed")
     session.expire_all()
     assert not loss.is_open(ended.rental_id)
+
+
+# -- the month on paper
+
+
+class Months:
+    """Claims bordereaux of the insurer, month by month, as they are fetched."""
+
+    def __init__(self, app: Flask, insurer: str) -> None:
+        self.http = app.test_client()
+        self.insurer = insurer
+
+    def close(self) -> str:
+        """Time goes on until the present month is made; which one it was."""
+        seal()
+        month = clock.now().isoformat()[:7]
+        after = bordereaux.month_end(month) + timedelta(days=6)
+        clock.forward(datetime.combine(after, datetime.min.time(), UTC) - clock.now())
+        bordereaux.close(month)
+        return month
+
+    def rows(self, month: str, accept: str = "application/json") -> Any:
+        session.rollback()
+        headers = bearer(self.http, factories.client(self.insurer, "bordereau:read"))
+        path = f"/v1/insurer/bordereaux/{month}?kind=claims"
+        answer: Any = self.http.get(path, headers={**headers, "Accept": accept})
+        assert answer.status_code == 200, answer.text
+        return answer.json["rows"] if accept == "application/json" else answer.text
+
+
+@pytest.fixture
+def months(app: Flask, circle: factories.Circle) -> Months:
+    return Months(app, circle.policy.insurer_id)
+
+
+def test_a_claim_is_a_line_of_each_month_in_which_it_changed(ended: Cover, ask: Ask, months: Months) -> None:
+    claim = ask("POST", "", 201, **notice(ended)).json["id"]
+    changed(ask, claim, paid={"indemnity": 10_000}, reserve={"indemnity": 40_000})
+    [first] = months.rows(months.close())
+    assert (first["claim_id"], first["claim_version"], first["cover_id"]) == (claim, 2, ended.id)
+    assert first["Paid This Month - Indemnity"] == "100.00"
+    changed(ask, claim, paid={"indemnity": 45_000}, reserve={"indemnity": 0}, status="closed")
+    [second] = months.rows(months.close())
+    assert (second["Paid This Month - Indemnity"], second["Previously Paid - Indemnity"]) == (
+        "350.00",
+        "100.00",
+    )
+    assert second["Claim Status"] == "Closed this month"
+    assert months.rows(months.close()) == []
+
+
+def test_what_was_said_after_the_months_end_is_in_the_next_one(
+    ended: Cover, ask: Ask, months: Months
+) -> None:
+    claim = ask("POST", "", 201, **notice(ended)).json["id"]
+    month = clock.now().isoformat()[:7]
+    after = bordereaux.month_end(month) + timedelta(days=3)
+    clock.forward(datetime.combine(after, datetime.min.time(), UTC) - clock.now())
+    changed(ask, claim, reserve={"indemnity": 500})
+    seal()
+    bordereaux.close(month)
+    [first] = months.rows(month)
+    assert (first["claim_version"], first["Reserve - Indemnity"]) == (1, "0.00")
+    [second] = months.rows(months.close())
+    assert (second["claim_version"], second["Reserve - Indemnity"]) == (2, "5.00")
+
+
+def test_a_text_of_several_lines_is_one_line_of_the_table(ended: Cover, ask: Ask, months: Months) -> None:
+    ask("POST", "", 201, **notice(ended, text="=1+1\nand more"))
+    [line] = csv.DictReader(io.StringIO(months.rows(months.close(), "text/csv"), newline=""))
+    assert line["Loss Description"] == "'=1+1\nand more"
