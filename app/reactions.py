@@ -6,6 +6,7 @@ from typing import Any
 from app import facts
 from app.billing import capture, transfer
 from app.cars import add
+from app.claims import use
 from app.coverage import log_head, report, webhooks
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
@@ -50,7 +51,13 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CoverActivated: (report.tell, webhooks.tell),
     facts.CoverExtended: (report.tell, webhooks.tell),
     facts.CoverOverrun: (report.tell, webhooks.tell),
-    facts.CoverClosed: (report.tell, webhooks.tell, owe_premium.on_ended, offline_receipts.on_closed),
+    facts.CoverClosed: (
+        report.tell,
+        webhooks.tell,
+        owe_premium.on_ended,
+        offline_receipts.on_closed,
+        use.on_closed,
+    ),
     facts.CoverVoided: (report.tell, webhooks.tell, owe_premium.on_ended),
     facts.LogHeadSigned: (log_head.tell,),
 }

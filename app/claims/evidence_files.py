@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.billing.models import Payment
 from app.cars import box as boxes
 from app.cars.models import Car, Custody
+from app.claims import use
 from app.coverage import master_policies
 from app.coverage.models import Cover, CoverVersion
 from app.kit import clock
@@ -232,6 +233,13 @@ def readings(rental: Rental, cover: Cover) -> dict[str, Any]:
             "in_the_cover_km": cover.odometer_end_km,
         },
     }
+
+
+def used(cover: Cover) -> dict[str, Any]:
+    """Battery and kilometres, and what befell the car, as `GET /covers/{id}/use` answers."""
+    found = use.of_cover(cover.insurer_id, cover.id)
+    befell = [{**one, "at": z(one["at"])} for one in found["befell"]]
+    return {**found, "derived_at": _z(found["derived_at"]), "befell": befell}
 
 
 def money(rental: Rental, cover: Cover) -> dict[str, Any]:

@@ -123,6 +123,7 @@ def _files(row: Claim, cover: Cover, rental: Rental) -> dict[str, Any]:
         "commands.json": files.commands(rental),
         "events.json": files.happened(rental),
         "readings.json": files.readings(rental, cover),
+        "use.json": files.used(cover),
         "money.json": files.money(rental, cover),
         "messages.json": files.told(rental),
     }

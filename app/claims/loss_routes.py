@@ -1,11 +1,12 @@
-"""HTTP for insurers, after a loss: their claims on their own covers."""
+"""HTTP for insurers, after a rental: how the car was used, their claims on their covers, and the evidence."""
 
 from typing import Any
 
-from app.claims import evidence_pack, loss
+from app.claims import evidence_pack, loss, use, use_schemas
 from app.claims import loss_schemas as schemas
 from app.coverage.loss_models import Claim
-from app.coverage.partner_routes import DRIVERS, routes
+from app.coverage.partner_routes import DRIVERS, READ, routes
+from app.coverage.partner_routes import ONE as COVER
 from app.kit.auth import Who, partner
 from app.kit.errors import AlreadyExists, NotFound, ScopeMissing, StepNotAllowed, Unavailable
 from app.kit.http import Answer, Page, require_match
@@ -109,3 +110,19 @@ def read_evidence(claim: str) -> Any:
     me = partner()
     found = evidence_pack.pack(me, claim, named=DRIVERS in me.scopes)
     return file(found, ZIP, f"evidence-{claim}.zip")
+
+
+@routes.add(
+    "GET",
+    COVER + "/use",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="How the car was used under a cover",
+    returns=use_schemas.CoverUse,
+    problems=(ScopeMissing, NotFound),
+)
+def read_use(cover: str) -> dict[str, Any]:
+    """Battery, energy and kilometres of the rental, derived when it ended, null where nobody knows; and what the box told of
+    the car within the cover's liability, each instant in one cover at most. No place, no track.
+    """
+    return use.of_cover(partner().insurer, cover)

@@ -1,4 +1,4 @@
-"""insurers' claims on their covers, version by version, and who took their evidence"""
+"""insurers' claims on their covers, version by version, who took their evidence, how cars were used under covers"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -84,11 +84,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("evidence_read_pkey")),
     )
     op.create_index("evidence_read_claim_id_idx", "evidence_read", ["claim_id"])
+    op.create_table(
+        "cover_use",
+        sa.Column("cover_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("derived_at", _AT, nullable=False),
+        sa.Column("data", postgresql.JSONB(), nullable=False),
+        sa.ForeignKeyConstraint(["cover_id"], ["covers.id"], name=op.f("cover_use_cover_id_fkey")),
+        sa.PrimaryKeyConstraint("cover_id", name=op.f("cover_use_pkey")),
+    )
     op.execute(APPEND_ONLY)
     op.execute(
         "create trigger claim_versions_append_only before update or delete on claim_versions"
         " for each row execute function claim_versions_stay()"
     )
+    with op.get_context().autocommit_block():
+        op.create_index(
+            "facts_befell_idx",
+            "facts",
+            [sa.text("(data ->> 'car')"), "at"],
+            postgresql_where=sa.text("kind in ('DoorLeftOpen', 'TwelveVoltLow', 'TyreSoft')"),
+            postgresql_concurrently=True,
+        )
 
 
 def downgrade() -> None:

@@ -34,7 +34,15 @@ from tests.rentals.scene import Scene, make
 
 FILES = {
     *("claim.json", "cover.json", "certificate.jws", "jwks.json", "booking.json", "licence.json"),
-    *("eligibility.json", "commands.json", "events.json", "readings.json", "money.json", "messages.json"),
+    *(
+        "eligibility.json",
+        "commands.json",
+        "events.json",
+        "readings.json",
+        "use.json",
+        "money.json",
+        "messages.json",
+    ),
     *("photos.json", "manifest.json", "manifest.jws"),
 }
 

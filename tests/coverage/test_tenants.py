@@ -132,6 +132,7 @@ ASKED: dict[str, Callable[[Tenants], Asked]] = {
     "read_cover": of_cover(),
     "list_cover_events": of_cover("/events"),
     "prove_cover": of_cover("/proof"),
+    "read_use": of_cover("/use"),
     "acknowledge_cover": acknowledged,
     "list_changes": plain("/changes?limit=100"),
     "read_exposure": plain("/exposure"),
@@ -159,7 +160,7 @@ ASKED: dict[str, Callable[[Tenants], Asked]] = {
 
 SHOWN = (
     *("read_cover", "prove_cover", "list_bordereaux", "read_bordereau", "read_coverage", "list_claims"),
-    "read_claim",
+    *("read_claim", "read_use"),
 )
 
 
