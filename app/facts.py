@@ -313,6 +313,14 @@ class TyreSoft(Fact):
 
 
 @dataclass(frozen=True)
+class AlarmSounded(Fact):
+    """The car's own alarm went off."""
+
+    car: str
+    rental: str | None
+
+
+@dataclass(frozen=True)
 class DoorLeftOpen(Fact):
     car: str
     rental: str | None

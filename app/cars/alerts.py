@@ -15,6 +15,7 @@ from app.cars import box as boxes
 from app.cars import custody, hourly, reachability, twelve_volt, watch
 from app.cars.models import Box, Car, Custody
 from app.facts import (
+    AlarmSounded,
     AlertStands,
     ChargeLow,
     DoorLeftOpen,
@@ -232,6 +233,11 @@ def _tyre_soft(seen: watch.Seen, held: Held, now: datetime) -> Fact:
     return TyreSoft(car=held.car.id, rental=held.rental, wheels=wheels)
 
 
+def _alarm_sounded(seen: watch.Seen, held: Held, now: datetime) -> Fact:
+    del seen, now
+    return AlarmSounded(car=held.car.id, rental=held.rental)
+
+
 def _not_plugged(seen: watch.Seen, held: Held, now: datetime) -> Fact:
     del now
     return NotPluggedIn(car=held.car.id, percent=int(seen.charge_percent or 0))
@@ -242,6 +248,7 @@ _FACTS: dict[str, Callable[[watch.Seen, Held, datetime], Fact]] = {
     "battery_12v_low": _battery_low,
     "battery_12v_falling": _battery_falling,
     "tyre": _tyre_soft,
+    "alarm": _alarm_sounded,
     "not_plugged": _not_plugged,
 }
 """Those of each reading; a door left open and a charge that falls short are judged at their own times."""

@@ -40,6 +40,7 @@ def note(car_no: int, at: datetime, seen: Seen, *, used: bool) -> None:
         "battery_12v": seen.battery_12v if seen.rests else None,
         "plugged": seen.plugged,
         "charging": seen.charging,
+        "battery_celsius": seen.battery_celsius,
         "used": used,
     }
     session.execute(_NOTE, row)

@@ -262,6 +262,7 @@ class HourlyReading(Model):
     battery_12v: Mapped[float | None]
     plugged: Mapped[bool | None]
     charging: Mapped[bool | None]
+    battery_celsius: Mapped[float | None]
     used: Mapped[bool]
 
 

@@ -39,6 +39,8 @@ KEPT = (
     "capacity_kwh",
     "tyre_kpa",
     "tyre_alert",
+    "alarm",
+    "battery_celsius",
     "connected",
 )
 OFFLINE_AFTER = timedelta(minutes=25)

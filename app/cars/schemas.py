@@ -321,6 +321,7 @@ class Alert(Strict):
             "battery_12v_falling",
             "tyre",
             "door_open",
+            "alarm",
         )
     )
     since = Instant()

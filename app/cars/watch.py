@@ -24,6 +24,7 @@ OWNER_AFTER = {
     "battery_12v_low": timedelta(hours=1),
     "battery_12v_falling": timedelta(hours=1),
     "tyre": timedelta(hours=1),
+    "alarm": timedelta(minutes=10),
     "door_open": timedelta(minutes=20),
 }
 """How long whoever holds the car has before the owner is told too. A car that is not plugged in is the owner's at once."""
@@ -41,6 +42,8 @@ class Seen:
     open_doors: tuple[str, ...] = ()
     tyre_kpa: tuple[float, ...] = ()
     tyre_alert: tuple[float, ...] = ()
+    alarm: bool | None = None
+    battery_celsius: float | None = None
 
     @property
     def rests(self) -> bool:
@@ -63,6 +66,8 @@ def seen(state: Kept) -> Seen:
         open_doors=tuple(name for name in kept.DOORS if value(name) is True),
         tyre_kpa=tuple(value("tyre_kpa") or ()),
         tyre_alert=tuple(value("tyre_alert") or ()),
+        alarm=value("alarm"),
+        battery_celsius=value("battery_celsius"),
     )
 
 
@@ -72,6 +77,7 @@ def causes(now: Seen, stood: frozenset[str]) -> frozenset[str]:
         "charge_low": _below(now.charge_percent, CHARGE_LOW, CHARGE_FINE),
         "battery_12v_low": _below(now.battery_12v, VOLTS_LOW, VOLTS_FINE) if now.rests else None,
         "tyre": _soft(now),
+        "alarm": now.alarm,
         "door_open": None if doors_wait(now) else False,
         "not_plugged": False if now.plugged or now.charging else None,
     }

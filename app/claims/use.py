@@ -43,7 +43,8 @@ def on_closed(fact: CoverClosed) -> None:
 
 
 def _hour(row: HourlyReading) -> Hour:
-    return Hour(row.hour, row.charge_percent, row.battery_12v, row.plugged, used=row.used)
+    charge, volts = row.charge_percent, row.battery_12v
+    return Hour(row.hour, charge, volts, row.plugged, row.battery_celsius, used=row.used)
 
 
 def _ends(rental: Rental) -> Ends:

@@ -176,6 +176,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.TwelveVoltLow: (Told(whom.holder, "battery_12v_low"),),
     facts.TwelveVoltFalling: (Told(whom.holder, "battery_12v_falling"),),
     facts.TyreSoft: (Told(whom.holder, "tyre_soft"),),
+    facts.AlarmSounded: (Told(whom.holder, "alarm_sounded"),),
     facts.DoorLeftOpen: (Told(whom.holder, "door_left_open"),),
     facts.AlertStands: (
         Told(whom.owners, "charge_low", _is("cause", "charge_low")),
@@ -184,6 +185,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.owners, "battery_12v_falling", _is("cause", "battery_12v_falling")),
         Told(whom.owners, "tyre_soft", _is("cause", "tyre")),
         Told(whom.owners, "door_left_open", _is("cause", "door_open")),
+        Told(whom.owners, "alarm_sounded", _is("cause", "alarm")),
     ),
     facts.RentalAsked: (Told(whom.owners, "rental_asked.owner"),),
     facts.RentalBooked: (

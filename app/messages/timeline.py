@@ -50,6 +50,7 @@ _BOX: tuple[type[Fact], ...] = (
     facts.TwelveVoltLow,
     facts.TwelveVoltFalling,
     facts.DoorLeftOpen,
+    facts.AlarmSounded,
     facts.UsedAfterAll,
 )
 _INSURER: tuple[type[Fact], ...] = (facts.CoverRefused, facts.ClaimNotified)

@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["cover_id"], ["covers.id"], name=op.f("cover_use_cover_id_fkey")),
         sa.PrimaryKeyConstraint("cover_id", name=op.f("cover_use_pkey")),
     )
+    op.add_column("hourly_readings", sa.Column("battery_celsius", sa.Float(), nullable=True))
     op.execute(APPEND_ONLY)
     op.execute(
         "create trigger claim_versions_append_only before update or delete on claim_versions"
@@ -103,7 +104,7 @@ def upgrade() -> None:
             "facts_befell_idx",
             "facts",
             [sa.text("(data ->> 'car')"), "at"],
-            postgresql_where=sa.text("kind in ('DoorLeftOpen', 'TwelveVoltLow', 'TyreSoft')"),
+            postgresql_where=sa.text("kind in ('AlarmSounded', 'DoorLeftOpen', 'TwelveVoltLow', 'TyreSoft')"),
             postgresql_concurrently=True,
         )
 

@@ -86,6 +86,7 @@ CAUSES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"battery_12v": 11.7, "drivable": False},
         {"battery_12v": 12.6, "drivable": False},
     ),
+    "alarm": ("AlarmSounded", {"alarm": True}, {"alarm": False}),
     "tyre": ("TyreSoft", {"tyre_kpa": (220.0, 220.0, 140.0, 220.0)}, {"tyre_kpa": (220.0,) * 4}),
 }
 

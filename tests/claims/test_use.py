@@ -86,8 +86,8 @@ def trip(app: Flask) -> Trip:
 
 def test_the_use_of_a_battery_is_derived_at_the_end(trip: Trip) -> None:
     trip.start()
-    trip.note(1, charge_percent=70.0)
-    trip.note(2, charge_percent=8.0)
+    trip.note(1, charge_percent=70.0, battery_celsius=4.0)
+    trip.note(2, charge_percent=8.0, battery_celsius=19.0)
     clock.forward(4 * HOUR)
     trip.end(km=37, charge=30)
     found = trip.asked()
@@ -95,7 +95,7 @@ def test_the_use_of_a_battery_is_derived_at_the_end(trip: Trip) -> None:
     use = found["use"]
     assert (use["charge_start_percent"], use["charge_end_percent"], use["charge_min_percent"]) == (80, 30, 8)
     assert (use["km"], use["energy_out_wh"]) == (37, 8800)
-    assert use["hours_read"] == 2
+    assert (use["pack_celsius_min"], use["pack_celsius_max"], use["hours_read"]) == (4, 19, 2)
 
 
 def test_without_a_seen_lock_only_what_is_known_is_said(trip: Trip) -> None:

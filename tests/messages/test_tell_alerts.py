@@ -38,6 +38,7 @@ ALERTS = [
     Row(facts.TwelveVoltLow, "battery_12v_low", {"millivolts": 11700, "fell_with": None}),
     Row(facts.TwelveVoltFalling, "battery_12v_falling", {"millivolts_per_day": -200, "fell_with": None}),
     Row(facts.TyreSoft, "tyre_soft", {"wheels": "2"}),
+    Row(facts.AlarmSounded, "alarm_sounded", {}),
     Row(facts.DoorLeftOpen, "door_left_open", {"doors": "trunk"}),
 ]
 
@@ -72,6 +73,7 @@ def test_an_alert_is_told_to_whoever_holds_the_car(app: Flask, row: Row) -> None
         ("battery_12v_falling", "battery_12v_falling"),
         ("tyre", "tyre_soft"),
         ("door_open", "door_left_open"),
+        ("alarm", "alarm_sounded"),
     ],
 )
 def test_a_cause_that_still_stands_is_told_to_the_owner(app: Flask, cause: str, kind: str) -> None:
