@@ -3,8 +3,10 @@
 import hashlib
 import io
 import json
+import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from datetime import timedelta
 from pathlib import Path
@@ -29,9 +31,11 @@ from app.rentals.models import Command
 from insurance import verify_log
 from tests.coverage import factories
 from tests.coverage.factories import bearer, doing, seal
+from tests.guards.test_chain import ROOT
 from tests.rentals.album import Album, build, start
 from tests.rentals.scene import Scene, make
 
+GUIDE = (ROOT / "docs" / "guides" / "insurer.md").read_text("utf-8")
 FILES = {
     *("claim.json", "cover.json", "certificate.jws", "jwks.json", "booking.json", "licence.json"),
     *(
@@ -161,6 +165,24 @@ def test_the_manifest_is_signed_and_names_every_file_by_its_hash(claimed: Claime
     listed = {one["name"]: (one["bytes"], one["sha256"]) for one in manifest["files"]}
     rest = {name: data for name, data in pack.items() if not name.startswith("manifest")}
     assert listed == {name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in rest.items()}
+
+
+def test_the_guides_own_script_verifies_it_and_finds_an_altered_file(
+    claimed: Claimed, tmp_path: Path
+) -> None:
+    [script] = [one for one in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL) if "zipfile" in one]
+    pack = claimed.pack()
+
+    def verified(files: dict[str, bytes]) -> bool:
+        with zipfile.ZipFile(tmp_path / "pack.zip", "w") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)
+        (tmp_path / "keys.json").write_bytes(pack["jwks.json"])
+        command = [sys.executable, "-c", script, "pack.zip", "keys.json"]
+        return subprocess.run(command, check=False, cwd=tmp_path, capture_output=True).returncode == 0
+
+    assert verified(pack)
+    assert not verified({**pack, "commands.json": pack["commands.json"].replace(b"confirmed", b"refused  ")})
 
 
 @pytest.mark.skipif(shutil.which("jose") is None, reason="Debian's jose is not installed")
