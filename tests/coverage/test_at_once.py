@@ -8,6 +8,7 @@ from flask import Flask
 from app.coverage import insurer_reads
 from app.coverage.models import Cover
 from app.coverage.trip import Trip
+from app.kit.clock import z
 from app.kit.db import session
 from app.kit.errors import NotInsurable
 from tests import factories as people
@@ -104,3 +105,22 @@ def test_a_reader_walking_among_writers_misses_no_change_and_sees_none_twice(app
     listed = insurer_reads.covers(insurer, limit=100, cursor=None, state=None, acknowledged=None, as_of=None)
     assert sorted(seen) == sorted(one["id"] for one in listed["items"])
     assert len(seen) == 20
+
+
+def test_of_many_notices_under_one_reference_one_makes_the_claim(app: Flask) -> None:
+    """Half of them name one cover, half another: a retry is the same claim, the other cover's notice is refused."""
+    circle = factories.circle()
+    covers = [factories.ended(circle), factories.ended(circle)]
+    asked = [
+        {"cover": one.id, "occurred_at": z(one.from_at), "reference": "1", "text": "A dent."}
+        for one in covers
+    ]
+    headers = factories.bearer(app.test_client(), factories.client(circle.policy.insurer_id, "claims:write"))
+    session.remove()
+
+    def notify(body: dict[str, str]) -> Any:
+        return app.test_client().post("/v1/insurer/claims", headers=headers, json=body)
+
+    answers = at_once(app, [lambda body=body: notify(body) for body in asked * 4])  # type: ignore[misc]
+    assert sorted(one.status_code for one in answers) == [200] * 3 + [201] + [409] * 4
+    assert len({one.json["id"] for one in answers if one.status_code < 300}) == 1
