@@ -321,6 +321,14 @@ class AlarmSounded(Fact):
 
 
 @dataclass(frozen=True)
+class CarCarried(Fact):
+    """The car was moved while it was off: towed, loaded, or stolen without its key."""
+
+    car: str
+    rental: str | None
+
+
+@dataclass(frozen=True)
 class DoorLeftOpen(Fact):
     car: str
     rental: str | None

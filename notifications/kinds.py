@@ -145,6 +145,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "battery_12v_falling": _kind("car"),
         "tyre_soft": _kind("car"),
         "alarm_sounded": _kind("car", urgent=True),
+        "car_carried": _kind("car", urgent=True),
         "door_left_open": _kind("car", urgent=True),
         "unlock_unknown.driver": _kind("car", urgent=True, ttl=_NOW),
         "opened_late.driver": _kind("car at", urgent=True),

@@ -17,6 +17,7 @@ from app.cars.models import Box, Car, Custody
 from app.facts import (
     AlarmSounded,
     AlertStands,
+    CarCarried,
     ChargeLow,
     DoorLeftOpen,
     NotPluggedIn,
@@ -238,6 +239,11 @@ def _alarm_sounded(seen: watch.Seen, held: Held, now: datetime) -> Fact:
     return AlarmSounded(car=held.car.id, rental=held.rental)
 
 
+def _car_carried(seen: watch.Seen, held: Held, now: datetime) -> Fact:
+    del seen, now
+    return CarCarried(car=held.car.id, rental=held.rental)
+
+
 def _not_plugged(seen: watch.Seen, held: Held, now: datetime) -> Fact:
     del now
     return NotPluggedIn(car=held.car.id, percent=int(seen.charge_percent or 0))
@@ -249,6 +255,7 @@ _FACTS: dict[str, Callable[[watch.Seen, Held, datetime], Fact]] = {
     "battery_12v_falling": _battery_falling,
     "tyre": _tyre_soft,
     "alarm": _alarm_sounded,
+    "carried": _car_carried,
     "not_plugged": _not_plugged,
 }
 """Those of each reading; a door left open and a charge that falls short are judged at their own times."""

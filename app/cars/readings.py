@@ -40,6 +40,7 @@ KEPT = (
     "tyre_kpa",
     "tyre_alert",
     "alarm",
+    "carried",
     "battery_celsius",
     "connected",
 )

@@ -322,6 +322,7 @@ class Alert(Strict):
             "tyre",
             "door_open",
             "alarm",
+            "carried",
         )
     )
     since = Instant()

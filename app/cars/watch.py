@@ -25,6 +25,7 @@ OWNER_AFTER = {
     "battery_12v_falling": timedelta(hours=1),
     "tyre": timedelta(hours=1),
     "alarm": timedelta(minutes=10),
+    "carried": timedelta(minutes=10),
     "door_open": timedelta(minutes=20),
 }
 """How long whoever holds the car has before the owner is told too. A car that is not plugged in is the owner's at once."""
@@ -43,6 +44,7 @@ class Seen:
     tyre_kpa: tuple[float, ...] = ()
     tyre_alert: tuple[float, ...] = ()
     alarm: bool | None = None
+    carried: bool | None = None
     battery_celsius: float | None = None
 
     @property
@@ -67,8 +69,15 @@ def seen(state: Kept) -> Seen:
         tyre_kpa=tuple(value("tyre_kpa") or ()),
         tyre_alert=tuple(value("tyre_alert") or ()),
         alarm=value("alarm"),
+        carried=_while_off(state, "carried"),
         battery_celsius=value("battery_celsius"),
     )
+
+
+def _while_off(state: Kept, name: str) -> bool | None:
+    """What a box tells but once: it counts until it tells whether the car is on, and then stands as it stood."""
+    at, on_at = kept.instant(state, name), kept.instant(state, "drivable")
+    return True if at is not None and (on_at is None or at > on_at) else None
 
 
 def causes(now: Seen, stood: frozenset[str]) -> frozenset[str]:
@@ -78,6 +87,7 @@ def causes(now: Seen, stood: frozenset[str]) -> frozenset[str]:
         "battery_12v_low": _below(now.battery_12v, VOLTS_LOW, VOLTS_FINE) if now.rests else None,
         "tyre": _soft(now),
         "alarm": now.alarm,
+        "carried": now.carried or (False if now.drivable is True else None),
         "door_open": None if doors_wait(now) else False,
         "not_plugged": False if now.plugged or now.charging else None,
     }

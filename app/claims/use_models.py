@@ -11,7 +11,7 @@ from app.coverage.models import COV
 from app.kit.db import Model, PublicId
 from app.kit.facts import FactRow
 
-BEFELL = "kind in ('AlarmSounded', 'DoorLeftOpen', 'TwelveVoltLow', 'TyreSoft')"
+BEFELL = "kind in ('AlarmSounded', 'CarCarried', 'DoorLeftOpen', 'TwelveVoltLow', 'TyreSoft')"
 """What a box tells that may have to do with damage."""
 Index("facts_befell_idx", FactRow.data["car"].astext, FactRow.at, postgresql_where=text(BEFELL))
 

@@ -4,7 +4,7 @@ from marshmallow import fields
 
 from app.kit.fields import Flag, Instant, Many, Number, OneOf, PublicIdField, Strict, Text, Whole
 
-BEFELL = ("alarm_sounded", "door_left_open", "twelve_volt_low", "tyre_soft")
+BEFELL = ("alarm_sounded", "car_carried", "door_left_open", "twelve_volt_low", "tyre_soft")
 _MINUTES = 10**7
 
 

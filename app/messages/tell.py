@@ -177,6 +177,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.TwelveVoltFalling: (Told(whom.holder, "battery_12v_falling"),),
     facts.TyreSoft: (Told(whom.holder, "tyre_soft"),),
     facts.AlarmSounded: (Told(whom.holder, "alarm_sounded"),),
+    facts.CarCarried: (Told(whom.holder, "car_carried"),),
     facts.DoorLeftOpen: (Told(whom.holder, "door_left_open"),),
     facts.AlertStands: (
         Told(whom.owners, "charge_low", _is("cause", "charge_low")),
@@ -186,6 +187,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.owners, "tyre_soft", _is("cause", "tyre")),
         Told(whom.owners, "door_left_open", _is("cause", "door_open")),
         Told(whom.owners, "alarm_sounded", _is("cause", "alarm")),
+        Told(whom.owners, "car_carried", _is("cause", "carried")),
     ),
     facts.RentalAsked: (Told(whom.owners, "rental_asked.owner"),),
     facts.RentalBooked: (

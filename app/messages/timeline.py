@@ -51,6 +51,7 @@ _BOX: tuple[type[Fact], ...] = (
     facts.TwelveVoltFalling,
     facts.DoorLeftOpen,
     facts.AlarmSounded,
+    facts.CarCarried,
     facts.UsedAfterAll,
 )
 _INSURER: tuple[type[Fact], ...] = (facts.CoverRefused, facts.ClaimNotified)

@@ -104,7 +104,9 @@ def upgrade() -> None:
             "facts_befell_idx",
             "facts",
             [sa.text("(data ->> 'car')"), "at"],
-            postgresql_where=sa.text("kind in ('AlarmSounded', 'DoorLeftOpen', 'TwelveVoltLow', 'TyreSoft')"),
+            postgresql_where=sa.text(
+                "kind in ('AlarmSounded', 'CarCarried', 'DoorLeftOpen', 'TwelveVoltLow', 'TyreSoft')"
+            ),
             postgresql_concurrently=True,
         )
 

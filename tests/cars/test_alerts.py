@@ -91,6 +91,18 @@ CAUSES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }
 
 
+def test_a_car_that_is_towed_is_told_once_until_it_drives_again(scene: Scene) -> None:
+    heard(scene, drivable=False)
+    for _ in range(2):
+        heard(scene, carried=True)
+        heard(scene, drivable=False)
+    assert [one["rental"] for one in told(scene, "CarCarried")] == [None]
+    heard(scene, drivable=True)
+    heard(scene, drivable=False)
+    assert standing(scene) == set()
+    assert len(told(scene, "CarCarried")) == 1
+
+
 @pytest.mark.parametrize("cause", CAUSES)
 def test_a_cause_is_told_once_until_it_has_cleared(scene: Scene, cause: str) -> None:
     kind, bad, good = CAUSES[cause]

@@ -42,6 +42,9 @@ def of(*names: str) -> frozenset[str]:
         (Seen(), of("tyre", "charge_low", "charge_short"), of("tyre", "charge_low", "charge_short")),
         (Seen(open_doors=("trunk",), drivable=False), of("door_open"), of("door_open")),
         (Seen(open_doors=("trunk",), drivable=True), of("door_open"), NONE),
+        (Seen(carried=True, drivable=False), NONE, of("carried")),
+        (Seen(drivable=False), of("carried"), of("carried")),
+        (Seen(drivable=True), of("carried"), NONE),
         (Seen(alarm=True), NONE, of("alarm")),
         (Seen(), of("alarm"), of("alarm")),
         (Seen(alarm=False), of("alarm"), NONE),
@@ -57,6 +60,16 @@ def test_a_cause_begins_at_one_limit_and_ends_at_another(
 
 def test_a_value_of_unknown_age_is_no_reason_for_an_alert() -> None:
     assert watch.seen({"charge_percent": {"value": 5, "at": None}}) == Seen()
+
+
+def test_what_a_box_tells_once_counts_until_it_tells_whether_the_car_is_on() -> None:
+    def state(carried_at: str, on_at: str | None) -> dict[str, Any]:
+        return {"carried": {"value": True, "at": carried_at}, "drivable": {"value": False, "at": on_at}}
+
+    early, late = "2026-11-01T10:00:00Z", "2026-11-01T11:00:00Z"
+    assert watch.seen(state(late, early)).carried is True
+    assert watch.seen(state(late, None)).carried is True
+    assert watch.seen(state(early, late)).carried is None
 
 
 def test_the_wheels_that_want_air_are_named() -> None:

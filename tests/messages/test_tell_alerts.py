@@ -39,6 +39,7 @@ ALERTS = [
     Row(facts.TwelveVoltFalling, "battery_12v_falling", {"millivolts_per_day": -200, "fell_with": None}),
     Row(facts.TyreSoft, "tyre_soft", {"wheels": "2"}),
     Row(facts.AlarmSounded, "alarm_sounded", {}),
+    Row(facts.CarCarried, "car_carried", {}),
     Row(facts.DoorLeftOpen, "door_left_open", {"doors": "trunk"}),
 ]
 
@@ -74,6 +75,7 @@ def test_an_alert_is_told_to_whoever_holds_the_car(app: Flask, row: Row) -> None
         ("tyre", "tyre_soft"),
         ("door_open", "door_left_open"),
         ("alarm", "alarm_sounded"),
+        ("carried", "car_carried"),
     ],
 )
 def test_a_cause_that_still_stands_is_told_to_the_owner(app: Flask, cause: str, kind: str) -> None:
