@@ -9,6 +9,7 @@ import structlog
 from flask import Flask
 from sqlalchemy import text
 
+from app.account import forget as erased
 from app.billing import deposit, dispute_evidence, hold, reconcile, refused_step, tax_reminder, transfer
 from app.cars import alerts, hourly, reachability, readings, windows
 from app.claims import close as charge_requests
@@ -131,6 +132,7 @@ def forget() -> None:
     hourly.forget()
     reachability.forget()
     forget_photos.due()
+    erased.forget()
 
 
 def run(app: Flask, stop: threading.Event) -> None:

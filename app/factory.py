@@ -9,6 +9,7 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import cli, reactions
+from app.account import routes as account
 from app.billing import community_routes as community_billing
 from app.billing import deposit, dispute_evidence, dispute_of, hold, transfer
 from app.billing import routes as billing
@@ -37,7 +38,7 @@ from app.kit.openapi import OPENAPI, Contract
 from app.kit.routes import PidConverter, Routes
 from app.messages import routes as messages
 from app.messages import words
-from app.operator import bank_routes, check_outside, insurer_routes
+from app.operator import bank_routes, check_outside, hold_routes, insurer_routes
 from app.operator import routes as operators
 from app.people import routes as people
 from app.people import sign_in
@@ -120,7 +121,7 @@ def _register(app: Flask, api: Api) -> None:
     app.register_blueprint(open_routes.routes)
 
 
-MORE = (door_routes, insurer_routes, bank_routes, loss_routes)
+MORE = (door_routes, insurer_routes, bank_routes, hold_routes, loss_routes)
 """Importing them adds their routes to those of the rentals, the operators and the insurers."""
 BLUEPRINTS: tuple[Routes, ...] = (
     people.routes,
@@ -138,6 +139,7 @@ BLUEPRINTS: tuple[Routes, ...] = (
     messages.routes,
     claims.routes,
     operators.routes,
+    account.routes,
 )
 
 

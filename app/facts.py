@@ -60,6 +60,44 @@ class PasswordChanged(Fact):
 
 
 @dataclass(frozen=True)
+class PersonErased(Fact):
+    """Who it was is forgotten, or sealed until `kept_until`; what others need stays under the id."""
+
+    person: str
+    kept_until: datetime | None
+
+
+@dataclass(frozen=True)
+class IdentityForgotten(Fact):
+    """What was kept of an erased account is gone."""
+
+    person: str
+
+
+@dataclass(frozen=True)
+class IdentityShown(Fact):
+    """An insurer was told who drove under a cover."""
+
+    person: str
+    cover: str
+    client: str
+
+
+@dataclass(frozen=True)
+class LegalHoldPlaced(Fact):
+    person: str
+    hold: str
+    by: str
+
+
+@dataclass(frozen=True)
+class LegalHoldLifted(Fact):
+    person: str
+    hold: str
+    by: str
+
+
+@dataclass(frozen=True)
 class PhoneAdded(Fact):
     person: str
     phone: str

@@ -70,6 +70,11 @@ _LOG = "kept for the log that operators and insurers read"
 NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.PersonRegistered: "the code by e-mail is a fact of its own",
     facts.EmailConfirmed: _THEIR_OWN_DOING,
+    facts.PersonErased: "nobody is left to be told; memberships, phones and sessions end by facts of their own",
+    facts.IdentityForgotten: _LOG,
+    facts.IdentityShown: "the person reads it in their export",
+    facts.LegalHoldPlaced: _LOG,
+    facts.LegalHoldLifted: _LOG,
     facts.SessionRevoked: "its tokens are dead before the answer; an unknown sign-in is told by SignedIn",
     facts.LicenceRecorded: "readiness asks for a clearance; what becomes of it is told by the facts of licences",
     facts.ConditionsAccepted: _THEIR_OWN_DOING,

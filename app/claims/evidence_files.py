@@ -19,8 +19,8 @@ from app.kit.db import session
 from app.kit.facts import FactRow
 from app.messages.models import Delivery, Message
 from app.messages.timeline import SHOWN
-from app.people import conditions
-from app.people.models import Acceptance, Clearance, Licence, Person
+from app.people import conditions, identity
+from app.people.models import Acceptance, Clearance, Licence
 from app.rentals import photos as pictures
 from app.rentals.models import Command, OfflineReceipt, Quote, Rental
 from app.rentals.photo_models import Photo
@@ -159,7 +159,8 @@ def judged(cover: Cover, car: Car) -> dict[str, Any]:
 
 def _age(cover: Cover) -> int | None:
     """In whole years when the cover began."""
-    born = session.get_one(Person, cover.driver_id).birth_date
+    driver = identity.of(cover.driver_id)
+    born = driver.birth_date if driver is not None else None
     if born is None:
         return None
     day = cover.from_at.date()

@@ -45,7 +45,7 @@ def pack(partner: Partner, claim: str, *, named: bool) -> Iterator[bytes]:
     words.append(File("certificate.jws", found.certificate.encode()))
     words.append(File("jwks.json", as_json(certificate.jwks())))
     if named:
-        words.append(File("driver.json", as_json(_driver(about["cover"]))))
+        words.append(File("driver.json", as_json(_driver(about["cover"], partner.client))))
     words += [
         File(f"proofs/version-{version}.json", as_json(_proof(insurer, about["cover"], version)))
         for version in found.proved
@@ -74,8 +74,8 @@ def _kept(storage: Storage, place: str) -> bytes | None:
         return None
 
 
-def _driver(cover: str) -> dict[str, Any] | None:
-    found = coverage_at.driver(bare(cover, COV))
+def _driver(cover: str, client: str) -> dict[str, Any] | None:
+    found = coverage_at.driver(bare(cover, COV), client)
     born = found["birth_date"] if found else None
     return found and {**found, "birth_date": born.isoformat() if born else None}
 

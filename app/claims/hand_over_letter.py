@@ -16,6 +16,7 @@ from app.kit import clock, facts, locales
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound, OutsideRules, Validation
 from app.kit.paper import Paper
+from app.people import identity
 from app.people.models import Person
 from app.rentals import access as rentals
 from app.rentals.lifecycle import Role
@@ -31,9 +32,9 @@ def hand_over_letter(person: str, rental_id: str, at: datetime | None) -> dict[s
     car, rental, _ = rentals.locked_as(rental_id, person, Role.OWNER)
     instant = at or _of_newest(rental)
     held = _held(car, rental, instant)
-    driver = session.get(Person, rental.driver_id)
-    if driver is None or driver.erased_at is not None:
-        raise NotFound("The driver's account is gone.")
+    driver = identity.of(rental.driver_id)
+    if driver is None:
+        raise NotFound("Who the driver was is not kept any more.")
     facts.record(HandOverLetterRead(rental=rental.id, by=person, instant=instant))
     owner = session.get_one(Person, person)
     found = {

@@ -8,11 +8,13 @@ from sqlalchemy import TextClause, text
 
 from app.cars.add import normalise
 from app.coverage import sealed
-from app.coverage.models import INS
-from app.kit import clock
-from app.kit.db import bare
+from app.coverage.models import COV, INS
+from app.facts import IdentityShown
+from app.kit import clock, facts
+from app.kit.db import bare, transactional
 from app.kit.driver import read
 from app.kit.errors import Validation
+from app.people import identity
 
 _BY_PLATE = (
     "select car_no from plates where country = :country and normalised = :plate"
@@ -62,10 +64,7 @@ _ON_CONDITION = text(
     " and s.state = 'conditional' and (s.data ->> 'from')::timestamptz <= :at and (s.data ->> 'to')::timestamptz > :at"
     " order by s.data ->> 'from' limit 1"
 )
-_DRIVER = text(
-    "select p.name, p.birth_date, p.address, l.country, l.number_end from covers c"
-    " join people p on p.id = c.driver_id left join licences l on l.person_id = p.id where c.id = :cover"
-)
+_DRIVER = text("select driver_id from covers where id = :cover")
 
 
 def ask(
@@ -76,9 +75,12 @@ def ask(
     vin: str | None = None,
     country: str | None = None,
     as_of: datetime | None = None,
-    with_driver: bool = False,
+    shown_to: str | None = None,
 ) -> dict[str, Any]:
-    """yes, no, or unknown where we have no such car or the insurer no business with it. Raises Validation."""
+    """yes, no, or unknown where we have no such car or the insurer no business with it. Raises Validation.
+
+    `shown_to`: the client that is told the driver's name, which is recorded before it is.
+    """
     _check(plate, vin, country)
     values: dict[str, Any] = {"insurer": bare(insurer, INS), "at": at}
     if plate is not None:
@@ -96,7 +98,7 @@ def ask(
     }
     if row is None:
         return answer
-    found = answer | _judged(row, insurer, with_driver=with_driver)
+    found = answer | _judged(row, insurer, shown_to)
     if found["covered"] == "yes":
         return found
     return found | _on_condition(row.car_no, {**values, "position": known.position})
@@ -131,7 +133,7 @@ def _check(plate: str | None, vin: str | None, country: str | None) -> None:
         raise Validation(errors=errors)
 
 
-def _judged(row: Any, insurer: str, *, with_driver: bool) -> dict[str, Any]:
+def _judged(row: Any, insurer: str, shown_to: str | None) -> dict[str, Any]:
     mine = row.insurer_id is not None and f"{INS}_{row.insurer_id.hex}" == insurer
     if not (row.covered and mine):
         if not row.ours:
@@ -150,7 +152,7 @@ def _judged(row: Any, insurer: str, *, with_driver: bool) -> dict[str, Any]:
         "odometer_km": data["odometer_start_km"],
         "recorded_at": row.recorded_at,
         "car_no": row.car_no,
-    } | ({"driver": driver(row.cover_id)} if with_driver else {})
+    } | ({"driver": driver(row.cover_id, shown_to)} if shown_to is not None else {})
 
 
 def _on_condition(car_no: int, values: dict[str, Any]) -> dict[str, Any]:
@@ -167,14 +169,20 @@ def _on_condition(car_no: int, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def driver(cover: UUID) -> dict[str, Any] | None:
-    """Who drives under a cover, for a client that may read that."""
+def driver(cover: UUID, client: str) -> dict[str, Any] | None:
+    """Who drives under a cover, for a client that may read that; None once forgotten. It is recorded first."""
     rows = read(_DRIVER, {"cover": cover})
-    if not rows:
+    person = f"per_{rows[0].driver_id.hex}" if rows else None
+    found = identity.of(person) if person is not None else None
+    if person is None or found is None:
         return None
-    one = rows[0]
-    licence = f"{one.country} ...{one.number_end}" if one.number_end else None
-    return {"name": one.name, "birth_date": one.birth_date, "address": one.address, "licence": licence}
+    _shown(IdentityShown(person=person, cover=f"{COV}_{cover.hex}", client=client))
+    return found._asdict()
+
+
+@transactional
+def _shown(fact: IdentityShown) -> None:
+    facts.record(fact)
 
 
 def with_acknowledgement(data: dict[str, Any], version: int | None, at: datetime | None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ ONE = '/covers/<pid("cov"):cover>'
 def read_coverage(query: dict[str, Any]) -> dict[str, Any]:
     """Whether the car was covered at the instant: yes, no, or unknown where the car is not one's own."""
     me = partner()
-    return coverage_at.ask(me.insurer, **query, with_driver=DRIVERS in me.scopes)
+    return coverage_at.ask(me.insurer, **query, shown_to=me.client if DRIVERS in me.scopes else None)
 
 
 @routes.add(

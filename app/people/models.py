@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.db import Model, PublicId, new_id
 
-PER, SES, PHO, COD, TOK, LIC, ACC = "per", "ses", "pho", "cod", "tok", "lic", "acc"
+PER, SES, PHO, COD, TOK, LIC, ACC, HLD = "per", "ses", "pho", "cod", "tok", "lic", "acc", "hld"
 
 
 class Person(Model):
@@ -32,11 +32,26 @@ class Person(Model):
     totp_last_step: Mapped[int | None]
     suspended_at: Mapped[datetime | None]
     erased_at: Mapped[datetime | None]
+    kept_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    kept_until: Mapped[datetime | None]
     made_at: Mapped[datetime]
 
     @property
     def first_name(self) -> str:
         return self.name.split()[0] if self.name.split() else self.name
+
+
+class LegalHold(Model):
+    """Who a person is must be kept, for the reason given, until it is lifted."""
+
+    __tablename__ = "legal_holds"
+    id: Mapped[str] = mapped_column(PublicId(HLD), primary_key=True, default=lambda: new_id(HLD))
+    person_id: Mapped[str] = mapped_column(PublicId(PER), ForeignKey("people.id"), index=True)
+    reason: Mapped[str]
+    placed_by: Mapped[str]
+    placed_at: Mapped[datetime]
+    lifted_by: Mapped[str | None]
+    lifted_at: Mapped[datetime | None]
 
 
 class Session(Model):

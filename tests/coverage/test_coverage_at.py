@@ -55,7 +55,7 @@ def test_the_answer_names_cover_policy_pseudonym_and_odometer_but_no_driver(app:
     assert found["driver_ref"] == ended.driver_ref
     assert found["odometer_km"] == 1200
     assert "driver" not in found
-    named = ask(circle, ended.from_at, with_driver=True)["driver"]
+    named = ask(circle, ended.from_at, shown_to="cli_1")["driver"]
     assert named["name"] == "Max Member"  # type: ignore[index]
 
 

@@ -1,0 +1,21 @@
+"""What was kept of erased accounts, past its time: forgotten each hour, unless a hold or an open claim needs it."""
+
+from sqlalchemy import text
+
+from app.facts import IdentityForgotten
+from app.kit.db import session, transactional
+from app.kit.facts import record
+
+_PAST = text(
+    "update people p set kept_sealed = null where kept_sealed is not null and kept_until < business_now()"
+    " and not exists (select 1 from legal_holds h where h.person_id = p.id and h.lifted_at is null)"
+    " and not exists (select 1 from claims c join covers v on v.id = c.cover_id"
+    " where v.driver_id = p.id and c.over_at is null)"
+    " returning 'per_' || replace(p.id::text, '-', '') as person"
+)
+
+
+@transactional
+def forget() -> None:
+    for row in session.execute(_PAST).all():
+        record(IdentityForgotten(person=row.person))
