@@ -10,7 +10,16 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.account import forget as erased
-from app.billing import deposit, dispute_evidence, hold, reconcile, refused_step, tax_reminder, transfer
+from app.billing import (
+    deposit,
+    dispute_evidence,
+    hold,
+    reconcile,
+    refused_refund,
+    refused_step,
+    tax_reminder,
+    transfer,
+)
 from app.cars import alerts, hourly, reachability, readings, windows
 from app.claims import close as charge_requests
 from app.coverage import bordereaux, log_head, webhooks
@@ -58,6 +67,7 @@ TABLE: Mapping[str, Step] = {
     "hold_renew": hold.due_renewal,
     "dunning": hold.due_dunning,
     "step_again": refused_step.due,
+    "refund_again": refused_refund.due,
     "deposit": deposit.due,
     "transfer": transfer.due,
     "evidence": dispute_evidence.due,

@@ -169,8 +169,9 @@ _STEPS: Mapping[State, Callable[[Payment, int], None]] = {
 
 
 def remainder(payment: Payment) -> int:
-    """What was captured and is neither given back nor about to be."""
-    return payment.captured - payment.refunded - _refunds(payment, PaymentCommand.state == commands.OPEN)
+    """What was captured and is neither given back nor promised."""
+    promised = PaymentCommand.state.in_(commands.PROMISED)
+    return payment.captured - payment.refunded - _refunds(payment, promised)
 
 
 def brought(payment: Payment) -> int:

@@ -42,7 +42,7 @@ class Alarms(Collector):
         )
         yield GaugeMetricFamily(
             "glovebox_payment_steps_stuck",
-            "Captures and releases that the provider refused time and again.",
+            "Captures, releases and refunds that were refused time and again, or refunds sent back.",
             value=row.stuck,
         )
 

@@ -19,11 +19,16 @@ from payments.gateway import Payments
 from payments.money import Money
 from payments.payouts import Payouts
 
-OPEN, DONE, FAILED, STUCK = "open", "done", "failed", "stuck"
-"""Stuck is a capture or release that was refused time and again: an operator must look."""
+OPEN, DONE, FAILED, STUCK, WAITING = "open", "done", "failed", "stuck", "waiting"
+"""Stuck is what was refused time and again: an operator must look. Waiting is a refund before its next try."""
+PROMISED = (OPEN, WAITING, STUCK)
+"""A refund that was asked for and neither given back nor given up."""
 TO_OWNER = ("transfer", "reverse")
 """Kinds that concern the owner: worked off by a job of their own, so that none of them holds up the driver's money."""
 SYSTEM = "system"
+AGAIN = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
+"""When what the provider refused is tried again, after each refusal: all within the shortest time a bank holds money. A
+figure of the product."""
 KEY_LIVES = timedelta(hours=23)
 """Stripe remembers a key for 24 h at least; an older unknown outcome is looked up, never sent again."""
 
@@ -99,9 +104,14 @@ def step(payment: Payment, kind: str, amount: Money | None, target: str, *, by: 
     work(payment.id)
 
 
-def refund(payment: Payment, amount: Money, target: str, *, by: str = SYSTEM) -> PaymentCommand:
-    """Give back part of what was captured. The payment is locked and the remainder checked."""
-    row = _row("refund", payment, amount, target, {}, by)
+def refund(
+    payment: Payment, amount: Money, target: str, *, by: str = SYSTEM, first: str | None = None
+) -> PaymentCommand:
+    """Give back part of what was captured. The payment is locked and the remainder checked.
+
+    `first`: the command that was refused, of which this is another try.
+    """
+    row = _row("refund", payment, amount, target, {"first": first} if first else {}, by)
     session.add(row)
     session.flush()
     work(payment.id)

@@ -1,14 +1,18 @@
 """Giving money back: never more than the remainder, however many ask at once."""
 
+import structlog
+
 from app import facts
-from app.billing import advance, commands, dispute_of, ledger, transfer
+from app.billing import advance, commands, dispute_of, ledger, refused_refund, transfer
 from app.billing.models import Payment, PaymentCommand
 from app.billing.states import TAKEN, State
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound, StepNotAllowed, Validation
 from app.kit.facts import record
-from payments.gateway import PaymentsRefused, Refund, RefundState
+from payments.gateway import BalanceTooLow, PaymentsRefused, Refund, RefundState
 from payments.money import Money
+
+log = structlog.get_logger(__name__)
 
 
 @transactional
@@ -34,16 +38,19 @@ def refund(payment: str, amount: int, by: str) -> Payment:
 def carry_out(
     command: str, payment: str, intent: str, amount: Money | None, key: str, *, stale: bool
 ) -> None:
-    """Ask the provider, and write down what it says."""
+    """Ask the provider, and write down what it says. Refused, it is tried again later: nothing else waits for it.
+
+    What our balance does not cover is a refusal too: the provider answers the same key with its first answer.
+    """
     assert amount is not None
     door = commands.door()
     found = _earlier(intent, key) if stale else None
     try:
         made = found or door.refund(intent, amount, key=key)
-    except PaymentsRefused as no:
-        _refused(command, payment, no.code or "refused")
-        raise
-    apply(command, payment, made)
+    except (PaymentsRefused, BalanceTooLow) as no:
+        _refused(command, payment, getattr(no, "code", None) or str(no))
+    else:
+        apply(command, payment, made)
 
 
 def _earlier(intent: str, key: str) -> Refund | None:
@@ -52,7 +59,7 @@ def _earlier(intent: str, key: str) -> Refund | None:
 
 @transactional
 def apply(command: str, payment: str, made: Refund) -> None:
-    """Asked and not refused counts as given back; the bank may still send it back days later: then a person pays it."""
+    """Asked and not refused counts as given back; the bank may still send it back days later: then a person must look."""
     row = commands.lock(payment)
     asked = session.get(PaymentCommand, command, populate_existing=True)
     assert asked is not None
@@ -71,18 +78,23 @@ def apply(command: str, payment: str, made: Refund) -> None:
 
 
 def _sent_back(row: Payment, asked: PaymentCommand, made: Refund) -> None:
-    if asked.state == commands.DONE and asked.error is None:
+    """It stays promised: asking the same bank once more by ourselves would mostly come to the same."""
+    if asked.state not in (commands.OPEN, commands.DONE):
+        return
+    if asked.state == commands.DONE:
         row.refunded -= made.amount.amount
         ledger.refund_failed(row, asked.id)
-    commands.settle(asked, commands.FAILED, object_id=made.id, error="sent back by the bank")
+    log.error("a refund was sent back", payment=row.id, command=asked.id)
+    commands.settle(asked, commands.STUCK, object_id=made.id, error="sent back by the bank")
 
 
 @transactional
-def _refused(command: str, payment: str, code: str) -> None:
+def _refused(command: str, payment: str, error: str) -> None:
+    log.error("a refund was refused", payment=payment, command=command, error=error)
     row = commands.lock(payment)
     asked = session.get(PaymentCommand, command, populate_existing=True)
     if asked is not None and asked.state == commands.OPEN:
-        commands.settle(asked, commands.FAILED, error=code)
+        refused_refund.plan(asked, error)
     _rest(row)
 
 

@@ -4,12 +4,11 @@ Each try is a command of its own with a key of its own; what the intent is by th
 After the last try an operator is alarmed and may have it tried once more.
 """
 
-from datetime import timedelta
-
 import structlog
 from sqlalchemy import Select, func, select
 
-from app.billing import advance, commands
+from app.billing import advance, commands, refused_refund
+from app.billing.commands import AGAIN
 from app.billing.models import Payment, PaymentCommand
 from app.kit import clock, deadlines
 from app.kit.db import session, transactional
@@ -19,8 +18,6 @@ log = structlog.get_logger(__name__)
 STEPS = ("capture", "release")
 CLOSED = frozenset({IntentState.CAPTURED, IntentState.RELEASED})
 """No step of such an intent is left to be taken."""
-AGAIN = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
-"""When it is tried again, after each refusal: all within the shortest time a bank holds money. A figure of the product."""
 
 
 def plan(command: PaymentCommand, error: str) -> None:
@@ -59,7 +56,8 @@ def try_again(payment: str) -> Payment | None:
     """An operator has what was refused of a payment tried once more; None where nothing was."""
     row = session.get(Payment, payment, with_for_update=True, populate_existing=True)
     stuck = list(session.scalars(_stuck().where(PaymentCommand.payment_id == payment)))
-    if row is None or not stuck:
+    given = refused_refund.try_again(row) if row is not None else False
+    if row is None or not (stuck or given):
         return None
     for one in stuck:
         one.state = commands.FAILED

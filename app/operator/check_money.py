@@ -12,13 +12,13 @@ from app.operator.finding import Finding, ok, warning
 
 
 def refused_steps() -> Iterator[Finding]:
-    """Captures and releases that nobody tries again by themselves."""
+    """Captures, releases and refunds that nobody tries again by themselves."""
     stuck = PaymentCommand.state == commands.STUCK
     count = session.scalar(select(func.count()).select_from(PaymentCommand).where(stuck))
     if count:
         remedy = "Look at their intents at the provider, then: flask --app wsgi operator payment retry"
         first = session.scalar(select(PaymentCommand.payment_id).where(stuck).limit(1))
-        yield warning("refused steps", f"{count} captures or releases, the first of {first}", remedy)
+        yield warning("refused steps", f"{count} captures, releases or refunds, the first of {first}", remedy)
     else:
         yield ok("refused steps", "none waits")
 

@@ -77,6 +77,21 @@ def create_refund(world: World, params: Body) -> Body:
     return refund
 
 
+def send_back(world: World, refund: Body) -> Body:
+    """The cardholder's bank could not take the refund: the money is ours again."""
+    if refund["status"] != "succeeded":
+        raise Problem(400, f"{refund['id']} is {refund['status']}")
+    entry = money_moves(world, refund, "refund_failure", refund["amount"], 0)
+    refund.update(
+        status="failed", failure_reason="lost_or_stolen_card", failure_balance_transaction=entry["id"]
+    )
+    charge = world.get("charge", refund["charge"])
+    charge["amount_refunded"] -= refund["amount"]
+    charge["refunded"] = False
+    world.emit("refund.failed", refund)
+    return refund
+
+
 def _disputes_of(world: World, charge: Body) -> list[Body]:
     return [one for one in world.of_kind("dispute") if one["charge"] == charge["id"]]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from payments.double import disputes, intents, owners, setups
+from payments.double import charges, disputes, intents, owners, setups
 from payments.double.deliveries import DEFAULT_KINDS, Deliveries
 from payments.double.problem import Problem
 from payments.double.world import Body, World
@@ -43,6 +43,7 @@ class Control:
             ("POST", "balance"): self.balance,
             ("POST", "payouts/make"): self.make_payout,
             ("POST", "payouts/fail"): self.fail_payout,
+            ("POST", "refunds/fail"): self.fail_refund,
             ("POST", "disputes/open"): self.open_dispute,
             ("POST", "disputes/escalate"): self.escalate_dispute,
             ("POST", "disputes/close"): self.close_dispute,
@@ -107,6 +108,10 @@ class Control:
         """{payout, code? (account_closed)}"""
         payout = self.world.get("payout", body.get("payout"))
         return owners.fail_payout(self.world, payout, str(body.get("code", "account_closed")))
+
+    def fail_refund(self, body: Body) -> Body:
+        """{refund}: the cardholder's bank sends it back, days after it was given"""
+        return charges.send_back(self.world, self.world.get("refund", body.get("refund")))
 
     def open_dispute(self, body: Body) -> Body:
         """{charge, reason? (fraudulent), amount? (all of it), inquiry? (false)}"""

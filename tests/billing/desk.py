@@ -18,6 +18,7 @@ from app.billing import (
     hold,
     ledger,
     payout_account,
+    refused_refund,
     refused_step,
     transfer,
 )
@@ -44,6 +45,7 @@ DUE = {
     "hold_renew": hold.due_renewal,
     "dunning": hold.due_dunning,
     "step_again": refused_step.due,
+    "refund_again": refused_refund.due,
     "deposit": deposit.due,
     "transfer": transfer.due,
     "evidence": dispute_evidence.due,

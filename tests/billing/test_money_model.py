@@ -233,6 +233,12 @@ class Money(RuleBasedStateMachine):
             amount = min(part, charge["amount_captured"]) if part else None
             self.double.post("disputes/open", charge=charge["id"], amount=amount, inquiry=inquiry)
 
+    @having("refund")
+    @rule(which=st.integers(0, 9))
+    def bank_sends_a_refund_back(self, which: int) -> None:
+        with contextlib.suppress(Refusal):  # it has before
+            self.double.post("refunds/fail", refund=self._one(which, self.till.having("refund"))["id"])
+
     @having("dispute")
     @rule(which=st.integers(0, 9), how=st.sampled_from(("won", "lost", "escalate")))
     def bank_decides(self, which: int, how: str) -> None:
@@ -305,7 +311,7 @@ class Money(RuleBasedStateMachine):
     def provider_fails(self, kind: str, path: str, times: int) -> None:
         self.double.post("fault", next=kind, path=path, times=times)
 
-    @rule(path=st.sampled_from(("/capture", "/cancel")), times=st.integers(1, 6))
+    @rule(path=st.sampled_from(("/capture", "/cancel", "/v1/refunds")), times=st.integers(1, 6))
     def provider_refuses_a_step(self, path: str, times: int) -> None:
         self.double.post("fault", next="400", path=path, times=times)
 

@@ -267,7 +267,8 @@ class Till(Desk):
         """Those that wait for their time at once, and an operator looks at those that are stuck."""
         session.remove()
         session.execute(
-            text("update deadlines set due_at = :now where kind = 'step_again'"), {"now": clock.now()}
+            text("update deadlines set due_at = :now where kind in ('step_again', 'refund_again')"),
+            {"now": clock.now()},
         )
         session.commit()
         for row in self.rows():

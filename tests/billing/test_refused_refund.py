@@ -1,0 +1,171 @@
+"""A refund that is refused, or sent back by a bank, stays promised: it is given once, and nobody else gives it besides."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.billing import commands, reconcile, refund, refused_step
+from app.kit.db import session
+from app.kit.errors import Validation
+from tests.billing.desk import Desk
+from tests.billing.test_refused_step import later, refuse, steps
+
+
+def refused(desk: Desk, times: int = 1, amount: int = 3000) -> str:
+    """A rental of which 80.00 are taken, and an operator's refund that the provider refuses."""
+    rental = desk.held(9000)
+    desk.end(rental, 8000)
+    refuse(desk, "/v1/refunds", times)
+    refund.refund(desk.payment(rental).id, amount, "operator")
+    session.remove()
+    assert desk.jobs() == []
+    return rental
+
+
+def stuck(desk: Desk) -> str:
+    rental = refused(desk, 1 + len(commands.AGAIN))
+    for after in commands.AGAIN:
+        assert later(desk, rental, after) == ["refund_again"]
+        assert desk.jobs() == []
+    return rental
+
+
+def given(desk: Desk, rental: str) -> int:
+    """By the provider."""
+    charge = desk.payment(rental).charge_id
+    charges = desk.double.get("objects")["objects"]["charge"]
+    return int(next(one["amount_refunded"] for one in charges if one["id"] == charge))
+
+
+def retry(desk: Desk, rental: str) -> bool:
+    found = refused_step.try_again(desk.payment(rental).id)
+    session.remove()
+    assert desk.jobs() == []
+    return found is not None
+
+
+def test_a_refused_refund_is_tried_again_under_a_new_key_and_given_once(desk: Desk) -> None:
+    rental = refused(desk)
+    assert (desk.standing(rental), steps(desk, rental, "refund")) == ("captured", ["waiting"])
+    assert later(desk, rental, commands.AGAIN[0]) == ["refund_again"]
+    assert desk.jobs() == []
+    assert steps(desk, rental, "refund") == ["failed", "done"]
+    assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
+    assert desk.facts(rental).count("PaymentRefunded") == 1
+    assert sum(desk.books(rental).values()) == 0
+    assert later(desk, rental, timedelta(days=2)) == []
+
+
+def test_what_waits_is_promised_and_no_part_of_the_remainder(desk: Desk) -> None:
+    rental = refused(desk)
+    with pytest.raises(Validation):
+        refund.refund(desk.payment(rental).id, 5001, "operator")
+    session.remove()
+    refund.refund(desk.payment(rental).id, 5000, "operator")
+    session.remove()
+    assert desk.jobs() == []
+    later(desk, rental, commands.AGAIN[0])
+    assert desk.jobs() == []
+    assert (desk.standing(rental), given(desk, rental)) == ("refunded", 8000)
+
+
+def test_what_is_given_back_by_itself_is_refused_and_news_ask_for_no_second(desk: Desk) -> None:
+    rental = desk.held(9000)
+    desk.end(rental, 8000)
+    refuse(desk, "/v1/refunds")
+    assert desk.end(rental, 6000) == []
+    assert steps(desk, rental, "refund") == ["waiting"]
+    assert desk.tell("payment_intent.succeeded", str(desk.payment(rental).intent_id)) == []
+    assert steps(desk, rental, "refund") == ["waiting"]
+    assert later(desk, rental, commands.AGAIN[0]) == ["refund_again"]
+    assert desk.jobs() == []
+    assert (desk.payment(rental).refunded, given(desk, rental)) == (2000, 2000)
+
+
+def test_a_refusal_holds_up_no_other_refund(desk: Desk) -> None:
+    rental = desk.held(9000)
+    desk.end(rental, 8000)
+    refuse(desk, "/v1/refunds")
+    for amount in (3000, 1000):
+        refund.refund(desk.payment(rental).id, amount, "operator")
+        session.remove()
+    assert desk.jobs() == []
+    assert sorted(steps(desk, rental, "refund")) == ["done", "waiting"]
+
+
+def test_after_the_last_try_it_is_stuck_until_an_operator_tries_again(desk: Desk) -> None:
+    rental = stuck(desk)
+    assert steps(desk, rental, "refund") == ["failed"] * 4 + ["stuck"]
+    assert later(desk, rental, timedelta(days=1)) == []
+    assert retry(desk, rental)
+    assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
+    assert not retry(desk, rental)
+
+
+def test_refused_by_the_operators_try_too_it_is_stuck_again(desk: Desk) -> None:
+    rental = stuck(desk)
+    refuse(desk, "/v1/refunds")
+    assert retry(desk, rental)
+    assert steps(desk, rental, "refund")[-1] == "stuck"
+    assert retry(desk, rental)
+    assert given(desk, rental) == 3000
+
+
+def test_while_a_bank_has_the_money_nothing_is_asked_and_lost_it_is_not_given_besides(desk: Desk) -> None:
+    rental = refused(desk)
+    dispute = desk.dispute(rental)
+    calls = desk.calls()
+    assert later(desk, rental, commands.AGAIN[0]) == ["refund_again"]
+    assert desk.jobs() == []
+    assert (steps(desk, rental, "refund"), desk.calls()) == (["waiting"], calls)
+    desk.decide(dispute, "lost")
+    assert later(desk, rental, commands.AGAIN[-1]) == ["refund_again"]
+    assert desk.jobs() == []
+    assert (steps(desk, rental, "refund"), given(desk, rental)) == (["failed"], 0)
+
+
+def test_what_the_bank_sent_back_waits_for_an_operator_and_is_given_once(desk: Desk) -> None:
+    rental = desk.held(9000)
+    desk.end(rental, 8000)
+    payment = desk.payment(rental).id
+    refund.refund(payment, 3000, "operator")
+    session.remove()
+    assert desk.jobs() == []
+    made = commands.door().refunds_of(str(desk.payment(rental).intent_id))[0].id
+    desk.double.post("refunds/fail", refund=made)
+    assert desk.tell("refund.failed", made) == []
+    assert (desk.payment(rental).refunded, steps(desk, rental, "refund")) == (0, ["stuck"])
+    assert sum(desk.books(rental).values()) == 0
+    with pytest.raises(Validation):
+        refund.refund(payment, 5001, "operator")
+    assert retry(desk, rental)
+    again = {
+        **desk.events()[-1],
+        "id": f"evt_{rental}",
+        "type": "refund.failed",
+        "data": {"object": {"id": made}},
+    }
+    assert desk.deliver(again).status_code == 200
+    assert desk.jobs() == []
+    assert steps(desk, rental, "refund") == ["failed", "done"]
+    assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
+
+
+def test_sent_back_before_we_knew_that_it_was_given_it_waits_as_well(desk: Desk) -> None:
+    rental = desk.held(9000)
+    desk.end(rental, 8000)
+    refund.refund(desk.payment(rental).id, 3000, "operator")
+    session.remove()
+    desk.double.post("fault", next="drop_after_commit", path="/v1/refunds")
+    assert len(desk.jobs()) == 1
+    made = commands.door().refunds_of(str(desk.payment(rental).intent_id))[0].id
+    desk.double.post("refunds/fail", refund=made)
+    assert desk.tell("refund.failed", made) == []
+    assert steps(desk, rental, "refund") == ["stuck"]
+    assert (desk.payment(rental).refunded, given(desk, rental)) == (0, 0)
+
+
+def test_the_comparison_takes_what_waits_for_no_difference(desk: Desk) -> None:
+    rental = refused(desk)
+    mine = {one["id"] for one in desk.double_intents(rental)} | {desk.payment(rental).id}
+    assert [one for one in reconcile.run() if one.subject in mine and not one.mended] == []
