@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from app.billing import ledger
 from app.billing.insurer_account import PAID
 from app.billing.ledger import BANK, INSURER_PAYABLE, STRIPE_CLEARING, VAT_PAYABLE, Entry, Line
-from app.billing.models import LedgerEntry
+from app.billing.models import LedgerEntry, Payment
 from app.kit.db import session
 from app.kit.errors import AlreadyExists, StepNotAllowed
 from app.kit.locales import decimal_of
@@ -37,6 +37,12 @@ def provider_paid_out(money: Money, reference: str) -> bool:
     return _posted(PROVIDER_PAYOUT, Line(STRIPE_CLEARING, -money), reference)
 
 
+def is_new_refund(payment: Payment, money: Money, reference: str) -> bool:
+    """Whether the books know nothing of a refund with that reference. Within a transaction. Raises AlreadyExists."""
+    session.execute(_ONE_AT_A_TIME)
+    return not _known("refund", Line(BANK, -money), reference, payment.id)
+
+
 def _posted(kind: str, line: Line, reference: str) -> bool:
     """The line with the bank against it. Within a transaction, one at a time: two payments see each other."""
     session.execute(_ONE_AT_A_TIME)
@@ -51,9 +57,9 @@ def _posted(kind: str, line: Line, reference: str) -> bool:
     return True
 
 
-def _known(kind: str, line: Line, reference: str) -> bool:
+def _known(kind: str, line: Line, reference: str, payment: str | None = None) -> bool:
     entry = session.scalar(
-        select(LedgerEntry.id).where(
+        select(LedgerEntry).where(
             LedgerEntry.source_type == SOURCE,
             LedgerEntry.source_id == reference,
             LedgerEntry.kind == kind,
@@ -61,8 +67,8 @@ def _known(kind: str, line: Line, reference: str) -> bool:
     )
     if entry is None:
         return False
-    first = ledger.postings(entry)[0]
-    was = (first.account, first.subject, first.amount, first.currency)
-    if was != (line.account, line.subject, line.money.amount, line.money.currency):
+    first = ledger.postings(entry.id)[0]
+    was = (entry.payment_id, first.account, first.subject, first.amount, first.currency)
+    if was != (payment, line.account, line.subject, line.money.amount, line.money.currency):
         raise AlreadyExists(f"{reference} is in the books as another payment.")
     return True

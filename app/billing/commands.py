@@ -21,6 +21,8 @@ from payments.payouts import Payouts
 
 OPEN, DONE, FAILED, STUCK, WAITING = "open", "done", "failed", "stuck", "waiting"
 """Stuck is what was refused time and again: an operator must look. Waiting is a refund before its next try."""
+BY_BANK = "by_bank"
+"""A refund that was paid from our own bank account in the end."""
 PROMISED = (OPEN, WAITING, STUCK)
 """A refund that was asked for and neither given back nor given up."""
 TO_OWNER = ("transfer", "reverse")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from app.billing import commands, ledger, outcome
+from app.billing import commands, ledger, outcome, refund_by_bank
 from app.billing.differences import Difference
 from app.billing.models import LedgerEntry, Payment, PaymentCommand, Posting
 from app.billing.payout_models import Dispute, Transfer
@@ -54,10 +54,15 @@ def _intent(intent: Intent) -> Iterator[Difference]:
     elif row.state in (State.CAPTURED, State.REFUNDED):
         for kind, ours, theirs in (
             ("captured", row.captured, intent.captured),
-            ("refunded", row.refunded, intent.refunded),
+            ("refunded", row.refunded - _by_bank(row), intent.refunded),
         ):
             if ours != theirs.amount:
                 yield Difference(kind, row.id, str(ours), str(theirs.amount), row.money(ours) - theirs)
+
+
+@transactional
+def _by_bank(row: Payment) -> int:
+    return refund_by_bank.given(row.id)
 
 
 @transactional

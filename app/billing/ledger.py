@@ -116,9 +116,18 @@ def table_of(payment: Payment) -> ShareTable:
 
 def refunded(payment: Payment, money: Money, command: str, fact_seq: int) -> None:
     """A refund: everybody gives back in proportion to what they still have of this payment."""
-    shares = split_refund(money, remaining(payment))
-    lines = (*_shares(shares, payment.payee, 1), Line(STRIPE_CLEARING, -money))
+    lines = (*_given_back(payment, money), Line(STRIPE_CLEARING, -money))
     post(_entry("refund", "command", command, payment, lines, fact_seq))
+
+
+def refunded_by_bank(payment: Payment, money: Money, reference: str, fact_seq: int) -> None:
+    """The same from our own bank account; the source is the reference it has there."""
+    lines = (Line(BANK, -money), *_given_back(payment, money))
+    post(_entry("refund", "bank", reference, payment, lines, fact_seq))
+
+
+def _given_back(payment: Payment, money: Money) -> tuple[Line, ...]:
+    return _shares(split_refund(money, remaining(payment)), payment.payee, 1)
 
 
 def refund_failed(payment: Payment, command: str) -> None:

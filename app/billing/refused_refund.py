@@ -4,6 +4,8 @@ Each try is a command of its own with a key of its own, and names the first. Whi
 what is promised is no part of the remainder.
 """
 
+from collections.abc import Sequence
+
 import structlog
 from sqlalchemy import func, or_, select
 
@@ -75,12 +77,18 @@ def try_again(payment: Payment) -> bool:
     """An operator has what is stuck tried once more; False where nothing is, or a dispute is open. The payment is locked."""
     if dispute_of.holds(payment.id):
         return False
-    stuck = select(PaymentCommand).where(
+    found = stuck(payment)
+    for one in found:
+        again(payment, one)
+    return bool(found)
+
+
+def stuck(payment: Payment) -> Sequence[PaymentCommand]:
+    """What of its refunds waits for an operator. The payment is locked."""
+    found = select(PaymentCommand).where(
         PaymentCommand.payment_id == payment.id,
         PaymentCommand.kind == "refund",
         PaymentCommand.state == commands.STUCK,
     )
-    found = session.scalars(stuck.order_by(PaymentCommand.id)).all()
-    for one in found:
-        again(payment, one)
-    return bool(found)
+    ordered = found.order_by(PaymentCommand.id).execution_options(populate_existing=True)
+    return session.scalars(ordered).all()

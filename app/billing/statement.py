@@ -52,7 +52,8 @@ _PAYMENTS = text(f"""
   select e.at, e.kind, e.rental_id, o.amount, o.currency, d.number, d.car
   from payments p join ledger_entries e on e.payment_id = p.id join postings o on o.entry_id = e.id
   {_DOCUMENT}
-  where p.person_id = :person and e.kind in ('capture', 'refund', 'refund_failed') and o.account = 'stripe_clearing'
+  where p.person_id = :person and e.kind in ('capture', 'refund', 'refund_failed')
+    and o.account in ('stripe_clearing', 'bank')
     and e.at >= :begin and e.at < :end
   order by e.id, o.id
 """)  # noqa: S608

@@ -38,6 +38,19 @@ def post_insurer_paid(insurer: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @change(
+    '/payments/<pid("pay"):payment>/refunded-by-bank',
+    "Refunds that are stuck were paid by hand",
+    bank_schemas.BankPaymentIn,
+    bank_schemas.RefundByBank,
+    StepNotAllowed,
+    AlreadyExists,
+)
+def post_refund_by_bank(payment: str, body: dict[str, Any]) -> dict[str, Any]:
+    """All that is stuck of them, no more and no less. Once for each `reference`, as above."""
+    return money.refund_by_bank(payment, Money.from_dict(body["amount"]), body["reference"], **why(body))
+
+
+@change(
     "/bank/vat-paid",
     "Tax was paid",
     bank_schemas.BankPaymentIn,

@@ -33,6 +33,14 @@ class InsurerPaid(BankPayment):
     insurer = PublicIdField("ins", required=True)
 
 
+class RefundByBank(Strict):
+    """It is in the books, and nothing of the payment is stuck any more."""
+
+    payment = PublicIdField("pay", required=True)
+    reference = Text(100, required=True)
+    amount = fields.Nested(MoneySchema, required=True)
+
+
 class InsurerAccountLine(Strict):
     """In one currency; below nothing the insurer was paid more than a correction left."""
 

@@ -16,8 +16,12 @@ def refused_steps() -> Iterator[Finding]:
     stuck = PaymentCommand.state == commands.STUCK
     count = session.scalar(select(func.count()).select_from(PaymentCommand).where(stuck))
     if count:
-        remedy = "Look at their intents at the provider, then: flask --app wsgi operator payment retry"
-        first = session.scalar(select(PaymentCommand.payment_id).where(stuck).limit(1))
+        remedy = (
+            "Look at their intents at the provider, then: flask --app wsgi operator payment retry. A refund that was"
+            " paid by hand: POST /v1/operator/payments/{payment}/refunded-by-bank"
+        )
+        oldest = select(PaymentCommand.payment_id).where(stuck).order_by(PaymentCommand.id)
+        first = session.scalar(oldest.limit(1))
         yield warning("refused steps", f"{count} captures, releases or refunds, the first of {first}", remedy)
     else:
         yield ok("refused steps", "none waits")

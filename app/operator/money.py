@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.billing import advance, bank, dispute, fraud_warning, insurer_account, ledger, refund
+from app.billing import refund_by_bank as by_bank
 from app.billing import write_off as giving_up
 from app.billing.models import Payment
 from app.billing.payout_models import Dispute, FraudWarning
@@ -26,6 +27,14 @@ def refund_payment(payment: str, amount: int | None, *, by: str, reason: str) ->
     fraud_warning.clear_of_payment(payment, by)
     audit(by, "payment refund", payment, reason)
     return given
+
+
+@transactional
+def refund_by_bank(payment: str, money: Money, reference: str, *, by: str, reason: str) -> dict[str, Any]:
+    """What is stuck of its refunds was paid by hand. Raises NotFound, StepNotAllowed, AlreadyExists."""
+    if by_bank.refund_by_bank(payment, money, reference):
+        audit(by, "payment refund by bank", payment, reason)
+    return {"payment": payment, "reference": reference, "amount": money.to_dict()}
 
 
 @transactional

@@ -1,13 +1,15 @@
 """A refund that is refused, or sent back by a bank, stays promised: it is given once, and nobody else gives it besides."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from app.billing import commands, reconcile, refund, refused_step
+from app.billing import commands, compare, reconcile, refund, refund_by_bank, refused_step, statement
+from app.kit import clock
 from app.kit.db import session
-from app.kit.errors import Validation
-from tests.billing.desk import Desk
+from app.kit.errors import AlreadyExists, StepNotAllowed, Validation
+from tests.billing.desk import Desk, eur
 from tests.billing.test_refused_step import later, refuse, steps
 
 
@@ -163,9 +165,59 @@ def test_sent_back_before_we_knew_that_it_was_given_it_waits_as_well(desk: Desk)
     assert desk.tell("refund.failed", made) == []
     assert steps(desk, rental, "refund") == ["stuck"]
     assert (desk.payment(rental).refunded, given(desk, rental)) == (0, 0)
+    assert retry(desk, rental)
+    assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
 
 
 def test_the_comparison_takes_what_waits_for_no_difference(desk: Desk) -> None:
     rental = refused(desk)
     mine = {one["id"] for one in desk.double_intents(rental)} | {desk.payment(rental).id}
     assert [one for one in reconcile.run() if one.subject in mine and not one.mended] == []
+
+
+def test_what_is_stuck_and_paid_by_hand_is_in_the_books_and_waits_no_more(desk: Desk) -> None:
+    rental = stuck(desk)
+    row = desk.payment(rental)
+    reference = f"SEPA {rental}"
+    for amount in (2999, 3001):
+        with pytest.raises(StepNotAllowed):
+            refund_by_bank.refund_by_bank(row.id, eur(amount), reference)
+    assert [refund_by_bank.refund_by_bank(row.id, eur(3000), reference) for _ in range(2)] == [True, False]
+    session.remove()
+    with pytest.raises(AlreadyExists):
+        refund_by_bank.refund_by_bank(row.id, eur(1), reference)
+    session.remove()
+    books = desk.books(rental)
+    assert (sum(books.values()), books["bank"], books["owner_payable"]) == (0, -3000, -3750)
+    assert (desk.payment(rental).refunded, given(desk, rental), desk.standing(rental)) == (
+        3000,
+        0,
+        "captured",
+    )
+    assert desk.facts(rental)[-1] == "PaymentRefunded"
+    assert not retry(desk, rental)
+    assert [one for one in compare.differences(clock.now()) if one.subject == row.id] == []
+    (line,) = [
+        one
+        for one in statement.of(row.person_id, f"{clock.now():%Y-%m}", "UTC")["payments"]
+        if one["kind"] == "refund"
+    ]
+    assert line["amount"]["amount"] == -3000
+
+
+def test_two_who_pay_by_hand_at_once_are_one(desk: Desk) -> None:
+    rental = stuck(desk)
+    payment = desk.payment(rental).id
+
+    def pay(number: int) -> bool:
+        with desk.app.app_context():
+            try:
+                return refund_by_bank.refund_by_bank(payment, eur(3000), f"{rental} {number}")
+            except StepNotAllowed:
+                return False
+            finally:
+                session.remove()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(pay, range(4))) == [False, False, False, True]
+    assert desk.payment(rental).refunded == 3000

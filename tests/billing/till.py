@@ -230,9 +230,8 @@ class Till(Desk):
         """The comparison with the provider runs, if it gets an answer."""
         try:
             return reconcile.run()
-        except Exception as error:
-            if not jobs.is_temporary(error):
-                raise
+        except Exception as error:  # noqa: BLE001 - as the worker does
+            self.judge(error)
             return []
         finally:
             session.remove()

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Flask
 
-from app.billing import commands, fraud_warning, hold
+from app.billing import commands, fraud_warning, hold, ledger
 from app.billing.models import Payment, PaymentCommand
 from app.billing.payout_models import Dispute, FraudWarning
 from app.kit import clock
@@ -104,6 +104,36 @@ def test_a_step_that_was_refused_time_and_again_is_found_and_tried_once_more(app
     assert sorted(one.state for one in asked) == ["failed", "open"]
     (finding,) = check_money.refused_steps()
     assert finding.state is State.OK
+
+
+def test_a_refund_that_is_stuck_is_paid_by_hand_once_with_a_reason(app: Flask, op: Desk) -> None:
+    payment = paid()
+    row = commands.refund(payment, payment.money(250), str(payment.intent_id), by="operator")
+    row.state = commands.STUCK
+    ledger.captured(payment, payment.money(1250), 1)
+    session.commit()
+    number, reference = payment.id, f"SEPA {payment.id}"
+    path = f"/payments/{number}/refunded-by-bank"
+    session.remove()
+    wrong = post(op, path, amount={"amount": 1, "currency": "EUR"}, reference=reference)
+    assert (wrong.status_code, "2.50 EUR" in wrong.json["detail"]) == (409, True)
+    assert post(op, path, amount={"amount": 250, "currency": "GBP"}, reference=reference).status_code == 409
+    answers = [
+        post(op, path, amount={"amount": 250, "currency": "EUR"}, reference=reference) for _ in range(2)
+    ]
+    assert [one.status_code for one in answers] == [200, 200]
+    assert [act[1:3] for act in op.acts()].count(("payment refund by bank", number)) == 1
+    (finding,) = check_money.refused_steps()
+    assert finding.state is State.OK
+    assert (
+        post(
+            op,
+            "/payments/pay_" + "0" * 32 + "/refunded-by-bank",
+            amount={"amount": 1, "currency": "EUR"},
+            reference="x",
+        ).status_code
+        == 404
+    )
 
 
 def test_what_is_disputed_is_not_given_back_too(app: Flask, op: Desk) -> None:
