@@ -37,23 +37,28 @@ def provider_paid_out(money: Money, reference: str) -> bool:
     return _posted(PROVIDER_PAYOUT, Line(STRIPE_CLEARING, -money), reference)
 
 
+def named(reference: str) -> str:
+    """A reference as the books have it: copied with a blank more, it is the same payment."""
+    return " ".join(reference.split())
+
+
 def is_new_refund(payment: Payment, money: Money, reference: str) -> bool:
     """Whether the books know nothing of a refund with that reference. Within a transaction. Raises AlreadyExists."""
     session.execute(_ONE_AT_A_TIME)
-    return not _known("refund", Line(BANK, -money), reference, payment.id)
+    return not _known("refund", Line(BANK, -money), named(reference), payment.id)
 
 
 def _posted(kind: str, line: Line, reference: str) -> bool:
     """The line with the bank against it. Within a transaction, one at a time: two payments see each other."""
     session.execute(_ONE_AT_A_TIME)
-    if _known(kind, line, reference):
+    if _known(kind, line, named(reference)):
         return False
     balance = ledger.balances(line.account, line.money.currency, line.subject)
     there = balance if line.money < Money.zero(line.money.currency) else -balance
     if abs(line.money.amount) > there.amount:
         most = f"{decimal_of(max(there.amount, 0), there.currency)} {there.currency}"
         raise StepNotAllowed(f"No more than {most} stands on {line.account}.")
-    ledger.post(Entry(kind, SOURCE, reference, (line, Line(BANK, -line.money))))
+    ledger.post(Entry(kind, SOURCE, named(reference), (line, Line(BANK, -line.money))))
     return True
 
 

@@ -34,7 +34,7 @@ def refund_by_bank(payment: str, money: Money, reference: str) -> bool:
         commands.settle(one, commands.BY_BANK, error=one.error)
     row.refunded += money.amount
     seq = record(facts.PaymentRefunded(row.id, row.rental_id, money.amount, money.currency))
-    ledger.refunded_by_bank(row, money, reference, seq)
+    ledger.refunded_by_bank(row, money, bank.named(reference), seq)
     advance.move(row, dispute_of.resting(row))
     transfer.level(row)
     return True

@@ -7,6 +7,7 @@ revision = "0023"
 down_revision = "0022"
 
 _NAME, _TABLE = "payment_commands_target_key", "payment_commands"
+_NEXT = "payment_commands_target_next"
 
 _WAITS_SINCE = """
 update payment_commands c set state = 'stuck' from payments p
@@ -16,16 +17,22 @@ and (c.kind, p.state) in (('capture', 'capturing'), ('release', 'releasing'))
 
 
 def upgrade() -> None:
+    # Every hold and capture writes here, so none waits for the index: it is built beside the old one, committed by itself,
+    # and one that a failed try left invalid is built anew.
+    with op.get_context().autocommit_block():
+        op.drop_index(_NEXT, _TABLE, if_exists=True, postgresql_concurrently=True)
+        op.create_index(
+            _NEXT,
+            _TABLE,
+            ["kind", "target"],
+            unique=True,
+            postgresql_where=sa.text("kind in ('capture', 'release') and state <> 'failed'"),
+            postgresql_concurrently=True,
+        )
     op.execute("set local lock_timeout = '5s'")
     # the code before this one adds its steps with "on conflict do nothing", which needs no index of that very shape
     op.drop_index(_NAME, table_name=_TABLE)
-    op.create_index(
-        _NAME,
-        _TABLE,
-        ["kind", "target"],
-        unique=True,
-        postgresql_where=sa.text("kind in ('capture', 'release') and state <> 'failed'"),
-    )
+    op.execute(f"alter index {_NEXT} rename to {_NAME}")
     op.execute(_WAITS_SINCE)
 
 

@@ -73,6 +73,7 @@ BUILT_CONCURRENTLY = {
     "0013": ("covers", "covers_conditional_idx"),
     "0015": ("payment_commands", "payment_commands_transfer_key"),
     "0020": ("payments", "payments_one_deposit_key"),
+    "0023": ("payment_commands", "payment_commands_target_next"),
 }
 
 
@@ -86,14 +87,19 @@ def test_a_migration_that_left_an_invalid_index_is_run_again(bare_house: Flask) 
                 connection.execute(text(f"create index {index} on {table} (id)"))
                 spoilt = "update pg_index set indisvalid = false where indexrelid = cast(:index as regclass)"
                 connection.execute(text(spoilt), {"index": index})
-        upgrade(migrations, revision="0020")
+        upgrade(migrations, revision="0023")
         with db.engine.connect() as connection:
             rows = connection.execute(
                 text(
                     "select c.relname, pg_get_expr(i.indpred, i.indrelid) from pg_index i join pg_class c"
                     " on c.oid = i.indexrelid where i.indisvalid and c.relname = any(:names)"
                 ),
-                {"names": [index for _, index in BUILT_CONCURRENTLY.values()]},
+                {
+                    "names": [index for _, index in BUILT_CONCURRENTLY.values()]
+                    + ["payment_commands_target_key"]
+                },
             ).all()
+    names = {index for _, index in BUILT_CONCURRENTLY.values()} - {"payment_commands_target_next"}
+    assert {name for name, _ in rows} == names | {"payment_commands_target_key"}
     assert len(rows) == len(BUILT_CONCURRENTLY)
     assert all(only is not None for _, only in rows)

@@ -58,6 +58,16 @@ def test_an_insurer_is_paid_once_for_each_reference(app: Flask, op: Desk) -> Non
     ]
 
 
+def test_a_reference_that_was_copied_with_blanks_is_the_same(app: Flask, op: Desk) -> None:
+    insurer = owing(5000)
+    answers = [
+        pay(op, f"/insurers/{insurer}/paid", 2000, one)
+        for one in (f"SEPA {insurer}", f" SEPA  {insurer} ", f"SEPA {insurer}")
+    ]
+    assert [one.json["left"]["amount"] for one in answers] == [3000] * 3
+    assert pay(op, f"/insurers/{insurer}/paid", 1, f"SEPA {insurer} ").status_code == 409
+
+
 def test_another_amount_under_the_same_reference_is_refused(app: Flask, op: Desk) -> None:
     insurer, reference = owing(5000), uuid.uuid4().hex
     assert pay(op, f"/insurers/{insurer}/paid", 3000, reference).status_code == 200
