@@ -16,7 +16,7 @@ from payments.money import Money
 
 VAT_PAID, PROVIDER_PAYOUT = "vat_paid", "provider_payout"
 SOURCE = "bank"
-_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7010)")
+_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7012)")
 
 
 def insurer_paid(insurer: str, money: Money, reference: str) -> bool:

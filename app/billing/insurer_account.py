@@ -6,7 +6,7 @@ The reserve is no insurer's yet. Below nothing it says what covers cost the plat
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.billing import ledger
 from app.billing.ledger import INSURER_PAYABLE, PREMIUM_RESERVE, Entry, Line
@@ -18,6 +18,9 @@ from payments.money import Money
 PREMIUM, PAID = "premium", "insurer_paid"
 COVER = "cover"
 """The source of a premium: a cover, and which version of it."""
+
+
+_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7013)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,10 @@ def _owed_for(premium: Premium) -> Money:
 def reserve_old_shares() -> None:
     """Shares that were credited to insurers at large, before each was owed its premiums, go to the reserve.
 
-    Within a transaction. Code from before the reserve may still run beside this one, so it is asked again.
+    Within a transaction. Code from before the reserve may still run beside this one, so it is asked again. One at a time: a
+    share posted meanwhile would have the second move what the first has not committed yet.
     """
+    session.execute(_ONE_AT_A_TIME)
     at_large = session.execute(
         select(Posting.currency, func.sum(Posting.amount), func.max(Posting.id))
         .where(Posting.account == INSURER_PAYABLE, Posting.subject.is_(None))

@@ -1,4 +1,6 @@
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
 from flask import Flask
@@ -224,6 +226,40 @@ def test_shares_credited_to_insurers_at_large_go_to_the_reserve(app: Flask) -> N
     )
     assert session.scalar(at_large) == 0
     assert ledger.balances(ledger.PREMIUM_RESERVE, "GBP").amount == reserve - 700
+    session.rollback()
+
+
+def test_two_at_once_move_old_shares_once_whatever_is_posted_between(app: Flask) -> None:
+    def posted() -> None:
+        money = Money(700, "CHF")
+        old = (Line(ledger.STRIPE_CLEARING, money), Line(ledger.INSURER_PAYABLE, -money))
+        doing(ledger.post, Entry("capture", "test", new_id("tst"), old))
+
+    def moves() -> None:
+        with app.app_context():
+            transactional(insurer_account.reserve_old_shares)()
+            session.remove()
+
+    reserve = ledger.balances(ledger.PREMIUM_RESERVE, "CHF").amount
+    posted()
+
+    @transactional
+    def first(pool: ThreadPoolExecutor) -> Future[None]:
+        insurer_account.reserve_old_shares()
+        pool.submit(in_app, posted).result()
+        second = pool.submit(moves)
+        with contextlib.suppress(TimeoutError):
+            second.result(0.2)  # it waits, or has not seen what is not committed
+        return second
+
+    def in_app(what: Callable[[], None]) -> None:
+        with app.app_context():
+            what()
+            session.remove()
+
+    with ThreadPoolExecutor(2) as pool:
+        first(pool).result()
+    assert ledger.balances(ledger.PREMIUM_RESERVE, "CHF").amount == reserve - 1400
     session.rollback()
 
 
