@@ -13,7 +13,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import facts
-from app.billing import account_of, commands, dispute_of, ledger
+from app.billing import account_of, advance, commands, dispute_of, ledger
 from app.billing.account_of import AnyAccount
 from app.billing.models import LedgerEntry, Payment, PaymentCommand, Posting
 from app.billing.payout_models import Transfer
@@ -24,6 +24,7 @@ from app.kit.facts import record
 from app.people.models import Person
 from payments.money import Money
 from payments.payouts import AccountState
+from payments.split import split_refund
 
 WAIT_HOURS: Mapping[str, int] = MappingProxyType(
     {
@@ -116,17 +117,25 @@ def _decide(payment: Payment, row: Transfer) -> None:
         _move(row, TransferState.FROZEN)
         return
     account = _account(row.payee)
-    if owed_to(row).amount <= 0 or not ledger.remaining(payment).owner:
+    left = advance.remainder(payment)
+    due_now = owed_to(row).amount - _promised(payment, left)
+    if due_now <= 0 or not ledger.remaining(payment).owner:
         _move(row, TransferState.SETTLED)
     elif account is None or account.state != AccountState.ENABLED or account.external_id is None:
         _blocked(payment, row)
     else:
         assert payment.charge_id is not None
         # no more than the charge has: the provider takes a transfer out of it
-        row.amount = min(owed_to(row).amount, payment.captured - payment.refunded)
+        row.amount = min(due_now, left)
         _move(row, TransferState.SETTLING)
         params = {"account": account.external_id}
         commands.to_owner(payment, "transfer", row.money(row.amount), payment.charge_id, params)
+
+
+def _promised(payment: Payment, left: int) -> int:
+    """What the owner will give of refunds that are promised and not given yet: it is not sent, to be asked back."""
+    promised = payment.money(payment.captured - payment.refunded - left)
+    return split_refund(promised, ledger.remaining(payment)).owner.amount if promised else 0
 
 
 def _blocked(payment: Payment, row: Transfer) -> None:

@@ -221,3 +221,21 @@ def test_two_who_pay_by_hand_at_once_are_one(desk: Desk) -> None:
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(pay, range(4))) == [False, False, False, True]
     assert desk.payment(rental).refunded == 3000
+
+
+@pytest.mark.parametrize(("amount", "sent"), [(3000, 3750), (8000, 0)])
+def test_the_owner_is_not_sent_what_is_promised_to_the_driver(desk: Desk, amount: int, sent: int) -> None:
+    desk.owner()
+    rental = desk.captured(8000)
+    refuse(desk, "/v1/refunds", 1 + len(commands.AGAIN))
+    refund.refund(desk.payment(rental).id, amount, "operator")
+    session.remove()
+    assert desk.jobs() == []
+    for after in commands.AGAIN:
+        later(desk, rental, after)
+        assert desk.jobs() == []
+    assert desk.pay_out(rental) == []
+    assert (desk.transfer(rental).state, desk.transfer(rental).amount) == ("settled", sent)
+    assert retry(desk, rental)
+    assert (given(desk, rental), desk.transfer(rental).reversed) == (amount, 0)
+    assert "owner_payable" not in desk.books(rental)
