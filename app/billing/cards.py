@@ -285,7 +285,9 @@ def refresh(external: str) -> None:
         return
     try:
         found = commands.door().card(external)
-    except PaymentsRefused:
+    except PaymentsRefused as no:
+        if no.code != "resource_missing":  # refused for another reason, the card may be as good as before
+            raise
         _forget(row.id)
         return
     if found.customer is None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -18,9 +19,10 @@ from app.kit.errors import Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job
 from app.people.models import Person
-from payments.gateway import PaymentsUnavailable
+from payments.gateway import PaymentsRefused, PaymentsUnavailable
 from payments.payouts import Account, AccountState
 
+log = structlog.get_logger(__name__)
 NONE = "none"
 """Asked for, and not yet known to the provider."""
 
@@ -95,6 +97,9 @@ def onboard(payee: str) -> str | None:
         return door.onboarding(account, return_url=f"{base}/done", refresh_url=f"{base}/again")
     except PaymentsUnavailable as error:
         raise Unavailable("The payment provider does not answer; ask again.") from error
+    except PaymentsRefused as error:  # a setting of ours there, mostly: nothing the owner could mend
+        log.exception("an account was refused", payee=payee)
+        raise Unavailable("The payment provider opens no account at the moment; ask us.") from error
 
 
 @transactional

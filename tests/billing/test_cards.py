@@ -9,6 +9,7 @@ from app.billing.models import Card
 from app.kit.db import new_id, session
 from app.kit.errors import InUse, NotFound
 from app.people.models import Person
+from payments.gateway import PaymentsRefused
 from tests import factories
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 
@@ -179,3 +180,13 @@ def test_a_statement_over_http_has_its_month_checked(desk: Desk) -> None:
     empty: dict[str, list[str]] = {name: [] for name in ("balances", "entries", "paid", "payments")}
     assert answer.get_json() == {"month": "2027-03", **empty}
     assert phone.ask("GET", "/me/statements/2027-99").status_code == 404
+
+
+def test_a_card_whose_reading_was_refused_stays_usable(desk: Desk) -> None:
+    driver, card = desk.driver()
+    external = str(session.get_one(Card, card).external_id)
+    session.remove()
+    desk.double.post("fault", next="400", path="/v1/payment_methods")
+    with pytest.raises(PaymentsRefused):
+        cards.refresh(external)
+    assert cards.usable(driver.id, None) == card

@@ -93,6 +93,16 @@ def test_an_account_that_was_made_is_known_whatever_comes_after(desk: Desk) -> N
     assert len([one for one in made if one["metadata"].get("person") == olga.id]) == 1
 
 
+@pytest.mark.parametrize("path", ["/v1/accounts", "/v1/account_links"])
+def test_an_account_that_is_refused_is_no_fault_of_the_owners_and_opened_later(desk: Desk, path: str) -> None:
+    olga = factories.person("Olga Owner")
+    payout_account.begin(olga.id)
+    desk.double.post("fault", next="400", path=path)
+    with pytest.raises(Unavailable, match="no account at the moment"):
+        payout_account.onboard(olga.id)
+    assert payout_account.onboard(olga.id) is not None
+
+
 def test_an_enabled_account_needs_no_link(desk: Desk) -> None:
     olga = desk.owner("enabled")
     assert payout_account.onboard(olga.id) is None
