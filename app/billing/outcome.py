@@ -56,8 +56,17 @@ def apply(intent: Intent) -> bool:
         commands.settle(command, commands.FAILED if failure else commands.DONE, error=failure)
     if intent.state in refused_step.CLOSED:
         refused_step.over(intent.id)
+    _reach(payment, command, intent)
+    advance.next_step(payment)
+    return True
+
+
+def _reach(payment: Payment, command: PaymentCommand, intent: Intent) -> None:
+    """What it means, by whether the payment still goes by this intent."""
     if command.id != payment.attempt_id and intent.id != payment.intent_id:
         _stray(payment, command, intent)
+    elif payment.state == State.RELEASED and intent.state is not IntentState.CAPTURED:
+        _came_to_life(payment, intent)
     elif payment.state == State.RENEWING and command.id == payment.attempt_id:
         _renewed(payment, intent)
     elif intent.id == payment.intent_id or _is_current(payment, command, intent):
@@ -65,8 +74,6 @@ def apply(intent: Intent) -> bool:
         _BY_STATE[_state(intent)](payment, intent)
     elif payment.intent_id is None and payment.state in (State.HOLDING, State.CAPTURING):
         advance.lost(payment)  # the first we hear of the attempt is that the bank has let it go
-    advance.next_step(payment)
-    return True
 
 
 def _state(intent: Intent) -> IntentState:
@@ -242,6 +249,12 @@ def _stray(payment: Payment, command: PaymentCommand, intent: Intent) -> None:
         advance.drop_attempt(payment)
         payment.attempt_id, payment.intent_id = command.id, intent.id
         _captured(payment, intent)
+
+
+def _came_to_life(payment: Payment, intent: Intent) -> None:
+    """It was given up with the whole payment, and confirmed before it could be freed: nothing is wanted of it."""
+    if intent.state is not IntentState.RELEASED:
+        commands.step(payment, "release", None, intent.id)
 
 
 def _overpaid(payment: Payment, command: PaymentCommand, intent: Intent) -> None:

@@ -132,3 +132,23 @@ def test_what_was_given_up_is_freed_later_and_holds_up_no_other_attempt(desk: De
     assert later(desk, rental, commands.AGAIN[0]) == ["step_again"]
     assert desk.jobs() == []
     assert sorted(one["status"] for one in desk.double_intents(rental)) == ["canceled", "requires_capture"]
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_what_is_confirmed_while_its_refused_release_waits_is_freed_all_the_same(
+    desk: Desk, *, heard: bool
+) -> None:
+    rental = desk.plan(5000, number=ALWAYS_3DS)
+    desk.jobs()
+    refuse(desk, "/cancel")
+    assert desk.cancel(rental) == []
+    assert desk.standing(rental) == "released"
+    desk.confirm(rental, three_ds="ok")
+    (intent,) = desk.double_intents(rental)
+    assert intent["status"] == "requires_capture"
+    if heard:
+        assert desk.tell("payment_intent.amount_capturable_updated", intent["id"]) == []
+    later(desk, rental, commands.AGAIN[0])
+    assert desk.jobs() == []
+    assert [one["status"] for one in desk.double_intents(rental)] == ["canceled"]
+    assert desk.standing(rental) == "released"
