@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -82,6 +82,11 @@ class S3Storage:
                     yield Kept(one["path"], one["last_modified"])
         except REFUSED as error:
             raise Unavailable(AWAY) from error
+
+    def forget_halves(self, before: datetime) -> int:
+        """A bucket takes a whole object or none."""
+        del before
+        return 0
 
 
 def _key(bucket: Bucket) -> "S3Config":

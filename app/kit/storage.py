@@ -18,6 +18,8 @@ from app.kit.config import Settings
 from app.kit.errors import Unavailable
 
 NAME = re.compile(r"[0-9a-z]+([/_-][0-9a-z]+)*")
+_HALF = re.compile(r"\.[0-9a-z_-]+\.[0-9a-f]{8}")
+"""What a file is called while it is written."""
 AWAY = "Photos cannot be kept or read at the moment."
 
 
@@ -50,6 +52,10 @@ class Storage(Protocol):
 
     def kept(self) -> Iterator[Kept]:
         """Every file."""
+        ...
+
+    def forget_halves(self, before: datetime) -> int:
+        """Delete what was begun before then and never became a file, as when a process is killed; returns how many."""
         ...
 
 
@@ -100,12 +106,29 @@ class FolderStorage:
     def kept(self) -> Iterator[Kept]:
         for place in self._folder.rglob("*"):
             try:
-                seen = place.stat()
+                at = _changed_at(place)
             except FileNotFoundError:  # deleted meanwhile
                 continue
             name = place.relative_to(self._folder).as_posix()
             if place.is_file() and NAME.fullmatch(name):
-                yield Kept(name, datetime.fromtimestamp(seen.st_mtime, UTC))
+                yield Kept(name, at)
+
+    def forget_halves(self, before: datetime) -> int:
+        gone = 0
+        for place in self._folder.rglob(".*"):
+            try:
+                if _HALF.fullmatch(place.name) and place.is_file() and _changed_at(place) < before:
+                    place.unlink()
+                    gone += 1
+            except FileNotFoundError:  # it has become a file meanwhile
+                continue
+            except OSError as error:
+                raise Unavailable(AWAY) from error
+        return gone
+
+
+def _changed_at(place: Path) -> datetime:
+    return datetime.fromtimestamp(place.stat().st_mtime, UTC)
 
 
 def _make_lasting(folder: Path) -> None:

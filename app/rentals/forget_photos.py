@@ -34,7 +34,7 @@ def due() -> None:
 
 @job("forget_photos")
 def forget_photos() -> None:
-    """What is past its time, what an erased person added, what no row speaks of."""
+    """What is past its time, what an erased person added, what no row speaks of, what was never wholly written."""
     storage = photos.storage()
     after = ""
     while rentals := _over(clock.now() - KEPT_FOR, after):
@@ -43,6 +43,7 @@ def forget_photos() -> None:
                 storage.delete(name)
         after = rentals[-1]
     sweep(storage, real_now() - ORPHANED_FOR)
+    storage.forget_halves(real_now() - ORPHANED_FOR)
 
 
 @transactional

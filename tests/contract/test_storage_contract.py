@@ -1,5 +1,6 @@
 """One suite for both places where files are kept: a folder, and a bucket over a real socket."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from app.kit.s3_storage import Bucket, S3Storage
 from app.kit.storage import FolderStorage, NotKeptError, Storage
 from tests.kit.bucket import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, BucketServer
 
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
 NAME, OTHER = "ab/ab12-0197", "cd/cd34-0198"
 
 
@@ -84,6 +86,12 @@ def test_no_name_leads_elsewhere(storage: Storage, name: str) -> None:
             ask()
 
 
+def test_whole_files_are_no_halves(storage: Storage) -> None:
+    storage.put(NAME, b"x")
+    assert storage.forget_halves(LATER) == 0
+    assert storage.get(NAME) == b"x"
+
+
 # -- each alone ------------------------------------------------------------------------------------------------------
 
 
@@ -93,6 +101,20 @@ def test_a_file_is_the_services_alone_and_half_a_one_is_never_seen(shelf: Shelf)
     assert (place.stat().st_mode & 0o777, place.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     (place.parent / f".{place.name}.1a2b").write_bytes(b"half")
     assert [one.name for one in FolderStorage(shelf.folder).kept()] == [NAME]
+
+
+def test_what_a_killed_process_left_half_written_goes_by_its_age(shelf: Shelf) -> None:
+    storage = FolderStorage(shelf.folder)
+    storage.put(NAME, b"x")
+    half, strange = shelf.folder / "ab" / ".ab12-0197.0a1b2c3d", shelf.folder / "ab" / ".nfs0001"
+    for place in (half, strange):
+        place.write_bytes(b"half")
+    old = half.stat().st_mtime - 7200
+    os.utime(half, (old, old))
+    made = datetime.fromtimestamp(old, UTC)
+    assert storage.forget_halves(made) == 0
+    assert storage.forget_halves(made + timedelta(hours=1)) == 1
+    assert sorted(one.name for one in half.parent.iterdir()) == [".nfs0001", "ab12-0197"]
 
 
 def test_a_folder_that_cannot_be_written_is_away_for_the_moment(shelf: Shelf) -> None:

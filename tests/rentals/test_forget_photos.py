@@ -1,8 +1,10 @@
 """How long photos are kept, for whom they are kept longer, and what is swept away."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -34,6 +36,17 @@ def album(app: Flask, scene: Scene) -> Album:
     drive(scene)
     made.added("olga", "damage", sent=picture(colour="blue"))
     return made
+
+
+@pytest.fixture
+def folder(album: Album, tmp_path: Path) -> Iterator[Path]:
+    """Where the photos lie, for this test alone."""
+    house = album.house.extensions["glovebox"]
+    kept, elsewhere = house.doors, tmp_path / "photos"
+    house.doors = replace(kept, storage=FolderStorage(elsewhere))
+    album.added(step="damage", angle="left", sent=picture(colour="red"))
+    yield elsewhere
+    house.doors = kept
 
 
 def ended(album: Album, ago: timedelta) -> None:
@@ -126,6 +139,17 @@ def test_what_is_not_ours_in_that_place_stays(album: Album) -> None:
     sweep(album.storage, real_now() + DAY)
     assert "backup/monday" in album.files()
     album.storage.delete("backup/monday")
+
+
+def test_a_picture_that_was_never_wholly_written_is_swept_after_a_day(album: Album, folder: Path) -> None:
+    whole = folder / next(iter(album.files()))
+    old, young = (whole.with_name(f".{whole.name}.0000000{n}") for n in (1, 2))
+    for half in (old, young):
+        half.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    forget()
+    assert (old.exists(), young.exists()) == (False, True)
+    young.unlink()
 
 
 def test_many_pictures_without_a_row_are_swept_in_batches(album: Album) -> None:
