@@ -42,6 +42,7 @@ class Limits:
     lookup: tuple[int, int] = (60, 60)
     invitations: tuple[int, int] = (30, 86400)
     invited: tuple[int, int] = (5, 86400)
+    photos: tuple[int, int] = (240, 86400)
 
 
 @dataclass(frozen=True, slots=True)

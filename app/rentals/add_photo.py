@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from flask import current_app
 from sqlalchemy import func, select
 
 from app.cars.models import Car
@@ -15,6 +16,7 @@ from app.kit import clock, facts, picture
 from app.kit.db import new_id, release, session, transactional
 from app.kit.errors import NotFound, OutsideRules, Validation
 from app.kit.picture import NoPictureError, Picture
+from app.kit.rate_limits import allow_secret
 from app.rentals import access, photos
 from app.rentals.lifecycle import Role
 from app.rentals.models import Rental
@@ -34,7 +36,8 @@ class LaidDown:
 def lay_down(person: str, rental_id: str, at: At, angle: Angle, sent: bytes) -> LaidDown | None:
     """Clean the picture and keep it; None for what was sent before. No transaction may be open.
 
-    Raises NotFound, NotAllowed, StepNotAllowed, OutsideRules, Validation, Unavailable.
+    Only what is drawn counts by the day. Raises NotFound, NotAllowed, StepNotAllowed, OutsideRules, RateLimited,
+    Validation, Unavailable.
     """
     rental = access.may_see(rental_id, person)
     if _same(rental_id, at, angle, sent) is not None:
@@ -42,6 +45,7 @@ def lay_down(person: str, rental_id: str, at: At, angle: Angle, sent: bytes) -> 
     _refuse(rental, _role(rental, person), at)
     zone = ZoneInfo(session.get_one(Car, rental.car_id).time_zone)
     release()
+    allow_secret("photos", person, current_app.extensions["glovebox"].settings.limits.photos)
     try:
         found = picture.cleaned(sent, zone)
     except NoPictureError as error:

@@ -5,6 +5,7 @@ import io
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -193,6 +194,24 @@ def test_each_side_adds_at_most_so_many(album: Album) -> None:
         60,
     )
     assert album.add("olga", step="damage").status_code == 201
+
+
+def test_a_person_adds_at_most_so_many_a_day_and_what_was_sent_before_is_not_counted(album: Album) -> None:
+    house = album.house.extensions["glovebox"]
+    usual, few = house.settings, replace(house.settings.limits, photos=(2, 10**9))  # no midnight
+    house.settings = replace(usual, limits=few)
+    try:
+        first, again = album.add(sent=picture(colour="red")), album.add(sent=picture(colour="red"))
+        album.added(sent=picture(colour="blue"))
+        before = album.files()
+        refused = album.add(sent=picture(colour="white"))
+        assert (first.status_code, again.status_code, slug(refused)) == (201, 200, "rate-limited")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert album.files() == before
+        start(album.scene)
+        album.added("olga", "damage", sent=picture(colour="white"))
+    finally:
+        house.settings = usual
 
 
 # -- what is wrong ---------------------------------------------------------------------------------------------------
