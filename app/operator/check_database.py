@@ -16,7 +16,7 @@ from app.kit.db import release, session
 from app.kit.driver import read
 from app.kit.listen import conninfo
 from app.kit.ready import LAGS_FINE_S, head
-from app.operator import check_money, check_outside
+from app.operator import check_money, check_outside, check_photos
 from app.operator.finding import Check, Finding, ok, run, warning, wrong
 from app.people import conditions
 from app.people.models import Person
@@ -46,6 +46,7 @@ def of(house: Settings) -> list[Finding]:
         _policies,
         check_money.refused_steps,
         check_money.hearings,
+        lambda: check_photos.of(house),
     )
     try:
         return found + run(checks)

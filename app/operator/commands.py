@@ -12,7 +12,7 @@ from app.billing import insurer_account
 from app.cars.wait_for_broker import wait_cut
 from app.kit.clock import z
 from app.kit.errors import Problem
-from app.operator import act, act_on_box, money, show
+from app.operator import act, act_on_box, act_on_photos, money, show
 from payments.money import CURRENCIES, Money
 
 BY = act.COMMAND_LINE
@@ -85,6 +85,7 @@ key, fact, car = _sub("keys", "Signing keys."), _sub("fact", "Facts."), _sub("ca
 dispute, warning = _sub("dispute", "Disputes of payments."), _sub("warning", "Early-fraud warnings of banks.")
 job = _sub("job", "Jobs that failed for good.")
 bank = _sub("bank", "Our own bank account.")
+photo = _sub("photos", "The place of the photos.")
 
 
 @_command(operator, "ledger")
@@ -345,6 +346,13 @@ def car_remove_box(car_id: str, reason: str) -> dict[str, Any]:
     act_on_box.remove_box(car_id, by=BY, reason=reason)
     wait_cut(car_id)
     return {"car": car_id, "box": None}
+
+
+@_command(photo, "take")
+@reason
+def photos_take(reason: str) -> dict[str, Any]:
+    """The place of the photos is this installation's, whatever its mark says; from then on it is swept."""
+    return {"place": act_on_photos.take_place(by=BY, reason=reason)}
 
 
 @_command(fact, "restamp")

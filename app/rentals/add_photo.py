@@ -17,7 +17,7 @@ from app.kit.db import new_id, release, session, transactional
 from app.kit.errors import NotFound, OutsideRules, Validation
 from app.kit.picture import NoPictureError, Picture
 from app.kit.rate_limits import allow_secret
-from app.rentals import access, photos
+from app.rentals import access, photo_place, photos
 from app.rentals.lifecycle import Role
 from app.rentals.models import Rental
 from app.rentals.photo_models import PIC, Photo, file_of
@@ -51,7 +51,9 @@ def lay_down(person: str, rental_id: str, at: At, angle: Angle, sent: bytes) -> 
     except NoPictureError as error:
         raise Validation(errors=[{"pointer": "/file", "code": "invalid", "detail": str(error)}]) from error
     made, sha256 = new_id(PIC), hashlib.sha256(found.data).hexdigest()
-    photos.storage().put(file_of(sha256, made), found.data)
+    storage = photos.storage()
+    photo_place.mark_if_empty(storage)
+    storage.put(file_of(sha256, made), found.data)
     return LaidDown(made, sha256, found)
 
 

@@ -14,12 +14,15 @@ from flask import Flask
 from sqlalchemy import text
 
 from app.doctor import examine, report
+from app.kit import installation
 from app.kit.config import BadSettingsError, Mode, Settings, from_environment
-from app.kit.db import session
+from app.kit.db import new_id, session
 from app.kit.embedded_postgres import free_port
 from app.kit.storage import FolderStorage
 from app.operator import check_doors, check_settings
 from app.operator.finding import Finding, State, run
+from app.rentals.photo_models import file_of
+from app.rentals.photo_place import MARK
 from app.supervisor import PartFailedError, Supervisor
 from tests import factories
 from tests.kit.bucket import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, BucketServer
@@ -260,6 +263,22 @@ def test_photos_below_the_folder_of_a_process_are_a_warning_in_production(
     for mode, state in ((Mode.PRODUCTION, "warning"), (Mode.TEST, "ok")):
         one = found(list(check_doors.of(settings(app, mode=mode))), "GLOVEBOX_PHOTOS")
         assert one.state == state
+
+
+@pytest.mark.parametrize(
+    ("mark", "pictures", "state"),
+    [("ours", 1, "ok"), ("another", 1, "wrong"), (None, 1, "wrong"), (None, 0, "ok")],
+)
+def test_photos_in_a_place_that_is_not_marked_as_ours_are_wrong(
+    app: Flask, tmp_path: Path, mark: str | None, pictures: int, state: str
+) -> None:
+    storage = FolderStorage(tmp_path)
+    for _ in range(pictures):
+        storage.put(file_of("ab" * 32, new_id("pic")), b"x")
+    if mark is not None:
+        storage.put(MARK, installation.own().encode() if mark == "ours" else mark.encode())
+    one = found(examine(settings(app, photos=str(tmp_path))), "mark of the photos")
+    assert (one.state, "operator photos take" in one.remedy) == (state, state == "wrong")
 
 
 def test_a_bucket_that_does_not_let_us_in_is_wrong(app: Flask) -> None:

@@ -11,15 +11,17 @@ from flask import Flask
 
 from app.billing import dispute_of
 from app.claims import photos as claimed
-from app.kit import clock
+from app.kit import clock, installation
 from app.kit.clock import real_now
 from app.kit.db import new_id, session
 from app.kit.storage import FolderStorage
+from app.operator import act_on_photos
 from app.people.models import Person
 from app.rentals import forget_photos
 from app.rentals.add_photo import lay_down
 from app.rentals.forget_photos import KEPT_FOR, sweep
 from app.rentals.photo_models import file_of
+from app.rentals.photo_place import MARK
 from app.rentals.photo_rules import Angle, At
 from tests.kit.camera import picture
 from tests.rentals.album import Album, build, drive
@@ -142,7 +144,8 @@ def test_what_is_not_ours_in_that_place_stays(album: Album) -> None:
 
 
 def test_a_picture_that_was_never_wholly_written_is_swept_after_a_day(album: Album, folder: Path) -> None:
-    whole = folder / next(iter(album.files()))
+    (name,) = album.files() - {MARK}
+    whole = folder / name
     old, young = (whole.with_name(f".{whole.name}.0000000{n}") for n in (1, 2))
     for half in (old, young):
         half.write_bytes(b"half")
@@ -150,6 +153,31 @@ def test_a_picture_that_was_never_wholly_written_is_swept_after_a_day(album: Alb
     forget()
     assert (old.exists(), young.exists()) == (False, True)
     young.unlink()
+
+
+@pytest.mark.parametrize("mark", [b"0197b1c0-0000-7000-8000-000000000000", b"", None])
+def test_a_place_that_is_not_marked_as_ours_is_not_swept_until_it_is_taken(
+    album: Album, folder: Path, mark: bytes | None
+) -> None:
+    anothers = file_of("ab" * 32, new_id("pic"))
+    album.storage.put(anothers, b"x")
+    os.utime(folder / anothers, (0, 0))
+    place = folder / MARK
+    place.unlink()
+    if mark is not None:
+        place.write_bytes(mark)
+    forget()
+    album.added(step="damage", angle="right", sent=picture(colour="blue"))
+    forget()
+    assert anothers in album.files()
+    act_on_photos.take_place(by="command line", reason="it was copied")
+    forget()
+    assert anothers not in album.files()
+
+
+def test_the_first_photo_takes_an_empty_place(album: Album, folder: Path) -> None:
+    del album
+    assert (folder / MARK).read_text() == installation.known()
 
 
 def test_many_pictures_without_a_row_are_swept_in_batches(album: Album) -> None:
