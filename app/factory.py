@@ -16,7 +16,7 @@ from app.billing import routes as billing
 from app.cars import access as cars_access
 from app.cars import add as cars_add
 from app.cars import box as boxes
-from app.cars import charge_plan
+from app.cars import box_routes, calendar_routes, charge_plan, terms_routes
 from app.cars import routes as cars
 from app.claims import access as claims_access
 from app.claims import loss, loss_routes, said
@@ -121,8 +121,11 @@ def _register(app: Flask, api: Api) -> None:
     app.register_blueprint(open_routes.routes)
 
 
-MORE = (door_routes, insurer_routes, bank_routes, hold_routes, loss_routes)
-"""Importing them adds their routes to those of the rentals, the operators and the insurers."""
+MORE = (
+    *(terms_routes, calendar_routes, box_routes, door_routes),
+    *(insurer_routes, bank_routes, hold_routes, loss_routes),
+)
+"""Importing them adds their routes to those of the cars, the rentals, the operators and the insurers."""
 BLUEPRINTS: tuple[Routes, ...] = (
     people.routes,
     communities.routes,
