@@ -7,7 +7,7 @@ from app.kit.routes import page_of
 from app.messages.kinds import KINDS
 from app.messages.preferences import CHANNELS, DIGEST
 from app.messages.timeline import BY
-from app.rentals.schemas import COMMAND_STATE
+from app.rentals.door_schemas import COMMAND_STATE
 
 CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 

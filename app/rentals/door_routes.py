@@ -29,6 +29,7 @@ from app.people.models import Phone
 from app.rentals import (
     access,
     commands,
+    door_schemas,
     earnings,
     lock,
     pause,
@@ -41,7 +42,7 @@ from app.rentals.models import Command
 from app.rentals.routes import ONE, routes
 
 CAR = '/cars/<pid("car"):car>'
-_COMMAND = schemas.Command()
+_COMMAND = door_schemas.Command()
 DOOR = (NotAllowed, StepNotAllowed, NotReady, CommandOpen, BoxRefused, BoxSilent, SignatureInvalid)
 
 
@@ -90,8 +91,8 @@ def _require_signature() -> None:
     "GET",
     ONE + "/readiness",
     summary="Whether a step would be let through",
-    query=schemas.StepQuery,
-    returns=schemas.Readiness,
+    query=door_schemas.StepQuery,
+    returns=door_schemas.Readiness,
     problems=(NotAllowed,),
 )
 def read_readiness(rental: str, query: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def read_readiness(rental: str, query: dict[str, Any]) -> dict[str, Any]:
     ONE + "/unlock",
     summary="Open the car",
     while_suspended=True,
-    returns=schemas.Command,
+    returns=door_schemas.Command,
     key=True,
     also=(202,),
     asks=("Prefer", "Phone-Signature"),
@@ -134,7 +135,7 @@ def unlock_rental(rental: str) -> Answer:
     ONE + "/pause",
     summary="Lock without ending",
     while_suspended=True,
-    returns=schemas.Command,
+    returns=door_schemas.Command,
     key=True,
     also=(202,),
     asks=("Prefer", "Phone-Signature"),
@@ -152,8 +153,8 @@ def pause_rental(rental: str) -> Answer:
     ONE + "/lock",
     summary="Lock and end the rental",
     while_suspended=True,
-    body=schemas.LockIn,
-    returns=schemas.Command,
+    body=door_schemas.LockIn,
+    returns=door_schemas.Command,
     key=True,
     also=(202,),
     asks=("Prefer", "Phone-Signature"),
@@ -174,7 +175,7 @@ def lock_rental(rental: str, body: dict[str, Any]) -> Answer:
     "GET",
     ONE + '/commands/<pid("cmd"):command>',
     summary="A command of a rental",
-    returns=schemas.Command,
+    returns=door_schemas.Command,
     etag=True,
 )
 def read_rental_command(rental: str, command: str) -> dict[str, Any]:
@@ -186,8 +187,8 @@ def read_rental_command(rental: str, command: str) -> dict[str, Any]:
     "POST",
     CAR + "/commands",
     summary="Command a car",
-    body=schemas.CommandIn,
-    returns=schemas.Command,
+    body=door_schemas.CommandIn,
+    returns=door_schemas.Command,
     key=True,
     status=202,
     also=(200,),
@@ -217,7 +218,7 @@ def command_car(car: str, body: dict[str, Any]) -> Answer:
     CAR + "/commands",
     summary="Commands to a car",
     query=Paging,
-    returns=schemas.CommandPage,
+    returns=door_schemas.CommandPage,
     problems=(NotAllowed,),
 )
 def list_commands(car: str, query: dict[str, Any]) -> Page:
@@ -232,7 +233,7 @@ def list_commands(car: str, query: dict[str, Any]) -> Page:
     "GET",
     CAR + '/commands/<pid("cmd"):command>',
     summary="A command to a car",
-    returns=schemas.Command,
+    returns=door_schemas.Command,
     etag=True,
 )
 def read_car_command(car: str, command: str) -> dict[str, Any]:

@@ -41,8 +41,10 @@ from app.rentals import (
     extend,
     grant,
     offline_receipts,
+    offline_schemas,
     quote,
     receipt_paper,
+    receipt_schemas,
     receipts,
     represent,
     schemas,
@@ -312,7 +314,7 @@ def still_have_it(rental: str) -> dict[str, Any]:
     "GET",
     ONE + "/grant",
     summary="What opens the car without signal",
-    returns=schemas.GrantOut,
+    returns=offline_schemas.GrantOut,
     etag=True,
     problems=(NotAllowed, NotReady, NotInsurable),
 )
@@ -329,8 +331,8 @@ def read_grant(rental: str) -> dict[str, Any]:
     "/me/offline-receipts",
     summary="Hand on what a box signed",
     while_suspended=True,
-    body=schemas.OfflineReceiptsIn,
-    returns=schemas.OfflineReceiptsOut,
+    body=offline_schemas.OfflineReceiptsIn,
+    returns=offline_schemas.OfflineReceiptsOut,
 )
 def upload_receipts(body: dict[str, Any]) -> dict[str, Any]:
     """Takes what boxes signed while they had no signal: in any order, any number of times, from whoever brings it. What
@@ -344,8 +346,8 @@ def upload_receipts(body: dict[str, Any]) -> dict[str, Any]:
     "/box-records",
     summary="What a box says itself",
     who=Who.ALL,
-    body=schemas.BoxRecordsIn,
-    returns=schemas.BoxRecordsOut,
+    body=offline_schemas.BoxRecordsIn,
+    returns=offline_schemas.BoxRecordsOut,
 )
 def upload_box_records(body: dict[str, Any]) -> dict[str, Any]:
     """For a companion with a network of its own, known by the signatures of its records alone: hands on receipts, and
@@ -362,7 +364,7 @@ def upload_box_records(body: dict[str, Any]) -> dict[str, Any]:
     "GET",
     ONE + "/receipt",
     summary="What the rental came to",
-    returns=schemas.Receipt,
+    returns=receipt_schemas.Receipt,
     etag=True,
     media=(media.JSON, media.PDF),
 )

@@ -1,9 +1,9 @@
-"""What goes in and out about rentals."""
+"""What goes in and out about quotes and rentals."""
 
 from marshmallow import ValidationError, fields, validates_schema
 
 from app.billing.states import State as PaymentState
-from app.cars.schemas import BASE64URL, CancellationStep, FoundCar
+from app.cars.schemas import CancellationStep, FoundCar
 from app.kit.fields import (
     Count,
     Flag,
@@ -21,33 +21,6 @@ from app.kit.fields import (
 from app.kit.routes import page_of
 from app.people.schemas import OtherPerson
 from app.rentals.lifecycle import State
-
-COMMAND_STATE = ("created", "sent", "confirmed", "refused", "unknown", "dead", "reconciled")
-CONDITION = (
-    "state",
-    "time",
-    "car_back",
-    "other_rental",
-    "membership",
-    "licence",
-    "accepted",
-    "phone",
-    "payment",
-    "cover",
-    "command",
-    "box",
-    "capability",
-    "charge",
-    "photos",
-    "safe",
-    "doors",
-    "ignition",
-    "keys",
-    "place",
-    "plugged",
-    "battery_12v",
-    "reachable",
-)
 
 
 class QuoteIn(Strict):
@@ -275,64 +248,6 @@ class Reason(Strict):
     reason = Text(300, lines=True, required=True)
 
 
-class StepQuery(Strict):
-    """Which step."""
-
-    step = OneOf(("unlock", "lock"), required=True)
-
-
-class Condition(Strict):
-    """One thing that must be so, and what to do when it is not."""
-
-    code = OneOf(CONDITION)
-    met = Flag()
-    blocking = Flag()
-    observed_at = Instant(allow_none=True)
-    remedy = Text(300, allow_none=True)
-
-
-class Readiness(Strict):
-    """Whether a step would be let through now."""
-
-    ready = Flag()
-    at = Instant()
-    conditions = Many(fields.Nested(Condition), 30)
-
-
-class Command(Strict):
-    """A command to the box."""
-
-    id = PublicIdField("cmd")
-    rental = PublicIdField("ren", allow_none=True)
-    kind = OneOf(("unlock", "lock", "charge_start", "charge_stop", "charge_limit", "climate", "ping"))
-    state = OneOf(COMMAND_STATE)
-    evidence = OneOf(("strong", "weak"), allow_none=True)
-    expires_at = Instant()
-    settled_at = Instant(allow_none=True)
-    conditions = Many(fields.Nested(Condition), 30)
-    problem = Text(40, allow_none=True)
-    ask = Text(200, allow_none=True)
-
-
-CommandPage = page_of(Command, "Command")
-
-
-class CommandIn(Strict):
-    """A command outside the steps of a rental."""
-
-    kind = OneOf(
-        ("unlock", "lock", "charge_start", "charge_stop", "charge_limit", "climate", "ping"), required=True
-    )
-    value = Whole(0, 100)
-
-
-class LockIn(Strict):
-    """What the driver states when locking for good."""
-
-    keys_in_glove_box = Flag(required=True)
-    plugged_in = Flag()
-
-
 class CloseIn(Strict):
     """The owner states that he has car and keys."""
 
@@ -345,89 +260,8 @@ class ExtendIn(Strict):
     quote = PublicIdField("quo", required=True)
 
 
-class ReceiptDocument(Strict):
-    """A numbered receipt or credit note; `hash` covers it and the one before it in its series. They are never changed."""
-
-    id = PublicIdField("doc")
-    number = Text(40, metadata={"example": "GLV-FR-2027-000123"})
-    kind = OneOf(("receipt", "credit_note"))
-    about = OneOf(("price", "charge_request"))
-    corrects = Text(40, allow_none=True, metadata={"example": "GLV-FR-2027-000122"})
-    total = fields.Nested(MoneySchema)
-    issued_at = Instant()
-    hash = Text(64, pattern=r"^[0-9a-f]{64}$", metadata={"example": "5f2b1d0a9c8e7f6a" * 4})
-
-
-class ChargedAfter(Strict):
-    """What a charge request came to, beside the rental's price."""
-
-    payment = PublicIdField("pay", required=True)
-    amount = fields.Nested(MoneySchema, required=True)
-    state = OneOf(tuple(PaymentState), required=True)
-
-
-class Receipt(Strict):
-    """What a rental came to."""
-
-    rental = PublicIdField("ren")
-    car = Text(100)
-    plate = Text(12)
-    driver = Text(80)
-    from_ = Instant(data_key="from", attribute="from_at", allow_none=True)
-    to = Instant(attribute="to_at")
-    km = Whole(0, 10**6, allow_none=True)
-    lines = Many(fields.Nested(Line), 100)
-    total = fields.Nested(MoneySchema)
-    shares = fields.Nested(Shares, allow_none=True)
-    paid = fields.Nested(MoneySchema)
-    payment_state = Text(30)
-    charged_after = Many(fields.Nested(ChargedAfter), 50)
-    covered_minutes = Whole(0, 10**7, allow_none=True)
-    charged_minutes = Whole(0, 10**7, allow_none=True)
-    end_evidence = Text(300, allow_none=True)
-    documents = Many(fields.Nested(ReceiptDocument), 100)
-
-
 class Alternatives(Strict):
     """Other cars, free for the rental's span."""
 
     items = Many(fields.Nested(FoundCar), 100)
     next_cursor = Text(200, allow_none=True)
-
-
-class GrantOut(Strict):
-    """What opens the car without signal, for this phone: 153 bytes, base64url, as docs/grants says.
-
-    `box_key` is the box's public key, by which the phone knows the real box; `revocations`, where there are any, is what
-    the phone hands to the box first.
-    """
-
-    grant = Text(204, shortest=204, pattern=BASE64URL, required=True)
-    not_before = Instant(required=True)
-    not_after = Instant(required=True)
-    box_key = Text(44, shortest=44, pattern=BASE64URL, required=True)
-    revocations = Text(1536, pattern=BASE64URL, allow_none=True, required=True)
-
-
-class OfflineReceiptsIn(Strict):
-    """What the box signed, base64url each: receipts, and acknowledgements of revocations."""
-
-    receipts = Many(Text(700), 100, required=True)
-
-
-class OfflineReceiptsOut(Strict):
-    """What became of each, in the order given."""
-
-    results = Many(OneOf(("accepted", "duplicate", "invalid")), 100, required=True)
-
-
-class BoxRecordsIn(Strict):
-    """What a box says itself: an acknowledgement of where it stands, and receipts, base64url each."""
-
-    records = Many(Text(700), 100, required=True)
-
-
-class BoxRecordsOut(OfflineReceiptsOut):
-    """What became of each, and the newest revocations, where the box does not go by them yet."""
-
-    revocations = Text(1536, pattern=BASE64URL, allow_none=True, required=True)
