@@ -22,6 +22,7 @@ from app.claims import access as claims_access
 from app.claims import loss, loss_routes, said
 from app.claims import photos as claimed_photos
 from app.claims import routes as claims
+from app.communities import invitation_routes
 from app.communities import make as communities_make
 from app.communities import routes as communities
 from app.coverage import partner_routes, partners, webhook_routes
@@ -122,10 +123,17 @@ def _register(app: Flask, api: Api) -> None:
 
 
 MORE = (
-    *(terms_routes, calendar_routes, box_routes, door_routes),
-    *(insurer_routes, bank_routes, hold_routes, loss_routes),
+    invitation_routes,
+    terms_routes,
+    calendar_routes,
+    box_routes,
+    door_routes,
+    insurer_routes,
+    bank_routes,
+    hold_routes,
+    loss_routes,
 )
-"""Importing them adds their routes to those of the cars, the rentals, the operators and the insurers."""
+"""Importing them adds their routes to the others of their package."""
 BLUEPRINTS: tuple[Routes, ...] = (
     people.routes,
     communities.routes,

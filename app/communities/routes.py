@@ -1,25 +1,21 @@
-"""HTTP of communities: the circle, its members, invitations, licences cleared for it."""
+"""HTTP of communities: the circle, its members, licences cleared for it."""
 
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import select
 
-from app.communities import accept as accepting
-from app.communities import access, invite, leave, make, schemas
+from app.communities import access, leave, make, schemas
 from app.communities import clear_licence as clearing
-from app.communities.models import RULES, Community, Invitation, Membership
+from app.communities.models import RULES, Community, Membership
 from app.kit import clock
-from app.kit.auth import Who, caller
-from app.kit.db import bare, release, session
-from app.kit.errors import AlreadyExists, InUse, InvitationGone, LastOwner, NotAllowed, NotFound
+from app.kit.auth import caller
+from app.kit.db import session
+from app.kit.errors import InUse, LastOwner, NotAllowed, NotFound
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page, require_match
-from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes, created, patch_of
 from app.people import licence
 from app.people.models import Person
-from app.people.register import email_key
 
 routes = Routes(
     "communities", __name__, url_prefix="/v1", description="Circles of people, invitations, members."
@@ -105,7 +101,7 @@ def end_community(community: str) -> None:
     make.end(caller().person, community)
 
 
-def _membership(row: Membership) -> dict[str, Any]:
+def membership(row: Membership) -> dict[str, Any]:
     person = session.get(Person, row.person_id)
     assert person is not None
     return {
@@ -129,7 +125,7 @@ def list_members(community: str, query: dict[str, Any]) -> Page:
     access.may_see(community, caller().person)
     live = select(Membership).where(Membership.community_id == community, Membership.ended_at.is_(None))
     found = page(live, Membership.id, **query)
-    found.items = [_membership(one) for one in found.items]
+    found.items = [membership(one) for one in found.items]
     return found
 
 
@@ -143,7 +139,7 @@ def list_members(community: str, query: dict[str, Any]) -> Page:
 def read_member(community: str, person: str) -> dict[str, Any]:
     """One member's role, fare and label; to who runs the community also of somebody who left while blocked."""
     _, mine = access.may_see(community, caller().person)
-    return _membership(leave.shown(community, person, mine))
+    return membership(leave.shown(community, person, mine))
 
 
 _PATCH_MEMBER = patch_of(schemas.Membership, "role", "fare", "label", "blocked")
@@ -162,13 +158,13 @@ def change_member(community: str, person: str, body: dict[str, Any]) -> dict[str
     """Changes role, fare, label or block. The last owner stays owner. A block outlasts leaving: lifting it lets the
     person be invited again.
     """
-    return _membership(
+    return membership(
         leave.change(
             caller().person,
             community,
             person,
             body,
-            lambda one: require_match(schemas.Membership(), _membership(one)),
+            lambda one: require_match(schemas.Membership(), membership(one)),
         )
     )
 
@@ -232,129 +228,3 @@ def _cleared(person: str, community: str) -> dict[str, Any]:
         "state": stands.state,
         "recheck_on": stands.recheck_on,
     }
-
-
-def _spare_the_mail(community: str, body: dict[str, Any]) -> None:
-    """Mails to strangers are few: by each person, and to each address. Who may not invite uses up nobody's share."""
-    if not body.get("email"):
-        return
-    access.may_invite(community, caller().person)
-    release()
-    limits = current_app.extensions["glovebox"].settings.limits
-    allow_secret("invitations", caller().person, limits.invitations)
-    allow_secret("invited", email_key(body["email"]), limits.invited)
-
-
-def _invitation(row: Invitation, *, code: bool = False) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "email": row.email,
-        "label": row.label,
-        "role": row.role,
-        "fare": row.fare,
-        "uses": row.uses,
-        "expires_at": row.expires_at,
-        "state": invite.state_of(row, clock.now()),
-        "code": invite.code_of(row.id) if code else None,
-        "url": invite.url_of(row.id) if code else None,
-    }
-
-
-@routes.add(
-    "POST",
-    '/communities/<pid("com"):community>/invitations',
-    summary="Invite",
-    guard=_spare_the_mail,
-    body=schemas.Invitation,
-    returns=schemas.Invitation,
-    status=201,
-    problems=(NotAllowed,),
-    secrets=("code", "url"),
-)
-def make_invitation(community: str, body: dict[str, Any]) -> Answer:
-    """Makes a link and a code, shown this once, that make a membership. Nobody invites to a role above their
-    own, and only who runs the community to a fare better than their own. How many are mailed by one person, and to
-    one address, is limited by the day.
-    """
-    made = invite.invite(caller().person, community, body)
-    return created(_invitation(made, code=True), f"/communities/{community}/invitations")
-
-
-@routes.add(
-    "GET",
-    '/communities/<pid("com"):community>/invitations',
-    summary="Invitations",
-    query=Paging,
-    returns=schemas.InvitationPage,
-    problems=(NotAllowed,),
-)
-def list_invitations(community: str, query: dict[str, Any]) -> Page:
-    """Invitations with their state; the codes are not shown again. Who may invite but does not run the community
-    sees their own.
-    """
-    _, mine = access.may_see(community, caller().person)
-    statement = select(Invitation).where(Invitation.community_id == community)
-    if not access.runs(mine):
-        access.may_invite(community, caller().person)
-        statement = statement.where(Invitation.invited_by == caller().person)
-    found = page(statement, Invitation.id, **query)
-    found.items = [_invitation(one) for one in found.items]
-    return found
-
-
-@routes.add(
-    "DELETE",
-    "/invitations/<string(minlength=1,maxlength=64):invitation>",
-    summary="Revoke an invitation",
-    status=204,
-    problems=(NotAllowed,),
-)
-def revoke_invitation(invitation: str) -> None:
-    """Revokes an invitation: its link is dead before the answer."""
-    bare(invitation, "inv")
-    invite.revoke(caller().person, invitation)
-
-
-def _guard(**_: str) -> None:
-    limits = current_app.extensions["glovebox"].settings.limits
-    allow_secret("preview", address(), limits.preview)
-
-
-@routes.add(
-    "GET",
-    "/invitations/<string(minlength=1,maxlength=64):code>",
-    who=Who.ALL,
-    summary="Preview an invitation",
-    guard=_guard,
-    returns=schemas.Preview,
-    problems=(InvitationGone,),
-)
-def preview_invitation(code: str) -> dict[str, Any]:
-    """Shows whoever holds the code who invites, and to what."""
-    return invite.preview(code)
-
-
-@routes.add(
-    "POST",
-    "/invitations/<string(minlength=1,maxlength=64):code>/accept",
-    summary="Accept an invitation",
-    guard=_guard,
-    returns=schemas.Membership,
-    problems=(InvitationGone, AlreadyExists, NotAllowed),
-)
-def accept_invitation(code: str) -> dict[str, Any]:
-    """Makes the membership. A spent, revoked or expired invitation is invitation-gone, with the reason."""
-    return _membership(accepting.accept(caller().person, code))
-
-
-@routes.add(
-    "POST",
-    "/invitations/<string(minlength=1,maxlength=64):code>/decline",
-    summary="Decline an invitation",
-    guard=_guard,
-    status=204,
-    problems=(InvitationGone,),
-)
-def decline_invitation(code: str) -> None:
-    """Turns the invitation down; who invited is told."""
-    accepting.decline(caller().person, code)
