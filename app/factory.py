@@ -41,8 +41,8 @@ from app.messages import routes as messages
 from app.messages import words
 from app.operator import bank_routes, check_outside, hold_routes, insurer_routes
 from app.operator import routes as operators
+from app.people import licence_routes, phone_routes, sign_in
 from app.people import routes as people
-from app.people import sign_in
 from app.rentals import access as rentals_access
 from app.rentals import (
     cancel,
@@ -123,6 +123,8 @@ def _register(app: Flask, api: Api) -> None:
 
 
 MORE = (
+    phone_routes,
+    licence_routes,
     invitation_routes,
     terms_routes,
     calendar_routes,

@@ -1,20 +1,18 @@
-"""HTTP of people: accounts, sessions, phones, licences, conditions."""
+"""HTTP of people: accounts, sessions, conditions."""
 
 from collections.abc import Callable
 from typing import Any
 
 from flask import Response, current_app
 
-from app.kit import clock, i18n
+from app.kit import i18n
 from app.kit.auth import Who, caller
 from app.kit.db import session
 from app.kit.errors import (
-    AlreadyExists,
     CodeInvalid,
     CredentialsWrong,
     EmailUnconfirmed,
     NotAllowed,
-    NotFound,
     PasswordNeeded,
     SessionRevoked,
 )
@@ -22,8 +20,8 @@ from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page, require_match
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes, created, patch_of
-from app.people import conditions, licence, password, phones, register, schemas, sign_in
-from app.people.models import Person, Phone, Session
+from app.people import conditions, password, register, schemas, sign_in
+from app.people.models import Person, Session
 
 routes = Routes("people", __name__, url_prefix="/v1", description="Accounts, sessions, phones, licences.")
 public = Routes("conditions", __name__, description="The texts people accept.")
@@ -40,7 +38,7 @@ def _per_email(name: str) -> Callable[..., None]:
     return lambda body: _guard(name, register.email_key(body["email"]))
 
 
-def _per_person(name: str) -> Callable[..., None]:
+def per_person(name: str) -> Callable[..., None]:
     """A limit on tries of the signed-in person."""
     return lambda **_: _guard(name, caller().person)
 
@@ -181,7 +179,7 @@ def sign_out() -> None:
     body=schemas.PasswordGiven,
     status=204,
     problems=(CredentialsWrong,),
-    guard=_per_person("password"),
+    guard=per_person("password"),
 )
 def confirm_password(body: dict[str, Any]) -> None:
     """Opens ten minutes in which this session may do what asks for the password again."""
@@ -226,7 +224,7 @@ def reset_password(body: dict[str, Any]) -> None:
     status=202,
     fresh_password=True,
     problems=(PasswordNeeded, NotAllowed),
-    guard=_per_person("email-change"),
+    guard=per_person("email-change"),
 )
 def change_email(body: dict[str, Any]) -> Answer:
     """Mails a code to the new address and a notice to the old one; the address changes when the code comes
@@ -243,7 +241,7 @@ def change_email(body: dict[str, Any]) -> Answer:
     body=schemas.CodeGiven,
     status=204,
     problems=(CodeInvalid,),
-    guard=_per_person("email-change-confirm"),
+    guard=per_person("email-change-confirm"),
 )
 def confirm_email_change(body: dict[str, Any]) -> None:
     """Confirms the new address with its code."""
@@ -276,126 +274,6 @@ def change_me(body: dict[str, Any]) -> dict[str, Any]:
     return _me(
         register.change(caller().person, body, lambda person: require_match(schemas.Person(), _me(person)))
     )
-
-
-def _phone(phone: Phone) -> dict[str, Any]:
-    """Whoever knows the installation of a confirmed phone signs in as that phone: it is shown to itself alone."""
-    shown = ("id", "platform", "push", "public_key", "language", "seen_at")
-    own = phone.installation == sign_in.installation_of(caller().session)
-    return {name: getattr(phone, name) for name in shown} | {
-        "installation": phone.installation if own else None,
-        "confirmed": phone.confirmed_at is not None,
-    }
-
-
-@routes.add(
-    "POST",
-    "/me/phones",
-    summary="Register a phone",
-    body=schemas.PhoneIn,
-    returns=schemas.Phone,
-    status=201,
-    problems=(AlreadyExists,),
-)
-def add_phone(body: dict[str, Any]) -> Answer:
-    """Registers the app on this device for pushes and for opening doors. A further phone must be confirmed
-    before it opens doors; the next refresh puts it into the token. `installation` is a secret of the device.
-    """
-    phone = phones.add(caller().person, body)
-    return created(_phone(phone), f"/me/phones/{phone.id}")
-
-
-@routes.add("GET", "/me/phones", summary="One's phones", query=Paging, returns=schemas.PhoneList)
-def list_phones(query: dict[str, Any]) -> Page:
-    """The phones of the account, newest first; the installation is shown of the phone that asks alone."""
-    found = page(phones.live(caller().person), Phone.id, **query)
-    found.items = [_phone(one) for one in found.items]
-    return found
-
-
-@routes.add("GET", '/me/phones/<pid("pho"):phone_id>', summary="One phone", returns=schemas.Phone, etag=True)
-def read_phone(phone_id: str) -> dict[str, Any]:
-    """A phone, its push address and whether it may open doors."""
-    return _phone(phones.find(caller().person, phone_id))
-
-
-_PATCH_PHONE = patch_of(schemas.PhoneIn, "push", "language")
-
-
-@routes.add(
-    "PATCH",
-    '/me/phones/<pid("pho"):phone_id>',
-    summary="Change a phone",
-    body=_PATCH_PHONE,
-    returns=schemas.Phone,
-    match=True,
-)
-def change_phone(phone_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Changes where pushes go, or their language."""
-    require_match(schemas.Phone(), _phone(phones.find(caller().person, phone_id)))
-    return _phone(phones.change(caller().person, phone_id, body))
-
-
-@routes.add("DELETE", '/me/phones/<pid("pho"):phone_id>', summary="Remove a phone", status=204)
-def remove_phone(phone_id: str) -> None:
-    """Removes a phone and ends its session and grants."""
-    phones.remove(caller().person, phone_id)
-
-
-@routes.add(
-    "POST",
-    '/me/phones/<pid("pho"):phone_id>/confirm',
-    summary="Confirm a second phone",
-    body=schemas.CodeGiven,
-    status=204,
-    problems=(CodeInvalid,),
-    guard=_per_person("phone-confirm"),
-)
-def confirm_phone(phone_id: str, body: dict[str, Any]) -> None:
-    """Confirms a further phone with the code mailed to the account: from then on it may open doors."""
-    phones.confirm(caller().person, phone_id, body["code"])
-
-
-def _licence(person: str) -> dict[str, Any]:
-    held = licence.of(person)
-    stands = licence.standing(person, None, clock.now())
-    return {
-        "number": "*" * 8 + held.number_end,
-        "country": held.country,
-        "classes": held.classes,
-        "birth_date": held.birth_date,
-        "issued_on": held.issued_on,
-        "expires_on": held.expires_on,
-        "state": stands.state,
-        "recheck_on": stands.recheck_on,
-    }
-
-
-@routes.add(
-    "POST",
-    "/me/licence",
-    summary="Record one's driving licence",
-    body=schemas.Licence,
-    returns=schemas.Licence,
-    status=201,
-)
-def record_licence(body: dict[str, Any]) -> Answer:
-    """Records a driving licence, to be cleared by an owner or an operator. A new one replaces the old."""
-    licence.record(caller().person, body)
-    return created(_licence(caller().person), "/me/licence")
-
-
-@routes.add(
-    "GET",
-    "/me/licence",
-    summary="One's driving licence",
-    returns=schemas.Licence,
-    etag=True,
-    problems=(NotFound,),
-)
-def read_licence() -> dict[str, Any]:
-    """The licence with its number masked, and whether it is cleared."""
-    return _licence(caller().person)
 
 
 @routes.add(
