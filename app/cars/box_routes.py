@@ -8,8 +8,8 @@ from app.cars import (
     access,
     box,
     box_lines,
+    box_schemas,
     rotate,
-    schemas,
     stolen,
     wait_for_broker,
 )
@@ -42,8 +42,8 @@ def _after_box(answer: Response) -> Response:
     "PUT",
     ONE + "/box",
     summary="Pair a box",
-    body=schemas.Box,
-    returns=schemas.Box,
+    body=box_schemas.Box,
+    returns=box_schemas.Box,
     problems=(
         NotAllowed,
         InUse,
@@ -64,7 +64,7 @@ def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
     `companion` the car has offline grants; the companion pins the keys in `grant_issuers`.
     """
     row, password = box.put(
-        caller().person, car, body, lambda old: require_match(schemas.Box(), box.represent(old))
+        caller().person, car, body, lambda old: require_match(box_schemas.Box(), box.represent(old))
     )
     g.made_account = wait_for_broker.Made(row.id, row.username)
     return {**box.represent(row), "credentials": box_lines.credentials(row, password)}
@@ -74,8 +74,8 @@ def put_box(car: str, body: dict[str, Any]) -> dict[str, Any]:
     "POST",
     ONE + "/box/rotate",
     summary="A new password for the box",
-    query=schemas.RotateQuery,
-    returns=schemas.Box,
+    query=box_schemas.RotateQuery,
+    returns=box_schemas.Box,
     problems=(NotAllowed, InUse, Unavailable, NotFound),
     secrets=("credentials",),
     after=_after_box,
@@ -95,7 +95,7 @@ def rotate_box(car: str, query: dict[str, Any]) -> dict[str, Any]:
 
 
 @routes.add(
-    "GET", ONE + "/box", summary="The car's box", returns=schemas.Box, etag=True, problems=(NotAllowed,)
+    "GET", ONE + "/box", summary="The car's box", returns=box_schemas.Box, etag=True, problems=(NotAllowed,)
 )
 def read_box(car: str) -> dict[str, Any]:
     """The box, when it was last heard and what it was seen to do."""
@@ -128,7 +128,7 @@ def remove_box(car: str) -> None:
     "POST",
     ONE + "/stolen",
     summary="Report a car stolen",
-    returns=schemas.StolenCar,
+    returns=box_schemas.StolenCar,
     problems=(NotAllowed, InUse, Unavailable, NotFound),
     after=_after_cut,
 )

@@ -8,7 +8,7 @@ from app.cars import (
     access,
     block,
     calendar,
-    schemas,
+    calendar_schemas,
     windows,
 )
 from app.cars.models import Block, Window
@@ -40,8 +40,8 @@ def _window(row: Window) -> dict[str, Any]:
     "POST",
     ONE + "/windows",
     summary="Offer the car",
-    body=schemas.Window,
-    returns=schemas.Window,
+    body=calendar_schemas.Window,
+    returns=calendar_schemas.Window,
     status=201,
     problems=(NotAllowed, NotFound),
 )
@@ -52,7 +52,11 @@ def add_window(car: str, body: dict[str, Any]) -> Answer:
 
 
 @routes.add(
-    "GET", ONE + "/windows", summary="When the car is offered", query=Paging, returns=schemas.WindowPage
+    "GET",
+    ONE + "/windows",
+    summary="When the car is offered",
+    query=Paging,
+    returns=calendar_schemas.WindowPage,
 )
 def list_windows(car: str, query: dict[str, Any]) -> Page:
     """When the car is offered."""
@@ -63,7 +67,11 @@ def list_windows(car: str, query: dict[str, Any]) -> Page:
 
 
 @routes.add(
-    "GET", ONE + '/windows/<pid("win"):window>', summary="One window", returns=schemas.Window, etag=True
+    "GET",
+    ONE + '/windows/<pid("win"):window>',
+    summary="One window",
+    returns=calendar_schemas.Window,
+    etag=True,
 )
 def read_window(car: str, window: str) -> dict[str, Any]:
     """One span in which the car is offered."""
@@ -71,7 +79,7 @@ def read_window(car: str, window: str) -> dict[str, Any]:
     return _window(windows.find(car, window))
 
 
-_PATCH_WINDOW = patch_of(schemas.Window, "from_", "to", "rrule", "exdates", "rdates")
+_PATCH_WINDOW = patch_of(calendar_schemas.Window, "from_", "to", "rrule", "exdates", "rdates")
 
 
 @routes.add(
@@ -79,7 +87,7 @@ _PATCH_WINDOW = patch_of(schemas.Window, "from_", "to", "rrule", "exdates", "rda
     ONE + '/windows/<pid("win"):window>',
     summary="Change a window",
     body=_PATCH_WINDOW,
-    returns=schemas.Window,
+    returns=calendar_schemas.Window,
     match=True,
     problems=(NotAllowed,),
 )
@@ -87,7 +95,11 @@ def change_window(car: str, window: str, body: dict[str, Any]) -> dict[str, Any]
     """Changes a window; booked rentals stay."""
     return _window(
         windows.change(
-            caller().person, car, window, body, lambda row: require_match(schemas.Window(), _window(row))
+            caller().person,
+            car,
+            window,
+            body,
+            lambda row: require_match(calendar_schemas.Window(), _window(row)),
         )
     )
 
@@ -108,8 +120,8 @@ def remove_window(car: str, window: str) -> None:
     "POST",
     ONE + "/blocks",
     summary="Block a span",
-    body=schemas.Block,
-    returns=schemas.Block,
+    body=calendar_schemas.Block,
+    returns=calendar_schemas.Block,
     status=201,
     problems=(NotAllowed, CarTaken, NotFound),
 )
@@ -124,7 +136,7 @@ def add_block(car: str, body: dict[str, Any]) -> Answer:
     ONE + "/blocks",
     summary="Blocked spans",
     query=Paging,
-    returns=schemas.BlockPage,
+    returns=calendar_schemas.BlockPage,
     problems=(NotAllowed,),
 )
 def list_blocks(car: str, query: dict[str, Any]) -> Page:
@@ -137,7 +149,7 @@ def list_blocks(car: str, query: dict[str, Any]) -> Page:
     "GET",
     ONE + '/blocks/<pid("blk"):block_id>',
     summary="One block",
-    returns=schemas.Block,
+    returns=calendar_schemas.Block,
     etag=True,
     problems=(NotAllowed,),
 )
@@ -147,7 +159,7 @@ def read_block(car: str, block_id: str) -> Any:
     return block.find(car, block_id)
 
 
-_PATCH_BLOCK = patch_of(schemas.Block, "from_", "to", "kind", "note")
+_PATCH_BLOCK = patch_of(calendar_schemas.Block, "from_", "to", "kind", "note")
 
 
 @routes.add(
@@ -155,13 +167,15 @@ _PATCH_BLOCK = patch_of(schemas.Block, "from_", "to", "kind", "note")
     ONE + '/blocks/<pid("blk"):block_id>',
     summary="Change a block",
     body=_PATCH_BLOCK,
-    returns=schemas.Block,
+    returns=calendar_schemas.Block,
     match=True,
     problems=(NotAllowed, CarTaken),
 )
 def change_block(car: str, block_id: str, body: dict[str, Any]) -> Any:
     """Changes a block; not over a booked rental."""
-    return block.change(caller().person, car, block_id, body, lambda row: require_match(schemas.Block(), row))
+    return block.change(
+        caller().person, car, block_id, body, lambda row: require_match(calendar_schemas.Block(), row)
+    )
 
 
 @routes.add(
@@ -180,8 +194,8 @@ def remove_block(car: str, block_id: str) -> None:
     "GET",
     ONE + "/calendar",
     summary="What is free, held and blocked",
-    query=schemas.CalendarQuery,
-    returns=schemas.Calendar,
+    query=calendar_schemas.CalendarQuery,
+    returns=calendar_schemas.Calendar,
 )
 def read_calendar(car: str, query: dict[str, Any]) -> dict[str, Any]:
     """What is free, held and blocked, for at most 92 days; by whom is shown to the owner alone."""

@@ -9,6 +9,7 @@ from app.cars import (
     find,
     look,
     schemas,
+    state_schemas,
 )
 from app.cars.models import Car
 from app.kit.auth import caller
@@ -168,7 +169,7 @@ def remove_car(car: str) -> None:
     "GET",
     ONE + "/state",
     summary="Charge, range, locks and doors",
-    returns=schemas.CarState,
+    returns=state_schemas.CarState,
     problems=(NotAllowed,),
 )
 def read_state(car: str) -> dict[str, Any]:

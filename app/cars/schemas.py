@@ -1,4 +1,4 @@
-"""What goes in and out about cars."""
+"""What goes in and out about cars, their terms, and who held them."""
 
 from typing import Any
 
@@ -9,9 +9,7 @@ from app.kit.fields import (
     Count,
     Country,
     Day,
-    Flag,
     Instant,
-    LocalTime,
     Many,
     MoneyIn,
     MoneySchema,
@@ -29,7 +27,6 @@ from app.kit.fields import (
 from app.kit.routes import page_of
 
 POWERTRAIN = ("electric", "plug_in", "hybrid", "petrol", "diesel", "other")
-BASE64URL = r"^[A-Za-z0-9_-]+$"
 VIN = r"^[A-HJ-NPR-Z0-9]{11,17}$"
 
 
@@ -169,223 +166,6 @@ class Terms(Strict):
 
 
 assert set(DEFAULTS) <= set(Terms().fields), "the terms of the contract and of the rules differ"
-
-
-class Window(Strict):
-    """A span, perhaps repeated, in the car's wall time."""
-
-    id = PublicIdField("win", dump_only=True)
-    from_ = LocalTime(required=True, data_key="from", attribute="from_")
-    to = LocalTime(required=True)
-    rrule = Text(200, pattern=r"^[A-Z0-9=;,]+$", allow_none=True)
-    exdates = Many(Day(), 200)
-    rdates = Many(Day(), 200)
-
-
-WindowPage = page_of(Window, "Window")
-
-
-class Block(Strict):
-    """A span in which the car is not offered."""
-
-    id = PublicIdField("blk", dump_only=True)
-    from_ = Instant(required=True, data_key="from", attribute="from_at")
-    to = Instant(required=True, attribute="to_at")
-    kind = OneOf(("own_use", "maintenance", "other"), required=True)
-    note = Text(200, shortest=0, lines=True, allow_none=True)
-
-
-BlockPage = page_of(Block, "Block")
-
-
-class PulseIn(Strict):
-    """A relay of the box."""
-
-    port = Whole(0, 9, required=True)
-    level = Whole(0, 1)
-    ms = Whole(50, 10000)
-
-
-class KeysIn(Strict):
-    """The switch in the glove box."""
-
-    port = Whole(0, 9, required=True)
-    present_level = Whole(0, 1)
-
-
-class BoxConfig(Strict):
-    """How this car's doors are opened."""
-
-    how = OneOf(("native", "egpio_pulse"))
-    pin = Text(16, shortest=4, pattern=r"^([0-9A-Za-z]{4,16}|\*{4})$")
-    unlock = fields.Nested(PulseIn)
-    lock = fields.Nested(PulseIn)
-    keys = fields.Nested(KeysIn)
-    optimistic_lock = Flag()
-
-
-class Capability(Strict):
-    """What was seen to work, when, and how well proved."""
-
-    seen_at = Instant()
-    evidence = OneOf(("strong", "weak", "none"))
-
-
-class Credentials(Strict):
-    """The box's account at the broker, shown once."""
-
-    username = Text(60)
-    password = Text(100)
-    vehicle = Text(40)
-    config_lines = Many(Text(300), 60)
-    qr = fields.String(metadata={"format": "uri", "maxLength": 120000})
-
-
-class Box(Strict):
-    """The connected car box. `companion` is the pairing record of a companion beside it, which checks offline grants."""
-
-    id = PublicIdField("box", dump_only=True)
-    kind = OneOf(("ovms", "simulator"), required=True)
-    has_immobiliser = Flag(required=True)
-    key_sensor = Flag(required=True)
-    config = fields.Nested(BoxConfig)
-    companion = Text(151, shortest=151, pattern=BASE64URL, load_only=True)
-    state = OneOf(("provisioned", "heard"), dump_only=True)
-    last_heard_at = Instant(dump_only=True, allow_none=True)
-    capabilities = fields.Dict(
-        keys=Text(40), values=fields.Nested(Capability), dump_only=True, metadata={"maxProperties": 40}
-    )
-    unseen = Many(Text(40), 20, dump_only=True)
-    has_companion = Flag(dump_only=True)
-    grant_issuers = Many(Text(44, pattern=BASE64URL), 2, dump_only=True)
-    next_username = Text(60, dump_only=True, allow_none=True)
-    warning = Text(500, dump_only=True, allow_none=True)
-    credentials = fields.Nested(Credentials, dump_only=True, allow_none=True)
-
-
-class RotateQuery(Strict):
-    """Whether the old account works until the box is heard on the new one (keep), or is dead at once (cut)."""
-
-    old = OneOf(("keep", "cut"), load_default="keep")
-
-
-class StolenCar(Strict):
-    """A car that was reported stolen."""
-
-    car = PublicIdField("car", required=True)
-    safe = Flag(required=True)
-
-
-class FlagReading(Strict):
-    """A yes or no, and when the box said so (null: unknown)."""
-
-    value = Flag(allow_none=True)
-    at = Instant(allow_none=True)
-
-
-class NumberReading(Strict):
-    """A number, and when the box said so (null: unknown)."""
-
-    value = Number(-1000, 10**7, allow_none=True)
-    at = Instant(allow_none=True)
-
-
-class DoorsReading(Strict):
-    """The doors that are open, and when the box said so."""
-
-    value = Many(Text(20), 10, allow_none=True)
-    at = Instant(allow_none=True)
-
-
-class ChargeForecast(Strict):
-    """The charge when the next rental begins: likely between `low` and `high`; `needed` by rule and stated distance."""
-
-    at = Instant()
-    charge_percent = Number(0, 100)
-    low = Number(0, 100)
-    high = Number(0, 100)
-    range_km = Whole(0, 10000, allow_none=True)
-    needed_percent = Number(0, 100, allow_none=True)
-    enough = Flag(allow_none=True)
-
-
-class Alert(Strict):
-    """What was told of the car and still stands."""
-
-    cause = OneOf(
-        (
-            "charge_low",
-            "charge_short",
-            "not_plugged",
-            "battery_12v_low",
-            "battery_12v_falling",
-            "tyre",
-            "door_open",
-            "alarm",
-            "carried",
-        )
-    )
-    since = Instant()
-
-
-class Fall12v(Strict):
-    """By how many volts the 12 V battery fell while somebody held the car (`rental` null: the owner)."""
-
-    rental = PublicIdField("ren", allow_none=True)
-    from_ = Instant(data_key="from", attribute="from_at")
-    to = Instant(attribute="to_at", allow_none=True)
-    volts = Number(0, 20)
-
-
-class Trend12v(Strict):
-    """Where the resting voltage is going, and in whose hands it fell within ten days; the owner's alone."""
-
-    volts_per_day = Number(-20, 20, allow_none=True)
-    low_in_days = Number(0, 60, allow_none=True)
-    falls = Many(fields.Nested(Fall12v), 50)
-
-
-class CarState(Strict):
-    """The car's state as its box reported it; no place."""
-
-    charge_percent = fields.Nested(NumberReading)
-    range_km = fields.Nested(NumberReading)
-    odometer_km = fields.Nested(NumberReading)
-    locked = fields.Nested(FlagReading)
-    drivable = fields.Nested(FlagReading)
-    plugged = fields.Nested(FlagReading)
-    charging = fields.Nested(FlagReading)
-    keys_in_glove_box = fields.Nested(FlagReading)
-    battery_12v = fields.Nested(NumberReading)
-    doors = fields.Nested(DoorsReading)
-    charge_kw = fields.Nested(NumberReading)
-    charged_since_use = Flag(allow_none=True)
-    forecast = fields.Nested(ChargeForecast, allow_none=True)
-    battery_12v_trend = fields.Nested(Trend12v, allow_none=True)
-    alerts = Many(fields.Nested(Alert), 10)
-    last_heard_at = Instant(allow_none=True)
-
-
-class CalendarQuery(Strict):
-    """A span of at most 92 days."""
-
-    from_ = Instant(required=True, data_key="from")
-    to = Instant(required=True)
-
-
-class CalendarSpan(Strict):
-    """A span of the calendar: free (offered and unoccupied), held or blocked; by whom only to the owner."""
-
-    from_ = Instant(data_key="from", attribute="from_at")
-    to = Instant(attribute="to_at")
-    kind = OneOf(("free", "held", "blocked"))
-    ref = Text(40, allow_none=True)
-
-
-class Calendar(Strict):
-    """The calendar of one car."""
-
-    items = Many(fields.Nested(CalendarSpan), 2000)
 
 
 class CustodyQuery(Strict):

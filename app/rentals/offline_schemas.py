@@ -1,6 +1,6 @@
 """What goes in and out about opening a car without signal: grants, and what boxes signed."""
 
-from app.cars.schemas import BASE64URL
+from app.cars.box_schemas import BASE64URL
 from app.kit.fields import (
     Instant,
     Many,
