@@ -1,4 +1,4 @@
-"""HTTP of rentals: quote, book, change, grant, receipt."""
+"""HTTP of rentals: quote, book, the steps without the box, receipt."""
 
 from http import HTTPStatus
 from typing import Any
@@ -11,7 +11,7 @@ from app.cars.models import Car
 from app.cars.routes import found as found_car
 from app.communities.models import Membership
 from app.kit import media, prefer
-from app.kit.auth import Who, caller
+from app.kit.auth import caller
 from app.kit.errors import (
     Arrears,
     CardDeclined,
@@ -38,10 +38,6 @@ from app.rentals import (
     book,
     cancel,
     close,
-    extend,
-    grant,
-    offline_receipts,
-    offline_schemas,
     quote,
     receipt_paper,
     receipt_schemas,
@@ -57,11 +53,11 @@ ONE = '/rentals/<pid("ren"):rental>'
 STEP = (NotAllowed, StepNotAllowed)
 
 
-def _show(rental: Rental, *, new: bool = False) -> dict[str, Any]:
+def show(rental: Rental, *, new: bool = False) -> dict[str, Any]:
     return represent.rental(rental, caller().person, new=new)
 
 
-def _after_booking(answer: Response) -> Response:
+def after_booking(answer: Response) -> Response:
     """Once booked or extended: wait for the hold, where there is one and the caller likes to; then show the rental anew."""
     rental = answer.headers["Location"].rsplit("/", 1)[-1] if "Location" in answer.headers else None
     seconds = prefer.wait_after()
@@ -73,7 +69,7 @@ def _after_booking(answer: Response) -> Response:
     booked = answer.status_code == HTTPStatus.CREATED
     secured.wait([row.id for row in (payments if booked else payments[-1:])], rental, seconds)
     found = access.may_see(rental, caller().person)
-    body = schemas.Rental().dump(_show(found))
+    body = schemas.Rental().dump(show(found))
     answer.set_data(current_app.json.dumps(body))
     if found.extension is None and answer.status_code == HTTPStatus.ACCEPTED:
         answer.status_code = HTTPStatus.OK
@@ -113,7 +109,7 @@ def read_quote(quote_id: str) -> dict[str, Any]:
     status=201,
     key=True,
     asks=("Prefer",),
-    after=_after_booking,
+    after=after_booking,
     problems=(
         NotFound,
         QuoteExpired,
@@ -134,7 +130,7 @@ def book_rental(body: dict[str, Any]) -> Answer:
     """
     prefer.wait()
     made = book.book(caller().person, body)
-    return created(_show(made, new=True), f"/rentals/{made.id}")
+    return created(show(made, new=True), f"/rentals/{made.id}")
 
 
 @routes.add(
@@ -154,7 +150,7 @@ def list_rentals(query: dict[str, Any]) -> Page:
     if "state" in query:
         statement = statement.where(Rental.state == query["state"])
     found = page(statement, Rental.id, limit=query["limit"], cursor=query["cursor"])
-    found.items = [_show(row) for row in found.items]
+    found.items = [show(row) for row in found.items]
     return found
 
 
@@ -168,7 +164,7 @@ def _cars_run_by(person: str) -> Any:
 @routes.add("GET", ONE, summary="A rental", returns=schemas.Rental, etag=True)
 def read_rental(rental: str) -> dict[str, Any]:
     """The rental; `links` holds exactly the steps that this caller may take now."""
-    return _show(access.may_see(rental, caller().person))
+    return show(access.may_see(rental, caller().person))
 
 
 # -- steps without the box -------------------------------------------------------------------------------------------
@@ -179,7 +175,7 @@ def read_rental(rental: str) -> dict[str, Any]:
 )
 def approve_rental(rental: str) -> dict[str, Any]:
     """Agrees to a request: it becomes booked, and money is held where the fare asks for it."""
-    return _show(approving.approve(caller().person, rental))
+    return show(approving.approve(caller().person, rental))
 
 
 @routes.add(
@@ -187,7 +183,7 @@ def approve_rental(rental: str) -> dict[str, Any]:
 )
 def decline_rental(rental: str) -> dict[str, Any]:
     """Declines a request; the driver is told."""
-    return _show(approving.decline(caller().person, rental))
+    return show(approving.decline(caller().person, rental))
 
 
 @routes.add(
@@ -199,7 +195,7 @@ def decline_rental(rental: str) -> dict[str, Any]:
 )
 def withdraw_rental(rental: str) -> dict[str, Any]:
     """Takes one's own request back."""
-    return _show(approving.withdraw(caller().person, rental))
+    return show(approving.withdraw(caller().person, rental))
 
 
 @routes.add(
@@ -215,64 +211,10 @@ def cancel_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     row, owed, back = cancel.cancel(caller().person, rental, body["reason"])
     currency = row.price["total"]["currency"]
     return {
-        **_show(row),
+        **show(row),
         "owed": {"amount": owed, "currency": currency},
         "refunded": {"amount": back, "currency": currency},
     }
-
-
-@routes.add(
-    "POST",
-    ONE + "/extend",
-    summary="Ask for a later end",
-    body=schemas.ExtendIn,
-    returns=schemas.Rental,
-    also=(202,),
-    key=True,
-    asks=("Prefer",),
-    after=_after_booking,
-    problems=(
-        *STEP,
-        NotFound,
-        QuoteExpired,
-        OutsideWindows,
-        CarTaken,
-        NotInsurable,
-        CardDeclined,
-        PaymentActionRequired,
-    ),
-)
-def extend_rental(rental: str, body: dict[str, Any]) -> Answer:
-    """Asks for a later end with a quote for it; 202 while the owner is asked, or the difference is being held. With
-    `Prefer: wait` the answer tells how that went.
-    """
-    prefer.wait()
-    row, asked = extend.extend(caller().person, rental, body["quote"])
-    return Answer(_show(row), 202 if asked else 200, {"Location": f"/v1/rentals/{rental}"} if asked else {})
-
-
-@routes.add(
-    "POST",
-    ONE + "/extension/approve",
-    summary="Agree to a later end",
-    returns=schemas.Rental,
-    problems=(*STEP, NotFound),
-)
-def approve_extension(rental: str) -> dict[str, Any]:
-    """Agrees to the later end."""
-    return _show(extend.approve(caller().person, rental))
-
-
-@routes.add(
-    "POST",
-    ONE + "/extension/decline",
-    summary="Decline a later end",
-    returns=schemas.Rental,
-    problems=(*STEP, NotFound),
-)
-def decline_extension(rental: str) -> dict[str, Any]:
-    """Declines the later end; the planned end stays."""
-    return _show(extend.decline(caller().person, rental))
 
 
 @routes.add(
@@ -291,7 +233,7 @@ def close_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
     if not body["i_have_the_car"]:
         detail = "Close only when you have the car and the keys."
         raise Validation(errors=[{"pointer": "/i_have_the_car", "code": "invalid", "detail": detail}])
-    return _show(close.close(caller().person, rental))
+    return show(close.close(caller().person, rental))
 
 
 @routes.add(
@@ -304,57 +246,7 @@ def close_rental(rental: str, body: dict[str, Any]) -> dict[str, Any]:
 )
 def still_have_it(rental: str) -> dict[str, Any]:
     """Says that the car is still with the driver; the meter runs on."""
-    return _show(close.still_have_it(caller().person, rental))
-
-
-# -- without signal --------------------------------------------------------------------------------------------------
-
-
-@routes.add(
-    "GET",
-    ONE + "/grant",
-    summary="What opens the car without signal",
-    returns=offline_schemas.GrantOut,
-    etag=True,
-    problems=(NotAllowed, NotReady, NotInsurable),
-)
-def read_grant(rental: str) -> dict[str, Any]:
-    """The offline access grant for this phone, from a day before the start. Ask again after each change of the rental:
-    the answer stays the same until there is something new. It needs a car whose box has a companion, and a phone with a
-    `public_key`; not-ready says what is missing.
-    """
-    return grant.fetch(caller(), rental)
-
-
-@routes.add(
-    "POST",
-    "/me/offline-receipts",
-    summary="Hand on what a box signed",
-    while_suspended=True,
-    body=offline_schemas.OfflineReceiptsIn,
-    returns=offline_schemas.OfflineReceiptsOut,
-)
-def upload_receipts(body: dict[str, Any]) -> dict[str, Any]:
-    """Takes what boxes signed while they had no signal: in any order, any number of times, from whoever brings it. What
-    they did becomes custody, cover and meter at the box's time, between the last contact and now.
-    """
-    return {"results": offline_receipts.upload(caller().person, body["receipts"])}
-
-
-@routes.add(
-    "POST",
-    "/box-records",
-    summary="What a box says itself",
-    who=Who.ALL,
-    body=offline_schemas.BoxRecordsIn,
-    returns=offline_schemas.BoxRecordsOut,
-)
-def upload_box_records(body: dict[str, Any]) -> dict[str, Any]:
-    """For a companion with a network of its own, known by the signatures of its records alone: hands on receipts, and
-    gets the revocations for it, which it acknowledges with the next call.
-    """
-    results, revoked = offline_receipts.upload_by_box(body["records"])
-    return {"results": results, "revocations": revoked}
+    return show(close.still_have_it(caller().person, rental))
 
 
 # -- afterwards ------------------------------------------------------------------------------------------------------
