@@ -9,10 +9,11 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 from werkzeug.routing import BaseConverter
 
-from app.kit import auth, described, idempotency, rate_limits
+from app.kit import described, idempotency
+from app.kit.admission import admitted, asker, default_limit
 from app.kit.auth import Who
 from app.kit.described import ProblemSchema, Rule
-from app.kit.errors import NotAllowed, Problem
+from app.kit.errors import Problem
 from app.kit.fields import Many, OneOf, Strict, Text
 from app.kit.http import JSON, Answer, Page, etag_of
 from app.kit.multipart import MEDIA, Form
@@ -101,7 +102,7 @@ class Routes(Blueprint):
                 step = self.arguments(_made(body), location="json")(step)
             if query is not None:
                 step = self.arguments(_made(query), location="query")(step)
-            step = _admit(step, rule, limit or _default_limit(who))
+            step = admitted(step, rule, limit or default_limit(who))
             step = self.doc(
                 operationId=name,
                 summary=summary,
@@ -237,7 +238,7 @@ def _idempotent(view: Any, rule: Rule, secrets: tuple[str, ...]) -> Any:
         key = idempotency.given_key(required=rule.key_required)
         if key is None:
             return view(*args, **kwargs)
-        return idempotency.once(_scope(rule), key, lambda: view(*args, **kwargs), secrets)
+        return idempotency.once(asker(rule), key, lambda: view(*args, **kwargs), secrets)
 
     return call
 
@@ -257,59 +258,6 @@ def _then(view: Any, after: Callable[[Response], Response]) -> Any:
         return after(view(*args, **kwargs))
 
     return call
-
-
-def _scope(rule: Rule) -> str:
-    if rule.who in (Who.PERSON, Who.OPERATOR):
-        return auth.caller().person
-    if rule.who is Who.PARTNER:
-        return auth.partner().client
-    return f"address:{rate_limits.address()}"
-
-
-def _default_limit(who: Who) -> str:
-    return {Who.PERSON: "person", Who.OPERATOR: "person", Who.PARTNER: "partner"}.get(who, "address")
-
-
-def _admit(view: Any, rule: Rule, limit: str) -> Any:
-    """Who is it, may they ask again so soon, have they just given their password?"""
-
-    @functools.wraps(view)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        house = current_app.extensions["glovebox"]
-        try:
-            subject = _subject(rule, house.loaders)
-        except Problem:
-            if limit != "none":
-                rate_limits.allow("address", rate_limits.address(), house.settings.limits.address)
-            raise
-        if limit != "none":
-            rate_limits.allow(limit, subject, getattr(house.settings.limits, limit))
-        if rule.who in (Who.PERSON, Who.OPERATOR):
-            _refuse_suspended(rule)
-        if rule.fresh_password:
-            auth.require_password()
-        return view(*args, **kwargs)
-
-    return call
-
-
-def _refuse_suspended(rule: Rule) -> None:
-    """The one place that says what a suspended person may still do."""
-    if auth.caller().suspended and not rule.open_to_suspended:
-        raise NotAllowed(
-            "Your account is suspended: lock the car to end your rental, nothing else is possible."
-        )
-
-
-def _subject(rule: Rule, loaders: auth.Loaders) -> str:
-    if rule.who is Who.PERSON:
-        return auth.require_person(loaders).person
-    if rule.who is Who.OPERATOR:
-        return auth.require_operator(loaders).person
-    if rule.who is Who.PARTNER:
-        return auth.require_partner(loaders, rule.scope or "").client
-    return rate_limits.address()
 
 
 def page_of(item: type[Schema], name: str) -> type[Schema]:
