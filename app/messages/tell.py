@@ -4,22 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import facts
 from app.kit import clock
 from app.kit.db import new_id, session
-from app.kit.facts import Fact, FactRow
-from app.messages import channels, params, scene, whom
-from app.messages.about import is_deposit, next_booked
+from app.kit.facts import Fact
+from app.messages import channels, params, scene, when, whom
 from app.messages.kinds import KINDS
 from app.messages.models import MSG, Message
 from app.messages.scene import Scene
 from app.messages.whom import People
 from app.people.models import Person
-from app.rentals.models import Command, Rental
-from insurance.claim import OVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,124 +28,20 @@ class Told:
     of: Callable[[Scene], Scene | None] = lambda here: here
 
 
-def _is(field: str, *values: str) -> Callable[[Scene], bool]:
-    return lambda here: here.said(field) in values
-
-
-def _has(field: str) -> Callable[[Scene], bool]:
-    return lambda here: here.said(field) is not None
-
-
-def _has_no(field: str) -> Callable[[Scene], bool]:
-    return lambda here: here.said(field) is None
-
-
-def _is_news(here: Scene) -> bool:
-    return here.fact.new_installation and whom.has_other_sessions(here)
-
-
-def _opened_late(here: Scene) -> bool:
-    """The doors opened after their command had been given up; by the box's own record where no command is named."""
-    rows = session.execute(
-        select(FactRow.data["command"].astext).where(
-            FactRow.data["rental"].astext == here.fact.rental,
-            FactRow.kind == facts.DoorUnknown.kind,
-            FactRow.data["what"].astext == "unlock",
-            FactRow.seq < here.seq,
-        )
-    ).scalars()
-    unknown = set(rows)
-    return here.fact.command in unknown if here.fact.command else bool(unknown)
-
-
-def _opened_in_time(here: Scene) -> bool:
-    return not _opened_late(here)
-
-
-def _by_the_boxs_word(here: Scene) -> bool:
-    """Nothing saw the lock that paused or ended the rental but a reading that may only echo the command."""
-    command = here.said("command")
-    if command is None:
-        rental = session.get(Rental, here.fact.rental)
-        return rental is not None and rental.end_evidence == "box weak"
-    lock = session.get(Command, command)
-    return lock is not None and lock.evidence != "strong"
-
-
-def _seen_locked(here: Scene) -> bool:
-    return not _by_the_boxs_word(here)
-
-
-def _both(*conditions: Callable[[Scene], bool]) -> Callable[[Scene], bool]:
-    return lambda here: all(one(here) for one in conditions)
-
-
-def _deposit(here: Scene) -> bool:
-    return is_deposit(here.fact.payment)
-
-
-def _no_deposit(here: Scene) -> bool:
-    return not _deposit(here)
-
-
-def _deposit_held_first(here: Scene) -> bool:
-    """Held anew before the bank lets it go is no news."""
-    if _no_deposit(here):
-        return False
-    earlier = select(FactRow.seq).where(
-        FactRow.data["rental"].astext == here.fact.rental,
-        FactRow.kind == facts.PaymentHeld.kind,
-        FactRow.data["payment"].astext == here.fact.payment,
-        FactRow.seq < here.seq,
-    )
-    return session.execute(earlier.limit(1)).first() is None
-
-
-def _next(here: Scene) -> Scene | None:
-    """The same fact as the driver of the next booked rental of the car sees it."""
-    following = next_booked(here.fact.rental)
-    return Scene(here.fact, here.seq, here.at, following) if following else None
-
-
-def _claim_is_over(here: Scene) -> bool:
-    """From one end to another is no news."""
-    return here.fact.status in OVER and here.fact.before not in OVER
-
-
-def _claim_is_reopened(here: Scene) -> bool:
-    return here.fact.before in OVER and here.fact.status not in OVER
-
-
-def _of_a_community(here: Scene) -> bool:
-    """Whose money the fact is about."""
-    return str(here.fact.person).startswith("com_")
-
-
-def _of_a_person(here: Scene) -> bool:
-    return not _of_a_community(here)
-
-
-_by_hand = _is("by", "owner", "operator")
-
-
-def _by_lock(here: Scene) -> bool:
-    return not _by_hand(here)
-
-
 TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.RegisteredAgain: (Told(whom.person, "account_exists_notice"),),
     facts.EmailCodeIssued: (
-        Told(whom.person, "email_confirm", _is("purpose", "confirm")),
-        Told(whom.person, "password_reset", _is("purpose", "reset")),
-        Told(whom.person, "email_change", _is("purpose", "change")),
-        Told(whom.person, "phone_code", _is("purpose", "phone")),
+        Told(whom.person, "email_confirm", when.says("purpose", "confirm")),
+        Told(whom.person, "password_reset", when.says("purpose", "reset")),
+        Told(whom.person, "email_change", when.says("purpose", "change")),
+        Told(whom.person, "phone_code", when.says("purpose", "phone")),
     ),
     facts.EmailChangeAsked: (Told(whom.person, "email_change_notice"),),
-    facts.SignedIn: (Told(whom.person, "new_sign_in", _is_news),),
+    facts.SignedIn: (Told(whom.person, "new_sign_in", when.is_news),),
     facts.PasswordChanged: (Told(whom.person, "password_changed"),),
     facts.PhoneAdded: (
-        Told(whom.person, "phone_code", _has("code")),
-        Told(whom.person, "phone_confirm", _has_no("code")),
+        Told(whom.person, "phone_code", when.has("code")),
+        Told(whom.person, "phone_confirm", when.has_no("code")),
     ),
     facts.LicenceCleared: (Told(whom.person, "licence_cleared.driver"),),
     facts.LicenceRefused: (Told(whom.person, "licence_refused.driver"),),
@@ -180,19 +72,19 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.CarCarried: (Told(whom.holder, "car_carried"),),
     facts.DoorLeftOpen: (Told(whom.holder, "door_left_open"),),
     facts.AlertStands: (
-        Told(whom.owners, "charge_low", _is("cause", "charge_low")),
-        Told(whom.owners, "charge_short", _is("cause", "charge_short")),
-        Told(whom.owners, "battery_12v_low", _is("cause", "battery_12v_low")),
-        Told(whom.owners, "battery_12v_falling", _is("cause", "battery_12v_falling")),
-        Told(whom.owners, "tyre_soft", _is("cause", "tyre")),
-        Told(whom.owners, "door_left_open", _is("cause", "door_open")),
-        Told(whom.owners, "alarm_sounded", _is("cause", "alarm")),
-        Told(whom.owners, "car_carried", _is("cause", "carried")),
+        Told(whom.owners, "charge_low", when.says("cause", "charge_low")),
+        Told(whom.owners, "charge_short", when.says("cause", "charge_short")),
+        Told(whom.owners, "battery_12v_low", when.says("cause", "battery_12v_low")),
+        Told(whom.owners, "battery_12v_falling", when.says("cause", "battery_12v_falling")),
+        Told(whom.owners, "tyre_soft", when.says("cause", "tyre")),
+        Told(whom.owners, "door_left_open", when.says("cause", "door_open")),
+        Told(whom.owners, "alarm_sounded", when.says("cause", "alarm")),
+        Told(whom.owners, "car_carried", when.says("cause", "carried")),
     ),
     facts.RentalAsked: (Told(whom.owners, "rental_asked.owner"),),
     facts.RentalBooked: (
-        Told(whom.driver, "rental_approved.driver", _has("approved_by")),
-        Told(whom.driver, "rental_booked.driver", _has_no("approved_by")),
+        Told(whom.driver, "rental_approved.driver", when.has("approved_by")),
+        Told(whom.driver, "rental_booked.driver", when.has_no("approved_by")),
         Told(whom.other_owners, "rental_booked.owner"),
     ),
     facts.RentalDeclined: (Told(whom.driver, "rental_declined.driver"),),
@@ -214,27 +106,27 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.owners, "rental_about_to_start.owner"),
     ),
     facts.StartAtRisk: (
-        Told(whom.driver, "booked_at_risk.driver", _has_no("ahead_min")),
-        Told(whom.owners, "booked_at_risk.owner", _has_no("ahead_min")),
-        Told(whom.driver, "start_at_risk.driver", _has("ahead_min")),
-        Told(whom.owners, "start_at_risk.owner", _has("ahead_min")),
+        Told(whom.driver, "booked_at_risk.driver", when.has_no("ahead_min")),
+        Told(whom.owners, "booked_at_risk.owner", when.has_no("ahead_min")),
+        Told(whom.driver, "start_at_risk.driver", when.has("ahead_min")),
+        Told(whom.owners, "start_at_risk.owner", when.has("ahead_min")),
     ),
     facts.UnlockFailed: (
         Told(whom.driver, "unlock_failed.driver"),
         Told(whom.owners, "unlock_failed.owner"),
     ),
     facts.DoorUnknown: (
-        Told(whom.driver, "unlock_unknown.driver", _is("what", "unlock", "resume")),
-        Told(whom.driver, "lock_unknown.driver", _is("what", "lock", "pause")),
+        Told(whom.driver, "unlock_unknown.driver", when.says("what", "unlock", "resume")),
+        Told(whom.driver, "lock_unknown.driver", when.says("what", "lock", "pause")),
     ),
     facts.RentalStarted: (
-        Told(whom.driver, "rental_unlocked.driver", _opened_in_time),
-        Told(whom.driver, "opened_late.driver", _opened_late),
+        Told(whom.driver, "rental_unlocked.driver", when.opened_in_time),
+        Told(whom.driver, "opened_late.driver", when.opened_late),
         Told(whom.owners, "rental_unlocked.owner"),
     ),
     facts.RentalPaused: (
-        Told(whom.driver, "rental_paused.driver", _seen_locked),
-        Told(whom.driver, "rental_paused_weak.driver", _by_the_boxs_word),
+        Told(whom.driver, "rental_paused.driver", when.seen_locked),
+        Told(whom.driver, "rental_paused_weak.driver", when.by_the_boxs_word),
         Told(whom.owners, "rental_paused.owner"),
     ),
     facts.RentalResumed: (
@@ -243,16 +135,16 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     ),
     facts.LockRefused: (Told(whom.driver, "lock_refused.driver"),),
     facts.RentalEnded: (
-        Told(whom.driver, "rental_ended.driver", _both(_by_lock, _seen_locked)),
-        Told(whom.driver, "rental_ended_weak.driver", _both(_by_lock, _by_the_boxs_word)),
-        Told(whom.owners, "rental_ended.owner", _by_lock),
-        Told(whom.driver, "rental_closed_by_hand.driver", _by_hand),
-        Told(whom.owners, "rental_closed_by_hand.owner", _by_hand),
+        Told(whom.driver, "rental_ended.driver", when.both(when.by_lock, when.seen_locked)),
+        Told(whom.driver, "rental_ended_weak.driver", when.both(when.by_lock, when.by_the_boxs_word)),
+        Told(whom.owners, "rental_ended.owner", when.by_lock),
+        Told(whom.driver, "rental_closed_by_hand.driver", when.by_hand),
+        Told(whom.owners, "rental_closed_by_hand.owner", when.by_hand),
     ),
     facts.RentalLate: (
         Told(whom.driver, "rental_late.driver"),
         Told(whom.owners, "rental_late.owner"),
-        Told(whom.driver, "rental_late.next_driver", of=_next),
+        Told(whom.driver, "rental_late.next_driver", of=when.next_driver),
     ),
     facts.StillHasCar: (Told(whom.owners, "still_has_car.owner"),),
     facts.ExtensionAsked: (Told(whom.owners, "extension_asked.owner"),),
@@ -265,7 +157,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.driver, "cover_refused.driver"),
         Told(whom.owners, "cover_refused.owner"),
     ),
-    facts.PaymentHeld: (Told(whom.driver, "deposit_held.driver", _deposit_held_first),),
+    facts.PaymentHeld: (Told(whom.driver, "deposit_held.driver", when.deposit_held_first),),
     facts.PaymentFailed: (Told(whom.driver, "payment_failed.driver"),),
     facts.PaymentActionRequired: (Told(whom.driver, "payment_action_required.driver"),),
     facts.PaymentSucceeded: (
@@ -273,8 +165,8 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.payees, "payment_done.owner", params.has_share),
     ),
     facts.PaymentReleased: (
-        Told(whom.driver, "payment_released.driver", _no_deposit),
-        Told(whom.driver, "deposit_released.driver", _deposit),
+        Told(whom.driver, "payment_released.driver", when.no_deposit),
+        Told(whom.driver, "deposit_released.driver", when.deposit),
     ),
     facts.DepositLetGo: (
         Told(whom.driver, "deposit_let_go.driver"),
@@ -287,16 +179,16 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.OwnerPaid: (Told(whom.earner, "owner_paid.owner"),),
     facts.OwnerGaveBack: (Told(whom.earner, "owner_gave_back.owner"),),
     facts.PayoutBlocked: (
-        Told(whom.person, "payout_blocked.owner", _of_a_person),
-        Told(whom.community_owners, "payout_blocked.community", _of_a_community),
+        Told(whom.person, "payout_blocked.owner", when.of_a_person),
+        Told(whom.community_owners, "payout_blocked.community", when.of_a_community),
     ),
     facts.PayoutAccountAsks: (
-        Told(whom.person, "payout_account_asks", _of_a_person),
-        Told(whom.community_owners, "payout_account_asks.community", _of_a_community),
+        Told(whom.person, "payout_account_asks", when.of_a_person),
+        Told(whom.community_owners, "payout_account_asks.community", when.of_a_community),
     ),
     facts.BankPayoutFailed: (
-        Told(whom.person, "bank_payout_failed", _of_a_person),
-        Told(whom.community_owners, "bank_payout_failed.community", _of_a_community),
+        Told(whom.person, "bank_payout_failed", when.of_a_person),
+        Told(whom.community_owners, "bank_payout_failed.community", when.of_a_community),
     ),
     facts.ChargeRequested: (Told(whom.driver, "charge_requested.driver"),),
     facts.ChargeRequestAccepted: (
@@ -316,10 +208,10 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.other_owners, "charge_withdrawn.owner"),
     ),
     facts.ChargeRequestDecided: (
-        Told(whom.driver, "charge_decided.driver", _has("appeal_by")),
-        Told(whom.owners, "charge_decided.owner", _has("appeal_by")),
-        Told(whom.driver, "charge_decided_finally.driver", _has_no("appeal_by")),
-        Told(whom.owners, "charge_decided_finally.owner", _has_no("appeal_by")),
+        Told(whom.driver, "charge_decided.driver", when.has("appeal_by")),
+        Told(whom.owners, "charge_decided.owner", when.has("appeal_by")),
+        Told(whom.driver, "charge_decided_finally.driver", when.has_no("appeal_by")),
+        Told(whom.owners, "charge_decided_finally.owner", when.has_no("appeal_by")),
     ),
     facts.ChargeRequestAppealed: (
         Told(whom.driver, "charge_appealed.driver"),
@@ -330,10 +222,10 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.owners, "claim_notified.owner"),
     ),
     facts.ClaimChanged: (
-        Told(whom.driver, "claim_over.driver", _claim_is_over),
-        Told(whom.owners, "claim_over.owner", _claim_is_over),
-        Told(whom.driver, "claim_reopened.driver", _claim_is_reopened),
-        Told(whom.owners, "claim_reopened.owner", _claim_is_reopened),
+        Told(whom.driver, "claim_over.driver", when.claim_is_over),
+        Told(whom.owners, "claim_over.owner", when.claim_is_over),
+        Told(whom.driver, "claim_reopened.driver", when.claim_is_reopened),
+        Told(whom.owners, "claim_reopened.owner", when.claim_is_reopened),
     ),
     facts.HandOverLetterRead: (Told(whom.driver, "hand_over_letter.driver"),),
     facts.ReceiptReady: (Told(whom.driver, "receipt_ready"), Told(whom.owners, "receipt_ready")),
