@@ -11,7 +11,7 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from app.demo import after, before, late, refused
+from app.demo import after, before, late, refused, sandbox
 from app.demo.stage import Stage, Telling
 from app.demo_cast import Actor, hours, until
 from app.kit.config import from_environment
@@ -70,6 +70,8 @@ def _keep_up(place: Supervisor, stage: Stage, console: Console) -> None:
     """Until Ctrl-C: where things are, who can sign in, and a curl that unlocks the demo car."""
     from app.demo_cast import PASSWORD
 
+    insurer = sandbox.fill(stage)
+    stage.wake()
     rental = stage.book(hours(0), hours(8))
     until(lambda: stage.ready(rental)["ready"] or None, "readiness")
     table = Table("what", "where", show_header=False)
@@ -83,6 +85,7 @@ def _keep_up(place: Supervisor, stage: Stage, console: Console) -> None:
     for one in (stage.olga, stage.max, stage.charlie):
         table.add_row(one.name, f"{one.email} / {PASSWORD}")
     table.add_row("Charlie's phone", stage.charlie.installation)
+    table.add_row("an insurer's program", f"{insurer['client_id']} / {insurer['client_secret']}")
     console.print(table)
     plain = _plain_phone(place, stage)
     console.print(

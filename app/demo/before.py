@@ -19,7 +19,8 @@ def set_up(on: Stage) -> None:
     added = on.operator("policy", "add", made["insurer"], str(file))
     on.operator("policy", "activate", added["policy"])
     scopes = [part for scope in SCOPES for part in ("--scope", scope)]
-    on.ines = on.operator("insurer", "client", made["insurer"], "--label", "claims desk", *scopes)
+    client = on.operator("insurer", "client", made["insurer"], "--label", "claims desk", *scopes)
+    on.ines = {**client, "insurer": made["insurer"]}
     on.told.step(
         "operator", "adds an insurer, its master policy and a client", f"policy {policy['number']} active"
     )
