@@ -35,7 +35,7 @@ from tests.guards.test_chain import ROOT
 from tests.rentals.album import Album, build, start
 from tests.rentals.scene import Scene, make
 
-GUIDE = (ROOT / "docs" / "guides" / "insurer.md").read_text("utf-8")
+GUIDE = (ROOT / "docs" / "insurers.md").read_text("utf-8")
 FILES = {
     *("claim.json", "cover.json", "certificate.jws", "jwks.json", "booking.json", "licence.json"),
     *(
