@@ -25,7 +25,7 @@ from app.claims import routes as claims
 from app.communities import invitation_routes
 from app.communities import make as communities_make
 from app.communities import routes as communities
-from app.coverage import partner_routes, partners, webhook_routes
+from app.coverage import desk_routes, partner_routes, partners, webhook_routes
 from app.coverage import routes as coverage
 from app.doors import Doors
 from app.kit import auth, facts, http, metrics, open_routes, ready
@@ -122,6 +122,7 @@ def _register(app: Flask, api: Api) -> None:
         api.register_blueprint(blueprint)
     app.register_blueprint(people.public)
     app.register_blueprint(open_routes.routes)
+    app.register_blueprint(desk_routes.routes)
 
 
 MORE = (

@@ -9,9 +9,10 @@ from app.kit.errors import NotFound, ScopeMissing
 from app.kit.fields import Paging
 from app.kit.http import Page
 from app.kit.keys import settings
-from app.kit.media import CSV, JSON, file, wanted
+from app.kit.media import CSV, JSON, SVG, file, wanted
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes
+from insurance import timeline
 
 routes = Routes("insurer", __name__, url_prefix="/v1/insurer", description="What insurers ask.")
 READ, LOOKUP, DRIVERS, BORDEREAU = "coverage:read", "coverage:lookup", "drivers:read", "bordereau:read"
@@ -77,6 +78,24 @@ def read_cover(cover: str, query: dict[str, Any]) -> dict[str, Any]:
 def list_cover_events(cover: str, query: dict[str, Any]) -> dict[str, Any]:
     """Every version of the cover, oldest first."""
     return insurer_reads.events(partner().insurer, cover, **query)
+
+
+@routes.add(
+    "GET",
+    ONE + "/timeline.svg",
+    who=Who.PARTNER,
+    scope=READ,
+    summary="The life of a cover as a picture",
+    query=schemas.AsOf,
+    media=(SVG,),
+    problems=(ScopeMissing, NotFound),
+)
+def draw_cover(cover: str, query: dict[str, Any]) -> Any:
+    """Every version a row in the order of recording, drawn over the time it speaks of: planned, liability, own damage, and
+    the planned end that passed.
+    """
+    versions = insurer_reads.events(partner().insurer, cover, **query)["items"]
+    return file(timeline.svg(versions), SVG, f"{cover}.svg")
 
 
 @routes.add(

@@ -9,7 +9,7 @@ from flask import Response, current_app, request
 
 JSON, PDF, CSV, JOSE = "application/json", "application/pdf", "text/csv", "application/jose"
 HTML = "text/html"
-JPEG, ZIP = "image/jpeg", "application/zip"
+JPEG, SVG, ZIP = "image/jpeg", "image/svg+xml", "application/zip"
 DESCRIBED: dict[str, dict[str, Any]] = {
     PDF: {
         "schema": {
@@ -40,6 +40,16 @@ DESCRIBED: dict[str, dict[str, Any]] = {
             "maxLength": 50_000_000,
         },
         "example": "(a JPEG file)",
+    },
+    SVG: {
+        "schema": {
+            "type": "string",
+            "contentMediaType": SVG,
+            "description": "A drawing, its words in English, instants in UTC.",
+            "maxLength": 10_000_000,
+            "pattern": "^<svg ",
+        },
+        "example": '<svg xmlns="http://www.w3.org/2000/svg"></svg>',
     },
     ZIP: {
         "schema": {

@@ -132,6 +132,7 @@ ASKED: dict[str, Callable[[Tenants], Asked]] = {
     "read_cover": of_cover(),
     "list_cover_events": of_cover("/events"),
     "prove_cover": of_cover("/proof"),
+    "draw_cover": of_cover("/timeline.svg"),
     "read_use": of_cover("/use"),
     "acknowledge_cover": acknowledged,
     "list_changes": plain("/changes?limit=100"),
@@ -190,6 +191,7 @@ def test_the_insurer_itself_is_shown_it(http: Any, tenants: Tenants) -> None:
         "read_coverage",
         "list_claims",
         "read_claim",
+        "draw_cover",
     ):
         method, path, more = ASKED[name](tenants)
         answer = http.open(f"/v1/insurer{path}", method=method, headers=own, **more)

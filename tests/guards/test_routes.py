@@ -40,6 +40,9 @@ SIGNED = {
 }
 NOT_IN_THE_CONTRACT = {
     "conditions.read_conditions": "the texts people accept, for everybody to read",
+    "desk.page": "the page for an insurer's human; what it shows comes through the API",
+    "desk.script": "the page for an insurer's human",
+    "desk.style": "the page for an insurer's human",
     "metrics": "for the monitoring inside, by a token of its own",
     "open.android_links": "which links the Android app opens",
     "open.apple_links": "which links the iOS app opens",
