@@ -47,6 +47,7 @@ class Client(Model):
     scopes: Mapped[list[Any]] = mapped_column(JSONB)
     secret_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     public_keys: Mapped[list[Any]] = mapped_column(JSONB)
+    certificate_sha256: Mapped[str | None]
     made_at: Mapped[datetime]
     rotated_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]

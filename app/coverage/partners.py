@@ -8,12 +8,12 @@ from sqlalchemy.exc import IntegrityError
 
 from app.coverage.models import CLI, Client, InsurerRow
 from app.facts import PartnerClientChanged
-from app.kit import clock, facts
+from app.kit import client_certificate, clock, facts
 from app.kit.auth import Partner
 from app.kit.db import bare, new_id, session, transactional
 from app.kit.driver import read
 from app.kit.errors import AlreadyExists, NotFound, Unauthenticated, Validation
-from app.kit.keys import mac
+from app.kit.keys import mac, settings
 from insurance.certificate import jwk_of_pem, pem_of_jwk
 
 SCOPES = (
@@ -63,16 +63,26 @@ def clients(insurer: str) -> list[Client]:
 
 @transactional
 def add_client(
-    insurer: str, *, label: str, scopes: list[str], public_keys: list[dict[str, Any]] | None = None
+    insurer: str,
+    *,
+    label: str,
+    scopes: list[str],
+    public_keys: list[dict[str, Any]] | None = None,
+    certificate: str | None = None,
 ) -> tuple[Client, str | None]:
     """A client with public keys (JWKs, P-256), else with a secret, which is returned once and stored hashed.
 
+    With the thumbprint of a certificate (x5t#S256) it is heard only where that comes with the request.
     Raises NotFound, Validation.
     """
     find_insurer(insurer)
     errors = [_error("/scopes", f"{one} is not a scope.") for one in scopes if one not in SCOPES]
     if not scopes:
         errors.append(_error("/scopes", "Give at least one."))
+    if certificate is not None and not settings().client_certificate_header:
+        errors.append(
+            _error("/certificate_sha256", "No header is set in which the proxy names certificates.")
+        )
     keys = _public(public_keys or [], errors)
     if errors:
         raise Validation(errors=errors)
@@ -84,6 +94,7 @@ def add_client(
         scopes=sorted(set(scopes)),
         secret_hash=hashed(secret) if secret else None,
         public_keys=keys,
+        certificate_sha256=certificate,
         made_at=clock.real_now(),
     )
     session.add(client)
@@ -145,17 +156,24 @@ def _changed(client: Client, what: str) -> None:
     facts.record(PartnerClientChanged(insurer=client.insurer_id, client=client.id, what=what))
 
 
-_CALLER = text("select insurer_id, scopes from partner_clients where id = :id and revoked_at is null")
+_CALLER = text(
+    "select insurer_id, scopes, certificate_sha256 from partner_clients where id = :id and revoked_at is null"
+)
 
 
 def caller_of(claims: dict[str, Any]) -> Partner:
-    """The client behind a token, as it stands now. Raises Unauthenticated once it is removed."""
+    """The client behind a token, as it stands now. Raises Unauthenticated once it is removed, and where the certificate
+    that token or client are bound to does not come with the request.
+    """
     try:
         rows = read(_CALLER, {"id": bare(str(claims["sub"]), CLI)})
     except NotFound:
         rows = []
     if not rows or f"ins_{rows[0].insurer_id.hex}" != claims["insurer"]:
         raise Unauthenticated("This client has been removed.")
+    bound = {rows[0].certificate_sha256, (claims.get("cnf") or {}).get("x5t#S256")} - {None}
+    if bound and bound != {client_certificate.presented()}:
+        raise Unauthenticated("This token is bound to a certificate, which did not come with the request.")
     granted = frozenset(str(claims.get("scope", "")).split())
     return Partner(
         client=claims["sub"], insurer=claims["insurer"], scopes=granted & frozenset(rows[0].scopes)

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.coverage import partners
 from app.coverage.models import CLI, AssertionUsed, Client
+from app.kit import client_certificate
 from app.kit.auth import partner_token
 from app.kit.clock import real_now
 from app.kit.db import new_id, session, transactional
@@ -74,7 +75,9 @@ def grant(authorization: str | None, form: Mapping[str, str]) -> dict[str, Any]:
         raise TokenRefusedError(
             "invalid_scope", f"This client may not have {' '.join(sorted(asked - held))}."[:200]
         )
-    token = partner_token(client.id, client.insurer_id, asked, new_id("tok"), LIVES)
+    token = partner_token(
+        client.id, client.insurer_id, asked, new_id("tok"), LIVES, client.certificate_sha256
+    )
     return {
         "access_token": token,
         "token_type": "Bearer",
@@ -143,6 +146,10 @@ def _proven(proof: _Proof) -> Client:
         client.secret_hash, partners.hashed(proof.secret or "")
     ):
         raise wrong
+    if client.certificate_sha256 not in (None, client_certificate.presented()):
+        raise TokenRefusedError(
+            "invalid_client", "This client is bound to a certificate, which did not come."
+        )
     return client
 
 

@@ -86,7 +86,7 @@ class Sandbox:
         quote = self.nils.post("/quotes", longer, want=201)
         self.nils.post(f"/rentals/{rental}/extend", {"quote": quote["id"]})
         self.forward("150m")
-        self.nils.pushed("rental_late", rental)
+        self.nils.pushed("rental_late", rental, within_s=60)
         self.lock(rental)
 
     def void(self) -> None:

@@ -157,8 +157,15 @@ def person_token(person: str, session: str, phone: str | None) -> str:
     return cast("str", create_access_token(person, additional_claims=claims, additional_headers=headers))
 
 
-def partner_token(client: str, insurer: str, scopes: frozenset[str], jti: str, lives: timedelta) -> str:
-    """An insurer client's access token."""
+def partner_token(
+    client: str,
+    insurer: str,
+    scopes: frozenset[str],
+    jti: str,
+    lives: timedelta,
+    certificate: str | None = None,
+) -> str:
+    """An insurer client's access token, bound to a certificate where there is one (RFC 8705, 3.1)."""
     key, now = ring().signing(Purpose.PARTNERS), real_now()
     claims = {
         "iss": ISSUER,
@@ -169,6 +176,7 @@ def partner_token(client: str, insurer: str, scopes: frozenset[str], jti: str, l
         "jti": jti,
         "iat": now,
         "exp": now + lives,
+        **({"cnf": {"x5t#S256": certificate}} if certificate else {}),
     }
     return jwt.encode(claims, key.private, "ES256", headers={"typ": PARTNER_TYP, "kid": key.kid})
 

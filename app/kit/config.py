@@ -57,6 +57,7 @@ class Settings:
     pool_size: int = 8
     waiters: int = 48
     trusted_proxies: int = 0
+    client_certificate_header: str = ""
     mqtt_host: str = "127.0.0.1"
     mqtt_port: int = 1883
     mqtt_username: str = "glovebox"
@@ -177,6 +178,7 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         pool_size=env.int("POOL_SIZE", 8),
         waiters=env.int("WAITERS", 48),
         trusted_proxies=env.int("TRUSTED_PROXIES", 0),
+        client_certificate_header=env.str("CLIENT_CERTIFICATE_HEADER", ""),
         mqtt_host=env.str("MQTT_HOST", "127.0.0.1"),
         mqtt_port=env.int("MQTT_PORT", 1883),
         mqtt_username=env.str("MQTT_USERNAME", "glovebox"),
@@ -268,6 +270,11 @@ def _refuse_holes(settings: Settings) -> None:
     if not settings.database_url.startswith("postgresql+psycopg://"):
         raise BadSettingsError(
             "settings: DATABASE_URL must be a postgresql:// URL; no other database is supported"
+        )
+    if settings.client_certificate_header and not settings.trusted_proxies:
+        raise BadSettingsError(
+            "settings: GLOVEBOX_CLIENT_CERTIFICATE_HEADER needs GLOVEBOX_TRUSTED_PROXIES: without a proxy that sets it,"
+            " anybody could"
         )
     if settings.mode is not Mode.PRODUCTION:
         return

@@ -126,9 +126,12 @@ def add_client(
     by: str,
     reason: str,
     public_keys: list[dict[str, Any]] | None = None,
+    certificate: str | None = None,
 ) -> tuple[Client, str | None]:
     """A client of an insurer and, where it has no public keys, its secret, shown once. Raises NotFound, Validation."""
-    client, secret = partners.add_client(insurer, label=label, scopes=scopes, public_keys=public_keys)
+    client, secret = partners.add_client(
+        insurer, label=label, scopes=scopes, public_keys=public_keys, certificate=certificate
+    )
     audit(by, "client add", client.id, reason)
     return client, secret
 

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from flask.cli import with_appcontext
 
 from app.billing import insurer_account
 from app.cars.wait_for_broker import wait_cut
+from app.kit import client_certificate
 from app.kit.clock import z
 from app.kit.errors import Problem
 from app.operator import act, act_on_box, act_on_photos, money, show
@@ -170,10 +171,19 @@ def insurer_add(name: str, reason: str) -> dict[str, Any]:
 @click.argument("insurer_id")
 @click.option("--label", required=True)
 @click.option("--scope", "scopes", multiple=True, required=True, help="May be given several times.")
+@click.option("--certificate", type=click.File(), help="PEM file: heard only over TLS with this certificate.")
 @reason
-def insurer_client(insurer_id: str, label: str, scopes: tuple[str, ...], reason: str) -> dict[str, Any]:
+def insurer_client(
+    insurer_id: str, label: str, scopes: tuple[str, ...], certificate: TextIO | None, reason: str
+) -> dict[str, Any]:
     """Give an insurer a client; prints its secret, once."""
-    client, secret = act.add_client(insurer_id, label=label, scopes=list(scopes), by=BY, reason=reason)
+    try:
+        bound = None if certificate is None else client_certificate.of_pem(certificate.read())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--certificate") from error
+    client, secret = act.add_client(
+        insurer_id, label=label, scopes=list(scopes), certificate=bound, by=BY, reason=reason
+    )
     return {"client_id": client.id, "client_secret": secret, "scopes": sorted(scopes)}
 
 

@@ -66,7 +66,12 @@ def list_clients(insurer: str, query: dict[str, Any]) -> Page:
 )
 def add_client(insurer: str, body: dict[str, Any]) -> Answer:
     made, secret = act.add_client(
-        insurer, label=body["label"], scopes=body["scopes"], public_keys=body.get("public_keys"), **why(body)
+        insurer,
+        label=body["label"],
+        scopes=body["scopes"],
+        public_keys=body.get("public_keys"),
+        certificate=body.get("certificate_sha256"),
+        **why(body),
     )
     return created(show.client(made, secret), f"/operator/insurers/{insurer}/clients/{made.id}")
 

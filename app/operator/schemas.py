@@ -9,6 +9,7 @@ from app.claims.schemas import ChargeRequest
 from app.coverage.partner_schemas import STATES as COVER_STATES
 from app.coverage.partner_schemas import CoverOut
 from app.coverage.partners import SCOPES
+from app.kit.client_certificate import THUMBPRINT
 from app.kit.fields import (
     AnyCountry,
     Country,
@@ -303,6 +304,7 @@ class ClientIn(OperatorReason):
     label = line(40, required=True)
     scopes = Many(OneOf(SCOPES), len(SCOPES), least=1, required=True)
     public_keys = Many(fields.Nested(ClientKey), 5)
+    certificate_sha256 = Text(43, shortest=43, pattern=THUMBPRINT)
 
 
 class PartnerClient(Strict):
@@ -313,6 +315,7 @@ class PartnerClient(Strict):
     label = Text(40)
     scopes = Many(OneOf(SCOPES), len(SCOPES))
     has_keys = fields.Boolean()
+    certificate_sha256 = Text(43, allow_none=True)
     client_secret = Text(100, allow_none=True)
     made_at = Instant()
     rotated_at = Instant(allow_none=True)

@@ -272,6 +272,7 @@ def client(row: Client, secret: str | None = None) -> dict[str, Any]:
         "label": row.label,
         "scopes": row.scopes,
         "has_keys": bool(row.public_keys),
+        "certificate_sha256": row.certificate_sha256,
         "client_secret": secret,
         "made_at": row.made_at,
         "rotated_at": row.rotated_at,

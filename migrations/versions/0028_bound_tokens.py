@@ -1,0 +1,16 @@
+"""insurers' clients may be bound to a certificate"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0028"
+down_revision = "0027"
+
+
+def upgrade() -> None:
+    op.execute("set local lock_timeout = '5s'")
+    op.add_column("partner_clients", sa.Column("certificate_sha256", sa.Text(), nullable=True))
+
+
+def downgrade() -> None:
+    raise NotImplementedError("migrations only go forward: restore a backup instead")
