@@ -19,11 +19,15 @@ from app.kit.config import BadSettingsError, Settings
 from app.kit.errors import Unavailable
 from app.kit.logs import configure
 from app.kit.priority import give_way
+from app.operator import money_commands
 from app.operator.bordereaux import bordereaux
 from app.operator.commands import operator
 from app.operator.export import export
 from app.verify_log import verify_log
 from payments.gateway import PaymentsError
+
+MORE = (money_commands,)
+"""Importing them adds their commands to the others of the operators."""
 
 
 def install(app: Flask) -> None:

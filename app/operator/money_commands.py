@@ -1,0 +1,127 @@
+"""`flask --app wsgi operator ...`: payments, disputes, warnings of fraud, and what went through the bank."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from app.billing import insurer_account
+from app.operator import act, money
+from app.operator.commands import BY, command, insurer, reason, sub
+from payments.money import CURRENCIES, Money
+
+payment = sub("payment", "Payments.")
+dispute, warning = sub("dispute", "Disputes of payments."), sub("warning", "Early-fraud warnings of banks.")
+bank = sub("bank", "Our own bank account.")
+
+
+def movement(work: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of what went through the bank."""
+    for option in (
+        reason,
+        click.option("--reference", required=True, help="What it is called outside; each is posted once."),
+        click.option("--currency", type=click.Choice(CURRENCIES), required=True),
+        click.option("--amount", type=click.IntRange(1, 10**10), required=True, help="In minor units."),
+    ):
+        work = option(work)
+    return work
+
+
+def _money(amount: int, currency: str) -> Money:
+    return Money.from_dict({"amount": amount, "currency": currency})
+
+
+@command(payment, "retry")
+@click.argument("payment_id")
+@reason
+def payment_retry(payment_id: str, reason: str) -> dict[str, Any]:
+    """Try a payment again."""
+    act.retry_payment(payment_id, by=BY, reason=reason)
+    return {"payment": payment_id, "state": "retried"}
+
+
+@command(payment, "refund")
+@click.argument("payment_id")
+@click.option("--amount", type=int, help="In minor units; all that is left when not given.")
+@reason
+def payment_refund(payment_id: str, amount: int | None, reason: str) -> dict[str, Any]:
+    """Give money back to the driver."""
+    given = money.refund_payment(payment_id, amount, by=BY, reason=reason)
+    return {"payment": payment_id, "state": given.state}
+
+
+@command(payment, "write-off")
+@click.argument("payment_id")
+@reason
+def payment_write_off(payment_id: str, reason: str) -> dict[str, Any]:
+    """Give up arrears; the driver stays barred from priced rentals until they pay."""
+    given_up = money.write_off_payment(payment_id, by=BY, reason=reason)
+    return {"payment": payment_id, "state": given_up.state}
+
+
+@command(payment, "lift-bar")
+@click.argument("payment_id")
+@reason
+def payment_lift_bar(payment_id: str, reason: str) -> dict[str, Any]:
+    """Let a driver rent at a price again although what was written off was not paid."""
+    found = money.lift_bar(payment_id, by=BY, reason=reason)
+    return {"payment": payment_id, "state": found.state, "bar_lifted_at": found.bar_lifted_at}
+
+
+@command(dispute, "list")
+def dispute_list() -> list[dict[str, Any]]:
+    """The newest fifty disputes."""
+    return list(money.disputes({"limit": 50, "cursor": None, "state": None}).items)
+
+
+@command(dispute, "charge-owner")
+@click.argument("dispute_id")
+@reason
+def dispute_charge_owner(dispute_id: str, reason: str) -> dict[str, Any]:
+    """The owner caused it, and bears their share should it be lost."""
+    return money.shown(money.charge_owner(dispute_id, by=BY, reason=reason))
+
+
+@command(warning, "list")
+def warning_list() -> list[dict[str, Any]]:
+    """The newest fifty early-fraud warnings nobody has looked at."""
+    return list(money.warnings({"limit": 50, "cursor": None}).items)
+
+
+@command(warning, "clear")
+@click.argument("warning_id")
+@reason
+def warning_clear(warning_id: str, reason: str) -> dict[str, Any]:
+    """It is no fraud, or dealt with: the driver unlocks priced rentals again."""
+    return money.shown_warning(money.clear_warning(warning_id, by=BY, reason=reason))
+
+
+@command(insurer, "account")
+@click.argument("insurer_id")
+@click.option("--month", required=True, help="YYYY-MM")
+@click.option("--zone", default="UTC", show_default=True, help="On whose clocks a month begins.")
+def insurer_month(insurer_id: str, month: str, zone: str) -> str:
+    """What an insurer was owed before a month and after it, and what moved it, in minor units."""
+    return "\n".join(insurer_account.table(money.insurer_month(insurer_id, month, zone)["lines"]))
+
+
+@command(insurer, "paid")
+@click.argument("insurer_id")
+@movement
+def insurer_paid(insurer_id: str, amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
+    """An insurer was paid, as the bank says; never more than it is owed."""
+    return money.insurer_paid(insurer_id, _money(amount, currency), reference, by=BY, reason=reason)
+
+
+@command(bank, "vat-paid")
+@movement
+def bank_vat_paid(amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
+    """Tax was paid; never more than is owed."""
+    return money.vat_paid(_money(amount, currency), reference, by=BY, reason=reason)
+
+
+@command(bank, "provider-payout")
+@movement
+def bank_provider_payout(amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
+    """The payment provider paid of our balance to our bank; never more than lies there by the books."""
+    return money.provider_paid_out(_money(amount, currency), reference, by=BY, reason=reason)
