@@ -10,7 +10,7 @@ from app.facts import StillHasCar
 from app.kit import clock, deadlines, facts
 from app.kit.db import transactional
 from app.kit.errors import CommandOpen, NotAllowed, NotReady
-from app.rentals import access, commands, lifecycle, outcome
+from app.rentals import access, commands, lifecycle, lock_answered
 from app.rentals import end as ending
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Rental
@@ -123,6 +123,6 @@ def still_have_it(person: str, rental_id: str) -> Rental:
         cover.report_late(rental.id, clock.now())
     rental.still_has_until = clock.now() + MAY_OBJECT
     if rental.stands in (State.ACTIVE, State.LOCKING):
-        outcome.drives_on(car, rental)
+        lock_answered.drives_on(car, rental)
     facts.record(StillHasCar(rental=rental.id))
     return rental

@@ -16,7 +16,7 @@ from app.coverage import ahead, conditional, cover
 from app.facts import RentalStarted, UsedAfterAll
 from app.kit import clock, deadlines, facts
 from app.kit.db import session
-from app.rentals import close, grants_out, lifecycle, outcome
+from app.rentals import close, grants_out, lifecycle, lock_answered, unlock_answered
 from app.rentals import end as ending
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Grant, OfflineReceipt, Rental
@@ -127,14 +127,14 @@ def _cover_from(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> 
 def _open(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
     """An unlock was asked with signal and its answer lost; the cover runs since then."""
     rental.started_at = at
-    outcome.open_doors(car, rental, None)
+    unlock_answered.open_doors(car, rental, None)
     rental.odometer_start = float(row.odometer_km)
 
 
 def _started(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
     """Unlock and lock were left without an answer: that the driver was in is heard of here first."""
     rental.started_at = at
-    outcome.begin(car, rental, None)
+    unlock_answered.begin(car, rental, None)
     rental.odometer_start = float(row.odometer_km)
 
 
@@ -149,7 +149,7 @@ def _go_on(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
             custody.begin_earlier(car, person=rental.driver_id, rental=rental.id, at=at)
             ahead.begin_earlier(rental.id, at)
         return
-    outcome.run_meter(rental)
+    lock_answered.run_meter(rental)
     rental.paused = False
     if rental.stands is State.LOCKING:
         rental.state = lifecycle.after(rental.stands, Step.UNLOCK, Role.DRIVER).value

@@ -10,7 +10,7 @@ from app.cars.models import Box, Car, Custody
 from app.kit import deadlines
 from app.kit.db import session, transactional
 from app.kit.driver import read
-from app.rentals import access, close, outcome
+from app.rentals import access, close, lock_answered, unlock_answered
 from app.rentals import end as ending
 from app.rentals.lifecycle import State
 from app.rentals.models import OPEN, Command, Rental
@@ -64,9 +64,9 @@ def _draw(rental_id: str, fresh: BoxState, *, optimistic: bool) -> None:
 
 def _judge(car: Car, rental: Rental, fresh: BoxState, *, optimistic: bool) -> None:
     if rental.meter_stopped_at is not None and rental.ended_at is None and _used(rental, fresh):
-        outcome.drives_on(car, rental)
+        lock_answered.drives_on(car, rental)
     elif rental.stands is State.UNLOCKING and (fresh.flag("locked") is False or fresh.open_doors):
-        outcome.open_doors(car, rental, None)
+        unlock_answered.open_doors(car, rental, None)
     elif fresh.flag("locked") is not True or fresh.open_doors or optimistic:
         return
     elif rental.stands is State.LOCKING:
@@ -92,4 +92,4 @@ def _locked(car: Car, rental: Rental) -> None:
         .limit(1)
     ).first()
     if last is not None:
-        outcome.lock_or_refuse(car, rental, last, is_open=False)
+        lock_answered.lock_or_refuse(car, rental, last, is_open=False)

@@ -19,7 +19,7 @@ from app.kit import clock, facts
 from app.kit.auth import Caller
 from app.kit.db import session, transactional
 from app.kit.errors import CommandOpen, NotAllowed, NotReady, RateLimited
-from app.rentals import access, commands, lifecycle, outcome, readiness
+from app.rentals import access, commands, lifecycle, lock_answered, readiness
 from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Command, Rental
@@ -66,7 +66,7 @@ def unlock(by: Caller, rental_id: str) -> Command:
         _refuse_many(rental, AGAIN_AT_MOST)
     else:
         purpose = "resume"
-        outcome.run_meter(rental)
+        lock_answered.run_meter(rental)
     rental.state = following.value
     command = commands.create(car, box, "unlock", purpose, by, rental)
     facts.record(UnlockAsked(rental=rental.id, command=command.id))

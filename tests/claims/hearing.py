@@ -19,7 +19,7 @@ from app.kit.deadlines import Deadline
 from app.kit.facts import FactRow
 from app.rentals import access as rentals
 from app.rentals import end as ending
-from app.rentals import outcome
+from app.rentals import settle, unlock_answered
 from payments.money import Money
 from tests import factories
 from tests.rentals.scene import Scene, make
@@ -133,8 +133,8 @@ def _drive(scene: Scene) -> None:
 
 def _start(scene: Scene, command: Any) -> None:
     car, rental = rentals.locked(scene.rental_id)
-    outcome.settle(command, "confirmed")
-    outcome.open_doors(car, rental, command.id)
+    settle.settle(command, "confirmed")
+    unlock_answered.open_doors(car, rental, command.id)
 
 
 def _end(scene: Scene) -> None:

@@ -25,7 +25,7 @@ from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
-from app.rentals import access, outcome
+from app.rentals import access, settle, unlock_answered
 from app.rentals import end as ending
 from app.rentals.models import Command
 from insurance import verify_log
@@ -109,8 +109,8 @@ def _drive(scene: Scene) -> None:
 
     def opened() -> None:
         car, rental = access.locked(scene.rental_id)
-        outcome.settle(session.get_one(Command, command), "confirmed")
-        outcome.open_doors(car, rental, command)
+        settle.settle(session.get_one(Command, command), "confirmed")
+        unlock_answered.open_doors(car, rental, command)
 
     def locked() -> None:
         car, rental = access.locked(scene.rental_id)

@@ -14,7 +14,7 @@ from app.kit import clock
 from app.kit.db import session
 from app.kit.storage import Storage
 from app.people.models import Person
-from app.rentals import access, outcome
+from app.rentals import access, settle, unlock_answered
 from app.rentals import end as ending
 from app.rentals.photo_models import Photo
 from tests import factories
@@ -110,8 +110,8 @@ def start(scene: Scene) -> None:
 
     def opened() -> None:
         car, rental = access.locked(scene.rental_id)
-        outcome.settle(command, "confirmed")
-        outcome.open_doors(car, rental, command.id)
+        settle.settle(command, "confirmed")
+        unlock_answered.open_doors(car, rental, command.id)
 
     doing(opened)
 

@@ -17,7 +17,7 @@ from app.kit.db import session
 from app.kit.facts import FactRow
 from app.kit.keys import Purpose, ring
 from app.people.models import Phone
-from app.rentals import access, outcome
+from app.rentals import access, settle, unlock_answered
 from app.rentals import end as ending
 from app.rentals.lifecycle import State
 from app.rentals.models import Grant
@@ -183,8 +183,8 @@ def start_with_signal(garage: Garage) -> None:
 
     def work() -> None:
         car, rental = access.locked(garage.scene.rental_id)
-        outcome.settle(command, "confirmed")
-        outcome.open_doors(car, rental, command.id)
+        settle.settle(command, "confirmed")
+        unlock_answered.open_doors(car, rental, command.id)
 
     doing(work)
 

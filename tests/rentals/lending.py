@@ -18,7 +18,7 @@ from app.kit.clock import z
 from app.kit.db import session, transactional
 from app.people import phones, sign_in
 from app.people.models import Person
-from app.rentals import access, outcome, unlock
+from app.rentals import access, settle, unlock, unlock_answered
 from app.rentals import end as ending
 from app.rentals.models import Command, Rental
 from tests.billing.desk import Desk
@@ -108,8 +108,8 @@ class Lending:
 
         def work() -> None:
             car, found = access.locked(rental)
-            outcome.settle(session.get_one(Command, command), "confirmed")
-            outcome.open_doors(car, found, command)
+            settle.settle(session.get_one(Command, command), "confirmed")
+            unlock_answered.open_doors(car, found, command)
 
         insured.doing(work)
 
