@@ -85,6 +85,7 @@ def _keep_up(place: Supervisor, stage: Stage, console: Console) -> None:
     for one in (stage.olga, stage.max, stage.charlie):
         table.add_row(one.name, f"{one.email} / {PASSWORD}")
     table.add_row("Charlie's phone", stage.charlie.installation)
+    table.add_row("an insurer's page", f"{place.url}/insurer/")
     table.add_row("an insurer's program", f"{insurer['client_id']} / {insurer['client_secret']}")
     console.print(table)
     plain = _plain_phone(place, stage)
