@@ -101,7 +101,7 @@ def add_card(world: World, number: str) -> Body:
         "country": "FR",
         "display_brand": CARDS[number].brand,
         "exp_month": 8,
-        "exp_year": 2034,
+        "exp_year": 2099,
         "fingerprint": f"fp{number}",
         "funding": "credit",
         "generated_from": None,

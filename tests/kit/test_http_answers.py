@@ -80,7 +80,7 @@ def test_a_401_counts_against_the_address_and_says_how_to_sign_in(client: FlaskC
     ("method", "path", "allowed"),
     [
         ("DELETE", "/v1/communities", {"GET", "HEAD", "OPTIONS", "POST"}),
-        ("TRACE", "/v1/me", {"GET", "HEAD", "OPTIONS", "PATCH"}),
+        ("TRACE", "/v1/me", {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH"}),
         ("PUT", "/v1/people", {"OPTIONS", "POST"}),
         ("POST", "/healthz", {"GET", "HEAD", "OPTIONS"}),
     ],
@@ -99,7 +99,7 @@ def test_head_is_get_without_the_body_and_options_names_the_methods(ask: Ask) ->
     assert head.headers["ETag"] == got.headers["ETag"]
     options = ask("OPTIONS", "/v1/me")
     assert options.status_code == 200
-    assert set(options.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "PATCH"}
+    assert set(options.headers["Allow"].split(", ")) == {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH"}
 
 
 @pytest.mark.parametrize(
