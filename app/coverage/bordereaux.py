@@ -33,7 +33,10 @@ from insurance.bordereau import OF_COVERS, Kind, Line, OfCovers, Reported
 CLOSED_ON, HOUR = 6, 3
 """The day of the next month, and its hour UTC: by then boxes that were out of reach have mostly reported."""
 BATCH = 1000
-_POLICIES = text("select distinct insurer_id, number from master_policies order by 1, 2")
+_POLICIES = text(
+    "select distinct insurer_id, number from master_policies"
+    " where insurer_id = coalesce(cast(:insurer as uuid), insurer_id) order by 1, 2"
+)
 _LOCK = text("select pg_advisory_xact_lock(7011)")
 _COVERS = text(
     "select c.id, x.data, x.version, f.position, c.declared_value, k.time_zone, p.data as policy,"
@@ -91,16 +94,18 @@ def close_bordereaux(month: str) -> None:
     close(month)
 
 
-def close(month: str, tell: Tell | None = None) -> int:
+def close(month: str, tell: Tell | None = None, *, insurer: str | None = None) -> int:
     """Make what is missing of a month that is over everywhere; returns how many lines. `tell` hears how many covers so far.
 
-    Each policy's in a transaction of its own; what was made before is left as it is. Raises Validation.
+    `insurer`: its policies alone. Each policy's in a transaction of its own; what was made before is left as it is.
+    Raises Validation, NotFound.
     """
     if month_end(month) + timedelta(days=1) >= clock.now().date():
         raise Validation(
             errors=[{"parameter": "month", "code": "future", "detail": "It is not over everywhere."}]
         )
-    return sum(_close(Policies(row.insurer_id, row.number), month, tell) for row in read(_POLICIES))
+    policies = read(_POLICIES, {"insurer": None if insurer is None else bare(insurer, INS)})
+    return sum(_close(Policies(row.insurer_id, row.number), month, tell) for row in policies)
 
 
 @dataclass(frozen=True, slots=True)

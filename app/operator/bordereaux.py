@@ -4,7 +4,7 @@ import click
 from flask.cli import AppGroup
 
 from app.coverage import bordereaux as made
-from app.kit.errors import Validation
+from app.kit.errors import NotFound, Validation
 
 
 @click.group("bordereaux", cls=AppGroup)
@@ -14,10 +14,13 @@ def bordereaux() -> None:
 
 @bordereaux.command("close")
 @click.argument("month")
-def close(month: str) -> None:
+@click.option("--insurer", help="Its policies alone; every insurer's when left out.")
+def close(month: str, insurer: str | None) -> None:
     """Make what is missing of MONTH (YYYY-MM), for every policy; what was made before stays as it is."""
     try:
-        lines = made.close(month, tell=_progress)
+        lines = made.close(month, tell=_progress, insurer=insurer)
+    except NotFound as error:
+        raise click.BadParameter("no id of an insurer", param_hint="--insurer") from error
     except (Validation, ValueError) as error:
         raise click.BadParameter("a month as 2026-10 that is over everywhere", param_hint="MONTH") from error
     click.echo(f"{month}: {lines} lines")

@@ -27,7 +27,7 @@ def a_closed_month() -> str:
     month, insurer = driven.from_at.isoformat()[:7], driven.insurer_id
     seal()
     clock.forward(timedelta(days=40))
-    bordereaux.close(month)
+    bordereaux.close(month, insurer=insurer)
     log_head.sign_log_head()
     seal()
     return insurer

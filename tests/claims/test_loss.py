@@ -299,7 +299,7 @@ class Months:
         month = clock.now().isoformat()[:7]
         after = bordereaux.month_end(month) + timedelta(days=6)
         clock.forward(datetime.combine(after, datetime.min.time(), UTC) - clock.now())
-        bordereaux.close(month)
+        bordereaux.close(month, insurer=self.insurer)
         return month
 
     def rows(self, month: str, accept: str = "application/json") -> Any:
@@ -341,7 +341,7 @@ def test_what_was_said_after_the_months_end_is_in_the_next_one(
     clock.forward(datetime.combine(after, datetime.min.time(), UTC) - clock.now())
     changed(ask, claim, reserve={"indemnity": 500})
     seal()
-    bordereaux.close(month)
+    bordereaux.close(month, insurer=months.insurer)
     [first] = months.rows(month)
     assert (first["claim_version"], first["Reserve - Indemnity"]) == (1, "0.00")
     [second] = months.rows(months.close())

@@ -53,9 +53,10 @@ def over(month: str) -> None:
         clock.forward(left)
 
 
-def closed(month: str) -> None:
+def closed(month: str, circle: factories.Circle) -> None:
+    """Of this circle's insurer alone: others' covers are other tests'."""
     over(month)
-    bordereaux.close(month)
+    bordereaux.close(month, insurer=circle.policy.insurer_id)
 
 
 def rows(answer: Any) -> list[dict[str, Any]]:
@@ -66,7 +67,7 @@ def rows(answer: Any) -> list[dict[str, Any]]:
 def test_a_cover_is_in_the_month_in_which_it_begins(circle: factories.Circle, ask: Ask) -> None:
     ended = factories.ended(circle)
     month = month_of(ended)
-    closed(month)
+    closed(month, circle)
     [risk] = rows(ask(f"/{month}?kind=risk"))
     assert (risk["cover_id"], risk["Risk, Transaction Type"]) == (ended.id, "NB")
     [premium] = rows(ask(f"/{month}?kind=premium"))
@@ -75,7 +76,7 @@ def test_a_cover_is_in_the_month_in_which_it_begins(circle: factories.Circle, as
 
 def test_csv_and_json_say_the_same_under_the_same_headings(circle: factories.Circle, ask: Ask) -> None:
     month = month_of(factories.ended(circle))
-    closed(month)
+    closed(month, circle)
     table = ask(f"/{month}?kind=risk", "text/csv")
     assert table.mimetype == "text/csv"
     [line] = csv.DictReader(io.StringIO(table.text))
@@ -88,7 +89,7 @@ def test_a_file_is_the_same_byte_by_byte_and_as_its_hash_says(
     circle: factories.Circle, ask: Ask, form: str
 ) -> None:
     month = month_of(factories.ended(circle))
-    closed(month)
+    closed(month, circle)
     accept = {"csv": "text/csv", "json": "application/json"}[form]
     first, again = (ask(f"/{month}?kind=premium", accept) for _ in range(2))
     assert first.data == again.data
@@ -104,12 +105,12 @@ def test_what_becomes_known_later_is_a_line_of_the_next_month_and_the_closed_one
     bound = bind(trip)
     doing(cover.activate, trip.rental, bound.from_at + timedelta(seconds=5), odometer_km=1)
     month = month_of(bound)
-    closed(month)
+    closed(month, circle)
     before = ask(f"/{month}?kind=risk").data
     assert rows(ask(f"/{month}?kind=premium")) == []
     ended = doing(cover.close, trip.rental, clock.now(), evidence="box")
     later = month_of(bound) if clock.now().isoformat()[:7] == month else clock.now().isoformat()[:7]
-    closed(later)
+    closed(later, circle)
     [risk], [premium] = rows(ask(f"/{later}?kind=risk")), rows(ask(f"/{later}?kind=premium"))
     assert (risk["Risk, Transaction Type"], risk["state"]) == ("MTA", "closed")
     assert premium["Total Gross Written Premium"] == f"{ended.premium / 100:.2f}"
@@ -119,7 +120,7 @@ def test_what_becomes_known_later_is_a_line_of_the_next_month_and_the_closed_one
 def test_the_premiums_of_all_lines_are_the_premiums_of_the_covers(circle: factories.Circle, ask: Ask) -> None:
     ended = [factories.ended(circle, minutes=minutes) for minutes in (30, 90, 200)]
     month = month_of(ended[-1])
-    closed(month)
+    closed(month, circle)
     told = sum(
         round(100 * float(row["Total Gross Written Premium"])) for row in rows(ask(f"/{month}?kind=premium"))
     )
@@ -128,8 +129,8 @@ def test_the_premiums_of_all_lines_are_the_premiums_of_the_covers(circle: factor
 
 def test_making_a_month_again_changes_nothing(circle: factories.Circle, ask: Ask) -> None:
     month = month_of(factories.ended(circle))
-    closed(month)
-    assert bordereaux.close(month) == 0
+    closed(month, circle)
+    assert bordereaux.close(month, insurer=circle.policy.insurer_id) == 0
     assert len(rows(ask(f"/{month}?kind=risk"))) == 1
 
 
@@ -139,7 +140,7 @@ def test_a_month_that_is_not_over_everywhere_is_not_made(app: Flask) -> None:
 
 
 def test_lines_that_were_handed_out_cannot_be_changed(circle: factories.Circle) -> None:
-    closed(month_of(factories.ended(circle)))
+    closed(month_of(factories.ended(circle)), circle)
     with pytest.raises(Exception, match="append-only"):
         session.execute(text("update bordereau_rows set csv = ''"))
     session.rollback()
@@ -147,7 +148,7 @@ def test_lines_that_were_handed_out_cannot_be_changed(circle: factories.Circle) 
 
 def test_a_rival_sees_none(http: Any, circle: factories.Circle) -> None:
     month = month_of(factories.ended(circle))
-    closed(month)
+    closed(month, circle)
     rival = doing(partners.add_insurer, f"Rival {new_id('ins')}")
     headers = bearer(http, factories.client(rival.id, "bordereau:read"))
     assert http.get("/v1/insurer/bordereaux", headers=headers).json["items"] == []
@@ -157,7 +158,7 @@ def test_a_rival_sees_none(http: Any, circle: factories.Circle) -> None:
 def test_with_several_policies_one_must_be_named(circle: factories.Circle, ask: Ask) -> None:
     month = month_of(factories.ended(circle))
     factories.policy(partners.find_insurer(circle.policy.insurer_id))
-    closed(month)
+    closed(month, circle)
     answer = ask(f"/{month}?kind=risk", status=422)
     assert answer.json["errors"][0]["parameter"] == "policy_number"
     assert len(rows(ask(f"/{month}?kind=risk&policy_number={circle.policy.number}"))) == 1
@@ -173,7 +174,7 @@ def test_the_next_are_due_on_the_sixth() -> None:
 
 def test_json_is_json(circle: factories.Circle, ask: Ask) -> None:
     month = month_of(factories.ended(circle))
-    closed(month)
+    closed(month, circle)
     found = json.loads(ask(f"/{month}?kind=risk").data)
     assert (found["month"], found["kind"], found["policy_number"]) == (month, "risk", circle.policy.number)
 
@@ -184,7 +185,10 @@ def test_by_hand_a_month_is_made_and_said_how_long_it_is(
     month = month_of(factories.ended(circle))
     over(month)
     run = app.test_cli_runner()
-    assert "lines" in run.invoke(args=["bordereaux", "close", month]).output
+    assert (
+        "lines"
+        in run.invoke(args=["bordereaux", "close", month, "--insurer", circle.policy.insurer_id]).output
+    )
     assert len(rows(ask(f"/{month}?kind=risk"))) == 1
     refused = run.invoke(args=["bordereaux", "close", "2026-13"])
     assert (refused.exit_code, "a month as" in refused.output) == (2, True)

@@ -54,7 +54,7 @@ def tenants(http: Any, app: Flask) -> Tenants:
     seal()
     month = ended.from_at.isoformat()[:7]
     clock.forward(timedelta(days=40))
-    bordereaux.close(month)
+    bordereaux.close(month, insurer=circle.policy.insurer_id)
     log_head.sign_log_head()
     seal()
     listed = "select id::text from bordereaux where insurer_id = :insurer"
