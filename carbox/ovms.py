@@ -29,11 +29,12 @@ from carbox.box import (
     Command,
     CommandKind,
     Evidence,
+    Reading,
 )
 from carbox.mqtt_link import BrokerAddress, MqttLink
 from carbox.ovms_box import BoxMemory, Sent
 from carbox.ovms_commands import COMMAND_ID, TOPIC_LEVEL, classified, command_line, judged, masked, observed
-from carbox.ovms_metrics import PRESENT, RESTORED, metrics_of, sources
+from carbox.ovms_metrics import PRESENT, RESTORED, TOLD_ONCE, metrics_of, sources
 
 log = logging.getLogger(__name__)
 
@@ -280,8 +281,16 @@ class OvmsBoxes(CarBox):
         elif rest[0] == "client" and not retained:
             self._answered(memory, rest[-1], text)
         elif self._listener and len(rest) > 1 and not retained:
-            name = rest[1:-2] if rest[:2] == ["notify", "data"] else rest[1:]
-            self._listener.on_event(address, ".".join(name), text)
+            levels = rest[1:-2] if rest[:2] == ["notify", "data"] else rest[1:]
+            self._told(self._listener, address, ".".join(levels), text)
+
+    def _told(self, listener: BoxListener, address: BoxAddress, event: str, text: str) -> None:
+        """An event is told as such; one that says something of the car as a reading too."""
+        listener.on_event(address, event, text)
+        name = TOLD_ONCE.get(event)
+        if name is not None:
+            told = Reading(name, value=True, received_at=self._clock(), retained=False)
+            listener.on_reading(address, BoxState({name: told}))
 
     def _metric(self, memory: BoxMemory, metric: str, text: str, *, retained: bool) -> None:
         address = memory.address

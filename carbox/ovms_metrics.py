@@ -20,6 +20,9 @@ MODE_WORDS: Final = {"type1": "standard", "chademo": "quick", "undefined": "", "
 PRESENT: Final = ("s.v3.connected", "m.version")
 """Sent by a box only on connecting, every 20 minutes and when asked: their arrival answers a request."""
 
+TOLD_ONCE: Final[Mapping[str, str]] = {"alert.flatbed.moved": "carried"}
+"""Notifications that say of the car what no metric does: our name of the reading, which is true when they come."""
+
 RESTORED: Final = frozenset(
     (
         *("locked", "drivable", "awake", "valet", "odometer_km", "park_seconds", "drive_seconds"),

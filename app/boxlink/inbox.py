@@ -5,12 +5,9 @@ import threading
 
 import structlog
 
-from app.kit import clock
 from carbox.box import Answer, BoxAddress, BoxState, Reading
 
 log = structlog.get_logger(__name__)
-CARRIED = "alert.flatbed.moved"
-"""A notification of the box, and no metric of it: it is put aside as a reading."""
 
 
 class Inbox:
@@ -69,6 +66,3 @@ class Listener:
 
     def on_event(self, box: BoxAddress, name: str, text: str) -> None:
         log.info("box event", box=box.username, event_name=name, length=len(text))
-        if name == CARRIED:
-            told = Reading("carried", value=True, received_at=clock.real_now(), retained=False)
-            self.readings.add(box.username, BoxState({told.name: told}))

@@ -9,9 +9,9 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from app.boxlink import ingest
-from app.boxlink.inbox import Inbox, Listener
+from app.boxlink.inbox import Inbox
 from app.cars import readings
-from carbox.box import BoxAddress, BoxState
+from carbox.box import BoxState
 from tests.cars.test_readings import paired, said, value
 
 
@@ -39,13 +39,6 @@ def test_what_is_put_back_gives_way_to_what_came_meanwhile() -> None:
     inbox.add("box-1", said(locked=False))
     inbox.put_back(batch)
     assert known(inbox.take()["box-1"]) == {"locked": False, "odometer_km": 1.0}
-
-
-def test_a_word_of_being_towed_is_put_aside_as_a_reading() -> None:
-    listener = Listener()
-    listener.on_event(BoxAddress("box-1", "car"), "alert.flatbed.moved", "Vehicle is being transported")
-    listener.on_event(BoxAddress("box-1", "car"), "vehicle.awake", "")
-    assert known(listener.readings.take()["box-1"]) == {"carried": True}
 
 
 def test_what_many_threads_bring_is_all_there() -> None:

@@ -371,6 +371,16 @@ def test_a_charge_that_stops_is_alerted(
     eventually(lambda: (name, "alert.charge.stopped") in told.events)
 
 
+def test_a_car_that_is_carried_away_is_told_as_a_reading(
+    driver: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
+) -> None:
+    box = cast.box()
+    name = box.address.username
+    assert driver.alive(box)
+    simulator.move(name, "tow", latitude=48.9, longitude=2.4)
+    eventually(lambda: (name, {"carried": True}) in told.readings)
+
+
 def test_a_forgotten_box_is_heard_no_longer_and_has_no_readings(
     driver: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
 ) -> None:
