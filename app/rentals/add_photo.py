@@ -52,7 +52,7 @@ def lay_down(person: str, rental_id: str, at: At, angle: Angle, sent: bytes) -> 
         raise Validation(errors=[{"pointer": "/file", "code": "invalid", "detail": str(error)}]) from error
     made, sha256 = new_id(PIC), hashlib.sha256(found.data).hexdigest()
     storage = photos.storage()
-    photo_place.mark_if_empty(storage)
+    photo_place.claim(storage)
     storage.put(file_of(sha256, made), found.data)
     return LaidDown(made, sha256, found)
 

@@ -3,8 +3,13 @@
 import re
 from enum import StrEnum
 
+import structlog
+
 from app.kit import installation
-from app.kit.storage import NotKeptError, Storage
+from app.kit.errors import Unavailable
+from app.kit.storage import AWAY, NotKeptError, Storage
+
+log = structlog.get_logger(__name__)
 
 MARK = "installation"
 PICTURE = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}-([0-9a-f]{32})")
@@ -26,10 +31,17 @@ def whose(storage: Storage) -> Whose:
     return Whose.OURS if said == installation.known() else Whose.ANOTHERS
 
 
-def mark_if_empty(storage: Storage) -> None:
-    """Before a photo is laid down: the first one takes the place. Outside transactions. Raises Unavailable."""
-    if _said(storage) is None and not _holds_pictures(storage):
+def claim(storage: Storage) -> None:
+    """Before a photo is laid down: the first one takes an empty place. Another's is not laid into, since its owner would
+    sweep what no row of theirs speaks of. Outside transactions. Raises Unavailable.
+    """
+    found = whose(storage)
+    if found is Whose.EMPTY:
         storage.put(MARK, installation.own().encode())
+        found = whose(storage)  # two that came at once both wrote: one of them has it
+    if found is Whose.ANOTHERS:
+        log.error("photos are refused: their place is another installation's, see flask --app wsgi doctor")
+        raise Unavailable(AWAY)
 
 
 def take(storage: Storage) -> None:

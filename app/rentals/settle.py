@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from app.facts import (
-    DoorUnknown,
-)
+from app.facts import DoorUnknown
 from app.kit import clock, facts
 from app.kit.db import notify, session
 from app.rentals.models import Command, Rental

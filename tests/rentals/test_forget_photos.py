@@ -167,12 +167,19 @@ def test_a_place_that_is_not_marked_as_ours_is_not_swept_until_it_is_taken(
     if mark is not None:
         place.write_bytes(mark)
     forget()
-    album.added(step="damage", angle="right", sent=picture(colour="blue"))
-    forget()
     assert anothers in album.files()
     act_on_photos.take_place(by="command line", reason="it was copied")
     forget()
     assert anothers not in album.files()
+
+
+def test_nothing_is_laid_into_anothers_place_since_they_would_sweep_it(album: Album, folder: Path) -> None:
+    before = album.files()
+    (folder / MARK).unlink()
+    (folder / MARK).write_bytes(b"another installation")
+    refused = album.add(step="damage", angle="right", sent=picture(colour="blue"))
+    assert (refused.status_code, refused.json["type"]) == (503, "/problems/unavailable")
+    assert album.files() == before
 
 
 def test_the_first_photo_takes_an_empty_place(album: Album, folder: Path) -> None:
