@@ -30,11 +30,9 @@ from app.rentals import (
     access,
     commands,
     door_schemas,
-    earnings,
     lock,
     pause,
     readiness,
-    schemas,
     unlock,
 )
 from app.rentals.lifecycle import Role
@@ -239,16 +237,3 @@ def list_commands(car: str, query: dict[str, Any]) -> Page:
 def read_car_command(car: str, command: str) -> dict[str, Any]:
     """How a command to the car stands."""
     return commands.represent(commands.find_of_car(car, command, caller().person))
-
-
-@routes.add(
-    "GET",
-    CAR + "/earnings",
-    summary="What a car has brought against its cost",
-    query=schemas.EarningsQuery,
-    returns=schemas.Earnings,
-    problems=(NotAllowed,),
-)
-def read_earnings(car: str, query: dict[str, Any]) -> dict[str, Any]:
-    """What a car has brought in a calendar year, and how much of its stated cost rentals at cost may still bring."""
-    return earnings.of(caller().person, car, query.get("year"))

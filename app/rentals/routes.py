@@ -38,6 +38,7 @@ from app.rentals import (
     book,
     cancel,
     close,
+    earnings,
     quote,
     receipt_paper,
     receipt_schemas,
@@ -281,3 +282,16 @@ def list_alternatives(rental: str, query: dict[str, Any]) -> Page:
     """Other cars free for the same span, for when this one fails."""
     rows, row, following = alternatives.of(rental, caller().person, **query)
     return Page([found_car(one, {}, (row.from_at, row.to_at)) for one in rows], following)
+
+
+@routes.add(
+    "GET",
+    '/cars/<pid("car"):car>/earnings',
+    summary="What a car has brought against its cost",
+    query=schemas.EarningsQuery,
+    returns=schemas.Earnings,
+    problems=(NotAllowed,),
+)
+def read_earnings(car: str, query: dict[str, Any]) -> dict[str, Any]:
+    """What a car has brought in a calendar year, and how much of its stated cost rentals at cost may still bring."""
+    return earnings.of(caller().person, car, query.get("year"))
