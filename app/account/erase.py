@@ -6,17 +6,17 @@ sealed for as long as a fine may still look for its driver, and longer only unde
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, case, delete, func, select, update
 
 from app import facts
 from app.billing import cards, transfer
-from app.billing.models import Payment
+from app.billing.models import Card, Payment
 from app.billing.states import State
 from app.cars.models import Car
 from app.claims.charge_rules import DOCUMENTED_WITHIN, FINAL
 from app.claims.models import ChargeRequest
 from app.communities import leave
-from app.communities.models import Membership
+from app.communities.models import Invitation, Membership
 from app.kit import clock, rights
 from app.kit.db import session, transactional
 from app.kit.errors import InUse
@@ -107,10 +107,21 @@ def _forget_words(person: str) -> None:
     session.execute(delete(Preferences).where(Preferences.person_id == person))
 
 
+def _forget_invitations(address: str) -> None:
+    """Those to their address name nobody any more; one that is open ends, or it would be for whoever holds its code."""
+    ended = func.coalesce(Invitation.revoked_at, clock.now())
+    revoked = case((Invitation.used < Invitation.uses, ended), else_=Invitation.revoked_at)
+    theirs = func.lower(Invitation.email) == address
+    session.execute(update(Invitation).where(theirs).values(email=None, revoked_at=revoked))
+
+
 def _empty(row: Person) -> None:
     """The account says nothing any more, and its address is free for another."""
     session.execute(delete(Licence).where(Licence.person_id == row.id))
     session.execute(delete(EmailCode).where(EmailCode.person_id == row.id))
+    _forget_invitations(row.email_key)
+    bare = {"brand": None, "last4": None, "exp_month": None, "exp_year": None, "country": None}
+    session.execute(update(Card).where(Card.person_id == row.id).values(**bare))
     row.name = row.email = ""
     row.email_key, row.password_hash = f"erased {row.id}", ""
     row.birth_date, row.address, row.email_confirmed_at = None, None, None

@@ -9,6 +9,8 @@ from sqlalchemy import select, text
 
 from app.account import forget
 from app.claims import hand_over_letter
+from app.communities import invite
+from app.communities.models import Invitation
 from app.coverage import log_export
 from app.coverage.models import Cover
 from app.kit import clock
@@ -61,6 +63,16 @@ def test_an_erased_account_says_nothing_and_its_address_is_free(http: Any, app: 
     for table in ("people", "licences", "email_codes", "phones", "messages"):
         rows = session.execute(text(f"select t::text from {table} t")).scalars().all()  # noqa: S608
         assert not any(name in one or email in one for one in rows), table
+
+
+def test_an_invitation_to_their_address_names_nobody_and_opens_nothing(http: Any, app: Flask) -> None:
+    circle = factories.circle()
+    person = people.person("Nora Neighbour")
+    body = {"email": person.email, "role": "driver", "fare": "free", "uses": 1}
+    made = invite.invite(circle.olga.id, circle.community, body)
+    erase(http, person)
+    row = session.get_one(Invitation, made.id)
+    assert (row.email, row.revoked_at is not None) == (None, True)
 
 
 def test_while_something_is_open_nothing_is_erased_and_all_of_it_is_named(http: Any, app: Flask) -> None:
