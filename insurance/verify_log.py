@@ -1,6 +1,6 @@
 """Does an export of the log hold together? Needs this file and the export; no line of ours, no database.
 
-    python verify_log.py log.jsonl [--keys jwks.json] [--heads heads.txt]
+    python verify_log.py log.jsonl [--keys jwks.json] [--heads heads.txt] [--since head.txt]
 
 The export has a JSON object a line, in the order of positions:
 
@@ -11,7 +11,7 @@ The export has a JSON object a line, in the order of positions:
 Facts are chained by SHA-256. The facts that came since the head before are the leaves of a Merkle tree (RFC 9162, 2.1)
 whose root is signed with the chain: one fact is proved to lie under a head without showing any other. With `--keys`
 the signatures are checked, which needs the package `cryptography`; `--heads` are heads that were kept elsewhere, one a
-line: whoever wrote the log anew cannot have changed those.
+line: whoever wrote the log anew cannot have changed those. An export may begin after a head that was kept: `--since` is it.
 """
 
 import argparse
@@ -155,12 +155,17 @@ class Signatures:
 class Log:
     """Reads an export line by line and remembers what the next line must fit to."""
 
-    def __init__(self, signatures: Signatures | None, kept: Iterable[str]) -> None:
+    def __init__(
+        self, signatures: Signatures | None = None, kept: Iterable[str] = (), since: str | None = None
+    ) -> None:
+        before: dict[str, Any] = {"last": 0, "chain": GENESIS.hex()} if since is None else claims_of(since)
         self._signatures = signatures
         self._kept = {claims_of(head)["last"]: head.strip() for head in kept}
-        self.position, self.heads, self.covers = 0, 0, 0
-        self._chain, self._leaves = GENESIS, list[bytes]()
-        self._first = 1
+        self.begins: int = before["last"]
+        self.position = self.begins
+        self.heads, self.covers = 0, 0
+        self._chain, self._leaves = bytes.fromhex(before["chain"]), list[bytes]()
+        self._first = self.position + 1
         self._bound: str | None = None
 
     def take(self, line: str) -> Iterator[str]:
@@ -180,7 +185,7 @@ class Log:
     def end(self) -> Iterator[str]:
         """What is missing at the end."""
         yield from self._unshown()
-        for last in sorted(self._kept):
+        for last in sorted(one for one in self._kept if one > self.begins):
             yield f"position {last}: a head that was kept ends here, and the log has none there"
 
     def _fact(self, fact: dict[str, Any]) -> Iterator[str]:
@@ -236,10 +241,14 @@ def verify(
     *,
     keys: Mapping[str, Any] | None = None,
     kept: Iterable[str] = (),
+    since: str | None = None,
     tell: Any = None,
 ) -> tuple[list[str], Log]:
-    """Everything that is wrong, in the order of positions, and what was read. `tell` is given a count now and then."""
-    log, wrong = Log(Signatures(keys) if keys else None, kept), list[str]()
+    """Everything that is wrong, in the order of positions, and what was read. `tell` is given a count now and then.
+
+    `since`: the head after which the lines begin, which is believed.
+    """
+    log, wrong = Log(Signatures(keys) if keys else None, kept, since), list[str]()
     for number, line in enumerate(lines, 1):
         if line.strip():
             wrong += log.take(line)
@@ -255,12 +264,14 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--keys", type=Path, help="the key set of /.well-known/jwks.json, as a file")
     parser.add_argument("--heads", type=Path, help="heads that were kept, one a line")
+    parser.add_argument("--since", type=Path, help="the kept head after which the export begins")
     given = parser.parse_args()
     try:
         keys = json.loads(given.keys.read_text("utf-8")) if given.keys else None
         kept = [one for one in given.heads.read_text("utf-8").splitlines() if one] if given.heads else []
         with given.file.open(encoding="utf-8") as lines:
-            wrong, log = verify(lines, keys=keys, kept=kept, tell=_progress)
+            since = given.since.read_text("utf-8").strip() if given.since else None
+            wrong, log = verify(lines, keys=keys, kept=kept, since=since, tell=_progress)
     except (OSError, ValueError, ImportError) as error:
         sys.stderr.write(f"cannot be verified: {error}\n")
         return 2
@@ -272,7 +283,7 @@ def main() -> int:
 def said(wrong: Sequence[str], log: Log, *, signed: bool) -> str:
     """The closing line."""
     looked = "signatures checked" if signed else "signatures not looked at: no keys were given"
-    counts = f"{log.position} facts, {log.covers} versions of covers, {log.heads} signed heads ({looked})"
+    counts = f"{log.position - log.begins} facts, {log.covers} versions of covers, {log.heads} signed heads ({looked})"
     return f"{len(wrong)} wrong among {counts}" if wrong else f"all fits: {counts}"
 
 

@@ -64,8 +64,9 @@ def export_tax_report(year: int, form: str, reason: str) -> None:
 
 
 @export.command("log")
-def export_log() -> None:
-    """The whole log with its signed heads: what `verify-log` and docs/insurers.md take."""
-    for line in log_export.lines():
+@click.option("--after", type=click.IntRange(0), default=0, help="The last position of a head that was kept.")
+def export_log(after: int) -> None:
+    """The log with its signed heads: what `verify-log` and docs/insurers.md take."""
+    for line in log_export.lines(after):
         click.echo(line, nl=False)
     end_reading()

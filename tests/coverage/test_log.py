@@ -34,7 +34,8 @@ def circle(app: Flask) -> factories.Circle:
 
 @pytest.fixture
 def signed(circle: factories.Circle) -> Cover:
-    """A cover that was given and ended, and a head over it."""
+    """A cover that was given and ended, and a head over it; another head before it, which an auditor has kept."""
+    sign()
     ended = factories.ended(circle)
     sign()
     return ended
@@ -68,6 +69,18 @@ def position(cover: Cover, version: int) -> int:
     return int(found)
 
 
+def since() -> str:
+    """The head that was kept: the one before the last."""
+    statement = "select signed from log_heads order by number desc offset 1 limit 1"
+    found: str = session.execute(text(statement)).scalar_one()
+    return found
+
+
+def exported() -> list[str]:
+    """What came after the head that was kept."""
+    return list(log_export.lines(verify_log.claims_of(since())["last"]))
+
+
 @contextmanager
 def altered(*statements: str, **values: Any) -> Iterator[list[str]]:
     """The export of a database in which somebody with every right did this; undone afterwards."""
@@ -75,12 +88,12 @@ def altered(*statements: str, **values: Any) -> Iterator[list[str]]:
     session.execute(text("set local session_replication_role = replica"))
     for statement in statements:
         session.execute(text(statement), values)
-    yield list(log_export.lines())
+    yield exported()
     session.rollback()
 
 
 def wrong(lines: list[str], **how: Any) -> list[str]:
-    return verify_log.verify(lines, keys=certificate.jwks(), **how)[0]
+    return verify_log.verify(lines, keys=certificate.jwks(), since=since(), **how)[0]
 
 
 def test_an_export_of_the_whole_log_fits(signed: Cover) -> None:
@@ -204,7 +217,7 @@ def test_a_removed_version_of_a_cover_is_named(signed: Cover) -> None:
 
 def rewritten(lines: list[str], p: int) -> list[str]:
     """What somebody with the whole database in hand would do: alter a fact, and chain all that follows anew."""
-    found, chain = [], verify_log.GENESIS
+    found, chain = [], bytes.fromhex(verify_log.claims_of(since())["chain"])
     for line in lines:
         entry = json.loads(line)
         if fact := entry.get("fact"):
@@ -217,7 +230,7 @@ def rewritten(lines: list[str], p: int) -> list[str]:
 
 
 def test_a_log_that_was_chained_anew_does_not_fit_the_signed_head(signed: Cover) -> None:
-    found = wrong(rewritten(list(log_export.lines()), position(signed, 2)))
+    found = wrong(rewritten(exported(), position(signed, 2)))
     assert "was changed after it was signed" in found[0]
 
 
@@ -226,9 +239,7 @@ def test_a_log_whose_heads_were_taken_out_does_not_have_the_one_that_was_kept(
 ) -> None:
     kept = insurer(http, circle)("signed-heads?limit=1")["items"][0]
     lines = [
-        line
-        for line in rewritten(list(log_export.lines()), position(signed, 2))
-        if '"fact"' in line or '"cover"' in line
+        line for line in rewritten(exported(), position(signed, 2)) if '"fact"' in line or '"cover"' in line
     ]
     assert wrong(lines) == []
     assert wrong(lines, kept=[kept["head"]]) == [
@@ -240,16 +251,18 @@ def test_a_head_signed_by_a_retired_key_still_counts(signed: Cover) -> None:
     rotate(Purpose.CERTIFICATES)
     factories.ended(factories.circle())
     sign()
-    assert wrong(list(log_export.lines())) == []
+    assert wrong(exported()) == []
 
 
 def test_the_script_needs_nothing_but_itself_and_the_files(http: Any, signed: Cover, tmp_path: Path) -> None:
     script = shutil.copy(SCRIPT, tmp_path / "verify_log.py")
     log, keys = tmp_path / "log.jsonl", tmp_path / "jwks.json"
-    lines = list(log_export.lines())
+    lines = exported()
     log.write_text("".join(lines), "utf-8")
     keys.write_text(json.dumps(http.get("/.well-known/jwks.json").json), "utf-8")
-    command = [sys.executable, "-I", str(script), str(log), "--keys", str(keys)]
+    kept = tmp_path / "head.txt"
+    kept.write_text(since(), "utf-8")
+    command = [sys.executable, "-I", str(script), str(log), "--keys", str(keys), "--since", str(kept)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("all fits: ")
@@ -260,16 +273,24 @@ def test_the_script_needs_nothing_but_itself_and_the_files(http: Any, signed: Co
 
 
 def test_the_command_says_what_the_script_says(app: Flask, signed: Cover, tmp_path: Path) -> None:
-    run = app.test_cli_runner()
-    exported = run.invoke(args=["export", "log"])
-    file = tmp_path / "log.jsonl"
-    file.write_text(exported.output, "utf-8")
-    done = run.invoke(args=["verify-log", str(file)])
+    run, kept, file = app.test_cli_runner(), tmp_path / "head.txt", tmp_path / "log.jsonl"
+    kept.write_text(since(), "utf-8")
+    after = str(verify_log.claims_of(since())["last"])
+    session.rollback()
+    log = run.invoke(args=["export", "log", "--after", after]).output
+    file.write_text(log, "utf-8")
+    done = run.invoke(args=["verify-log", str(file), "--since", str(kept)])
     assert (done.exit_code, done.output.startswith("all fits: ")) == (0, True)
-    file.write_text(exported.output.replace('"kind":"CoverBound"', '"kind":"CoverClosed"', 1), "utf-8")
-    done = run.invoke(args=["verify-log", str(file)])
+    file.write_text(log.replace('"kind":"CoverBound"', '"kind":"CoverClosed"', 1), "utf-8")
+    done = run.invoke(args=["verify-log", str(file), "--since", str(kept)])
     assert done.exit_code == 1
     assert "what the fact says is not what was chained" in done.output
+
+
+def test_an_export_that_does_not_follow_the_kept_head_is_told_of(signed: Cover) -> None:
+    lines = exported()[1:]
+    begins = verify_log.claims_of(since())["last"] + 1
+    assert wrong(lines)[0] == f"position {begins}: missing"
 
 
 def test_the_head_of_the_next_day_is_due_at_its_beginning() -> None:
