@@ -4,7 +4,7 @@ VENV := .venv/bin
 FLASK := $(VENV)/flask --app wsgi
 WORKERS ?= 2
 PROFILE ?= DEMO
-PROVED_APART := tests/rentals/test_offline.py tests/carbox/test_box_broker.py tests/billing/test_money_model.py
+PROVED_APART := tests/bench tests/rentals/test_custody_is_covered.py tests/rentals/test_offline.py tests/carbox/test_box_broker.py tests/billing/test_money_model.py
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve simulate test check bench faults migrate worker openapi lint-api format requirements
 
@@ -43,7 +43,7 @@ openapi: setup ## write openapi.yaml anew
 bench: setup ## measure, print a table, write bench/results.json
 	@$(VENV)/python -m bench
 
-faults: setup ## the long run of kill tests; prints what must hold at a car's door, case by case
+faults: setup ## the long run: kill tests and their table, long random histories, every row of the bench once
 	@GLOVEBOX_FAULTS=long $(VENV)/pytest -n 0 tests/faults tests/races $(PROVED_APART)
 
 migrate: setup ## bring DATABASE_URL to the newest migration

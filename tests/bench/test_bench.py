@@ -17,6 +17,7 @@ from bench import where
 from bench.__main__ import ABOUT, measure
 from bench.scale import SMALL
 from bench.seed import seed
+from tests.faults.stack import long_run
 
 KEYS = {"name", "ours", "limit", "ratio", "unit", "p50_ms", "p99_ms"}
 NAMES = [
@@ -62,6 +63,7 @@ def _answers(url: str) -> bool:
         return False
 
 
+@long_run
 def test_every_row_is_measured_and_three_are_taken_apart(place: Supervisor, measured: str) -> None:
     told = Console(file=io.StringIO(), width=200)
     rows, apart = measure(place, seed(place, SMALL, measured), told)

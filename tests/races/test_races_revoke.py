@@ -14,7 +14,7 @@ from tests.flows.friends import WAIT, Friends
 from tests.races.at_once import Shot, at_once, shot
 
 LONG = os.environ.get("GLOVEBOX_FAULTS") == "long"
-ROUNDS = 200 if LONG else 18
+ROUNDS = 200 if LONG else 12
 STEP = 1.25
 """The revoke comes later when the last one won, sooner when it lost: most rounds are close."""
 
