@@ -14,7 +14,7 @@ from app.coverage import log_export
 from app.kit.db import end_reading
 from app.kit.errors import NotFound
 from app.operator import act, show
-from app.operator.schemas import TaxReport
+from app.operator.tax_schemas import TaxReport
 
 FORMATS: dict[str, Callable[[Span], Iterator[str]]] = {
     "csv": export_ledger.csv,

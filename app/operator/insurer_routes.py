@@ -6,7 +6,7 @@ from app.kit.errors import AlreadyExists, InUse, StepNotAllowed
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page
 from app.kit.routes import created
-from app.operator import act, schemas, show
+from app.operator import act, insurer_schemas, schemas, show
 from app.operator.routes import CHANGE, REFUSED, change, read, reason, routes, why
 
 INSURER = '/insurers/<pid("ins"):insurer>'
@@ -14,7 +14,7 @@ CLIENT = INSURER + '/clients/<pid("cli"):client>'
 POLICY = '/master-policies/<pid("pol"):policy>'
 
 
-@read("/insurers", "Insurers", Paging, schemas.InsurerPage)
+@read("/insurers", "Insurers", Paging, insurer_schemas.InsurerPage)
 def list_insurers(query: dict[str, Any]) -> Page:
     return show.insurers(query)
 
@@ -23,8 +23,8 @@ def list_insurers(query: dict[str, Any]) -> Page:
     "POST",
     "/insurers",
     summary="Add an insurer",
-    body=schemas.InsurerIn,
-    returns=schemas.Insurer,
+    body=insurer_schemas.InsurerIn,
+    returns=insurer_schemas.Insurer,
     status=201,
     problems=(*REFUSED, AlreadyExists),
     **CHANGE,
@@ -48,7 +48,7 @@ def remove_insurer(insurer: str) -> None:
     act.remove_insurer(insurer, **why(reason()))
 
 
-@read(INSURER + "/clients", "Clients of an insurer", Paging, schemas.PartnerClientPage)
+@read(INSURER + "/clients", "Clients of an insurer", Paging, insurer_schemas.PartnerClientPage)
 def list_clients(insurer: str, query: dict[str, Any]) -> Page:
     return show.clients(insurer, query)
 
@@ -57,8 +57,8 @@ def list_clients(insurer: str, query: dict[str, Any]) -> Page:
     "POST",
     INSURER + "/clients",
     summary="Give an insurer a client",
-    body=schemas.ClientIn,
-    returns=schemas.PartnerClient,
+    body=insurer_schemas.ClientIn,
+    returns=insurer_schemas.PartnerClient,
     status=201,
     secrets=("client_secret",),
     problems=REFUSED,
@@ -80,7 +80,7 @@ def add_client(insurer: str, body: dict[str, Any]) -> Answer:
     INSURER + '/blocks/<pid("per"):person>/lift',
     "An insurer will have a driver again",
     schemas.OperatorReason,
-    schemas.BlockLifted,
+    insurer_schemas.BlockLifted,
 )
 def lift_block(insurer: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
     act.lift_block(insurer, person, **why(body))
@@ -92,7 +92,7 @@ def lift_block(insurer: str, person: str, body: dict[str, Any]) -> dict[str, Any
     CLIENT + "/rotate",
     summary="A new secret; the old one is dead",
     body=schemas.OperatorReason,
-    returns=schemas.PartnerClient,
+    returns=insurer_schemas.PartnerClient,
     secrets=("client_secret",),
     problems=(*REFUSED, StepNotAllowed),
     **CHANGE,
@@ -122,8 +122,8 @@ def remove_client(insurer: str, client: str) -> None:
     "PUT",
     POLICY,
     summary="Put a version of a master policy in or out of force",
-    body=schemas.MasterPolicyIn,
-    returns=schemas.MasterPolicy,
+    body=insurer_schemas.MasterPolicyIn,
+    returns=insurer_schemas.MasterPolicy,
     problems=(*REFUSED, AlreadyExists),
     **CHANGE,
 )
@@ -136,7 +136,7 @@ def put_master_policy(policy: str, body: dict[str, Any]) -> dict[str, Any]:
     "GET",
     POLICY,
     summary="A master policy",
-    returns=schemas.MasterPolicy,
+    returns=insurer_schemas.MasterPolicy,
     etag=True,
     problems=REFUSED,
     **CHANGE,

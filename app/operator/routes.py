@@ -21,7 +21,16 @@ from app.kit.errors import (
 from app.kit.fields import Paging
 from app.kit.http import Page
 from app.kit.routes import Routes
-from app.operator import act, act_on_box, act_on_charge_request, money, schemas, show
+from app.operator import (
+    act,
+    act_on_box,
+    act_on_charge_request,
+    money,
+    payment_schemas,
+    schemas,
+    show,
+    tax_schemas,
+)
 from app.rentals import photo_schemas, photos
 from payments.money import Money
 
@@ -76,17 +85,22 @@ def list_licences(query: dict[str, Any]) -> Page:
     return found
 
 
-@read("/payments", "Payments", schemas.PaymentsQuery, schemas.OperatorPaymentPage)
+@read("/payments", "Payments", payment_schemas.PaymentsQuery, payment_schemas.OperatorPaymentPage)
 def list_all_payments(query: dict[str, Any]) -> Page:
     return show.payments(query)
 
 
-@read("/disputes", "Disputes of payments", schemas.DisputesQuery, schemas.OperatorDisputePage)
+@read("/disputes", "Disputes of payments", payment_schemas.DisputesQuery, payment_schemas.OperatorDisputePage)
 def list_disputes(query: dict[str, Any]) -> Page:
     return money.disputes(query)
 
 
-@read("/fraud-warnings", "Warnings of banks nobody has looked at", Paging, schemas.OperatorFraudWarningPage)
+@read(
+    "/fraud-warnings",
+    "Warnings of banks nobody has looked at",
+    Paging,
+    payment_schemas.OperatorFraudWarningPage,
+)
 def list_fraud_warnings(query: dict[str, Any]) -> Page:
     return money.warnings(query)
 
@@ -148,7 +162,7 @@ def read_fact(position: int) -> dict[str, Any]:
     "GET",
     "/tax-reports/<int:year>",
     summary="What everybody earned in a year, for the tax office",
-    returns=schemas.TaxReport,
+    returns=tax_schemas.TaxReport,
     media=(media.JSON, media.CSV),
     problems=(NotAllowed, PasswordNeeded),
     **CHANGE,
@@ -251,7 +265,7 @@ def remove_box_as_operator(car: str) -> None:
     '/payments/<pid("pay"):payment>/retry',
     "Try a payment again",
     schemas.OperatorReason,
-    schemas.OperatorPayment,
+    payment_schemas.OperatorPayment,
     StepNotAllowed,
     CardNeeded,
     key=True,
@@ -263,8 +277,8 @@ def retry_payment_as_operator(payment: str, body: dict[str, Any]) -> dict[str, A
 @change(
     '/payments/<pid("pay"):payment>/refund',
     "Give money back",
-    schemas.RefundIn,
-    schemas.OperatorPayment,
+    payment_schemas.RefundIn,
+    payment_schemas.OperatorPayment,
     StepNotAllowed,
     key=True,
 )
@@ -277,7 +291,7 @@ def refund_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
     '/payments/<pid("pay"):payment>/write-off',
     "Give up what a driver owes",
     schemas.OperatorReason,
-    schemas.OperatorPayment,
+    payment_schemas.OperatorPayment,
     StepNotAllowed,
 )
 def write_off_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -291,7 +305,7 @@ def write_off_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
     '/payments/<pid("pay"):payment>/lift-bar',
     "Let a driver rent again who never paid",
     schemas.OperatorReason,
-    schemas.OperatorPayment,
+    payment_schemas.OperatorPayment,
     StepNotAllowed,
 )
 def lift_bar(payment: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -303,7 +317,7 @@ def lift_bar(payment: str, body: dict[str, Any]) -> dict[str, Any]:
     '/disputes/<pid("dsp"):dispute>/charge-owner',
     "The owner caused a dispute",
     schemas.OperatorReason,
-    schemas.OperatorDispute,
+    payment_schemas.OperatorDispute,
 )
 def charge_owner_of_dispute(dispute: str, body: dict[str, Any]) -> dict[str, Any]:
     """The owner bears their share of a dispute that is lost; else the platform does."""
@@ -314,7 +328,7 @@ def charge_owner_of_dispute(dispute: str, body: dict[str, Any]) -> dict[str, Any
     '/fraud-warnings/<pid("frw"):warning>/clear',
     "A warning is dealt with",
     schemas.OperatorReason,
-    schemas.OperatorFraudWarning,
+    payment_schemas.OperatorFraudWarning,
 )
 def clear_fraud_warning(warning: str, body: dict[str, Any]) -> dict[str, Any]:
     return money.shown_warning(money.clear_warning(warning, **why(body)))

@@ -2,14 +2,10 @@
 
 from marshmallow import fields
 
-from app.billing.schemas import PURPOSES
-from app.billing.states import State as PaymentState
 from app.claims.charge_rules import State as ChargeRequestState
 from app.claims.schemas import ChargeRequest
 from app.coverage.partner_schemas import STATES as COVER_STATES
 from app.coverage.partner_schemas import CoverOut
-from app.coverage.partners import SCOPES
-from app.kit.client_certificate import THUMBPRINT
 from app.kit.fields import (
     AnyCountry,
     Country,
@@ -17,7 +13,6 @@ from app.kit.fields import (
     Instant,
     Many,
     MoneyIn,
-    MoneySchema,
     OneOf,
     Paging,
     PublicIdField,
@@ -29,7 +24,6 @@ from app.kit.fields import (
 )
 from app.kit.routes import page_of
 from app.rentals.lifecycle import State as RentalState
-from payments.disputes import DisputeState
 
 HEX = r"^[0-9a-f]{64}$"
 
@@ -104,78 +98,6 @@ class DecisionIn(OperatorReason):
     """How much is owed, and why: both sides read it."""
 
     amount = fields.Nested(MoneyIn, required=True)
-
-
-class PaymentsQuery(Paging):
-    """Which payments."""
-
-    state = OneOf(tuple(PaymentState), load_default=None)
-    rental = PublicIdField("ren", load_default=None)
-    person = PublicIdField("per", load_default=None)
-
-
-class RefundIn(OperatorReason):
-    """How much goes back, in minor units; all that is left when left out."""
-
-    amount = Whole(1, 100_000_000, load_default=None, allow_none=True)
-
-
-class DisputesQuery(Paging):
-    """Which disputes."""
-
-    state = OneOf(tuple(DisputeState), load_default=None)
-
-
-class OperatorDispute(Strict):
-    """A dispute: `answer_by` is when the bank stops listening; `borne_by` who bears the owner's share when it is lost."""
-
-    id = PublicIdField("dsp", required=True)
-    payment = PublicIdField("pay")
-    rental = PublicIdField("ren")
-    external_id = Text(200)
-    state = OneOf(tuple(DisputeState))
-    reason = Text(100)
-    amount = fields.Nested(MoneySchema)
-    refundable = fields.Boolean()
-    borne_by = OneOf(("platform", "owner"))
-    answer_by = Instant(allow_none=True)
-    evidence_sent_at = Instant(allow_none=True)
-    made_at = Instant()
-
-
-OperatorDisputePage = page_of(OperatorDispute, "OperatorDispute")
-
-
-class OperatorFraudWarning(Strict):
-    """A bank says that a payment is probably fraud."""
-
-    id = PublicIdField("frw", required=True)
-    payment = PublicIdField("pay")
-    person = PublicIdField("per")
-    kind = Text(100)
-    made_at = Instant()
-    cleared_at = Instant(allow_none=True)
-
-
-OperatorFraudWarningPage = page_of(OperatorFraudWarning, "OperatorFraudWarning")
-
-
-class OperatorPayment(Strict):
-    """A payment; what its driver must confirm is shown to them alone."""
-
-    id = PublicIdField("pay", required=True)
-    rental = PublicIdField("ren")
-    person = PublicIdField("per")
-    purpose = OneOf(PURPOSES)
-    state = OneOf(tuple(PaymentState))
-    amount = fields.Nested(MoneySchema)
-    captured = fields.Nested(MoneySchema)
-    refunded = fields.Nested(MoneySchema)
-    failure = Text(60, allow_none=True)
-    changed_at = Instant()
-
-
-OperatorPaymentPage = page_of(OperatorPayment, "OperatorPayment")
 
 
 class CoversQuery(Paging):
@@ -260,138 +182,3 @@ class Rotated(Strict):
 
     purpose = OneOf(("people", "partners", "certificates", "grants"))
     kid = Text(80)
-
-
-class BlockLifted(Strict):
-    """Who drives again under whose policies."""
-
-    insurer = PublicIdField("ins", required=True)
-    person = PublicIdField("per", required=True)
-
-
-class InsurerIn(OperatorReason):
-    """An insurer."""
-
-    name = line(80, required=True)
-
-
-class Insurer(Strict):
-    """An insurer we have a contract with."""
-
-    id = PublicIdField("ins", required=True)
-    name = Text(80)
-    made_at = Instant()
-
-
-InsurerPage = page_of(Insurer, "Insurer")
-
-
-class ClientKey(Strict):
-    """A public key on P-256."""
-
-    kty = OneOf(("EC",), required=True)
-    crv = OneOf(("P-256",), required=True)
-    x = Text(43, required=True)
-    y = Text(43, required=True)
-    kid = Text(80)
-    alg = OneOf(("ES256",))
-    use = OneOf(("sig",))
-
-
-class ClientIn(OperatorReason):
-    """A program of an insurer's: with public keys of its own, else it is given a secret."""
-
-    label = line(40, required=True)
-    scopes = Many(OneOf(SCOPES), len(SCOPES), least=1, required=True)
-    public_keys = Many(fields.Nested(ClientKey), 5)
-    certificate_sha256 = Text(43, shortest=43, pattern=THUMBPRINT)
-
-
-class PartnerClient(Strict):
-    """A program of an insurer's; its secret is shown once."""
-
-    id = PublicIdField("cli", required=True)
-    insurer = PublicIdField("ins")
-    label = Text(40)
-    scopes = Many(OneOf(SCOPES), len(SCOPES))
-    has_keys = fields.Boolean()
-    certificate_sha256 = Text(43, allow_none=True)
-    client_secret = Text(100, allow_none=True)
-    made_at = Instant()
-    rotated_at = Instant(allow_none=True)
-
-
-PartnerClientPage = page_of(PartnerClient, "PartnerClient")
-
-
-class MasterPolicyIn(OperatorReason):
-    """One version of a master policy as the contract says it; `active`: covers are bound under it from now on."""
-
-    insurer = PublicIdField("ins", required=True)
-    policy = fields.Dict(keys=Text(60), required=True, metadata={"maxProperties": 60})
-    active = fields.Boolean(required=True)
-
-
-class InForce(Strict):
-    """Where and when covers are bound under a policy."""
-
-    country = Country()
-    from_ = Instant(data_key="from")
-    to = Instant()
-
-
-class MasterPolicy(Strict):
-    """A version of a master policy, which never changes."""
-
-    id = PublicIdField("pol", required=True)
-    insurer = PublicIdField("ins")
-    number = Text(100)
-    version = Whole(1, 10**6)
-    policy = fields.Dict(keys=Text(60), metadata={"maxProperties": 60})
-    in_force = Many(fields.Nested(InForce), 100)
-    made_at = Instant()
-
-
-class TaxQuarter(Strict):
-    """What was credited in a quarter, less what was taken back, in one currency.
-
-    `consideration` is the owner's part of the rent and `activities` the rentals it was for; `fees` is what the platform
-    took, `taxes` the tax in it, `premiums` the insurer's share. `compensation` came of charge requests and is no rent.
-    """
-
-    quarter = Whole(1, 4)
-    consideration = fields.Nested(MoneySchema)
-    activities = Whole(0, 10**9)
-    fees = fields.Nested(MoneySchema)
-    taxes = fields.Nested(MoneySchema)
-    premiums = fields.Nested(MoneySchema)
-    compensation = fields.Nested(MoneySchema)
-
-
-class TaxOwner(Strict):
-    """Somebody who earned, a person or a community, with what is known of them and the names of what is missing."""
-
-    owner = Text(40, pattern=r"^(per|com)_[0-9a-f]{32}$", metadata={"example": "per_" + "0" * 32})
-    kind = OneOf(("person", "community"))
-    name = Text(160, allow_none=True)
-    address = Text(300, allow_none=True, lines=True)
-    country = Country(allow_none=True)
-    birth_date = Day(allow_none=True)
-    birth_place = Text(120, allow_none=True)
-    tin = Text(40, allow_none=True)
-    tin_country = Text(2, allow_none=True)
-    vat_number = Text(20, allow_none=True)
-    account = Text(42, allow_none=True)
-    registration_number = Text(60, allow_none=True)
-    missing = Many(
-        OneOf(("name", "address", "birth_date", "tin", "legal_name", "country", "registration_number")), 7
-    )
-    quarters = Many(fields.Nested(TaxQuarter), 12)
-
-
-class TaxReport(Strict):
-    """Everybody who earned in a calendar year."""
-
-    year = Whole(2020, 2200)
-    made_at = Instant()
-    owners = Many(fields.Nested(TaxOwner), 1_000_000)
