@@ -39,7 +39,7 @@ from app.kit.openapi import OPENAPI, Contract
 from app.kit.routes import PidConverter, Routes
 from app.messages import routes as messages
 from app.messages import words
-from app.operator import bank_routes, check_outside, hold_routes, insurer_routes
+from app.operator import bank_routes, check_outside, hold_routes, insurer_routes, payment_routes
 from app.operator import routes as operators
 from app.people import licence_routes, phone_routes, sign_in
 from app.people import routes as people
@@ -136,6 +136,7 @@ MORE = (
     extension_routes,
     offline_routes,
     insurer_routes,
+    payment_routes,
     bank_routes,
     hold_routes,
     loss_routes,

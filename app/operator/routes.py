@@ -10,7 +10,6 @@ from app.cars.wait_for_broker import wait_cut
 from app.kit import media
 from app.kit.auth import Who, caller
 from app.kit.errors import (
-    CardNeeded,
     NotAllowed,
     NotFound,
     PasswordNeeded,
@@ -25,8 +24,6 @@ from app.operator import (
     act,
     act_on_box,
     act_on_charge_request,
-    money,
-    payment_schemas,
     schemas,
     show,
     tax_schemas,
@@ -83,26 +80,6 @@ def list_licences(query: dict[str, Any]) -> Page:
     found = show.licences(query)
     act.look([one["person"] for one in found.items], by=caller().person, at="licence")
     return found
-
-
-@read("/payments", "Payments", payment_schemas.PaymentsQuery, payment_schemas.OperatorPaymentPage)
-def list_all_payments(query: dict[str, Any]) -> Page:
-    return show.payments(query)
-
-
-@read("/disputes", "Disputes of payments", payment_schemas.DisputesQuery, payment_schemas.OperatorDisputePage)
-def list_disputes(query: dict[str, Any]) -> Page:
-    return money.disputes(query)
-
-
-@read(
-    "/fraud-warnings",
-    "Warnings of banks nobody has looked at",
-    Paging,
-    payment_schemas.OperatorFraudWarningPage,
-)
-def list_fraud_warnings(query: dict[str, Any]) -> Page:
-    return money.warnings(query)
 
 
 @read("/charge-requests", "Charge requests", schemas.ChargeRequestsQuery, schemas.OperatorChargeRequestPage)
@@ -176,7 +153,7 @@ def read_tax_report(year: int) -> Any:
     return report
 
 
-# -- people, cars, money ---------------------------------------------------------------------------------------------
+# -- people, cars, rentals -------------------------------------------------------------------------------------------
 
 
 def change(path: str, summary: str, body: Any, returns: Any, *more: Any, key: bool = False) -> Any:
@@ -259,79 +236,6 @@ def mark_car_stolen(car: str, body: dict[str, Any]) -> dict[str, Any]:
 def remove_box_as_operator(car: str) -> None:
     """Needs `Reason`. Cuts it off the broker, its connection too, also while the car is lent."""
     act_on_box.remove_box(car, **why(reason()))
-
-
-@change(
-    '/payments/<pid("pay"):payment>/retry',
-    "Try a payment again",
-    schemas.OperatorReason,
-    payment_schemas.OperatorPayment,
-    StepNotAllowed,
-    CardNeeded,
-    key=True,
-)
-def retry_payment_as_operator(payment: str, body: dict[str, Any]) -> dict[str, Any]:
-    return show.payment(act.retry_payment(payment, **why(body)))
-
-
-@change(
-    '/payments/<pid("pay"):payment>/refund',
-    "Give money back",
-    payment_schemas.RefundIn,
-    payment_schemas.OperatorPayment,
-    StepNotAllowed,
-    key=True,
-)
-def refund_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Gives back part of what was captured, or all that is left; warnings of fraud about it are cleared with it."""
-    return show.payment(money.refund_payment(payment, body["amount"], **why(body)))
-
-
-@change(
-    '/payments/<pid("pay"):payment>/write-off',
-    "Give up what a driver owes",
-    schemas.OperatorReason,
-    payment_schemas.OperatorPayment,
-    StepNotAllowed,
-)
-def write_off_payment(payment: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Writes arrears off: nothing is tried any more. The driver stays barred from priced rentals until they pay, or the bar
-    is lifted; paying undoes the write-off.
-    """
-    return show.payment(money.write_off_payment(payment, **why(body)))
-
-
-@change(
-    '/payments/<pid("pay"):payment>/lift-bar',
-    "Let a driver rent again who never paid",
-    schemas.OperatorReason,
-    payment_schemas.OperatorPayment,
-    StepNotAllowed,
-)
-def lift_bar(payment: str, body: dict[str, Any]) -> dict[str, Any]:
-    """What was written off no longer bars its driver from priced rentals; it can still be paid."""
-    return show.payment(money.lift_bar(payment, **why(body)))
-
-
-@change(
-    '/disputes/<pid("dsp"):dispute>/charge-owner',
-    "The owner caused a dispute",
-    schemas.OperatorReason,
-    payment_schemas.OperatorDispute,
-)
-def charge_owner_of_dispute(dispute: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The owner bears their share of a dispute that is lost; else the platform does."""
-    return money.shown(money.charge_owner(dispute, **why(body)))
-
-
-@change(
-    '/fraud-warnings/<pid("frw"):warning>/clear',
-    "A warning is dealt with",
-    schemas.OperatorReason,
-    payment_schemas.OperatorFraudWarning,
-)
-def clear_fraud_warning(warning: str, body: dict[str, Any]) -> dict[str, Any]:
-    return money.shown_warning(money.clear_warning(warning, **why(body)))
 
 
 @change(
