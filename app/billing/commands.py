@@ -28,9 +28,6 @@ PROMISED = (OPEN, WAITING, STUCK)
 TO_OWNER = ("transfer", "reverse")
 """Kinds that concern the owner: worked off by a job of their own, so that none of them holds up the driver's money."""
 SYSTEM = "system"
-AGAIN = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
-"""When what the provider refused is tried again, after each refusal: all within the shortest time a bank holds money. A
-figure of the product."""
 KEY_LIVES = timedelta(hours=23)
 """Stripe remembers a key for 24 h at least; an older unknown outcome is looked up, never sent again."""
 

@@ -1,8 +1,8 @@
-"""Trying again what waits for the driver of a rental, perhaps with another card."""
+"""Trying again what waits for the driver of a rental, perhaps with another card, or for an operator."""
 
-from app.billing import hold
+from app.billing import hold, refused_refund, refused_step
 from app.billing.models import Payment
-from app.kit.db import transactional
+from app.kit.db import session, transactional
 from app.kit.errors import StepNotAllowed
 
 
@@ -20,3 +20,19 @@ def retry(rental: str, card: str | None, by: str) -> Payment:
     for one in others:
         hold.retry(one, card, by)
     return tried
+
+
+@transactional
+def as_operator(payment: str, by: str) -> Payment:
+    """One payment: what the provider refused time and again comes first. Raises NotFound, StepNotAllowed, CardNeeded."""
+    return stuck(payment) or hold.retry(payment, None, by)
+
+
+@transactional
+def stuck(payment: str) -> Payment | None:
+    """What the provider refused time and again of a payment, once more; None where nothing was."""
+    row = session.get(Payment, payment, with_for_update=True, populate_existing=True)
+    if row is None:
+        return None
+    tried = [refused_step.try_again(row), refused_refund.try_again(row)]
+    return row if any(tried) else None

@@ -7,7 +7,7 @@ import pyotp
 from sqlalchemy import CursorResult, text
 from sqlalchemy.exc import IntegrityError
 
-from app.billing import hold, refused_step
+from app.billing import retry
 from app.billing.models import Payment
 from app.cars.models import Car
 from app.coverage import blocks, master_policies, partners
@@ -308,8 +308,7 @@ def retry_payment(payment: str, *, by: str, reason: str) -> Payment:
 
     Raises NotFound, StepNotAllowed, CardNeeded.
     """
-    stuck = refused_step.try_again(payment)
-    retried = stuck if stuck is not None else hold.retry(payment, None, by)
+    retried = retry.as_operator(payment, by)
     audit(by, "payment retry", payment, reason)
     return retried
 

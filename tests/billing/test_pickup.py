@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app import reactions
-from app.billing import commands, deposit, hold, pickup, transfer
+from app.billing import deposit, hold, pickup, refused, transfer
 from app.billing.states import State
 from app.facts import RentalStarted
 from app.kit import clock
@@ -82,7 +82,7 @@ def test_while_it_is_taken_the_car_still_opens(desk: Desk) -> None:
     picked_up(desk, rental)
     assert desk.jobs() == []
     assert (desk.payment(rental).state, desk.standing(rental)) == ("capturing", "held")
-    desk.forward(commands.AGAIN[0])
+    desk.forward(refused.AGAIN[0])
     for one in desk.commands(desk.payment(rental).id):
         desk.due(one.id)
     assert desk.jobs() == []

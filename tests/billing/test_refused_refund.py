@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.billing import commands, compare, reconcile, refund, refund_by_bank, refused_step, statement
+from app.billing import commands, compare, reconcile, refund, refund_by_bank, refused, retry, statement
 from app.kit import clock
 from app.kit.db import session
 from app.kit.errors import AlreadyExists, StepNotAllowed, Validation
@@ -13,7 +13,7 @@ from tests.billing.desk import Desk, eur
 from tests.billing.test_refused_step import later, refuse, steps
 
 
-def refused(desk: Desk, times: int = 1, amount: int = 3000) -> str:
+def rental_with_refused(desk: Desk, times: int = 1, amount: int = 3000) -> str:
     """A rental of which 80.00 are taken, and an operator's refund that the provider refuses."""
     rental = desk.held(9000)
     desk.end(rental, 8000)
@@ -25,8 +25,8 @@ def refused(desk: Desk, times: int = 1, amount: int = 3000) -> str:
 
 
 def stuck(desk: Desk) -> str:
-    rental = refused(desk, 1 + len(commands.AGAIN))
-    for after in commands.AGAIN:
+    rental = rental_with_refused(desk, 1 + len(refused.AGAIN))
+    for after in refused.AGAIN:
         assert later(desk, rental, after) == ["refund_again"]
         assert desk.jobs() == []
     return rental
@@ -39,17 +39,17 @@ def given(desk: Desk, rental: str) -> int:
     return int(next(one["amount_refunded"] for one in charges if one["id"] == charge))
 
 
-def retry(desk: Desk, rental: str) -> bool:
-    found = refused_step.try_again(desk.payment(rental).id)
+def operator_tries(desk: Desk, rental: str) -> bool:
+    found = retry.stuck(desk.payment(rental).id)
     session.remove()
     assert desk.jobs() == []
     return found is not None
 
 
 def test_a_refused_refund_is_tried_again_under_a_new_key_and_given_once(desk: Desk) -> None:
-    rental = refused(desk)
+    rental = rental_with_refused(desk)
     assert (desk.standing(rental), steps(desk, rental, "refund")) == ("captured", ["waiting"])
-    assert later(desk, rental, commands.AGAIN[0]) == ["refund_again"]
+    assert later(desk, rental, refused.AGAIN[0]) == ["refund_again"]
     assert desk.jobs() == []
     assert steps(desk, rental, "refund") == ["failed", "done"]
     assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
@@ -59,14 +59,14 @@ def test_a_refused_refund_is_tried_again_under_a_new_key_and_given_once(desk: De
 
 
 def test_what_waits_is_promised_and_no_part_of_the_remainder(desk: Desk) -> None:
-    rental = refused(desk)
+    rental = rental_with_refused(desk)
     with pytest.raises(Validation):
         refund.refund(desk.payment(rental).id, 5001, "operator")
     session.remove()
     refund.refund(desk.payment(rental).id, 5000, "operator")
     session.remove()
     assert desk.jobs() == []
-    later(desk, rental, commands.AGAIN[0])
+    later(desk, rental, refused.AGAIN[0])
     assert desk.jobs() == []
     assert (desk.standing(rental), given(desk, rental)) == ("refunded", 8000)
 
@@ -79,7 +79,7 @@ def test_what_is_given_back_by_itself_is_refused_and_news_ask_for_no_second(desk
     assert steps(desk, rental, "refund") == ["waiting"]
     assert desk.tell("payment_intent.succeeded", str(desk.payment(rental).intent_id)) == []
     assert steps(desk, rental, "refund") == ["waiting"]
-    assert later(desk, rental, commands.AGAIN[0]) == ["refund_again"]
+    assert later(desk, rental, refused.AGAIN[0]) == ["refund_again"]
     assert desk.jobs() == []
     assert (desk.payment(rental).refunded, given(desk, rental)) == (2000, 2000)
 
@@ -99,29 +99,29 @@ def test_after_the_last_try_it_is_stuck_until_an_operator_tries_again(desk: Desk
     rental = stuck(desk)
     assert steps(desk, rental, "refund") == ["failed"] * 4 + ["stuck"]
     assert later(desk, rental, timedelta(days=1)) == []
-    assert retry(desk, rental)
+    assert operator_tries(desk, rental)
     assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
-    assert not retry(desk, rental)
+    assert not operator_tries(desk, rental)
 
 
 def test_refused_by_the_operators_try_too_it_is_stuck_again(desk: Desk) -> None:
     rental = stuck(desk)
     refuse(desk, "/v1/refunds")
-    assert retry(desk, rental)
+    assert operator_tries(desk, rental)
     assert steps(desk, rental, "refund")[-1] == "stuck"
-    assert retry(desk, rental)
+    assert operator_tries(desk, rental)
     assert given(desk, rental) == 3000
 
 
 def test_while_a_bank_has_the_money_nothing_is_asked_and_lost_it_is_not_given_besides(desk: Desk) -> None:
-    rental = refused(desk)
+    rental = rental_with_refused(desk)
     dispute = desk.dispute(rental)
     calls = desk.calls()
-    assert later(desk, rental, commands.AGAIN[0]) == ["refund_again"]
+    assert later(desk, rental, refused.AGAIN[0]) == ["refund_again"]
     assert desk.jobs() == []
     assert (steps(desk, rental, "refund"), desk.calls()) == (["waiting"], calls)
     desk.decide(dispute, "lost")
-    assert later(desk, rental, commands.AGAIN[-1]) == ["refund_again"]
+    assert later(desk, rental, refused.AGAIN[-1]) == ["refund_again"]
     assert desk.jobs() == []
     assert (steps(desk, rental, "refund"), given(desk, rental)) == (["failed"], 0)
 
@@ -140,7 +140,7 @@ def test_what_the_bank_sent_back_waits_for_an_operator_and_is_given_once(desk: D
     assert sum(desk.books(rental).values()) == 0
     with pytest.raises(Validation):
         refund.refund(payment, 5001, "operator")
-    assert retry(desk, rental)
+    assert operator_tries(desk, rental)
     again = {
         **desk.events()[-1],
         "id": f"evt_{rental}",
@@ -165,12 +165,12 @@ def test_sent_back_before_we_knew_that_it_was_given_it_waits_as_well(desk: Desk)
     assert desk.tell("refund.failed", made) == []
     assert steps(desk, rental, "refund") == ["stuck"]
     assert (desk.payment(rental).refunded, given(desk, rental)) == (0, 0)
-    assert retry(desk, rental)
+    assert operator_tries(desk, rental)
     assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
 
 
 def test_the_comparison_takes_what_waits_for_no_difference(desk: Desk) -> None:
-    rental = refused(desk)
+    rental = rental_with_refused(desk)
     mine = {one["id"] for one in desk.double_intents(rental)} | {desk.payment(rental).id}
     assert [one for one in reconcile.run() if one.subject in mine and not one.mended] == []
 
@@ -195,7 +195,7 @@ def test_what_is_stuck_and_paid_by_hand_is_in_the_books_and_waits_no_more(desk: 
         "captured",
     )
     assert desk.facts(rental)[-1] == "PaymentRefunded"
-    assert not retry(desk, rental)
+    assert not operator_tries(desk, rental)
     assert [one for one in compare.differences(clock.now()) if one.subject == row.id] == []
     (line,) = [
         one
@@ -227,15 +227,15 @@ def test_two_who_pay_by_hand_at_once_are_one(desk: Desk) -> None:
 def test_the_owner_is_not_sent_what_is_promised_to_the_driver(desk: Desk, amount: int, sent: int) -> None:
     desk.owner()
     rental = desk.captured(8000)
-    refuse(desk, "/v1/refunds", 1 + len(commands.AGAIN))
+    refuse(desk, "/v1/refunds", 1 + len(refused.AGAIN))
     refund.refund(desk.payment(rental).id, amount, "operator")
     session.remove()
     assert desk.jobs() == []
-    for after in commands.AGAIN:
+    for after in refused.AGAIN:
         later(desk, rental, after)
         assert desk.jobs() == []
     assert desk.pay_out(rental) == []
     assert (desk.transfer(rental).state, desk.transfer(rental).amount) == ("settled", sent)
-    assert retry(desk, rental)
+    assert operator_tries(desk, rental)
     assert (given(desk, rental), desk.transfer(rental).reversed) == (amount, 0)
     assert "owner_payable" not in desk.books(rental)

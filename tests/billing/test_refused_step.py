@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.billing import capture, commands, hold, refused_step
+from app.billing import capture, commands, hold, refused, retry
 from app.kit.db import session
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 from tests.billing.test_capture import AT
@@ -28,9 +28,9 @@ def later(desk: Desk, rental: str, after: timedelta) -> list[str]:
 
 def stuck(desk: Desk, rental: str, end: int = 6000) -> None:
     kind = "/capture" if end else "/cancel"
-    refuse(desk, kind, times=1 + len(commands.AGAIN))
+    refuse(desk, kind, times=1 + len(refused.AGAIN))
     assert desk.end(rental, end) == []
-    for after in commands.AGAIN:
+    for after in refused.AGAIN:
         assert later(desk, rental, after) == ["step_again"]
         assert desk.jobs() == []
 
@@ -40,7 +40,7 @@ def test_a_refused_capture_is_tried_again_under_a_new_key_and_taken_once(desk: D
     refuse(desk, "/capture")
     assert desk.end(rental, 6000) == []
     assert (desk.standing(rental), steps(desk, rental, "capture")) == ("capturing", ["failed"])
-    assert later(desk, rental, commands.AGAIN[0]) == ["step_again"]
+    assert later(desk, rental, refused.AGAIN[0]) == ["step_again"]
     assert desk.jobs() == []
     assert (desk.payment(rental).state, desk.payment(rental).captured) == ("captured", 6000)
     assert steps(desk, rental, "capture") == ["failed", "done"]
@@ -54,7 +54,7 @@ def test_a_refused_release_is_tried_again(desk: Desk) -> None:
     refuse(desk, "/cancel")
     assert desk.cancel(rental) == []
     assert desk.standing(rental) == "releasing"
-    assert later(desk, rental, commands.AGAIN[0]) == ["step_again"]
+    assert later(desk, rental, refused.AGAIN[0]) == ["step_again"]
     assert desk.jobs() == []
     assert desk.standing(rental) == "released"
     assert [one["status"] for one in desk.double_intents(rental)] == ["canceled"]
@@ -67,7 +67,7 @@ def test_refused_and_taken_all_the_same_it_is_booked(desk: Desk) -> None:
     refuse(desk, "/capture")
     assert desk.end(rental, 6000) == []
     assert (desk.payment(rental).state, desk.payment(rental).captured) == ("captured", 6000)
-    assert later(desk, rental, commands.AGAIN[0]) == []
+    assert later(desk, rental, refused.AGAIN[0]) == []
 
 
 @pytest.mark.parametrize(("number", "state"), [(VISA, "captured"), (POOR, "arrears")])
@@ -92,7 +92,7 @@ def test_an_end_corrected_meanwhile_decides_what_the_next_try_takes(desk: Desk) 
     refuse(desk, "/capture")
     assert desk.end(rental, 6000) == []
     capture.settle_end(rental, eur(0), AT)
-    assert later(desk, rental, commands.AGAIN[0]) == ["step_again"]
+    assert later(desk, rental, refused.AGAIN[0]) == ["step_again"]
     assert desk.jobs() == []
     assert desk.standing(rental) == "released"
 
@@ -103,12 +103,12 @@ def test_after_the_last_try_an_operator_is_alarmed_and_tries_again(desk: Desk) -
     assert steps(desk, rental, "capture") == ["failed"] * 4 + ["stuck"]
     assert later(desk, rental, timedelta(hours=24)) == []
     assert desk.payment(rental).state == "capturing"
-    found = refused_step.try_again(desk.payment(rental).id)
+    found = retry.stuck(desk.payment(rental).id)
     assert found is not None
     session.remove()
     assert desk.jobs() == []
     assert (desk.payment(rental).captured, steps(desk, rental, "capture")[-1]) == (6000, "done")
-    assert refused_step.try_again(desk.payment(rental).id) is None
+    assert retry.stuck(desk.payment(rental).id) is None
 
 
 def test_what_is_stuck_ends_when_the_bank_lets_it_go(desk: Desk) -> None:
@@ -129,7 +129,7 @@ def test_what_was_given_up_is_freed_later_and_holds_up_no_other_attempt(desk: De
     session.remove()
     assert desk.jobs() == []
     assert desk.standing(rental) == "held"
-    assert later(desk, rental, commands.AGAIN[0]) == ["step_again"]
+    assert later(desk, rental, refused.AGAIN[0]) == ["step_again"]
     assert desk.jobs() == []
     assert sorted(one["status"] for one in desk.double_intents(rental)) == ["canceled", "requires_capture"]
 
@@ -148,7 +148,7 @@ def test_what_is_confirmed_while_its_refused_release_waits_is_freed_all_the_same
     assert intent["status"] == "requires_capture"
     if heard:
         assert desk.tell("payment_intent.amount_capturable_updated", intent["id"]) == []
-    later(desk, rental, commands.AGAIN[0])
+    later(desk, rental, refused.AGAIN[0])
     assert desk.jobs() == []
     assert [one["status"] for one in desk.double_intents(rental)] == ["canceled"]
     assert desk.standing(rental) == "released"

@@ -17,7 +17,7 @@ from app.billing import (
     ledger,
     pickup,
     reconcile,
-    refused_step,
+    retry,
     transfer,
 )
 from app.billing.differences import Difference
@@ -271,7 +271,7 @@ class Till(Desk):
         )
         session.commit()
         for row in self.rows():
-            refused_step.try_again(row.id)
+            retry.stuck(row.id)
         session.remove()
 
     def _waiting(self) -> bool:
