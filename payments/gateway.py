@@ -191,6 +191,10 @@ class PaymentsRefused(PaymentsError):
         self.code = code
 
 
+class NotThere(PaymentsRefused):
+    """The provider has nothing of that id, or not any more."""
+
+
 class IntentGone(PaymentsRefused):
     """The intent no longer allows the step; `state` is where it stands, None when unknown."""
 

@@ -11,6 +11,7 @@ from payments.gateway import (
     ActionRequired,
     BalanceTooLow,
     CardDeclined,
+    NotThere,
     PaymentsBusy,
     PaymentsRefused,
     PaymentsUnavailable,
@@ -41,7 +42,8 @@ def _raise_ours(error: stripe.StripeError) -> NoReturn:
         raise PaymentsUnavailable(message) from error
     if code == "balance_insufficient":
         raise BalanceTooLow(message) from error
-    raise PaymentsRefused(message, code=code) from error
+    refused = NotThere if code == "resource_missing" else PaymentsRefused
+    raise refused(message, code=code) from error
 
 
 def _raise_declined(error: stripe.CardError) -> NoReturn:

@@ -17,6 +17,7 @@ from payments.gateway import (
     Intent,
     IntentGone,
     IntentState,
+    NotThere,
     PaymentsRefused,
     Refund,
     Setup,
@@ -93,8 +94,10 @@ class StripeGateway:
         try:
             with our_errors():
                 self._stripe.payment_methods.detach(card, {}, {"idempotency_key": key})
-        except PaymentsRefused as error:
-            if error.code != "resource_missing" and self.card(card).customer is not None:
+        except NotThere:
+            pass
+        except PaymentsRefused:
+            if self.card(card).customer is not None:
                 raise
 
     def hold(
@@ -154,10 +157,8 @@ class StripeGateway:
         try:
             with our_errors():
                 return intent_of(self._stripe.payment_intents.retrieve(intent, {"expand": WITH_CHARGE}))
-        except PaymentsRefused as error:
-            if error.code == "resource_missing":
-                raise IntentGone(intent, None) from error
-            raise
+        except NotThere as error:
+            raise IntentGone(intent, None) from error
 
     def intents_since(self, since: datetime) -> Sequence[Intent]:
         return list(self._list({"created": {"gte": int(since.timestamp())}}))

@@ -1,5 +1,7 @@
 """The last leg, from an owner's account to their bank, which the provider takes by itself: one that fails is told."""
 
+from contextlib import suppress
+
 from sqlalchemy.dialects.postgresql import insert
 
 from app import facts
@@ -9,7 +11,7 @@ from app.kit import clock
 from app.kit.db import session, transactional
 from app.kit.facts import record
 from payments import payouts
-from payments.gateway import PaymentsRefused
+from payments.gateway import NotThere
 from payments.payouts import PayoutState
 
 
@@ -18,11 +20,8 @@ def follow(payout: str, account: str | None) -> bool:
     payee = payout_account.of_external(account) if account else None
     if payee is None or account is None:
         return False
-    try:
+    with suppress(NotThere):
         _apply(payee, commands.payouts().bank_payout(payout, account=account))
-    except PaymentsRefused as no:
-        if no.code != "resource_missing":
-            raise
     return True
 
 

@@ -21,7 +21,7 @@ from app.kit.facts import record
 from app.kit.jobs import defer, job
 from app.people.models import Person
 from payments import gateway
-from payments.gateway import PaymentsRefused, PaymentsUnavailable, SetupState
+from payments.gateway import NotThere, PaymentsUnavailable, SetupState
 
 PENDING, SAVED, FAILED = "pending", "saved", "failed"
 SETUP_LIVES = timedelta(hours=24)
@@ -285,9 +285,7 @@ def refresh(external: str) -> None:
         return
     try:
         found = commands.door().card(external)
-    except PaymentsRefused as no:
-        if no.code != "resource_missing":  # refused for another reason, the card may be as good as before
-            raise
+    except NotThere:  # refused for another reason, the card may be as good as before
         _forget(row.id)
         return
     if found.customer is None:

@@ -19,7 +19,7 @@ from app.kit.errors import NotFound
 from app.kit.facts import record
 from payments import disputes
 from payments.disputes import DisputeState, Movement
-from payments.gateway import PaymentsRefused
+from payments.gateway import NotThere
 from payments.money import Money
 
 log = structlog.get_logger(__name__)
@@ -45,9 +45,7 @@ def follow(external: str) -> bool:
     """The provider says that a dispute changed; False when its charge is not one of ours (yet)."""
     try:
         found = commands.disputes().dispute(external)
-    except PaymentsRefused as no:
-        if no.code != "resource_missing":
-            raise
+    except NotThere:
         return True
     return apply(found) is not None
 

@@ -14,7 +14,7 @@ from app.kit.driver import plain
 from app.kit.errors import NotFound
 from app.kit.facts import record
 from payments import disputes
-from payments.gateway import PaymentsRefused
+from payments.gateway import NotThere
 
 log = structlog.get_logger(__name__)
 _OPEN = (
@@ -31,9 +31,7 @@ def follow(external: str) -> bool:
     """The provider passes a warning on; False when its charge is not one of ours (yet)."""
     try:
         found = commands.disputes().warning(external)
-    except PaymentsRefused as no:
-        if no.code != "resource_missing":
-            raise
+    except NotThere:
         return True
     return _keep(found)
 
