@@ -38,10 +38,13 @@ class IntentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the bank said no: the finest code known, and whether this card is finished (`hard`)."""
+    """Why the bank said no: the finest code known, whether this card is finished (`hard`), and whether its holder lifts it
+    by confirming the same intent (`asks_holder`).
+    """
 
     code: str
     hard: bool
+    asks_holder: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ def refund_of(found: stripe.Refund) -> Refund:
 def failure_of(error: Any) -> Failure | None:
     """The bank's own code where it gave one, else Stripe's."""
     code = getattr(error, "decline_code", None) or getattr(error, "code", None)
-    return Failure(code, hard=codes.is_hard(code)) if code else None
+    if not code:
+        return None
+    return Failure(code, hard=codes.is_hard(code), asks_holder=code in codes.AUTHENTICATION_CODES)
 
 
 def _capture_before(charge: stripe.Charge | None) -> datetime | None:

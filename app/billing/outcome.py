@@ -21,8 +21,6 @@ BEFORE_START, AFTER_TOLD = timedelta(hours=2), timedelta(minutes=20)
 RENEW_BEFORE = timedelta(hours=12)
 DUNNING_DAYS = (1, 3, 5, 7)
 """When a charge that the bank refused for now is tried again, after each failure (design: money, 4.5)."""
-ASKS_HOLDER = frozenset({"authentication_required", "authentication_not_handled"})
-"""Refusals of a charge in the driver's absence that the driver lifts by confirming the same intent (money, 4.5)."""
 SECRET = "payment-action"  # noqa: S105 - the name of a key, not a key
 
 
@@ -78,7 +76,7 @@ def _reach(payment: Payment, command: PaymentCommand, intent: Intent) -> None:
 
 def _state(intent: Intent) -> IntentState:
     """An intent that was refused only because its holder was absent waits for the holder."""
-    asks = intent.failure is not None and intent.failure.code in ASKS_HOLDER
+    asks = intent.failure is not None and intent.failure.asks_holder
     if intent.state is IntentState.CARD_NEEDED and asks:
         return IntentState.ACTION_REQUIRED
     return intent.state
