@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from payments.gateway import PaymentsRefused
 from payments.money import Money
 
 
@@ -54,6 +55,10 @@ class BankPayout:
     state: PayoutState
     amount: Money
     failure: str | None
+
+
+class AccountNotPayable(PaymentsRefused):
+    """The owner's account takes no money now, or is no more: look at it before asking again."""
 
 
 class Payouts(Protocol):

@@ -82,6 +82,9 @@ issuer_not_available, try_again_later, generic_decline, do_not_honor (hard only 
 AUTHENTICATION_CODES = frozenset({"authentication_required", "authentication_not_handled"})
 """Declines that the cardholder can lift by confirming the same intent."""
 
+ACCOUNT_CODES = frozenset({"insufficient_capabilities_for_transfer", "account_invalid", "resource_missing"})
+"""Refusals of a transfer that are about the account it goes to."""
+
 STATE_CODES = frozenset(
     {
         "charge_already_captured",

@@ -10,8 +10,9 @@ from typing import Any
 import stripe
 
 from payments import stripe_codes as codes
+from payments.gateway import PaymentsRefused
 from payments.money import Money
-from payments.payouts import Account, AccountState, BankPayout, Transfer
+from payments.payouts import Account, AccountNotPayable, AccountState, BankPayout, Transfer
 from payments.stripe_errors import our_errors
 from payments.stripe_objects import id_of, loose, minor, word
 
@@ -76,8 +77,13 @@ class StripePayouts:
             "transfer_group": f"rental:{rental}",
             "metadata": {"command_id": key, "rental": rental},
         }
-        with our_errors():
-            return _transfer_of(self._stripe.transfers.create(loose(params), {"idempotency_key": key}))
+        try:
+            with our_errors():
+                return _transfer_of(self._stripe.transfers.create(loose(params), {"idempotency_key": key}))
+        except PaymentsRefused as error:
+            if error.code not in codes.ACCOUNT_CODES:
+                raise
+            raise AccountNotPayable(str(error), code=error.code) from error
 
     def reverse(self, transfer: str, amount: Money, *, key: str) -> None:
         params = {"amount": amount.amount, "metadata": {"command_id": key}}

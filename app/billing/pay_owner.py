@@ -20,10 +20,9 @@ from app.kit.facts import record
 from app.kit.jobs import defer, job
 from payments.gateway import BalanceTooLow, PaymentsRefused
 from payments.money import Money
+from payments.payouts import AccountNotPayable
 
 log = structlog.get_logger(__name__)
-CANNOT_BE_PAID = frozenset({"insufficient_capabilities_for_transfer", "account_invalid", "resource_missing"})
-"""Refusals that are about the owner's account: it is looked at again, and the transfer waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +92,11 @@ def _transfer(order: Order) -> None:
             )
     except BalanceTooLow:
         _put_off(order, "balance_too_low")
+    except AccountNotPayable as no:
+        _blocked(order, no.code or "")
     except PaymentsRefused as no:
-        if no.code in CANNOT_BE_PAID:
-            _blocked(order, no.code or "")
-        else:
-            _put_off(order, no.code or "refused")
-            raise
+        _put_off(order, no.code or "refused")
+        raise
     else:
         if made is None:
             _put_off(order, "never arrived")
