@@ -12,7 +12,7 @@ from app.cars.wait_for_broker import wait_cut
 from app.kit import client_certificate
 from app.kit.clock import z
 from app.kit.errors import Problem
-from app.operator import act, act_on_box, act_on_photos, show
+from app.operator import act, act_on_box, act_on_insurer, act_on_photos, show
 
 BY = act.COMMAND_LINE
 
@@ -139,7 +139,7 @@ def job_dismiss(job_id: int, reason: str) -> dict[str, Any]:
 @reason
 def insurer_add(name: str, reason: str) -> dict[str, Any]:
     """Add an insurer."""
-    made = act.add_insurer(name, by=BY, reason=reason)
+    made = act_on_insurer.add_insurer(name, by=BY, reason=reason)
     return {"insurer": made.id, "name": made.name}
 
 
@@ -157,7 +157,7 @@ def insurer_client(
         bound = None if certificate is None else client_certificate.of_pem(certificate.read())
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--certificate") from error
-    client, secret = act.add_client(
+    client, secret = act_on_insurer.add_client(
         insurer_id, label=label, scopes=list(scopes), certificate=bound, by=BY, reason=reason
     )
     return {"client_id": client.id, "client_secret": secret, "scopes": sorted(scopes)}
@@ -168,7 +168,10 @@ def insurer_client(
 @reason
 def insurer_rotate(client_id: str, reason: str) -> dict[str, Any]:
     """A new secret for a client; the old one is dead at once."""
-    return {"client_id": client_id, "client_secret": act.rotate_client(client_id, by=BY, reason=reason)}
+    return {
+        "client_id": client_id,
+        "client_secret": act_on_insurer.rotate_client(client_id, by=BY, reason=reason),
+    }
 
 
 @command(policy, "add")
@@ -181,7 +184,7 @@ def policy_add(insurer_id: str, file: str, reason: str) -> dict[str, Any]:
         body = json.loads(Path(file).read_text("utf-8"))
     except ValueError as error:
         raise click.ClickException(f"{file} is not JSON: {error}") from error
-    made = act.add_policy(insurer_id, body, by=BY, reason=reason)
+    made = act_on_insurer.add_policy(insurer_id, body, by=BY, reason=reason)
     return {"policy": made.id, "number": made.number, "version": made.version}
 
 
@@ -190,7 +193,7 @@ def policy_add(insurer_id: str, file: str, reason: str) -> dict[str, Any]:
 @reason
 def policy_activate(policy_id: str, reason: str) -> dict[str, Any]:
     """Bind covers under this policy from now on."""
-    made = act.activate_policy(policy_id, by=BY, reason=reason)
+    made = act_on_insurer.activate_policy(policy_id, by=BY, reason=reason)
     return {"policy": made.id, "state": "active"}
 
 
@@ -235,7 +238,7 @@ def keys_rotate(purpose: str, reason: str) -> dict[str, Any]:
 @reason
 def insurer_lift_block(insurer_id: str, person_id: str, reason: str) -> dict[str, Any]:
     """An insurer that refused a driver will have them again."""
-    act.lift_block(insurer_id, person_id, by=BY, reason=reason)
+    act_on_insurer.lift_block(insurer_id, person_id, by=BY, reason=reason)
     return {"insurer": insurer_id, "person": person_id}
 
 

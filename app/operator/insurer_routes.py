@@ -6,7 +6,7 @@ from app.kit.errors import AlreadyExists, InUse, StepNotAllowed
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page
 from app.kit.routes import created
-from app.operator import act, insurer_schemas, schemas, show
+from app.operator import act_on_insurer, insurer_schemas, schemas, show
 from app.operator.routes import CHANGE, REFUSED, change, read, reason, routes, why
 
 INSURER = '/insurers/<pid("ins"):insurer>'
@@ -30,7 +30,7 @@ def list_insurers(query: dict[str, Any]) -> Page:
     **CHANGE,
 )
 def add_insurer(body: dict[str, Any]) -> Answer:
-    made = act.add_insurer(body["name"], **why(body))
+    made = act_on_insurer.add_insurer(body["name"], **why(body))
     return created(show.insurer(made), f"/operator/insurers/{made.id}")
 
 
@@ -45,7 +45,7 @@ def add_insurer(body: dict[str, Any]) -> Answer:
 )
 def remove_insurer(insurer: str) -> None:
     """Needs `Reason`."""
-    act.remove_insurer(insurer, **why(reason()))
+    act_on_insurer.remove_insurer(insurer, **why(reason()))
 
 
 @read(INSURER + "/clients", "Clients of an insurer", Paging, insurer_schemas.PartnerClientPage)
@@ -65,7 +65,7 @@ def list_clients(insurer: str, query: dict[str, Any]) -> Page:
     **CHANGE,
 )
 def add_client(insurer: str, body: dict[str, Any]) -> Answer:
-    made, secret = act.add_client(
+    made, secret = act_on_insurer.add_client(
         insurer,
         label=body["label"],
         scopes=body["scopes"],
@@ -83,7 +83,7 @@ def add_client(insurer: str, body: dict[str, Any]) -> Answer:
     insurer_schemas.BlockLifted,
 )
 def lift_block(insurer: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
-    act.lift_block(insurer, person, **why(body))
+    act_on_insurer.lift_block(insurer, person, **why(body))
     return {"insurer": insurer, "person": person}
 
 
@@ -98,8 +98,8 @@ def lift_block(insurer: str, person: str, body: dict[str, Any]) -> dict[str, Any
     **CHANGE,
 )
 def rotate_client(insurer: str, client: str, body: dict[str, Any]) -> dict[str, Any]:
-    row = act.find_client(insurer, client)
-    secret = act.rotate_client(client, **why(body))
+    row = act_on_insurer.find_client(insurer, client)
+    secret = act_on_insurer.rotate_client(client, **why(body))
     return show.client(row, secret)
 
 
@@ -114,8 +114,8 @@ def rotate_client(insurer: str, client: str, body: dict[str, Any]) -> dict[str, 
 )
 def remove_client(insurer: str, client: str) -> None:
     """Needs `Reason`."""
-    act.find_client(insurer, client)
-    act.remove_client(client, **why(reason()))
+    act_on_insurer.find_client(insurer, client)
+    act_on_insurer.remove_client(client, **why(reason()))
 
 
 @routes.add(
@@ -128,7 +128,7 @@ def remove_client(insurer: str, client: str) -> None:
     **CHANGE,
 )
 def put_master_policy(policy: str, body: dict[str, Any]) -> dict[str, Any]:
-    act.put_policy(policy, body["insurer"], body["policy"], active=body["active"], **why(body))
+    act_on_insurer.put_policy(policy, body["insurer"], body["policy"], active=body["active"], **why(body))
     return show.policy(policy)
 
 

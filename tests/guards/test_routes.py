@@ -16,7 +16,7 @@ from app.kit import auth
 from app.kit.auth import Who
 from app.kit.db import session
 from app.kit.routes import RULES, Rule
-from app.operator import act
+from app.operator import act, act_on_insurer
 from tests import factories
 from tests.kit.asking import session_of
 
@@ -76,7 +76,7 @@ def tokens(house: Flask) -> dict[Who, dict[str, str]]:
         secret = act.make_operator(operator.email, by=act.COMMAND_LINE, reason="tests")
         opal = session_of(operator, pyotp.TOTP(secret).now()).headers
         insurer = partners.add_insurer(f"Everything {uuid.uuid4().hex}")
-        client, _ = act.add_client(
+        client, _ = act_on_insurer.add_client(
             insurer.id, label="all", scopes=list(partners.SCOPES), by=act.COMMAND_LINE, reason="tests"
         )
         token = auth.partner_token(
