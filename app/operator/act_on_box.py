@@ -3,10 +3,10 @@
 from app.cars import box as boxes
 from app.cars import stolen
 from app.cars.models import Car
-from app.facts import OperatorActed
-from app.kit import facts, rights
+from app.kit import rights
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound
+from app.operator.act import audit
 from app.rentals import commands
 
 
@@ -16,14 +16,14 @@ def remove_box(car: str, *, by: str, reason: str) -> None:
     found = _find(car)
     boxes.require_any(car)
     boxes.cut(found)
-    facts.record(OperatorActed(operator=by, action="box remove", subject=car, reason=reason))
+    audit(by, "box remove", car, reason)
 
 
 @transactional
 def mark_stolen(car: str, *, by: str, reason: str) -> None:
     """Bar the car and cut its box. A rental under way is then closed by hand. Raises NotFound."""
     stolen.mark_stolen(_find(car), by=by)
-    facts.record(OperatorActed(operator=by, action="car stolen", subject=car, reason=reason))
+    audit(by, "car stolen", car, reason)
 
 
 def _find(car: str) -> Car:

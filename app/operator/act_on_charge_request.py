@@ -2,9 +2,8 @@
 
 from app.claims import decide as deciding
 from app.claims.models import ChargeRequest
-from app.facts import OperatorActed
-from app.kit import facts
 from app.kit.db import transactional
+from app.operator.act import audit
 from payments.money import Money
 
 
@@ -12,5 +11,5 @@ from payments.money import Money
 def decide(charge_request: str, amount: Money, *, by: str, reason: str) -> ChargeRequest:
     """Raises NotFound, NotAllowed, StepNotAllowed, Validation."""
     found = deciding.decide(charge_request, amount, by=by, reason=reason)
-    facts.record(OperatorActed(by, "charge request decide", charge_request, reason))
+    audit(by, "charge request decide", charge_request, reason)
     return found

@@ -1,7 +1,6 @@
 """Operators say that the place of the photos is this installation's."""
 
-from flask import current_app
-
+from app.kit import keys
 from app.kit.db import transactional
 from app.operator.act import audit
 from app.rentals import photo_place, photos
@@ -9,7 +8,7 @@ from app.rentals import photo_place, photos
 
 def take_place(*, by: str, reason: str) -> str:
     """Mark the place as ours, whatever its mark said, and name it. No transaction may be open. Raises Unavailable."""
-    place: str = current_app.extensions["glovebox"].settings.photos
+    place = keys.settings().photos
     photo_place.take(photos.storage())
     _note(place, by=by, reason=reason)
     return place
