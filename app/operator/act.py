@@ -5,8 +5,6 @@ from typing import Any, cast
 import pyotp
 from sqlalchemy import CursorResult, text
 
-from app.billing import retry
-from app.billing.models import Payment
 from app.cars.models import Car
 from app.facts import CarBarred, CarUnbarred, OperatorActed, PersonRestored, PersonSuspended
 from app.kit import clock, facts, jobs, keys, rights
@@ -171,17 +169,6 @@ def close_rental(rental: str, *, by: str, reason: str) -> Rental:
     closed = close.close_as_operator(rental, reason)
     audit(by, "rental close", rental, reason)
     return closed
-
-
-@transactional
-def retry_payment(payment: str, *, by: str, reason: str) -> Payment:
-    """Try a payment again: a new command with a new key. What the provider refused time and again comes first.
-
-    Raises NotFound, StepNotAllowed, CardNeeded.
-    """
-    retried = retry.as_operator(payment, by)
-    audit(by, "payment retry", payment, reason)
-    return retried
 
 
 @transactional

@@ -1,10 +1,10 @@
-"""What operators see and do about disputes, warnings of fraud and refunds, each change with a reason in the audit log."""
+"""What operators see and do about payments, disputes, warnings and the bank; changes with a reason in the audit log."""
 
 from typing import Any
 
 from sqlalchemy import select
 
-from app.billing import advance, bank, dispute, fraud_warning, insurer_account, ledger, refund
+from app.billing import advance, bank, dispute, fraud_warning, insurer_account, ledger, refund, retry
 from app.billing import refund_by_bank as by_bank
 from app.billing import write_off as giving_up
 from app.billing.models import Payment
@@ -15,6 +15,17 @@ from app.kit.errors import NotFound
 from app.kit.http import Page, page
 from app.operator.act import audit
 from payments.money import Money
+
+
+@transactional
+def retry_payment(payment: str, *, by: str, reason: str) -> Payment:
+    """Try a payment again: a new command with a new key. What the provider refused time and again comes first.
+
+    Raises NotFound, StepNotAllowed, CardNeeded.
+    """
+    retried = retry.as_operator(payment, by)
+    audit(by, "payment retry", payment, reason)
+    return retried
 
 
 @transactional

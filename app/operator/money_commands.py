@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from app.billing import insurer_account
-from app.operator import act, money
+from app.operator import money
 from app.operator.commands import BY, command, insurer, reason, sub
 from payments.money import CURRENCIES, Money
 
@@ -36,7 +36,7 @@ def _money(amount: int, currency: str) -> Money:
 @reason
 def payment_retry(payment_id: str, reason: str) -> dict[str, Any]:
     """Try a payment again."""
-    act.retry_payment(payment_id, by=BY, reason=reason)
+    money.retry_payment(payment_id, by=BY, reason=reason)
     return {"payment": payment_id, "state": "retried"}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from app.kit.errors import CardNeeded, StepNotAllowed
 from app.kit.fields import Paging
 from app.kit.http import Page
-from app.operator import act, money, payment_schemas, schemas, show
+from app.operator import money, payment_schemas, schemas, show
 from app.operator.routes import change, read, why
 
 
@@ -39,7 +39,7 @@ def list_fraud_warnings(query: dict[str, Any]) -> Page:
     key=True,
 )
 def retry_payment_as_operator(payment: str, body: dict[str, Any]) -> dict[str, Any]:
-    return show.payment(act.retry_payment(payment, **why(body)))
+    return show.payment(money.retry_payment(payment, **why(body)))
 
 
 @change(
