@@ -46,7 +46,7 @@ def post_insurer_paid(insurer: str, body: dict[str, Any]) -> dict[str, Any]:
     AlreadyExists,
 )
 def post_refund_by_bank(payment: str, body: dict[str, Any]) -> dict[str, Any]:
-    """All that is stuck of them, no more and no less. Once for each `reference`, as above."""
+    """All that is stuck of them, no more and no less. Once for each `reference`: the same again changes nothing."""
     return money.refund_by_bank(payment, Money.from_dict(body["amount"]), body["reference"], **why(body))
 
 
