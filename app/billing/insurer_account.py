@@ -18,8 +18,6 @@ from payments.money import Money
 PREMIUM, PAID = "premium", "insurer_paid"
 COVER = "cover"
 """The source of a premium: a cover, and which version of it."""
-
-
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7013)")
 
 
@@ -34,17 +32,14 @@ class Premium:
     money: Money
 
 
-def owe(premium: Premium) -> bool:
-    """The insurer is owed this premium and no more for the cover; False when the books say so already.
-
-    Within a transaction that has locked the cover.
-    """
+def owe(premium: Premium) -> None:
+    """The insurer is owed this premium and no more for the cover. Within a transaction that has locked the cover."""
     more = premium.money - _owed_for(premium)
     if not more:
-        return False
+        return
     lines = (Line(PREMIUM_RESERVE, more), Line(INSURER_PAYABLE, -more, premium.insurer))
     source = f"{premium.cover}:{premium.version}"
-    return ledger.post(Entry(PREMIUM, COVER, source, lines, rental=premium.rental)) is not None
+    ledger.post(Entry(PREMIUM, COVER, source, lines, rental=premium.rental))
 
 
 def _owed_for(premium: Premium) -> Money:
@@ -112,17 +107,3 @@ def _sum(*which: Any) -> Any:
 def _line(row: Any) -> dict[str, Any]:
     amounts = {"opening": row.opening, "premiums": row.premiums, "paid": -row.paid, "closing": row.closing}
     return {name: {"amount": int(amount), "currency": row.currency} for name, amount in amounts.items()}
-
-
-COLUMNS = ("currency", "opening", "premiums", "paid", "closing")
-
-
-def table(lines: list[dict[str, Any]]) -> list[str]:
-    """The account in lines, amounts in minor units."""
-    cells = [COLUMNS, *(_cells(line) for line in lines)]
-    wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, wide, strict=True)) for row in cells]
-
-
-def _cells(line: dict[str, Any]) -> tuple[str, ...]:
-    return line["opening"]["currency"], *(str(line[name]["amount"]) for name in COLUMNS[1:])

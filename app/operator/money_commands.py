@@ -5,7 +5,6 @@ from typing import Any
 
 import click
 
-from app.billing import insurer_account
 from app.operator import money
 from app.operator.commands import BY, command, insurer, reason, sub
 from payments.money import CURRENCIES, Money
@@ -102,7 +101,18 @@ def warning_clear(warning_id: str, reason: str) -> dict[str, Any]:
 @click.option("--zone", default="UTC", show_default=True, help="On whose clocks a month begins.")
 def insurer_month(insurer_id: str, month: str, zone: str) -> str:
     """What an insurer was owed before a month and after it, and what moved it, in minor units."""
-    return "\n".join(insurer_account.table(money.insurer_month(insurer_id, month, zone)["lines"]))
+    return _table(money.insurer_month(insurer_id, month, zone)["lines"])
+
+
+def _table(lines: list[dict[str, Any]]) -> str:
+    """In columns; of each amount its minor units."""
+    columns = ("opening", "premiums", "paid", "closing")
+    cells = [("currency", *columns)]
+    cells += [(one["opening"]["currency"], *(str(one[name]["amount"]) for name in columns)) for one in lines]
+    wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:>{width}}" for cell, width in zip(row, wide, strict=True)) for row in cells
+    )
 
 
 @command(insurer, "paid")

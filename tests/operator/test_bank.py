@@ -26,7 +26,7 @@ def owing(amount: int, insurer: InsurerRow | None = None, currency: Any = "EUR")
     """An insurer that is owed a premium."""
     whose = (insurer or factories.insurer()).id
     premium = Premium(whose, new_id("cov"), 3, new_id("ren"), Money(amount, currency))
-    assert transactional(insurer_account.owe)(premium)
+    transactional(insurer_account.owe)(premium)
     session.rollback()
     return whose
 
