@@ -10,9 +10,8 @@ from app.billing import advance, cards, commands, deposit
 from app.billing.models import Payment
 from app.billing.states import APART, DEPOSIT, NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
 from app.kit import clock, deadlines
-from app.kit.db import PublicId, bare, in_transaction, new_id, session, transactional
+from app.kit.db import PublicId, in_transaction, new_id, session, transactional
 from app.kit.deadlines import Due
-from app.kit.driver import plain
 from app.kit.errors import CardNeeded, NotFound, StepNotAllowed, Unavailable
 from app.kit.facts import record
 from payments.money import Money
@@ -25,17 +24,6 @@ _ALL = (
     .order_by(Payment.id)
 )
 _ALL_SHARED = _ALL.with_for_update(read=True).execution_options(populate_existing=True)
-OWES = (
-    Payment.person_id == bindparam("person", type_=PublicId("per")),
-    Payment.owed > 0,
-    Payment.bar_lifted_at.is_(None),
-    (Payment.state == State.ARREARS.value)
-    | (Payment.state == State.ACTION_REQUIRED.value)
-    | (Payment.receivable > 0)
-    | Payment.written_off_at.is_not(None),
-)
-"""The payments that are a person's arrears: giving up the money does not give up the bar, nor does trying once more."""
-_ARREARS = select(Payment.currency, Payment.owed).where(*OWES).order_by(Payment.id)
 ON_HOLD_IMPOSSIBLE: list[Callable[[str], None]] = []
 """Who must know that a rental cannot be paid (its id), to cancel it where it is only booked; the factory fills it."""
 
@@ -209,15 +197,6 @@ def drop_raise(payment: str) -> None:
     if row.purpose == "extras" and row.owed is None:
         row.owed = 0
         advance.next_step(row)
-
-
-def arrears(person: str) -> Money | None:
-    """What the person owes for rentals that are over and could not be charged; None when nothing."""
-    rows = plain(_ARREARS, {"person": bare(person, "per")})
-    if not rows:
-        return None
-    currency = rows[0].currency
-    return Money(sum(row.owed for row in rows if row.currency == currency), currency)
 
 
 RETRYABLE = (*WAITING, State.ARREARS, State.WRITTEN_OFF)

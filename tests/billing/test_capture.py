@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app import facts
-from app.billing import capture, hold
+from app.billing import capture, hold, means
 from app.billing.models import PaymentCommand
 from app.kit.db import session, transactional
 from tests.billing.desk import ALWAYS_3DS, POOR, TURNCOAT, VISA, Desk, eur
@@ -84,11 +84,11 @@ def test_what_cannot_be_charged_is_owed_and_blocks_until_it_is_paid(desk: Desk) 
     assert desk.end(rental, 12_000) == []
     rent, extras = desk.payments(rental)
     assert (rent.state, extras.state, extras.failure_code) == ("captured", "arrears", "insufficient_funds")
-    assert hold.arrears(who[0].id) == eur(3000)
+    assert means.arrears(who[0].id) == eur(3000)
     good = desk.save_card(who[0].id, VISA)
     hold.retry(extras.id, good, who[0].id)
     assert desk.jobs() == []
-    assert hold.arrears(who[0].id) is None
+    assert means.arrears(who[0].id) is None
     assert sum(p.captured for p in desk.payments(rental)) == 12_000
     assert desk.facts(rental)[-1] == "PaymentSucceeded"
 
@@ -108,7 +108,7 @@ def test_a_soft_refusal_is_tried_again_after_one_three_five_and_seven_days(desk:
         assert desk.standing(rental) == "arrears"
     desk.forward(timedelta(days=30))
     assert desk.due(row.id) == []
-    assert hold.arrears(who[0].id) == eur(5000)
+    assert means.arrears(who[0].id) == eur(5000)
 
 
 def test_a_late_confirmation_of_a_charge_pays_what_was_owed(desk: Desk) -> None:
@@ -117,12 +117,12 @@ def test_a_late_confirmation_of_a_charge_pays_what_was_owed(desk: Desk) -> None:
     desk.jobs()
     assert desk.end(rental, 5000) == []
     assert desk.standing(rental) == "action_required"
-    assert hold.arrears(who[0].id) == eur(5000)
+    assert means.arrears(who[0].id) == eur(5000)
     desk.confirm(rental, card=ALWAYS_3DS, three_ds="ok")
     desk.deliver(desk.event(rental, "payment_intent.succeeded"))
     assert desk.jobs() == []
     assert desk.payment(rental).captured == 5000
-    assert hold.arrears(who[0].id) is None
+    assert means.arrears(who[0].id) is None
 
 
 def test_cancelled_in_time_frees_all(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.billing import cards, hold, routes
+from app.billing import cards, hold, means, routes
 from app.billing.models import Card
 from app.kit.db import new_id, session
 from app.kit.errors import InUse, NotFound
@@ -167,11 +167,11 @@ def test_the_driver_pays_arrears_with_another_card(desk: Desk) -> None:
     rental = desk.plan(who=who)
     desk.jobs()
     desk.end(rental, 5000)
-    assert hold.arrears(who[0].id) == eur(5000)
+    assert means.arrears(who[0].id) == eur(5000)
     good = desk.save_card(who[0].id, VISA)
     hold.retry(desk.payment(rental).id, good, who[0].id)
     assert desk.jobs() == []
-    assert hold.arrears(who[0].id) is None
+    assert means.arrears(who[0].id) is None
 
 
 def test_a_statement_over_http_has_its_month_checked(desk: Desk) -> None:

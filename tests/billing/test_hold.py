@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.billing import hold, outcome, webhook, work
+from app.billing import hold, means, outcome, webhook, work
 from app.kit.clock import real_now
 from app.kit.db import session
 from app.kit.errors import CardNeeded, Problem, StepNotAllowed
@@ -115,7 +115,7 @@ def test_a_declined_card_fails_the_hold_and_another_one_saves_it(desk: Desk) -> 
     assert desk.jobs() == []
     assert desk.standing(rental) == "held"
     assert sorted(one["status"] for one in desk.double_intents(rental)) == ["canceled", "requires_capture"]
-    assert hold.arrears(who[0].id) is None
+    assert means.arrears(who[0].id) is None
 
 
 def test_a_retry_wants_a_usable_card_and_a_payment_that_waits(desk: Desk) -> None:
@@ -321,5 +321,5 @@ def test_a_card_removed_before_the_hold_is_asked_for_anew(desk: Desk) -> None:
 
 
 def test_someone_unknown_owes_nothing(desk: Desk) -> None:
-    assert hold.arrears(factories.person("Charlie Stranger").id) is None
+    assert means.arrears(factories.person("Charlie Stranger").id) is None
     assert hold.of("ren_" + "0" * 32) is None

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.billing import arrears, capture, hold, ledger, reconcile, statement, write_off
+from app.billing import arrears, capture, hold, ledger, means, reconcile, statement, write_off
 from app.billing.models import Payment
 from app.billing.states import State
 from app.kit import clock
@@ -95,9 +95,9 @@ def test_money_that_got_through_before_the_intent_was_cancelled_is_a_payment(des
 
 def test_the_driver_stays_barred_until_they_pay(desk: Desk) -> None:
     row = given_up(desk)
-    assert hold.arrears(row.person_id) == eur(5000)
+    assert means.arrears(row.person_id) == eur(5000)
     assert pay(desk, row).state == "captured"
-    assert hold.arrears(row.person_id) is None
+    assert means.arrears(row.person_id) is None
 
 
 @pytest.mark.parametrize("begun", [in_arrears, given_up])
@@ -107,14 +107,14 @@ def test_while_a_new_try_is_under_way_the_driver_stays_barred(
     row = begun(desk)
     hold.retry(row.id, desk.save_card(row.person_id), row.person_id)
     assert desk.payment(row.rental_id).state == "capturing"
-    assert hold.arrears(row.person_id) == eur(5000)
+    assert means.arrears(row.person_id) == eur(5000)
 
 
 def test_a_try_that_the_driver_leaves_unconfirmed_brings_no_lifted_bar_back(desk: Desk) -> None:
     row = given_up(desk)
     write_off.lift_bar(row.id)
     assert pay(desk, row, ALWAYS_3DS).state == "action_required"
-    assert hold.arrears(row.person_id) is None
+    assert means.arrears(row.person_id) is None
 
 
 def test_paying_after_all_takes_the_write_off_back(desk: Desk) -> None:
@@ -147,7 +147,7 @@ def test_a_lifted_bar_lets_the_driver_rent_and_the_payment_be_paid(desk: Desk) -
     row = given_up(desk)
     for _ in range(2):
         write_off.lift_bar(row.id)
-    assert hold.arrears(row.person_id) is None
+    assert means.arrears(row.person_id) is None
     assert desk.facts(row.rental_id).count("PaymentBarLifted") == 1
     assert pay(desk, row).state == "captured"
 

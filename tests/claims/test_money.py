@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from app.billing import capture, hold, ledger
+from app.billing import capture, hold, ledger, means
 from app.billing.models import Payment
 from app.claims import close, withdraw
 from app.claims.models import ChargeRequest
@@ -118,7 +118,7 @@ def test_a_refusal_of_the_bank_is_arrears_and_dunned_and_a_new_card_pays(desk: D
     row = closed(case)
     desk.jobs()
     assert payment(row).state == "arrears"
-    assert hold.arrears(case.max) == Money(12000, "EUR")
+    assert means.arrears(case.max) == Money(12000, "EUR")
     desk.forward(DAY)
     assert row.payment_id is not None
     assert desk.due(row.payment_id) == ["dunning"]
@@ -126,7 +126,7 @@ def test_a_refusal_of_the_bank_is_arrears_and_dunned_and_a_new_card_pays(desk: D
     assert payment(row).state == "arrears"
     hold.retry(payment(row).id, desk.save_card(case.max, VISA), case.max)
     desk.jobs()
-    assert (payment(row).state, hold.arrears(case.max)) == ("captured", None)
+    assert (payment(row).state, means.arrears(case.max)) == ("captured", None)
 
 
 def test_a_bank_that_asks_the_driver_is_answered_like_for_any_payment(desk: Desk, case: Hearing) -> None:
@@ -147,7 +147,7 @@ def test_a_driver_without_a_card_is_in_arrears_is_told_and_pays_with_a_new_one(d
     owes = payment(row)
     assert (owes.state, owes.card_id, owes.failure_code) == ("arrears", None, "card_needed")
     assert failed(case.scene.rental_id) == ["card_needed"]
-    assert hold.arrears(case.max) == Money(12000, "EUR")
+    assert means.arrears(case.max) == Money(12000, "EUR")
     hold.retry(owes.id, desk.save_card(case.max), case.max)
     desk.jobs()
     assert payment(row).state == "captured"

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Flask
 
-from app.billing import commands, fraud_warning, hold, ledger
+from app.billing import commands, fraud_warning, ledger, means
 from app.billing.models import Payment, PaymentCommand
 from app.billing.payout_models import Dispute, FraudWarning
 from app.kit import clock
@@ -162,9 +162,9 @@ def test_arrears_are_written_off_and_the_bar_lifted_each_with_a_reason(app: Flas
     payment = in_arrears()
     assert post(op, f"/payments/{payment.id}/write-off").json["state"] == "written_off"
     assert payment.id in [one["id"] for one in op.get("/payments?state=written_off")["items"]]
-    assert hold.arrears(payment.person_id) is not None
+    assert means.arrears(payment.person_id) is not None
     assert post(op, f"/payments/{payment.id}/lift-bar").status_code == 200
-    assert hold.arrears(payment.person_id) is None
+    assert means.arrears(payment.person_id) is None
     assert [act[1:] for act in op.acts()[:2]] == [
         ("payment lift-bar", payment.id, WHY["reason"]),
         ("payment write-off", payment.id, WHY["reason"]),
