@@ -134,6 +134,7 @@ class PaymentCommand(Model):
             unique=True,
             postgresql_where=text("kind = 'transfer' and state <> 'failed'"),
         ),
+        Index("payment_commands_stuck_idx", "payment_id", postgresql_where=text("state = 'stuck'")),
         CheckConstraint("num_nonnulls(payment_id, card_id) = 1", name="one_subject"),
     )
     id: Mapped[str] = mapped_column(PublicId(PCM), primary_key=True, default=lambda: new_id(PCM))

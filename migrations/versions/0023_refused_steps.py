@@ -8,6 +8,8 @@ down_revision = "0022"
 
 _NAME, _TABLE = "payment_commands_target_key", "payment_commands"
 _NEXT = "payment_commands_target_next"
+_STUCK = "payment_commands_stuck_idx"
+"""Counted at each scrape."""
 
 _WAITS_SINCE = """
 update payment_commands c set state = 'stuck' from payments p
@@ -17,8 +19,8 @@ and (c.kind, p.state) in (('capture', 'capturing'), ('release', 'releasing'))
 
 
 def upgrade() -> None:
-    # Every hold and capture writes here, so none waits for the index: it is built beside the old one, committed by itself,
-    # and one that a failed try left invalid is built anew.
+    # Every hold and capture writes here, so none waits for an index: the next key is built beside the old one, both are
+    # committed by themselves, and one that a failed try left invalid is built anew.
     with op.get_context().autocommit_block():
         op.drop_index(_NEXT, _TABLE, if_exists=True, postgresql_concurrently=True)
         op.create_index(
@@ -27,6 +29,14 @@ def upgrade() -> None:
             ["kind", "target"],
             unique=True,
             postgresql_where=sa.text("kind in ('capture', 'release') and state <> 'failed'"),
+            postgresql_concurrently=True,
+        )
+        op.drop_index(_STUCK, _TABLE, if_exists=True, postgresql_concurrently=True)
+        op.create_index(
+            _STUCK,
+            _TABLE,
+            ["payment_id"],
+            postgresql_where=sa.text("state = 'stuck'"),
             postgresql_concurrently=True,
         )
     op.execute("set local lock_timeout = '5s'")
