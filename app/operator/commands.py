@@ -23,7 +23,7 @@ def operator() -> None:
 
 
 def command(group: click.Group, name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """A subcommand with --reason whose refusals are said in words."""
+    """A subcommand whose refusals are said in words."""
 
     def register(work: Callable[..., Any]) -> click.Command:
         def run(**values: Any) -> None:
@@ -45,7 +45,10 @@ def command(group: click.Group, name: str) -> Callable[[Callable[..., Any]], cli
     return register
 
 
-reason = click.option("--reason", required=True, help="Why; kept in the audit log.")
+def change(group: click.Group, name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A subcommand that changes something, and wants to be told why."""
+    why = click.option("--reason", required=True, help="Why; kept in the audit log.")
+    return lambda work: command(group, name)(why(work))
 
 
 def sub(name: str, about: str) -> click.Group:
@@ -78,35 +81,31 @@ def documents_of() -> Any:
     return show.series()
 
 
-@command(person, "make-operator")
+@change(person, "make-operator")
 @click.argument("email")
-@reason
 def person_make_operator(email: str, reason: str) -> dict[str, Any]:
     """Make a registered person an operator; prints the TOTP secret, once."""
     return {"email": email, "totp_secret": act.make_operator(email, by=BY, reason=reason)}
 
 
-@command(person, "suspend")
+@change(person, "suspend")
 @click.argument("person_id")
-@reason
 def person_suspend(person_id: str, reason: str) -> dict[str, Any]:
     """No sign-in and no unlock from now on."""
     act.suspend(person_id, by=BY, reason=reason)
     return {"person": person_id, "state": "suspended"}
 
 
-@command(person, "restore")
+@change(person, "restore")
 @click.argument("person_id")
-@reason
 def person_restore(person_id: str, reason: str) -> dict[str, Any]:
     """Lift a suspension."""
     act.restore(person_id, by=BY, reason=reason)
     return {"person": person_id, "state": "restored"}
 
 
-@command(person, "remove-operator")
+@change(person, "remove-operator")
 @click.argument("email")
-@reason
 def person_remove_operator(email: str, reason: str) -> dict[str, Any]:
     """Make an operator a person like others; their sessions end."""
     return {"person": act.remove_operator(email, by=BY, reason=reason), "operator": False}
@@ -118,37 +117,33 @@ def job_list() -> list[dict[str, Any]]:
     return list(show.jobs({"limit": 50, "cursor": None}).items)
 
 
-@command(job, "retry")
+@change(job, "retry")
 @click.argument("job_id", type=int)
-@reason
 def job_retry(job_id: int, reason: str) -> dict[str, Any]:
     """Run a failed job once more."""
     return {"job": job_id, "task": act.retry_job(job_id, by=BY, reason=reason).task, "state": "waiting"}
 
 
-@command(job, "dismiss")
+@change(job, "dismiss")
 @click.argument("job_id", type=int)
-@reason
 def job_dismiss(job_id: int, reason: str) -> dict[str, Any]:
     """Leave a failed job undone."""
     return {"job": job_id, "task": act.dismiss_job(job_id, by=BY, reason=reason).task, "state": "dismissed"}
 
 
-@command(insurer, "add")
+@change(insurer, "add")
 @click.argument("name")
-@reason
 def insurer_add(name: str, reason: str) -> dict[str, Any]:
     """Add an insurer."""
     made = act_on_insurer.add_insurer(name, by=BY, reason=reason)
     return {"insurer": made.id, "name": made.name}
 
 
-@command(insurer, "client")
+@change(insurer, "client")
 @click.argument("insurer_id")
 @click.option("--label", required=True)
 @click.option("--scope", "scopes", multiple=True, required=True, help="May be given several times.")
 @click.option("--certificate", type=click.File(), help="PEM file: heard only over TLS with this certificate.")
-@reason
 def insurer_client(
     insurer_id: str, label: str, scopes: tuple[str, ...], certificate: TextIO | None, reason: str
 ) -> dict[str, Any]:
@@ -163,9 +158,8 @@ def insurer_client(
     return {"client_id": client.id, "client_secret": secret, "scopes": sorted(scopes)}
 
 
-@command(insurer, "rotate")
+@change(insurer, "rotate")
 @click.argument("client_id")
-@reason
 def insurer_rotate(client_id: str, reason: str) -> dict[str, Any]:
     """A new secret for a client; the old one is dead at once."""
     return {
@@ -174,10 +168,9 @@ def insurer_rotate(client_id: str, reason: str) -> dict[str, Any]:
     }
 
 
-@command(policy, "add")
+@change(policy, "add")
 @click.argument("insurer_id")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@reason
 def policy_add(insurer_id: str, file: str, reason: str) -> dict[str, Any]:
     """Add a master policy from a JSON FILE; every mistake is named with its place."""
     try:
@@ -188,73 +181,65 @@ def policy_add(insurer_id: str, file: str, reason: str) -> dict[str, Any]:
     return {"policy": made.id, "number": made.number, "version": made.version}
 
 
-@command(policy, "activate")
+@change(policy, "activate")
 @click.argument("policy_id")
-@reason
 def policy_activate(policy_id: str, reason: str) -> dict[str, Any]:
     """Bind covers under this policy from now on."""
     made = act_on_insurer.activate_policy(policy_id, by=BY, reason=reason)
     return {"policy": made.id, "state": "active"}
 
 
-@command(licence, "clear")
+@change(licence, "clear")
 @click.argument("person_id")
-@reason
 def licence_clear(person_id: str, reason: str) -> dict[str, Any]:
     """A licence was checked and is good."""
     act.clear_licence(person_id, by=BY, reason=reason)
     return {"person": person_id, "licence": "cleared"}
 
 
-@command(licence, "refuse")
+@change(licence, "refuse")
 @click.argument("person_id")
-@reason
 def licence_refuse(person_id: str, reason: str) -> dict[str, Any]:
     """A licence was checked and is not good; its holder is told the reason."""
     act.refuse_licence(person_id, by=BY, reason=reason)
     return {"person": person_id, "licence": "refused"}
 
 
-@command(rental, "close")
+@change(rental, "close")
 @click.argument("rental_id")
-@reason
 def rental_close(rental_id: str, reason: str) -> dict[str, Any]:
     """Close a rental that its box cannot."""
     closed = act.close_rental(rental_id, by=BY, reason=reason)
     return {"rental": closed.id, "state": closed.state}
 
 
-@command(key, "rotate")
+@change(key, "rotate")
 @click.argument("purpose", type=click.Choice(["people", "partners", "certificates", "grants"]))
-@reason
 def keys_rotate(purpose: str, reason: str) -> dict[str, Any]:
     """The next signing key of a purpose; the old one still verifies."""
     return {"purpose": purpose, "kid": act.rotate_keys(purpose, by=BY, reason=reason)}
 
 
-@command(insurer, "lift-block")
+@change(insurer, "lift-block")
 @click.argument("insurer_id")
 @click.argument("person_id")
-@reason
 def insurer_lift_block(insurer_id: str, person_id: str, reason: str) -> dict[str, Any]:
     """An insurer that refused a driver will have them again."""
     act_on_insurer.lift_block(insurer_id, person_id, by=BY, reason=reason)
     return {"insurer": insurer_id, "person": person_id}
 
 
-@command(car, "safe")
+@change(car, "safe")
 @click.argument("car_id")
 @click.option("--unsafe", is_flag=True, help="Bar it from unlocking.")
-@reason
 def car_safe(car_id: str, *, unsafe: bool, reason: str) -> dict[str, Any]:
     """Let a car be unlocked again, or bar it with --unsafe."""
     act.set_safe(car_id, safe=not unsafe, by=BY, reason=reason)
     return {"car": car_id, "unsafe": unsafe}
 
 
-@command(car, "stolen")
+@change(car, "stolen")
 @click.argument("car_id")
-@reason
 def car_stolen(car_id: str, reason: str) -> dict[str, Any]:
     """Bar a car and cut its box off the broker, also while it is lent; answers once it is cut off."""
     act_on_box.mark_stolen(car_id, by=BY, reason=reason)
@@ -262,9 +247,8 @@ def car_stolen(car_id: str, reason: str) -> dict[str, Any]:
     return {"car": car_id, "unsafe": True}
 
 
-@command(car, "remove-box")
+@change(car, "remove-box")
 @click.argument("car_id")
-@reason
 def car_remove_box(car_id: str, reason: str) -> dict[str, Any]:
     """Take a box out and cut it off the broker, also while the car is lent; answers once it is cut off."""
     act_on_box.remove_box(car_id, by=BY, reason=reason)
@@ -272,15 +256,13 @@ def car_remove_box(car_id: str, reason: str) -> dict[str, Any]:
     return {"car": car_id, "box": None}
 
 
-@command(photo, "take")
-@reason
+@change(photo, "take")
 def photos_take(reason: str) -> dict[str, Any]:
     """The place of the photos is this installation's, whatever its mark says; from then on it is swept."""
     return {"place": act_on_photos.take_place(by=BY, reason=reason)}
 
 
-@command(fact, "restamp")
-@reason
+@change(fact, "restamp")
 def fact_restamp(reason: str) -> dict[str, Any]:
     """After pg_restore, before any process starts: facts not sealed yet get numbers of this cluster."""
     return {"facts": act.restamp_facts(by=BY, reason=reason)}

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from app.operator import money
-from app.operator.commands import BY, command, insurer, reason, sub
+from app.operator.commands import BY, change, command, insurer, sub
 from payments.money import CURRENCIES, Money
 
 payment = sub("payment", "Payments.")
@@ -17,7 +17,6 @@ bank = sub("bank", "Our own bank account.")
 def movement(work: Callable[..., Any]) -> Callable[..., Any]:
     """The options of what went through the bank."""
     for option in (
-        reason,
         click.option("--reference", required=True, help="What it is called outside; each is posted once."),
         click.option("--currency", type=click.Choice(CURRENCIES), required=True),
         click.option("--amount", type=click.IntRange(1, 10**10), required=True, help="In minor units."),
@@ -30,37 +29,33 @@ def _money(amount: int, currency: str) -> Money:
     return Money.from_dict({"amount": amount, "currency": currency})
 
 
-@command(payment, "retry")
+@change(payment, "retry")
 @click.argument("payment_id")
-@reason
 def payment_retry(payment_id: str, reason: str) -> dict[str, Any]:
     """Try a payment again."""
     money.retry_payment(payment_id, by=BY, reason=reason)
     return {"payment": payment_id, "state": "retried"}
 
 
-@command(payment, "refund")
+@change(payment, "refund")
 @click.argument("payment_id")
 @click.option("--amount", type=int, help="In minor units; all that is left when not given.")
-@reason
 def payment_refund(payment_id: str, amount: int | None, reason: str) -> dict[str, Any]:
     """Give money back to the driver."""
     given = money.refund_payment(payment_id, amount, by=BY, reason=reason)
     return {"payment": payment_id, "state": given.state}
 
 
-@command(payment, "write-off")
+@change(payment, "write-off")
 @click.argument("payment_id")
-@reason
 def payment_write_off(payment_id: str, reason: str) -> dict[str, Any]:
     """Give up arrears; the driver stays barred from priced rentals until they pay."""
     given_up = money.write_off_payment(payment_id, by=BY, reason=reason)
     return {"payment": payment_id, "state": given_up.state}
 
 
-@command(payment, "lift-bar")
+@change(payment, "lift-bar")
 @click.argument("payment_id")
-@reason
 def payment_lift_bar(payment_id: str, reason: str) -> dict[str, Any]:
     """Let a driver rent at a price again although what was written off was not paid."""
     found = money.lift_bar(payment_id, by=BY, reason=reason)
@@ -73,9 +68,8 @@ def dispute_list() -> list[dict[str, Any]]:
     return list(money.disputes({"limit": 50, "cursor": None, "state": None}).items)
 
 
-@command(dispute, "charge-owner")
+@change(dispute, "charge-owner")
 @click.argument("dispute_id")
-@reason
 def dispute_charge_owner(dispute_id: str, reason: str) -> dict[str, Any]:
     """The owner caused it, and bears their share should it be lost."""
     return money.shown(money.charge_owner(dispute_id, by=BY, reason=reason))
@@ -87,9 +81,8 @@ def warning_list() -> list[dict[str, Any]]:
     return list(money.warnings({"limit": 50, "cursor": None}).items)
 
 
-@command(warning, "clear")
+@change(warning, "clear")
 @click.argument("warning_id")
-@reason
 def warning_clear(warning_id: str, reason: str) -> dict[str, Any]:
     """It is no fraud, or dealt with: the driver unlocks priced rentals again."""
     return money.shown_warning(money.clear_warning(warning_id, by=BY, reason=reason))
@@ -115,7 +108,7 @@ def _table(lines: list[dict[str, Any]]) -> str:
     )
 
 
-@command(insurer, "paid")
+@change(insurer, "paid")
 @click.argument("insurer_id")
 @movement
 def insurer_paid(insurer_id: str, amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
@@ -123,14 +116,14 @@ def insurer_paid(insurer_id: str, amount: int, currency: str, reference: str, re
     return money.insurer_paid(insurer_id, _money(amount, currency), reference, by=BY, reason=reason)
 
 
-@command(bank, "vat-paid")
+@change(bank, "vat-paid")
 @movement
 def bank_vat_paid(amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
     """Tax was paid; never more than is owed."""
     return money.vat_paid(_money(amount, currency), reference, by=BY, reason=reason)
 
 
-@command(bank, "provider-payout")
+@change(bank, "provider-payout")
 @movement
 def bank_provider_payout(amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
     """The payment provider paid of our balance to our bank; never more than lies there by the books."""
