@@ -97,7 +97,7 @@ def _card_there(place: Supervisor, db: psycopg.Connection[Any], driver: Any) -> 
     """The member's card of the seed becomes one that the double knows."""
     gateway = StripeGateway("sk_test_double", base_url=place.parts["stripe"].ready["url"])
     token = secrets.token_hex(8)
-    customer = gateway.create_customer(person=str(driver), email=None, key=f"customer:{token}")
+    customer = gateway.create_customer(person=str(driver), key=f"customer:{token}")
     setup = gateway.setup_card(customer, key=f"setup:{token}")
     place.control(
         "stripe",

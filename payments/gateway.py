@@ -224,7 +224,7 @@ class Payments(Protocol):
     repeated key has no second effect and is answered with the intent as it stands now.
     """
 
-    def create_customer(self, *, person: str, email: str | None, key: str) -> str:
+    def create_customer(self, *, person: str, key: str) -> str:
         """The provider's id of this person."""
         ...
 

@@ -65,10 +65,8 @@ class StripeGateway:
         """Give this thread's connections back."""
         self._http.close()  # type: ignore[no-untyped-call]
 
-    def create_customer(self, *, person: str, email: str | None, key: str) -> str:
-        params: dict[str, Any] = {"metadata": {"person": person, "command_id": key}}
-        if email:
-            params["email"] = email
+    def create_customer(self, *, person: str, key: str) -> str:
+        params = {"metadata": {"person": person, "command_id": key}}
         with our_errors():
             return self._stripe.customers.create(loose(params), {"idempotency_key": key}).id
 

@@ -19,7 +19,6 @@ from app.kit.driver import plain
 from app.kit.errors import InUse, NotFound, Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job
-from app.people.models import Person
 from payments import gateway
 from payments.gateway import NotThere, PaymentsUnavailable, SetupState
 
@@ -131,11 +130,10 @@ def begin(person: str) -> Card:
 
 @dataclass(frozen=True, slots=True)
 class _Setup:
-    """What the provider must be told, as plain values."""
+    """What the provider must be told, as plain values. No address, as of an account of a payee (ADR 0038)."""
 
     card: str
     person: str
-    email: str | None
     customer: str | None
     customer_key: str
     setup: str | None
@@ -150,9 +148,7 @@ def setup(card: str) -> str | None:
     asked = _asked(card)
     try:
         door = commands.door()
-        customer = asked.customer or door.create_customer(
-            person=asked.person, email=asked.email, key=asked.customer_key
-        )
+        customer = asked.customer or door.create_customer(person=asked.person, key=asked.customer_key)
         found = door.setup(asked.setup) if asked.setup else door.setup_card(customer, key=asked.key)
     except PaymentsUnavailable as error:
         raise Unavailable("The payment provider does not answer; repeat with the same key.") from error
@@ -167,7 +163,6 @@ def _asked(card: str) -> _Setup:
     if row is None or row.removed_at is not None:
         raise NotFound
     customer = session.get(Customer, row.person_id, populate_existing=True)
-    person = session.get(Person, row.person_id)
     command = session.scalar(select(PaymentCommand).where(PaymentCommand.card_id == card))
     assert customer is not None
     assert command is not None
@@ -176,7 +171,6 @@ def _asked(card: str) -> _Setup:
     return _Setup(
         card=row.id,
         person=row.person_id,
-        email=person.email if person else None,
         customer=customer.external_id,
         customer_key=customer.key,
         setup=row.setup_id,

@@ -91,6 +91,18 @@ def test_a_provider_that_does_not_answer_is_503_and_the_repeat_goes_on(desk: Des
     assert len(phone.ask("GET", "/me/cards").get_json()["items"]) == 1
 
 
+def test_a_changed_address_after_a_lost_answer_asks_for_the_same_customer(desk: Desk) -> None:
+    person = factories.person("Max Member")
+    phone = Phone(desk, person)
+    desk.double.post("fault", next="drop_after_commit", path="/v1/customers")
+    assert phone.ask("POST", "/me/cards", key="lost-customer").status_code == 503
+    session.get_one(Person, person.id).email = f"new.{person.email}"
+    session.commit()
+    assert phone.ask("POST", "/me/cards", key="lost-customer").status_code == 201
+    customers = desk.double.get("objects")["objects"]["customer"]
+    assert [one["metadata"]["person"] for one in customers].count(person.id) == 1
+
+
 def test_a_card_in_use_stays_and_one_that_is_free_is_forgotten_there_too(desk: Desk) -> None:
     who = desk.driver()
     rental = desk.held(9000, who=who)

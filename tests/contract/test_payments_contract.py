@@ -55,7 +55,7 @@ class Desk:
         return self._double
 
     def customer(self) -> str:
-        return self.payments.create_customer(person="per_1", email="max@example.org", key=key("customer"))
+        return self.payments.create_customer(person="per_1", key=key("customer"))
 
     def card(self, customer: str, number: str = VISA) -> str:
         setup = self.payments.setup_card(customer, key=key("setup"))
@@ -409,18 +409,18 @@ def test_a_slow_answer_is_given_up_and_found_again(desk: Desk) -> None:
     command = key("customer")
     desk.double.post("fault", next="delay", path="/v1/customers", seconds=0.8)
     with pytest.raises(PaymentsUnavailable):
-        hasty.create_customer(person="per_1", email=None, key=command)
+        hasty.create_customer(person="per_1", key=command)
     with pytest.raises(PaymentsUnavailable):  # the first is still at work
-        hasty.create_customer(person="per_1", email=None, key=command)
+        hasty.create_customer(person="per_1", key=command)
     hasty.close()
-    assert desk.payments.create_customer(person="per_1", email=None, key=command).startswith("cus_")
+    assert desk.payments.create_customer(person="per_1", key=command).startswith("cus_")
 
 
 @only_double
 def test_a_wrong_key_of_ours_says_nothing_of_a_payment_and_waits_for_a_good_one(desk: Desk) -> None:
     stranger = StripeGateway("pk_test_wrong", base_url=desk.double.url)
     with pytest.raises(PaymentsBusy) as refused:
-        stranger.create_customer(person="per_1", email=None, key=key("customer"))
+        stranger.create_customer(person="per_1", key=key("customer"))
     assert refused.value.temporary
     assert not refused.value.may_have_acted
     stranger.close()

@@ -42,7 +42,7 @@ class Desk:
         return self._double
 
     def charge(self) -> str:
-        customer = self.payments.create_customer(person="per_1", email=None, key=key("customer"))
+        customer = self.payments.create_customer(person="per_1", key=key("customer"))
         setup = self.payments.setup_card(customer, key=key("setup"))
         if self._double is None:
             client = stripe.StripeClient(KEY, stripe_version=API_VERSION)

@@ -37,7 +37,7 @@ def payouts(double: RunningDouble) -> Iterator[Payouts]:
 @pytest.fixture
 def charge(double: RunningDouble) -> Iterator[str]:
     gateway = StripeGateway("sk_test_double", base_url=double.url)
-    customer = gateway.create_customer(person="per_max", email=None, key=key("customer"))
+    customer = gateway.create_customer(person="per_max", key=key("customer"))
     setup = gateway.setup_card(customer, key=key("setup"))
     saved = double.post("setup_intents/confirm", client_secret=setup.client_secret, card="4242424242424242")
     paid = gateway.charge(
