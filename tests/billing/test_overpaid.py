@@ -1,10 +1,10 @@
 """An attempt that was given up and succeeds after all: it pays what is still owed, or is given back in full."""
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.billing import document, hold, reconcile, work
-from app.billing.models import Payment
+from app.billing.models import LedgerEntry, Payment, Posting
 from app.billing.states import OVERPAID
 from app.kit.db import session
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk
@@ -54,6 +54,12 @@ def is_paid_once(desk: Desk, rental: str) -> None:
     assert (books["owner_payable"], books["platform_revenue"], books["vat_payable"]) == (-3750, -625, -125)
 
 
+def earned_by(payment: Payment) -> set[str]:
+    """Where the entries of a payment put what came in, and took it from again."""
+    found = select(Posting.account).join(LedgerEntry).where(LedgerEntry.payment_id == payment.id)
+    return set(session.scalars(found)) - {"stripe_clearing", "processor_fees"}
+
+
 def no_difference(desk: Desk, rental: str) -> None:
     mine = {one["id"] for one in desk.double_intents(rental)} | {one.id for one in desk.payments(rental)}
     assert [one for one in reconcile.run() if one.subject in mine and not one.mended] == []
@@ -68,6 +74,7 @@ def test_paid_otherwise_it_is_given_back_in_full(desk: Desk) -> None:
     assert row is not None
     assert (row.state, row.captured, row.refunded) == ("refunded", OWED, OWED)
     assert desk.facts(rental)[-2:] == ["PaymentSucceeded", "PaymentRefunded"]
+    assert earned_by(row) == {"platform_revenue"}
     is_paid_once(desk, rental)
     no_difference(desk, rental)
     assert [part for part, _ in document.missing(rental)] == [document.PRICE]
