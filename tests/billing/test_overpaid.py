@@ -85,6 +85,7 @@ def test_the_comparison_finds_one_whose_event_never_came(desk: Desk) -> None:
     assert desk.jobs() == []
     confirmed(desk, rental)
     assert "captured_twice" in [one.kind for one in reconcile.run() if one.subject == desk.payment(rental).id]
+    assert overpaid(desk, rental) is not None
     assert desk.jobs() == []
     is_paid_once(desk, rental)
     no_difference(desk, rental)

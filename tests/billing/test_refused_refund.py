@@ -5,7 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from app.billing import commands, compare, reconcile, refund, refund_by_bank, refused, retry, statement
+from app.billing import (
+    commands,
+    compare,
+    reconcile,
+    refund,
+    refund_by_bank,
+    refused,
+    refused_refund,
+    retry,
+    statement,
+)
 from app.kit import clock
 from app.kit.db import session
 from app.kit.errors import AlreadyExists, StepNotAllowed, Validation
@@ -56,6 +66,16 @@ def test_a_refused_refund_is_tried_again_under_a_new_key_and_given_once(desk: De
     assert desk.facts(rental).count("PaymentRefunded") == 1
     assert sum(desk.books(rental).values()) == 0
     assert later(desk, rental, timedelta(days=2)) == []
+
+
+def test_a_next_try_that_is_due_twice_is_made_once(desk: Desk) -> None:
+    rental = rental_with_refused(desk)
+    (waiting,) = (one.id for one in desk.commands(desk.payment(rental).id) if one.kind == "refund")
+    for _ in range(2):
+        refused_refund.due(waiting)
+        session.remove()
+    assert desk.jobs() == []
+    assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
 
 
 def test_what_waits_is_promised_and_no_part_of_the_remainder(desk: Desk) -> None:
@@ -124,6 +144,19 @@ def test_while_a_bank_has_the_money_nothing_is_asked_and_lost_it_is_not_given_be
     assert later(desk, rental, refused.AGAIN[-1]) == ["refund_again"]
     assert desk.jobs() == []
     assert (steps(desk, rental, "refund"), given(desk, rental)) == (["failed"], 0)
+
+
+def test_while_a_bank_has_the_money_what_is_stuck_stays_promised(desk: Desk) -> None:
+    rental = stuck(desk)
+    dispute = desk.dispute(rental)
+    assert not operator_tries(desk, rental)
+    with pytest.raises(StepNotAllowed):
+        refund_by_bank.refund_by_bank(desk.payment(rental).id, eur(3000), f"SEPA {rental}")
+    session.remove()
+    assert steps(desk, rental, "refund")[-1] == "stuck"
+    desk.decide(dispute, "won")
+    assert operator_tries(desk, rental)
+    assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
 
 
 def test_what_the_bank_sent_back_waits_for_an_operator_and_is_given_once(desk: Desk) -> None:
