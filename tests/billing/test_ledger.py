@@ -107,6 +107,18 @@ def test_one_source_is_posted_once(desk: Desk) -> None:
     assert transactional(ledger.post)(entry) is None
 
 
+def test_of_a_refund_from_before_the_reserve_that_is_sent_back_the_reserve_has_the_insurers_part(
+    desk: Desk,
+) -> None:
+    rental, command = desk.captured(8000), new_id("pcm")
+    payment = desk.payment(rental)
+    before = (Line("insurer_payable", eur(100)), Line("stripe_clearing", eur(-100)))
+    transactional(ledger.post)(Entry("refund", "command", command, before, payment=payment.id, rental=rental))
+    reserve = desk.books(rental)["premium_reserve"]
+    transactional(ledger.refund_failed)(desk.payment(rental), command)
+    assert desk.books(rental)["premium_reserve"] == reserve - 100
+
+
 def test_the_owner_reads_what_the_month_brought(desk: Desk) -> None:
     olga = factories.person()
     desk.payee = olga.id

@@ -80,6 +80,17 @@ def test_paid_otherwise_it_is_given_back_in_full(desk: Desk) -> None:
     assert [part for part, _ in document.missing(rental)] == [document.PRICE]
 
 
+def test_while_its_refund_waits_no_paper_tells_of_it(desk: Desk) -> None:
+    rental = given_up(desk, VISA)
+    assert desk.jobs() == []
+    desk.double.post("fault", next="400", path="/v1/refunds")
+    assert first_succeeds(desk, rental) == []
+    row = overpaid(desk, rental)
+    assert row is not None
+    assert (row.state, row.captured, row.refunded) == ("captured", OWED, 0)
+    assert [part for part, _ in document.missing(rental)] == [document.PRICE]
+
+
 def test_the_comparison_finds_one_whose_event_never_came(desk: Desk) -> None:
     rental = given_up(desk, VISA)
     assert desk.jobs() == []

@@ -147,6 +147,30 @@ def test_a_version_told_after_a_later_one_changes_nothing(app: Flask) -> None:
     assert entries(ended.rental_id) == [(str(old.version + 1), 3 * HOUR)]
 
 
+def test_a_version_made_while_the_one_before_is_reckoned_comes_after_it(app: Flask) -> None:
+    circle = factories.circle()
+    ended = factories.ended(circle, minutes=60)
+    number, rental, until = ended.id, ended.rental_id, ended.from_at + timedelta(minutes=130)
+
+    def corrects() -> None:
+        with app.app_context():
+            doing(cover.correct, rental, until, evidence="box record")
+            jobs._HANDLERS["owe_premium"](cover=number)
+            session.remove()
+
+    @transactional
+    def first(pool: ThreadPoolExecutor) -> Future[None]:
+        jobs._HANDLERS["owe_premium"](cover=number)
+        second = pool.submit(corrects)
+        with contextlib.suppress(TimeoutError):
+            second.result(0.2)  # it waits, or has not seen what is not committed
+        return second
+
+    with ThreadPoolExecutor(1) as pool:
+        first(pool).result()
+    assert owed(circle) == 3 * HOUR
+
+
 def test_nothing_is_owed_for_a_cover_whose_doors_never_opened(app: Flask) -> None:
     circle = factories.circle()
     bound = bind(circle.trip())
@@ -198,7 +222,10 @@ def swept() -> None:
     """The hourly round finds what no reaction brought to the books, and workers work it off."""
     session.rollback()
     owe_premium.sweep()
-    for found in doing(owe_premium._unposted):
+    deferred = text(
+        "select distinct args ->> 'cover' from procrastinate_jobs where task_name = 'owe_premium'"
+    )
+    for found in session.scalars(deferred).all():
         jobs._HANDLERS["owe_premium"](cover=found)
     session.rollback()
 
