@@ -38,9 +38,7 @@ class IntentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why the bank said no: the finest code known, whether this card is finished (`hard`), and whether its holder lifts it
-    by confirming the same intent (`asks_holder`).
-    """
+    """Why the bank said no: the finest code known; `hard`: this card is finished; `asks_holder`: confirming lifts it."""
 
     code: str
     hard: bool
