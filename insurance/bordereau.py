@@ -4,10 +4,7 @@ Dates in the standard columns are on the clocks of the place of the risk; instan
 the currency with a decimal point. A column that the standard has and that we cannot know stays empty.
 """
 
-import csv
-import io
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal
@@ -168,23 +165,3 @@ def units(minor: int | None) -> str | None:
         return None
     sign = "-" if minor < 0 else ""
     return f"{sign}{abs(minor) // 100}.{abs(minor) % 100:02d}"
-
-
-def csv_line(values: Sequence[object]) -> str:
-    """RFC 4180, with its line end; what a spreadsheet would take for a formula gets a quotation mark in front."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow(
-        f"'{value}"
-        if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") and not _number(value)
-        else value
-        for value in values
-    )
-    return out.getvalue()
-
-
-def _number(text: str) -> bool:
-    return text.removeprefix("-").replace(".", "", 1).isdecimal()
-
-
-def json_line(found: Mapping[str, Any]) -> str:
-    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))

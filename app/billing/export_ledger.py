@@ -20,7 +20,7 @@ from app.billing.models import LedgerEntry, Payment, Posting
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.locales import decimal_of, in_percent
-from app.kit.media import as_csv
+from app.kit.media import csv_lines
 from payments import share_tables
 from payments.money import CURRENCIES
 
@@ -73,9 +73,9 @@ def path_of(account: str) -> str:
 
 def csv(span: Span) -> Iterator[str]:
     """Header and lines, in parts; the postings of an entry stand together and sum to zero."""
-    yield as_csv(COLUMNS, ())
+    yield csv_lines([COLUMNS])
     for lines in _entries(span):
-        yield as_csv(COLUMNS, (_line(line, span) for line in lines)).split("\r\n", 1)[1]
+        yield csv_lines(_line(line, span) for line in lines)
 
 
 def _line(line: Any, span: Span) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 from flask import Flask, current_app
 from sqlalchemy import insert, select, text
 
@@ -26,7 +27,7 @@ from app.kit.errors import NotFound, Validation
 from app.kit.http import Page, page
 from app.kit.jobs import defer, job
 from app.kit.keys import settings
-from app.kit.media import CSV
+from app.kit.media import CSV, csv_lines, harmless
 from insurance import bordereau, claims_bordereau
 from insurance.bordereau import OF_COVERS, Kind, Line, OfCovers, Reported
 
@@ -191,7 +192,7 @@ class _Book:
             month=month,
             kind=kind,
             closed_at=clock.now(),
-            csv_head=bordereau.csv_line(headings),
+            csv_head=csv_lines([headings]),
             lines=0,
             csv_sha256="",
             json_sha256="",
@@ -205,7 +206,8 @@ class _Book:
     def take(self, found: dict[str, str | int | None]) -> None:
         """Write a line, heading to value."""
         self._row.lines += 1
-        lines = {"csv": bordereau.csv_line(tuple(found.values())), "json": bordereau.json_line(found)}
+        cells = [harmless(one) if isinstance(one, str) else one for one in found.values()]
+        lines = {"csv": csv_lines([cells]), "json": orjson.dumps(found).decode()}
         self._csv.update(lines["csv"].encode())
         self._json.update((json_between(self._row.lines) + lines["json"]).encode())
         self._waiting.append(
@@ -233,7 +235,8 @@ JSON_END = "\n]}\n"
 
 def json_head(made: Bordereau) -> str:
     names = {"insurer": made.insurer_id, "policy_number": made.number, "month": made.month, "kind": made.kind}
-    return bordereau.json_line({**names, "id": made.id, "closed_at": z(made.closed_at)})[:-1] + ',"rows":[\n'
+    head = orjson.dumps({**names, "id": made.id, "closed_at": z(made.closed_at)}).decode()
+    return head.removesuffix("}") + ',"rows":[\n'
 
 
 def json_between(no: int) -> str:

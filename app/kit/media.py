@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -100,13 +101,19 @@ def file(data: bytes | str | Iterable[str] | Iterable[bytes], media: str, name: 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """RFC 4180, with a header line; None is empty."""
+    return csv_lines([columns, *rows])
+
+
+def csv_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Lines of `as_csv` alone, each with its end."""
     out = io.StringIO()
-    pen = csv.writer(out, lineterminator="\r\n")
-    pen.writerow(columns)
-    pen.writerows(rows)
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
     return out.getvalue()
 
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
 def harmless(text: str | None) -> str | None:
-    """Free text in a cell: what a spreadsheet would take for a formula gets a quotation mark in front."""
-    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
+    """Text in a cell: what a spreadsheet would take for a formula gets a quotation mark in front; a number is none."""
+    return f"'{text}" if text and text[0] in "=+-@\t\r" and not _NUMBER.fullmatch(text) else text

@@ -93,7 +93,3 @@ def test_a_cover_that_costs_nothing_is_reported_once() -> None:
     free = {"amount": 0, "currency": "EUR"}
     assert line(Reported(2, None), premium=free).belongs("premium")
     assert not line(Reported(2, 0), premium=free).belongs("premium")
-
-
-def test_a_cell_is_never_a_formula_and_a_negative_amount_stays_one() -> None:
-    assert bordereau.csv_line(("=1+1", "-1.50", None, 3)) == "'=1+1,-1.50,,3\r\n"

@@ -83,7 +83,11 @@ def test_the_font_has_every_letter_of_the_languages_and_what_it_lacks_is_still_l
     assert legible("1\u202f234 Dvořák Нина") == "1\u00a0234 Dvorák ????"
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "--1", "-", "@x", "\tx"])
 def test_no_free_text_becomes_a_formula(text: str) -> None:
     assert media.harmless(text) == f"'{text}"
     assert media.harmless("Zoe") == "Zoe"
+
+
+def test_an_amount_below_zero_stays_a_number() -> None:
+    assert media.csv_lines([(media.harmless("-1.50"), None, 3)]) == "-1.50,,3\r\n"
