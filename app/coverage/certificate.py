@@ -41,7 +41,11 @@ def of_driver(person: str, cover_id: str) -> Cover:
 
 def of(cover: Cover) -> str:
     """Issued for whoever may have it: its driver, and its insurer after a loss."""
-    return certificate.issue(signing_key(), facts_of(cover))
+    return signed(facts_of(cover))
+
+
+def signed(facts: CertificateFacts) -> str:
+    return certificate.issue(signing_key(), facts)
 
 
 def signing_key() -> SigningKey:
@@ -86,9 +90,8 @@ class Standing(TypedDict):
     checked_at: datetime
 
 
-def standing(certificate_id: str) -> Standing:
-    """Whether a certificate is conditional, in force, closed or void, and the cover's spans; no names. Raises NotFound."""
-    cover = _named(certificate_id)
+def standing(cover: Cover) -> Standing:
+    """Whether a cover's certificate is conditional, in force, closed or void, and the cover's spans; no names."""
     to, own_damage_to = versions.spans_shown(cover)
     return {
         "certificate": cover.certificate_id,
@@ -100,12 +103,13 @@ def standing(certificate_id: str) -> Standing:
     }
 
 
-def zone_of(certificate_id: str) -> str:
-    """The time zone of the car's place. Raises NotFound."""
-    return session.get_one(Car, _named(certificate_id).car_id).time_zone
+def zone_of(cover: Cover) -> str:
+    """The time zone of the car's place."""
+    return session.get_one(Car, cover.car_id).time_zone
 
 
-def _named(certificate_id: str) -> Cover:
+def named(certificate_id: str) -> Cover:
+    """The cover that a certificate is of. Raises NotFound."""
     statement = select(Cover).where(Cover.certificate_id == certificate_id)
     cover: Cover | None = session.scalars(statement).first()
     if cover is None:

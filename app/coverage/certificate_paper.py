@@ -1,16 +1,16 @@
 """The certificate for the roadside: a page with the facts a police officer asks for, and codes that prove them."""
 
 from datetime import datetime
+from functools import partial
 from html import escape
 from pathlib import Path
 
 import segno
 from babel import Locale
 
-from app.cars.models import Car
 from app.coverage import certificate
 from app.coverage.certificate import Standing
-from app.kit import clock, locales, wording
+from app.kit import locales, wording
 from app.kit.db import session
 from app.kit.keys import settings
 from app.kit.paper import Paper
@@ -27,12 +27,11 @@ def say(key: str, locale: Locale, **values: object) -> str:
 
 def on_paper(person: str, cover_id: str) -> bytes:
     """The certificate of one's cover as a PDF in the reader's language. Raises NotFound."""
-    signed = certificate.issue(person, cover_id)
     cover = certificate.of_driver(person, cover_id)
     facts = certificate.facts_of(cover)
     driver = session.get_one(Person, person)
     locale = locales.of_reader(driver.language, driver.country)
-    zone = session.get_one(Car, cover.car_id).time_zone
+    zone = certificate.zone_of(cover)
     paper = Paper(say("title", locale), str(locale).replace("_", "-"))
     paper.heading(say("title", locale))
     paper.space()
@@ -45,29 +44,34 @@ def on_paper(person: str, cover_id: str) -> bytes:
     there = f"{base}/verify/{cover.certificate_id}"
     paper.code(_matrix(there), say("online", locale, url=there), side=_SHORT)
     paper.space()
-    paper.code(_matrix(signed), say("offline", locale, keys=f"{base}/.well-known/jwks.json"), side=_CODE)
+    paper.code(
+        _matrix(certificate.signed(facts)),
+        say("offline", locale, keys=f"{base}/.well-known/jwks.json"),
+        side=_CODE,
+    )
     return paper.done()
 
 
 def _lines(facts: CertificateFacts, locale: Locale, zone: str) -> list[tuple[str, str]]:
     """What the French memo of insurance names, and what a cover by the hour needs besides."""
-
-    def local(at: datetime | None) -> str:
-        return say("open", locale) if at is None else locales.moment(at, locale, zone)
-
+    when = partial(_when, locale=locale, zone=zone)
     return [
         ("insurer", f"{facts.insurer}, {facts.insurer_address}"),
         ("contract", facts.policy_number),
         ("policyholder", facts.policyholder),
         ("plate", f"{facts.plate} ({facts.country})"),
         ("car", f"{facts.make} {facts.model}"),
-        ("from", local(facts.liability.from_at)),
-        ("to", local(facts.liability.to_at)),
-        ("own_damage", local(facts.own_damage.to_at)),
-        ("issued", local(facts.issued_at)),
+        ("from", when(facts.liability.from_at)),
+        ("to", when(facts.liability.to_at)),
+        ("own_damage", when(facts.own_damage.to_at)),
+        ("issued", when(facts.issued_at)),
         ("territory", " ".join(facts.territory)),
         ("certificate", facts.certificate),
     ]
+
+
+def _when(at: datetime | None, *, locale: Locale, zone: str) -> str:
+    return say("open", locale) if at is None else locales.moment(at, locale, zone)
 
 
 def _matrix(text: str) -> list[bytearray]:
@@ -76,13 +80,13 @@ def _matrix(text: str) -> list[bytearray]:
 
 def page(certificate_id: str) -> str:
     """What became of a certificate as a page for whoever scanned it; no names. Raises NotFound."""
-    found = certificate.standing(certificate_id)
+    cover = certificate.named(certificate_id)
+    found, zone = certificate.standing(cover), certificate.zone_of(cover)
     locale = locales.of_reader("en", "GB")
-    zone = certificate.zone_of(certificate_id)
     rows = [("certificate", found["certificate"]), *_spans(found, locale, zone)]
     listed = "".join(f"<dt>{escape(say(name, locale))}</dt><dd>{escape(value)}</dd>" for name, value in rows)
     status = found["status"]
-    checked = say("checked", locale, at=locales.moment(clock.now(), locale, zone))
+    checked = say("checked", locale, at=_when(found["checked_at"], locale=locale, zone=zone))
     return _PAGE.format(
         language=escape(str(locale).replace("_", "-")),
         title=escape(say("title", locale)),
@@ -97,15 +101,12 @@ def page(certificate_id: str) -> str:
 def _spans(found: Standing, locale: Locale, zone: str) -> list[tuple[str, str]]:
     if found["status"] == "void":
         return []
-
-    def local(at: datetime | None) -> str:
-        return say("open", locale) if at is None else locales.moment(at, locale, zone)
-
+    when = partial(_when, locale=locale, zone=zone)
     liability, own_damage = found["liability"], found["own_damage"]
     return [
-        ("from", local(liability["from_"])),
-        ("to", local(liability["to"])),
-        ("own_damage", local(own_damage["to"])),
+        ("from", when(liability["from_"])),
+        ("to", when(liability["to"])),
+        ("own_damage", when(own_damage["to"])),
     ]
 
 

@@ -71,7 +71,7 @@ def _lookup(one: Lookup) -> dict[str, Any]:
 )
 def read_certificate(certificate_id: str) -> certificate.Standing:
     """Whether the certificate stands: in force, closed or void; no names."""
-    return certificate.standing(certificate_id)
+    return certificate.standing(certificate.named(certificate_id))
 
 
 _PAGE_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -93,7 +93,7 @@ def verify_certificate(certificate_id: str) -> Any:
         answer.headers["Content-Security-Policy"] = _PAGE_CSP
         answer.headers["Vary"] = "Accept, Accept-Language"
         return answer
-    return certificate.standing(certificate_id)
+    return certificate.standing(certificate.named(certificate_id))
 
 
 def _cached(answer: Response) -> Response:
