@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from app.coverage import bordereaux, coverage_at, insurer_reads, log_proof, lookup, pre_check, report
+from app.coverage import (
+    bordereau_schemas,
+    bordereaux,
+    coverage_at,
+    insurer_reads,
+    log_proof,
+    log_schemas,
+    lookup,
+    pre_check,
+    report,
+)
 from app.coverage import partner_schemas as schemas
 from app.kit.auth import Who, partner
 from app.kit.errors import NotFound, ScopeMissing
@@ -104,8 +114,8 @@ def draw_cover(cover: str, query: dict[str, Any]) -> Any:
     who=Who.PARTNER,
     scope=READ,
     summary="The proof that a cover lies in the log",
-    query=schemas.ProofQuery,
-    returns=schemas.CoverProof,
+    query=log_schemas.ProofQuery,
+    returns=log_schemas.CoverProof,
     problems=(ScopeMissing, NotFound),
 )
 def prove_cover(cover: str, query: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +175,7 @@ def read_exposure(query: dict[str, Any]) -> dict[str, Any]:
     scope=READ,
     summary="Heads of the tamper-evident log",
     query=schemas.ChangeQuery,
-    returns=schemas.LogHeads,
+    returns=log_schemas.LogHeads,
     problems=(ScopeMissing,),
 )
 def list_log_heads(query: dict[str, Any]) -> dict[str, Any]:
@@ -180,7 +190,7 @@ def list_log_heads(query: dict[str, Any]) -> dict[str, Any]:
     scope=READ,
     summary="Signed heads of the tamper-evident log",
     query=schemas.ChangeQuery,
-    returns=schemas.SignedHeads,
+    returns=log_schemas.SignedHeads,
     problems=(ScopeMissing,),
 )
 def list_signed_heads(query: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +243,7 @@ def look_up_plate(query: dict[str, Any]) -> dict[str, Any]:
     scope=BORDEREAU,
     summary="The bordereaux that were made",
     query=Paging,
-    returns=schemas.BordereauPage,
+    returns=bordereau_schemas.BordereauPage,
     problems=(ScopeMissing,),
 )
 def list_bordereaux(query: dict[str, Any]) -> Page:
@@ -247,8 +257,8 @@ def list_bordereaux(query: dict[str, Any]) -> Page:
     who=Who.PARTNER,
     scope=BORDEREAU,
     summary="A month's bordereau",
-    query=schemas.BordereauQuery,
-    returns=schemas.BordereauFile,
+    query=bordereau_schemas.BordereauQuery,
+    returns=bordereau_schemas.BordereauFile,
     media=(JSON, CSV),
     problems=(ScopeMissing, NotFound),
 )

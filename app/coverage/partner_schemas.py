@@ -4,6 +4,7 @@ from marshmallow import fields
 
 from app.cars.schemas import POWERTRAIN, VIN
 from app.coverage.schemas import ANSWERS
+from app.coverage.versions import KINDS
 from app.kit.fields import (
     Count,
     Country,
@@ -23,12 +24,9 @@ from app.kit.fields import (
     Zone,
     line,
 )
-from insurance.bordereau import KINDS as KINDS_OF_BORDEREAU
 from insurance.master_policy import CLEARANCE_RANK
 
-MONTH = "^[0-9]{4}-(0[1-9]|1[0-2])$"
 STATES = ("conditional", "bound", "active", "closed", "void")
-KINDS = ("bound", "activated", "extended", "overrun", "closed", "voided")
 
 
 class CoverSpan(Strict):
@@ -179,7 +177,7 @@ class ChangeQuery(AsOf):
 class Change(Strict):
     """One change of one cover: its version, complete."""
 
-    kind = OneOf([f"cover.{one}" for one in KINDS])
+    kind = OneOf(tuple(KINDS.values()))
     version = Whole(1, 10**6)
     recorded_at = Instant()
     position = Whole(1, 10**15)
@@ -213,145 +211,6 @@ class Exposure(Known):
     """How many cars are out under open covers."""
 
     items = Many(fields.Nested(ExposureItem), 100, required=True)
-
-
-class LogHead(Strict):
-    """The head of the chain after one fact."""
-
-    position = Whole(1, 10**15)
-    sealed_at = Instant()
-    chain = Text(128, allow_none=True)
-
-
-class LogHeads(Known):
-    """Heads of the chain, newest first."""
-
-    items = Many(fields.Nested(LogHead), 100, required=True)
-    next_cursor = Text(200, allow_none=True, required=True)
-
-
-class SealedFact(Strict):
-    """A fact of the log, each part as the text that is hashed; `data` is JSON text and holds the `digest` of the version."""
-
-    position = Whole(1, 10**15, required=True)
-    seq = Whole(1, 10**15, required=True)
-    kind = Text(60, required=True)
-    data = Text(10_000, required=True)
-    at = Text(40, required=True)
-    recorded_at = Text(40, required=True)
-    chain = Text(64, required=True)
-
-
-class SignedHead(Strict):
-    """A head of the log as it was signed: a compact JWS, to keep."""
-
-    number = Whole(1, 10**9, required=True)
-    first = Whole(1, 10**15, required=True)
-    last = Whole(1, 10**15, required=True)
-    signed_at = Instant(required=True)
-    head = Text(2000, required=True)
-
-
-class SignedHeads(Known):
-    """Signed heads, newest first."""
-
-    items = Many(fields.Nested(SignedHead), 100, required=True)
-    next_cursor = Text(200, allow_none=True, required=True)
-
-
-class ProofQuery(Strict):
-    """Which version; the newest when it is left out."""
-
-    version = Count(1, 10**6, load_default=None)
-
-
-class CoverProof(Known):
-    """That a version of a cover lies in the log. `path` leads from the fact to the root in `head`, which is null, with an
-    empty path, until the next head is signed: at the beginning of the day, UTC.
-    """
-
-    cover = fields.Dict(keys=Text(60), required=True, metadata={"maxProperties": 40})
-    fact = fields.Nested(SealedFact, required=True)
-    head = Text(2000, allow_none=True, required=True)
-    path = Many(Text(64), 60, required=True)
-
-
-class BordereauQuery(Strict):
-    """Which of a month's bordereaux: the policy need only be named where one has several."""
-
-    kind = OneOf(KINDS_OF_BORDEREAU, required=True)
-    policy_number = Text(100, load_default=None)
-
-
-class BordereauOut(Strict):
-    """A bordereau that was made; the hashes are those of its files, in hex."""
-
-    id = PublicIdField("bdx", required=True)
-    policy_number = Text(100, required=True, attribute="number")
-    month = Text(7, required=True, pattern=MONTH)
-    kind = OneOf(KINDS_OF_BORDEREAU, required=True)
-    closed_at = Instant(required=True)
-    lines = Whole(0, 10**9, required=True)
-    csv_sha256 = Text(64, required=True)
-    json_sha256 = Text(64, required=True)
-
-
-class BordereauPage(Strict):
-    """Bordereaux, the last one first."""
-
-    items = Many(fields.Nested(BordereauOut), 100, required=True)
-    next_cursor = Text(200, allow_none=True, required=True)
-
-
-class BordereauFile(Strict):
-    """A bordereau as JSON: what it is of, and a row per line with the same headings as the CSV form."""
-
-    id = PublicIdField("bdx", required=True)
-    insurer = PublicIdField("ins", required=True)
-    policy_number = Text(100, required=True)
-    month = Text(7, required=True, pattern=MONTH)
-    kind = OneOf(KINDS_OF_BORDEREAU, required=True)
-    closed_at = Instant(required=True)
-    rows = Many(fields.Dict(keys=Text(60), metadata={"maxProperties": 60}), 10**7, required=True)
-
-
-class WebhookIn(Strict):
-    """Where to send what; no events: every change."""
-
-    url = Text(500, required=True)
-    events = Many(OneOf([f"cover.{one}" for one in KINDS]), 20, load_default=list)
-
-
-class WebhookChange(Strict):
-    """What is left out stays as it is."""
-
-    url = Text(500)
-    events = Many(OneOf([f"cover.{one}" for one in KINDS]), 20)
-    state = OneOf(("enabled", "disabled"))
-
-
-class WebhookOut(Strict):
-    """An endpoint. `last_status` is what came of the last try: a status, or why there is none."""
-
-    id = PublicIdField("whk", required=True)
-    url = Text(500, required=True)
-    events = Many(OneOf([f"cover.{one}" for one in KINDS]), 20, required=True)
-    state = OneOf(("enabled", "disabled"), required=True)
-    made_at = Instant(required=True)
-    last_success_at = Instant(allow_none=True, required=True)
-    last_status = Text(200, allow_none=True, required=True)
-
-
-class WebhookWithSecret(WebhookOut):
-    """An endpoint and what its messages are signed with, which is shown this once."""
-
-    secret = Text(100, required=True, allow_none=True)
-
-
-class Webhooks(Strict):
-    """One's endpoints."""
-
-    items = Many(fields.Nested(WebhookOut), 10, required=True)
 
 
 class AcknowledgeQuery(Strict):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.coverage import partner_schemas as schemas
+from app.coverage import webhook_schemas as schemas
 from app.coverage import webhooks
 from app.coverage.models import Webhook
 from app.kit.auth import Who, partner

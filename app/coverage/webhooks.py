@@ -13,7 +13,6 @@ import structlog
 from sqlalchemy import select, text
 
 from app.coverage.models import WHK, Webhook
-from app.coverage.versions import KINDS
 from app.facts import (
     CoverActivated,
     CoverBound,
@@ -32,7 +31,6 @@ from insurance import webhook
 from insurance.webhook import EndpointForbidden, WebhookFailed
 
 log = structlog.get_logger(__name__)
-EVENTS = tuple(KINDS.values())
 MOST = 10
 """Endpoints of one insurer."""
 BOTH_SIGN = timedelta(hours=24)
