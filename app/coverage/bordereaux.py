@@ -17,7 +17,8 @@ from flask import Flask, current_app
 from sqlalchemy import insert, select, text
 
 from app.coverage import claims_reported
-from app.coverage.models import BDX, INS, Bordereau, BordereauRow
+from app.coverage.bordereau_models import BDX, Bordereau, BordereauRow
+from app.coverage.models import INS
 from app.facts import BordereauClosed
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z

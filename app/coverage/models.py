@@ -21,7 +21,7 @@ from app.cars.models import Car
 from app.kit.db import Big, Model, PublicId, new_id
 from app.kit.facts import FactRow
 
-INS, CLI, POL, COV, CRT, BDX, WHK = "ins", "cli", "pol", "cov", "crt", "bdx", "whk"
+INS, CLI, POL, COV, CRT = "ins", "cli", "pol", "cov", "crt"
 
 # An insurer asks by VIN, and as of an instant: both are looked up in tables of the packages below.
 Index("cars_vin_idx", Car.vin)
@@ -232,75 +232,6 @@ class DriverBlock(Model):
     reason: Mapped[str]
     blocked_at: Mapped[datetime]
     lifted_at: Mapped[datetime | None]
-
-
-class Bordereau(Model):
-    """A month of a master policy as it was handed out; neither it nor its rows ever change."""
-
-    __tablename__ = "bordereaux"
-    __table_args__ = (UniqueConstraint("insurer_id", "number", "month", "kind"),)
-    id: Mapped[str] = mapped_column(PublicId(BDX), primary_key=True, default=lambda: new_id(BDX))
-    insurer_id: Mapped[str] = mapped_column(PublicId(INS), ForeignKey("insurers.id"))
-    number: Mapped[str]
-    month: Mapped[str]
-    kind: Mapped[str]
-    closed_at: Mapped[datetime]
-    csv_head: Mapped[str]
-    lines: Mapped[int]
-    csv_sha256: Mapped[str]
-    json_sha256: Mapped[str]
-
-
-class BordereauRow(Model):
-    """One line of a bordereau, in both forms, byte by byte as it is handed out."""
-
-    __tablename__ = "bordereau_rows"
-    bordereau_id: Mapped[str] = mapped_column(PublicId(BDX), ForeignKey("bordereaux.id"), primary_key=True)
-    no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    cover_id: Mapped[str] = mapped_column(PublicId(COV), index=True)
-    csv: Mapped[str]
-    json: Mapped[str]
-
-
-class CoverReported(Model):
-    """What a cover was last reported as: its version, and the premium of all its lines, in minor units."""
-
-    __tablename__ = "covers_reported"
-    cover_id: Mapped[str] = mapped_column(PublicId(COV), ForeignKey("covers.id"), primary_key=True)
-    version: Mapped[int]
-    premium: Mapped[Big | None]
-    voided: Mapped[bool]
-
-
-class Webhook(Model):
-    """An insurer's endpoint for changes; no `events`: all. The secret before signs too until `old_until`."""
-
-    __tablename__ = "webhooks"
-    id: Mapped[str] = mapped_column(PublicId(WHK), primary_key=True, default=lambda: new_id(WHK))
-    insurer_id: Mapped[str] = mapped_column(PublicId(INS), ForeignKey("insurers.id"), index=True)
-    url: Mapped[str]
-    events: Mapped[list[Any]] = mapped_column(JSONB)
-    state: Mapped[str]
-    secret: Mapped[bytes] = mapped_column(LargeBinary)
-    old_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
-    old_until: Mapped[datetime | None]
-    made_at: Mapped[datetime]
-    last_success_at: Mapped[datetime | None]
-    last_status: Mapped[str | None]
-    __table_args__ = (CheckConstraint("state in ('enabled', 'disabled')", name="state"),)
-
-
-class WebhookDelivery(Model):
-    """A change that an endpoint has not taken yet; the row goes when it has, or with the endpoint."""
-
-    __tablename__ = "webhook_deliveries"
-    webhook_id: Mapped[str] = mapped_column(PublicId(WHK), ForeignKey("webhooks.id"), primary_key=True)
-    fact_seq: Mapped[Big] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    kind: Mapped[str]
-    cover_id: Mapped[str] = mapped_column(PublicId(COV))
-    version: Mapped[int]
-    recorded_at: Mapped[datetime]
-    tries: Mapped[int]
 
 
 class LogHeadRow(Model):

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.coverage import webhook_schemas as schemas
 from app.coverage import webhooks
-from app.coverage.models import Webhook
+from app.coverage.webhook_models import Webhook
 from app.kit.auth import Who, partner
 from app.kit.errors import InUse, NotFound, ScopeMissing
 from app.kit.http import Answer

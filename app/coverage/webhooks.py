@@ -12,7 +12,7 @@ import orjson
 import structlog
 from sqlalchemy import select, text
 
-from app.coverage.models import WHK, Webhook
+from app.coverage.webhook_models import WHK, Webhook
 from app.facts import (
     CoverActivated,
     CoverBound,
