@@ -7,14 +7,14 @@ than EdDSA because a tool found on a police or insurer's desk (Debian's `jose`) 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from insurance.period import Span, to_ms
+from insurance.period import Span, instant, to_ms
 
 TYP: Final = "cover-certificate+jwt"
 ALG: Final = "ES256"
@@ -178,10 +178,10 @@ def _claims(facts: CertificateFacts) -> dict[str, Any]:
         "iat": int(facts.issued_at.timestamp()),
         "jti": facts.certificate,
         "version": facts.version,
-        "issued_at": _instant(facts.issued_at),
+        "issued_at": instant(facts.issued_at),
         "territory": list(facts.territory),
-        "liability": _span(facts.liability),
-        "own_damage": _span(facts.own_damage),
+        "liability": facts.liability.as_json(),
+        "own_damage": facts.own_damage.as_json(),
     } | {name: getattr(facts, name) for name in _TEXTS}
 
 
@@ -198,17 +198,9 @@ def _facts(claims: Mapping[str, Any]) -> CertificateFacts:
     )
 
 
-def _span(span: Span) -> dict[str, str | None]:
-    return {"from": _instant(span.from_at), "to": None if span.to_at is None else _instant(span.to_at)}
-
-
 def _read_span(claim: Mapping[str, Any]) -> Span:
     to_at = claim["to"]
     return Span(_read_instant(claim["from"]), None if to_at is None else _read_instant(to_at))
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _read_instant(text: str) -> datetime:

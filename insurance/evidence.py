@@ -5,13 +5,14 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from joserfc import jws
 from joserfc.jwk import ECKey
 
 from insurance.certificate import ALG, SigningKey
+from insurance.period import instant
 
 TYP: Final = "evidence-manifest+jwt"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.jws"
@@ -78,8 +79,12 @@ def _entry(name: str, at: datetime) -> zipfile.ZipInfo:
 
 
 def as_json(value: Any) -> bytes:
-    """To be read by people too."""
-    return json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n"
+    """To be read by people too; instants in UTC."""
+    return json.dumps(value, ensure_ascii=False, indent=1, default=_word).encode() + b"\n"
+
+
+def _word(value: date) -> str:
+    return instant(value) if isinstance(value, datetime) else value.isoformat()
 
 
 def sign(key: SigningKey, manifest: str) -> str:

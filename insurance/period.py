@@ -28,6 +28,10 @@ class Span:
             if self.to_at < self.from_at:
                 raise ValueError("a span cannot end before it begins")
 
+    def as_json(self) -> dict[str, str | None]:
+        """As it is written: `to` is null while it is open."""
+        return {"from": instant(self.from_at), "to": None if self.to_at is None else instant(self.to_at)}
+
     def holds(self, at: datetime) -> bool:
         """Whether the instant lies inside; the end itself does not."""
         return self.from_at <= at and (self.to_at is None or at < self.to_at)
@@ -141,3 +145,8 @@ def to_ms(at: datetime) -> datetime:
         raise ValueError("an instant needs an offset")
     at = at.astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def instant(at: datetime) -> str:
+    """As it is written everywhere: UTC, milliseconds, Z."""
+    return to_ms(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,11 +1,11 @@
 """A cover report as the wire has it, and what of it must agree when the insurer shows what it holds."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from insurance.partner import CoverReport
-from insurance.period import Span, to_ms
+from insurance.period import Span, instant
 
 # An insurer may leave out or add the rest; a difference here would be a difference in cover.
 COMPARED: Final = ("cover", "version", "state", "policy_number", "driver_ref")
@@ -29,10 +29,10 @@ def to_json(report: CoverReport) -> dict[str, Any]:
             "model": car.model,
         },
         "driver_ref": report.driver_ref,
-        "planned": _span(report.planned),
-        "liability": _span(report.liability),
-        "own_damage": _span(report.own_damage),
-        "recorded_at": _instant(report.recorded_at),
+        "planned": report.planned.as_json(),
+        "liability": report.liability.as_json(),
+        "own_damage": report.own_damage.as_json(),
+        "recorded_at": instant(report.recorded_at),
         "covered_minutes": report.covered_minutes,
         "charged_minutes": report.charged_minutes,
         "premium": premium and {"amount": premium.amount, "currency": premium.currency},
@@ -47,14 +47,6 @@ def differences(report: CoverReport, held: Mapping[str, Any]) -> tuple[str, ...]
     plate = ["car.plate"] if _plate(held) != report.car.plate else []
     spans = [name for name in SPANS if _read_span(held.get(name)) != getattr(report, name)]
     return tuple(plain + plate + spans)
-
-
-def _span(span: Span) -> dict[str, str | None]:
-    return {"from": _instant(span.from_at), "to": None if span.to_at is None else _instant(span.to_at)}
-
-
-def _instant(at: datetime) -> str:
-    return to_ms(at).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _plate(held: Mapping[str, Any]) -> Any:

@@ -10,11 +10,9 @@ from sqlalchemy import select
 from app.billing.models import Payment
 from app.cars import box as boxes
 from app.cars.models import Car, Custody
-from app.claims import use
 from app.coverage import master_policies
 from app.coverage.models import Cover, CoverVersion
 from app.kit import clock
-from app.kit.clock import z
 from app.kit.db import session
 from app.kit.facts import FactRow
 from app.messages.models import Delivery, Message
@@ -39,13 +37,13 @@ def versions(cover: Cover) -> dict[str, Any]:
         .order_by(CoverVersion.version)
     )
     items = [
-        {"kind": row.kind, "recorded_at": z(row.recorded_at), "position": position, "cover": row.data}
+        {"kind": row.kind, "recorded_at": row.recorded_at, "position": position, "cover": row.data}
         for row, position in rows
     ]
     return {
         "cover": cover.id,
         "acknowledged_version": cover.acknowledged_version,
-        "acknowledged_at": _z(cover.acknowledged_at),
+        "acknowledged_at": cover.acknowledged_at,
         "versions": items,
     }
 
@@ -56,18 +54,18 @@ def booking(rental: Rental) -> dict[str, Any]:
     return {
         "rental": rental.id,
         "state": rental.state,
-        "booked_at": z(rental.made_at),
+        "booked_at": rental.made_at,
         "approved_by": "owner" if rental.approved_by else None,
-        "planned": {"from": z(rental.from_at), "to": z(rental.to_at)},
-        "started_at": _z(rental.started_at),
-        "ended_at": _z(rental.ended_at),
+        "planned": {"from": rental.from_at, "to": rental.to_at},
+        "started_at": rental.started_at,
+        "ended_at": rental.ended_at,
         "ended_by": rental.ended_by,
         "end_evidence": rental.end_evidence,
-        "meter_stopped_at": _z(rental.meter_stopped_at),
+        "meter_stopped_at": rental.meter_stopped_at,
         "keys_in_glove_box_stated": rental.keys_stated,
         "plugged_stated": rental.plugged_stated,
         "custody": [
-            {"holder": row.holder, "from": z(row.from_at), "to": _z(row.to_at)}
+            {"holder": row.holder, "from": row.from_at, "to": row.to_at}
             for row in session.scalars(held.order_by(Custody.from_at, Custody.id))
         ],
         "conditions": _accepted(rental),
@@ -81,7 +79,7 @@ def _accepted(rental: Rental) -> list[dict[str, Any]]:
     return [
         {
             "version": one,
-            "accepted_at": _z(when.get(one)),
+            "accepted_at": when.get(one),
             "text_sha256": hashlib.sha256(conditions.text(one, "en").encode()).hexdigest(),
         }
         for one in session.get_one(Quote, rental.quote_id).conditions
@@ -98,18 +96,18 @@ def licence(cover: Cover) -> dict[str, Any]:
         else {
             "country": held.country,
             "classes": held.classes,
-            "issued_on": held.issued_on.isoformat(),
-            "expires_on": held.expires_on.isoformat(),
-            "recorded_at": z(held.recorded_at),
+            "issued_on": held.issued_on,
+            "expires_on": held.expires_on,
+            "recorded_at": held.recorded_at,
             "recorded_after_the_cover_began": held.recorded_at > cover.from_at,
-            "refused_at": _z(held.refused_at),
+            "refused_at": held.refused_at,
         },
         "clearances": [
             {
                 "level": row.level,
-                "cleared_at": z(row.cleared_at),
-                "recheck_on": row.recheck_on.isoformat(),
-                "withdrawn_at": _z(row.withdrawn_at),
+                "cleared_at": row.cleared_at,
+                "recheck_on": row.recheck_on,
+                "withdrawn_at": row.withdrawn_at,
                 "counted": _counted(row, cover),
             }
             for row in session.scalars(looked)
@@ -139,7 +137,7 @@ def judged(cover: Cover, car: Car) -> dict[str, Any]:
         "rules": RULES,
         "master_policy": {"id": cover.policy_id, "number": terms.number, "version": terms.version},
         "terms": master_policies.find(cover.policy_id).data,
-        "at": z(cover.from_at),
+        "at": cover.from_at,
         "driver": {
             "age": _age(cover),
             "licence": "licence.json",
@@ -151,8 +149,8 @@ def judged(cover: Cover, car: Car) -> dict[str, Any]:
             "time_zone": car.time_zone,
             "declared_value": cover.declared_value,
             "has_immobiliser": box.has_immobiliser if box is not None else None,
-            "inspection_until": car.inspection_until.isoformat() if car.inspection_until else None,
-            "read_at": z(clock.now()),
+            "inspection_until": car.inspection_until,
+            "read_at": clock.now(),
         },
     }
 
@@ -177,9 +175,9 @@ def commands(rental: Rental) -> dict[str, Any]:
             {
                 "sequence": row.sequence,
                 "operation": row.operation,
-                "box_time": z(row.box_time),
-                "counts_at": _z(row.at),
-                "received_at": z(row.received_at),
+                "box_time": row.box_time,
+                "counts_at": row.at,
+                "received_at": row.received_at,
                 "locked": row.locked,
                 "odometer_km": row.odometer_km,
                 "signed_by_box": base64.b64encode(row.data).decode(),
@@ -195,10 +193,10 @@ def _command(row: Command, rental: Rental) -> dict[str, Any]:
         "purpose": row.purpose,
         "kind": row.kind,
         "asked_by": "driver" if row.asked_by == rental.driver_id else "owner",
-        "asked_at": z(row.made_at),
-        "sent_at": _z(row.sent_at),
-        "answered_at": _z(row.answered_at),
-        "settled_at": _z(row.settled_at),
+        "asked_at": row.made_at,
+        "sent_at": row.sent_at,
+        "answered_at": row.answered_at,
+        "settled_at": row.settled_at,
         "box_time": None,
         "sent": row.sent_text,
         "answer": row.answer_text,
@@ -213,7 +211,7 @@ def happened(rental: Rental) -> list[dict[str, Any]]:
     """The rental's facts as both sides read them, each with its place in the log."""
     rows = select(FactRow).where(FactRow.data["rental"].astext == rental.id, FactRow.kind.in_(SHOWN))
     return [
-        {"at": z(row.at), "kind": row.kind, "seq": row.seq, "position": row.position}
+        {"at": row.at, "kind": row.kind, "seq": row.seq, "position": row.position}
         for row in session.scalars(rows.order_by(FactRow.seq))
     ]
 
@@ -222,25 +220,18 @@ def readings(rental: Rental, cover: Cover) -> dict[str, Any]:
     """Odometer and charge at both ends, as the box told them; null where it did not."""
     return {
         "start": {
-            "at": _z(rental.started_at),
+            "at": rental.started_at,
             "odometer_km": rental.odometer_start,
             "charge_percent": rental.charge_start,
             "in_the_cover_km": cover.odometer_start_km,
         },
         "end": {
-            "at": _z(rental.ended_at),
+            "at": rental.ended_at,
             "odometer_km": rental.odometer_end,
             "charge_percent": rental.charge_end,
             "in_the_cover_km": cover.odometer_end_km,
         },
     }
-
-
-def used(cover: Cover) -> dict[str, Any]:
-    """Battery and kilometres, and what befell the car, as `GET /covers/{id}/use` answers."""
-    found = use.of_cover(cover.insurer_id, cover.id)
-    befell = [{**one, "at": z(one["at"])} for one in found["befell"]]
-    return {**found, "derived_at": _z(found["derived_at"]), "befell": befell}
 
 
 def money(rental: Rental, cover: Cover) -> dict[str, Any]:
@@ -273,13 +264,13 @@ def told(rental: Rental) -> list[dict[str, Any]]:
     sent: dict[str, list[dict[str, Any]]] = {row.id: [] for row in about}
     for one in session.scalars(select(Delivery).where(Delivery.message_id.in_(sent)).order_by(Delivery.id)):
         words = {"channel": one.channel, "state": one.state, "reason": one.reason, "attempts": one.attempts}
-        sent[one.message_id].append({**words, "at": z(one.at)})
+        sent[one.message_id].append({**words, "at": one.at})
     return [
         {
             "kind": row.kind,
             "to": "driver" if row.person_id == rental.driver_id else "owner",
-            "made_at": z(row.made_at),
-            "opened_at": _z(row.read_at),
+            "made_at": row.made_at,
+            "opened_at": row.read_at,
             "deliveries": sent[row.id],
         }
         for row in about
@@ -299,8 +290,8 @@ def listed(rows: Iterable[Photo]) -> list[dict[str, Any]]:
             "step": row.step,
             "angle": row.angle,
             "by": row.role,
-            "taken_at_as_claimed": _z(row.taken_at),
-            "received_at": z(row.received_at),
+            "taken_at_as_claimed": row.taken_at,
+            "received_at": row.received_at,
             "sha256": row.sha256,
             "sent_sha256": row.sent_sha256,
         }
@@ -310,7 +301,3 @@ def listed(rows: Iterable[Photo]) -> list[dict[str, Any]]:
 
 def file_of(row: Photo) -> str:
     return f"photos/{row.step}-{row.angle}-{row.id}.jpg"
-
-
-def _z(at: Any) -> str | None:
-    return None if at is None else z(at)

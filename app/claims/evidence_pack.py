@@ -7,7 +7,7 @@ from typing import Any
 
 from app.cars.models import Car
 from app.claims import evidence_files as files
-from app.claims import loss
+from app.claims import loss, use
 from app.coverage import certificate, coverage_at, log_proof
 from app.coverage.loss_models import Claim, EvidenceRead
 from app.coverage.models import COV, Cover
@@ -45,7 +45,9 @@ def pack(partner: Partner, claim: str, *, named: bool) -> Iterator[bytes]:
     words.append(File("certificate.jws", found.certificate.encode()))
     words.append(File("jwks.json", as_json(certificate.jwks())))
     if named:
-        words.append(File("driver.json", as_json(_driver(about["cover"], partner.client))))
+        words.append(
+            File("driver.json", as_json(coverage_at.driver(bare(about["cover"], COV), partner.client)))
+        )
     words += [
         File(f"proofs/version-{version}.json", as_json(_proof(insurer, about["cover"], version)))
         for version in found.proved
@@ -72,12 +74,6 @@ def _kept(storage: Storage, place: str) -> bytes | None:
         return storage.get(place)
     except NotKeptError:
         return None
-
-
-def _driver(cover: str, client: str) -> dict[str, Any] | None:
-    found = coverage_at.driver(bare(cover, COV), client)
-    born = found["birth_date"] if found else None
-    return found and {**found, "birth_date": born.isoformat() if born else None}
 
 
 def _proof(insurer: str, cover: str, version: int) -> dict[str, Any]:
@@ -123,7 +119,7 @@ def _files(row: Claim, cover: Cover, rental: Rental) -> dict[str, Any]:
         "commands.json": files.commands(rental),
         "events.json": files.happened(rental),
         "readings.json": files.readings(rental, cover),
-        "use.json": files.used(cover),
+        "use.json": use.of_cover(row.insurer_id, cover.id),
         "money.json": files.money(rental, cover),
         "messages.json": files.told(rental),
     }
