@@ -24,16 +24,16 @@ TIMEOUT_S: Final = 15.0
 _PREFIX: Final = "whsec_"
 
 
-class EndpointForbidden(Exception):
-    """No address we speak to."""
-
-
 class WebhookFailed(Exception):
-    """No 2xx came; `status` is what came instead, None where nothing did."""
+    """No 2xx came, and what came or befell instead; `status` is None where no answer did."""
 
     def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class EndpointForbidden(WebhookFailed):
+    """No address we speak to."""
 
 
 def new_secret() -> str:
@@ -43,7 +43,11 @@ def new_secret() -> str:
 
 def check_url(url: str, *, local: bool = False) -> None:
     """Raises EndpointForbidden with what would be right. `local`: a demo's and a test's loopback is one, plain too."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")
+    except ValueError as error:
+        raise EndpointForbidden("Is to be an https URL.") from error
     loopback = parts.hostname in ("127.0.0.1", "localhost")
     if local and loopback and parts.scheme in ("http", "https"):
         return
@@ -62,7 +66,7 @@ def check_url(url: str, *, local: bool = False) -> None:
 def post(
     url: str, body: str, *, message: str, at: datetime, signed_by: Sequence[str], local: bool = False
 ) -> int:
-    """One try; returns the 2xx that came. Raises WebhookFailed, EndpointForbidden."""
+    """One try; returns the 2xx that came. Raises WebhookFailed."""
     check_url(url, local=local)
     headers = {
         "Content-Type": "application/json",
@@ -87,7 +91,7 @@ def post(
         except requests.RequestException as error:
             raise WebhookFailed(type(error).__name__) from error
     if not answer.ok or answer.status_code >= requests.codes.multiple_choices:
-        raise WebhookFailed(f"answered {answer.status_code}", answer.status_code)
+        raise WebhookFailed(str(answer.status_code), answer.status_code)
     return answer.status_code
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, LargeBinary
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.coverage.models import COV, INS
+from app.coverage.models import INS
 from app.kit.db import Big, Model, PublicId, new_id
 
 WHK = "whk"
@@ -32,13 +32,9 @@ class Webhook(Model):
 
 
 class WebhookDelivery(Model):
-    """A change that an endpoint has not taken yet; the row goes when it has, or with the endpoint."""
+    """A version of a cover, by its fact, that an endpoint has not taken yet; the row goes when it has."""
 
     __tablename__ = "webhook_deliveries"
     webhook_id: Mapped[str] = mapped_column(PublicId(WHK), ForeignKey("webhooks.id"), primary_key=True)
     fact_seq: Mapped[Big] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    kind: Mapped[str]
-    cover_id: Mapped[str] = mapped_column(PublicId(COV))
-    version: Mapped[int]
-    recorded_at: Mapped[datetime]
     tries: Mapped[int]

@@ -5,14 +5,15 @@ A hint, never the only channel: the cursor of changes has everything, whatever w
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import delete, select
 
-from app.coverage.webhook_models import WHK, Webhook
+from app.coverage.models import COV, CoverVersion
+from app.coverage.webhook_models import WHK, Webhook, WebhookDelivery
 from app.facts import (
     CoverActivated,
     CoverBound,
@@ -24,7 +25,8 @@ from app.facts import (
 )
 from app.kit import clock, deadlines, facts, keys
 from app.kit.clock import z
-from app.kit.db import new_id, session, transactional
+from app.kit.db import bare, new_id, session, transactional
+from app.kit.deadlines import Deadline
 from app.kit.errors import InUse, NotFound, Validation
 from app.kit.jobs import defer, job
 from insurance import webhook
@@ -37,20 +39,10 @@ BOTH_SIGN = timedelta(hours=24)
 AGAIN_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Nine more tries, 5 s to 24 h apart: three and a quarter days in all."""
 GONE = 410
+AGAIN = "webhook"
+"""The kind of the deadline of a next try."""
 SECRET = "webhook"  # noqa: S105 - the name of a purpose
 Changed = CoverBound | CoverActivated | CoverExtended | CoverOverrun | CoverClosed | CoverVoided
-_WAITING = text(
-    "insert into webhook_deliveries (webhook_id, fact_seq, kind, cover_id, version, recorded_at, tries)"
-    " select w.id, x.fact_seq, x.kind, x.cover_id, x.version, x.recorded_at, 0 from cover_versions x"
-    " join webhooks w on w.insurer_id = x.insurer_id and w.state = 'enabled'"
-    " and (w.events = '[]'::jsonb or w.events ? x.kind)"
-    " where x.cover_id = :cover and x.version = :version on conflict do nothing"
-    " returning webhook_id::text as webhook, fact_seq"
-)
-_DELIVERY = text(
-    "select d.*, w.url, w.secret, w.old_secret, w.old_until from webhook_deliveries d join webhooks w on w.id = d.webhook_id"
-    " where d.webhook_id = cast(:webhook as uuid) and d.fact_seq = :seq and w.state = 'enabled'"
-)
 
 
 # -- endpoints ----------------------------------------------------------------------------------------------------------
@@ -90,13 +82,15 @@ def _check(url: str) -> None:
 
 @transactional
 def change(insurer: str, webhook_id: str, values: Mapping[str, Any]) -> Webhook:
-    """Another address, other events, or enabled again. Raises NotFound, Validation."""
+    """Another address, other events, enabled again, or disabled, which forgets what waits. Raises NotFound, Validation."""
     found = _of(insurer, webhook_id)
     if "url" in values:
         _check(values["url"])
     for name in ("url", "events", "state"):
         if name in values:
             setattr(found, name, values[name])
+    if found.state == "disabled":
+        _forget(found)
     _changed(found, found.state)
     return found
 
@@ -122,7 +116,7 @@ def rotate(insurer: str, webhook_id: str) -> tuple[Webhook, str]:
 
 
 def _of(insurer: str, webhook_id: str) -> Webhook:
-    found: Webhook | None = session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
+    found = _locked(webhook_id)
     if found is None or found.insurer_id != insurer:
         raise NotFound
     return found
@@ -134,9 +128,10 @@ def _changed(found: Webhook, what: str) -> None:
 
 
 def _forget(found: Webhook) -> None:
+    """What waits for the endpoint, and the tries that were to come."""
+    session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id == found.id))
     session.execute(
-        text("delete from webhook_deliveries where webhook_id = cast(:id as uuid)"),
-        {"id": found.id.split("_")[1]},
+        delete(Deadline).where(Deadline.kind == AGAIN, Deadline.ref.startswith(found.id, autoescape=True))
     )
 
 
@@ -145,8 +140,12 @@ def _forget(found: Webhook) -> None:
 
 def tell(fact: Changed) -> None:
     """Reaction to every change of a cover: each endpoint that wants it is to have it."""
-    for row in session.execute(_WAITING, {"cover": fact.cover.split("_")[1], "version": fact.version}):
-        _soon(row.webhook, row.fact_seq)
+    change = session.get_one(CoverVersion, (fact.cover, fact.version))
+    for one in listed(change.insurer_id):
+        wanted = one.state == "enabled" and (not one.events or change.kind in one.events)
+        if wanted and session.get(WebhookDelivery, (one.id, change.fact_seq)) is None:
+            session.add(WebhookDelivery(webhook_id=one.id, fact_seq=change.fact_seq, tries=0))
+            _soon(one.id, change.fact_seq)
 
 
 def _soon(webhook_id: str, seq: int) -> None:
@@ -160,6 +159,20 @@ def due(ref: str) -> None:
     _soon(webhook_id, int(seq))
 
 
+@job("deliver_webhook")
+def deliver_webhook(webhook: str, seq: int) -> None:
+    """One try, outside any transaction; what came of it decides about the next."""
+    one = _next(webhook, seq)
+    if one is None:
+        return
+    try:
+        status = _post(one)
+    except WebhookFailed as error:
+        _missed(webhook, seq, error)
+    else:
+        _taken(webhook, seq, status)
+
+
 @dataclass(frozen=True, slots=True)
 class _Try:
     url: str
@@ -168,75 +181,66 @@ class _Try:
     secrets: tuple[str, ...]
 
 
-@job("deliver_webhook")
-def deliver_webhook(webhook: str, seq: int) -> None:
-    """One try, outside any transaction; what came of it decides about the next."""
-    one = _next(webhook, seq)
-    if one is not None:
-        _settle(webhook, seq, *_posted(one))
-
-
-def _posted(one: _Try) -> tuple[bool, str]:
-    """Whether it arrived, and what came; a message is signed for the moment it is sent, by the machine's own clock."""
-    try:
-        status = webhook.post(
-            one.url,
-            one.body,
-            message=one.message,
-            at=clock.real_now(),
-            signed_by=one.secrets,
-            local=keys.settings().clock_may_move,
-        )
-    except WebhookFailed as error:
-        return False, str(error.status or error)
-    except EndpointForbidden as error:
-        return False, str(error)
-    return True, str(status)
-
-
 @transactional
 def _next(webhook_id: str, seq: int) -> _Try | None:
-    row = session.execute(_DELIVERY, {"webhook": webhook_id, "seq": seq}).first()
-    if row is None:
+    """None where it was taken or forgotten meanwhile."""
+    found = session.get(Webhook, webhook_id, populate_existing=True)
+    waiting = session.get(WebhookDelivery, (webhook_id, seq), populate_existing=True)
+    if found is None or waiting is None:
         return None
-    sealed = [row.secret, *([row.old_secret] if row.old_until and row.old_until > clock.now() else [])]
-    data = {"cover": f"cov_{row.cover_id.hex}", "version": row.version}
-    body = orjson.dumps({"type": row.kind, "timestamp": z(row.recorded_at), "data": data}).decode()
+    change = session.scalars(select(CoverVersion).filter_by(fact_seq=seq)).one()
+    sealed = [found.secret]
+    if found.old_secret and found.old_until and found.old_until > clock.now():
+        sealed.append(found.old_secret)
+    data = {"cover": change.cover_id, "version": change.version}
+    body = orjson.dumps({"type": change.kind, "timestamp": z(change.recorded_at), "data": data}).decode()
     return _Try(
-        row.url,
+        found.url,
         body,
-        f"chg_{row.cover_id.hex}_{row.version}",
-        tuple(keys.unseal(SECRET, bytes(one)).decode() for one in sealed),
+        f"chg_{bare(change.cover_id, COV).hex}_{change.version}",
+        tuple(keys.unseal(SECRET, one).decode() for one in sealed),
+    )
+
+
+def _post(one: _Try) -> int:
+    """A message is signed for the moment it is sent, by the machine's own clock."""
+    return webhook.post(
+        one.url,
+        one.body,
+        message=one.message,
+        at=clock.real_now(),
+        signed_by=one.secrets,
+        local=keys.settings().clock_may_move,
     )
 
 
 @transactional
-def _settle(webhook_id: str, seq: int, arrived: bool, came: str) -> None:  # noqa: FBT001 - what _posted says
-    found: Webhook | None = session.get(Webhook, f"{WHK}_{webhook_id.replace('-', '')}", with_for_update=True)
-    if found is None:
+def _taken(webhook_id: str, seq: int, status: int) -> None:
+    found = _locked(webhook_id)
+    if found is not None:
+        found.last_success_at, found.last_status = clock.now(), str(status)
+    session.execute(delete(WebhookDelivery).filter_by(webhook_id=webhook_id, fact_seq=seq))
+
+
+@transactional
+def _missed(webhook_id: str, seq: int, error: WebhookFailed) -> None:
+    """Again later, unless the endpoint is gone or that was the last try: then it is disabled."""
+    found = _locked(webhook_id)
+    waiting = session.get(WebhookDelivery, (webhook_id, seq), populate_existing=True)
+    if found is None or waiting is None:
         return
-    now, which = clock.now(), {"webhook": webhook_id, "seq": seq}
-    found.last_status = came[:200]
-    if arrived:
-        found.last_success_at = now
-        session.execute(_DONE, which)
-        return
-    tries: int = session.execute(_TRIED, which).scalar_one()
-    if came == str(GONE) or tries > len(AGAIN_S):
+    waiting.tries += 1
+    found.last_status = str(error)[:200]
+    if error.status == GONE or waiting.tries > len(AGAIN_S):
         found.state = "disabled"
         _forget(found)
         _changed(found, "disabled")
-        log.warning("an insurer's endpoint was disabled", webhook=found.id, came=came)
-        return
-    _again(f"{webhook_id} {seq}", now, tries)
+        log.warning("an insurer's endpoint was disabled", webhook=found.id, came=found.last_status)
+    else:
+        later = timedelta(seconds=AGAIN_S[waiting.tries - 1])
+        deadlines.at(AGAIN, f"{webhook_id} {seq}", clock.now() + later)
 
 
-def _again(ref: str, now: datetime, tries: int) -> None:
-    deadlines.at("webhook", ref, now + timedelta(seconds=AGAIN_S[tries - 1]))
-
-
-_DONE = text("delete from webhook_deliveries where webhook_id = cast(:webhook as uuid) and fact_seq = :seq")
-_TRIED = text(
-    "update webhook_deliveries set tries = tries + 1 where webhook_id = cast(:webhook as uuid) and fact_seq = :seq"
-    " returning tries"
-)
+def _locked(webhook_id: str) -> Webhook | None:
+    found: Webhook | None = session.get(Webhook, webhook_id, with_for_update=True, populate_existing=True)
+    return found
