@@ -8,15 +8,10 @@ from sqlalchemy import select
 
 from app.coverage import blocks, confirm, doors
 from app.coverage.models import Cover, CoverVersion
+from app.coverage.versions import Changed
 from app.facts import (
     CoverAcknowledged,
-    CoverActivated,
-    CoverBound,
-    CoverClosed,
-    CoverExtended,
-    CoverOverrun,
     CoverRefused,
-    CoverVoided,
 )
 from app.kit import clock, facts
 from app.kit.db import session, transactional
@@ -34,7 +29,6 @@ from insurance.partner import (
 from insurance.period import Span
 
 AGAIN_S = 300
-Changed = CoverBound | CoverActivated | CoverExtended | CoverOverrun | CoverClosed | CoverVoided
 
 
 def tell(fact: Changed) -> None:

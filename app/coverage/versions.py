@@ -11,14 +11,8 @@ from app.kit.clock import z
 from app.kit.db import Big, session
 from insurance.verify_log import digest
 
-Change = (
-    type[CoverBound]
-    | type[CoverActivated]
-    | type[CoverExtended]
-    | type[CoverOverrun]
-    | type[CoverClosed]
-    | type[CoverVoided]
-)
+Changed = CoverBound | CoverActivated | CoverExtended | CoverOverrun | CoverClosed | CoverVoided
+Change = type[Changed]
 KINDS: dict[Change, str] = {
     CoverBound: "cover.bound",
     CoverActivated: "cover.activated",

@@ -13,14 +13,9 @@ import structlog
 from sqlalchemy import delete, select
 
 from app.coverage.models import COV, CoverVersion
+from app.coverage.versions import Changed
 from app.coverage.webhook_models import WHK, Webhook, WebhookDelivery
 from app.facts import (
-    CoverActivated,
-    CoverBound,
-    CoverClosed,
-    CoverExtended,
-    CoverOverrun,
-    CoverVoided,
     WebhookChanged,
 )
 from app.kit import clock, deadlines, facts, keys
@@ -42,7 +37,6 @@ GONE = 410
 AGAIN = "webhook"
 """The kind of the deadline of a next try."""
 SECRET = "webhook"  # noqa: S105 - the name of a purpose
-Changed = CoverBound | CoverActivated | CoverExtended | CoverOverrun | CoverClosed | CoverVoided
 
 
 # -- endpoints ----------------------------------------------------------------------------------------------------------
