@@ -7,11 +7,11 @@ revision = "0024"
 down_revision = "0023"
 
 
-# What was signed and handed out stays as it was.
+# What was handed out stays as it was: of heads, and of tables to come.
 APPEND_ONLY = """
-create function log_heads_stay() returns trigger language plpgsql as $$
+create function append_only() returns trigger language plpgsql as $$
 begin
-  raise exception 'log_heads is append-only';
+  raise exception '% is append-only', tg_table_name using errcode = 'check_violation', constraint = 'append_only';
 end $$
 """
 
@@ -33,7 +33,7 @@ def upgrade() -> None:
     op.execute(APPEND_ONLY)
     op.execute(
         "create trigger log_heads_append_only before update or delete on log_heads"
-        " for each row execute function log_heads_stay()"
+        " for each row execute function append_only()"
     )
     op.execute("insert into deadlines (kind, ref, due_at) values ('log_head', 'facts', business_now())")
 

@@ -6,14 +6,6 @@ from alembic import op
 revision = "0025"
 down_revision = "0024"
 
-# What an insurer has fetched stays as it was: lines are only added.
-APPEND_ONLY = """
-create function bordereau_rows_stay() returns trigger language plpgsql as $$
-begin
-  raise exception 'bordereau_rows is append-only';
-end $$
-"""
-
 
 def upgrade() -> None:
     op.execute("set local lock_timeout = '5s'")
@@ -57,10 +49,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["cover_id"], ["covers.id"], name=op.f("covers_reported_cover_id_fkey")),
         sa.PrimaryKeyConstraint("cover_id", name=op.f("covers_reported_pkey")),
     )
-    op.execute(APPEND_ONLY)
     op.execute(
         "create trigger bordereau_rows_append_only before update or delete on bordereau_rows"
-        " for each row execute function bordereau_rows_stay()"
+        " for each row execute function append_only()"
     )
     op.execute("insert into deadlines (kind, ref, due_at) values ('bordereaux', 'all', business_now())")
 

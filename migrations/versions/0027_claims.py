@@ -10,14 +10,6 @@ down_revision = "0026"
 _AT = sa.DateTime(timezone=True)
 _AMOUNTS = ("reserve_indemnity", "reserve_fees", "paid_indemnity", "paid_fees")
 
-# What an insurer once said of a claim stays as it was said.
-APPEND_ONLY = """
-create function claim_versions_stay() returns trigger language plpgsql as $$
-begin
-  raise exception 'claim_versions is append-only';
-end $$
-"""
-
 
 def upgrade() -> None:
     op.execute("set local lock_timeout = '5s'")
@@ -94,10 +86,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("cover_id", name=op.f("cover_use_pkey")),
     )
     op.add_column("hourly_readings", sa.Column("battery_celsius", sa.Float(), nullable=True))
-    op.execute(APPEND_ONLY)
     op.execute(
         "create trigger claim_versions_append_only before update or delete on claim_versions"
-        " for each row execute function claim_versions_stay()"
+        " for each row execute function append_only()"
     )
     with op.get_context().autocommit_block():
         op.create_index(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from app.claims import loss
 from app.coverage import bordereaux, cover
@@ -219,7 +220,7 @@ def test_the_log_binds_every_version_of_a_claim(ended: Cover, ask: Ask) -> None:
 
 def test_what_was_said_of_a_claim_cannot_be_changed(ended: Cover, ask: Ask) -> None:
     ask("POST", "", 201, **notice(ended))
-    with pytest.raises(Exception, match="append-only"):
+    with pytest.raises(IntegrityError, match="claim_versions is append-only"):
         session.execute(text("update claim_versions set version = 7"))
     session.rollback()
 

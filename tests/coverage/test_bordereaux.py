@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from app.coverage import bordereaux, cover, partners
 from app.coverage.models import Cover
@@ -141,7 +142,7 @@ def test_a_month_that_is_not_over_everywhere_is_not_made(app: Flask) -> None:
 
 def test_lines_that_were_handed_out_cannot_be_changed(circle: factories.Circle) -> None:
     closed(month_of(factories.ended(circle)), circle)
-    with pytest.raises(Exception, match="append-only"):
+    with pytest.raises(IntegrityError, match="bordereau_rows is append-only"):
         session.execute(text("update bordereau_rows set csv = ''"))
     session.rollback()
 
