@@ -8,7 +8,7 @@ and what claims bordereaux show as paid in the month to what was paid.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -48,10 +48,13 @@ _COVERS = text(
     " order by v.version desc limit 1) x join facts f on f.seq = x.fact_seq and f.position is not null"
     " left join covers_reported r on r.cover_id = c.id"
     " where c.insurer_id = :insurer and p.number = :number and x.version > coalesce(r.version, 0)"
-    " and c.state <> 'conditional'"
+    " and c.state <> 'conditional' and c.recorded_at >= coalesce(cast(:since as timestamptz), '-infinity')"
     " and (c.from_at at time zone k.time_zone)::date <= cast(:upto as date) order by c.from_at, c.id"
 )
-_MADE = text("select 1 from bordereaux where insurer_id = :insurer and number = :number and month = :month")
+_MADE = text(
+    "select bool_or(month = :month) as already, max(month) as last from bordereaux"
+    " where insurer_id = :insurer and number = :number"
+)
 _REMEMBER = text(
     "insert into covers_reported (cover_id, version, premium, voided) values (:cover, :version, :premium, :voided)"
     " on conflict (cover_id) do update set version = excluded.version, premium = excluded.premium,"
@@ -122,12 +125,12 @@ class Policies:
 def _close(policies: Policies, month: str, tell: Tell | None) -> int:
     session.execute(_LOCK)
     names = {"insurer": policies.insurer, "number": policies.number}
-    if session.execute(_MADE, {**names, "month": month}).first():
+    made = session.execute(_MADE, {**names, "month": month}).one()
+    if made.already:
         return 0
     books = [_Book(kind, bordereau.columns(kind), policies, month) for kind in OF_COVERS]
-    rows = session.execute(
-        _COVERS, {**names, "upto": month_end(month)}, execution_options={"yield_per": BATCH}
-    )
+    asked = {**names, "upto": month_end(month), "since": _since(made.last)}
+    rows = session.execute(_COVERS, asked, execution_options={"yield_per": BATCH})
     reported = []
     for count, row in enumerate(rows, 1):
         line = _line(row, month)
@@ -143,6 +146,14 @@ def _close(policies: Policies, month: str, tell: Tell | None) -> int:
     _remember(reported)
     books.append(_claims(policies, month))
     return sum(book.close() for book in books)
+
+
+def _since(last: str | None) -> datetime | None:
+    """The month made last told of all that was recorded before, but for what began after it, which was recorded since.
+
+    A day less, for it ended on each car's own clocks.
+    """
+    return None if last is None else datetime.combine(month_end(last), time(), UTC) - timedelta(days=1)
 
 
 def _claims(policies: Policies, month: str) -> "_Book":

@@ -118,6 +118,18 @@ def test_what_becomes_known_later_is_a_line_of_the_next_month_and_the_closed_one
     assert ask(f"/{month}?kind=risk").data == before
 
 
+def test_what_began_after_a_month_and_ended_before_that_was_made_is_in_the_next(
+    circle: factories.Circle, ask: Ask
+) -> None:
+    ended = factories.ended(circle)
+    month = month_of(ended)
+    before = (datetime.fromisoformat(f"{month}-01") - timedelta(days=1)).isoformat()[:7]
+    closed(before, circle)
+    assert rows(ask(f"/{before}?kind=risk")) == []
+    closed(month, circle)
+    assert [row["cover_id"] for row in rows(ask(f"/{month}?kind=risk"))] == [ended.id]
+
+
 def test_the_premiums_of_all_lines_are_the_premiums_of_the_covers(circle: factories.Circle, ask: Ask) -> None:
     ended = [factories.ended(circle, minutes=minutes) for minutes in (30, 90, 200)]
     month = month_of(ended[-1])
