@@ -7,7 +7,6 @@ from typing import Any
 from sqlalchemy import select
 
 from app.cars import custody
-from app.coverage import versions
 from app.coverage.loss_models import Claim, ClaimVersion
 from app.coverage.models import Cover
 from app.facts import ClaimChanged, ClaimNotified
@@ -18,7 +17,7 @@ from app.kit.db import Big, session, transactional
 from app.kit.errors import AlreadyExists, NotFound, StepNotAllowed, Validation
 from app.kit.http import Page, page
 from insurance import claim as rules
-from insurance.period import to_ms
+from insurance.period import Span, to_ms
 from insurance.verify_log import digest
 
 
@@ -76,9 +75,8 @@ def _within(cover: Cover, at: datetime) -> None:
         raise _refused("future", "That has not happened yet.")
     if cover.state in ("conditional", "void"):
         raise _refused("outside_cover", f"The cover is {cover.state}: nobody drove under it.")
-    to, _ = versions.spans_shown(cover)
-    if at < cover.from_at or (to is not None and at >= to):
-        ends = "still open" if to is None else f"to {z(to)}"
+    if not Span(cover.from_at, cover.to_at).holds(at):
+        ends = "still open" if cover.to_at is None else f"to {z(cover.to_at)}"
         raise _refused(
             "outside_cover", f"Its liability is from {z(cover.from_at)}, {ends}; others had the car then."
         )

@@ -11,8 +11,9 @@ from app.coverage.models import COV
 from app.kit.db import Model, PublicId
 from app.kit.facts import FactRow
 
-BEFELL = "kind in ('AlarmSounded', 'CarCarried', 'DoorLeftOpen', 'TwelveVoltLow', 'TyreSoft')"
+KINDS = ("AlarmSounded", "CarCarried", "DoorLeftOpen", "TwelveVoltLow", "TyreSoft")
 """What a box tells that may have to do with damage."""
+BEFELL = "kind in ({})".format(", ".join(f"'{kind}'" for kind in KINDS))
 Index("facts_befell_idx", FactRow.data["car"].astext, FactRow.at, postgresql_where=text(BEFELL))
 
 

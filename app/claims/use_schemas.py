@@ -2,9 +2,10 @@
 
 from marshmallow import fields
 
+from app.claims.use_models import KINDS
 from app.kit.fields import Flag, Instant, Many, Number, OneOf, PublicIdField, Strict, Text, Whole
+from app.messages.tell import snake
 
-BEFELL = ("alarm_sounded", "car_carried", "door_left_open", "twelve_volt_low", "tyre_soft")
 _MINUTES = 10**7
 
 
@@ -36,7 +37,7 @@ class Befell(Strict):
     """What the box told of the car, at an instant of the cover."""
 
     at = Instant(required=True)
-    kind = OneOf(BEFELL, required=True)
+    kind = OneOf(tuple(snake(kind) for kind in KINDS), required=True)
     position = Whole(1, 10**15, required=True)
     doors = Text(100, required=True, allow_none=True)
     wheels = Text(20, required=True, allow_none=True)
