@@ -333,6 +333,32 @@ class Actor:
             want=201,
         )
 
+    def book(self, span: dict[str, Any], **more: str) -> Any:
+        """A quote for the span, its conditions accepted, and the rental."""
+        quote = self.post("/quotes", span, want=201)
+        accept = [one["version"] for one in quote["conditions"]]
+        return self.post("/rentals", {"quote": quote["id"], "accept": accept, **more}, want=201)
+
+    def ready(self, rental: str) -> None:
+        """Waits until nothing speaks against the unlock."""
+        until(lambda: self.get(f"/rentals/{rental}/readiness", step="unlock")["ready"] or None, "readiness")
+
+    def unlock(self, rental: str) -> Any:
+        self.ready(rental)
+        return self.post(f"/rentals/{rental}/unlock", headers={"Prefer": "wait=15"})
+
+    def locked(self, rental: str) -> str | None:
+        """What the lock answers once the rental is ended; to be asked until it is."""
+        answer = self.call(
+            "POST",
+            f"/rentals/{rental}/lock",
+            {"keys_in_glove_box": True},
+            want=(200, 202, 409, 504),
+            headers={"Prefer": "wait=15"},
+        )
+        state = self.get(f"/rentals/{rental}")["state"]
+        return f"{answer.get('state')}, evidence {answer.get('evidence')}" if state == "ended" else None
+
     def now(self) -> datetime:
         """Business time."""
         return datetime.fromisoformat(self.place.flask("clock", "show").strip())

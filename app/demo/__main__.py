@@ -13,7 +13,7 @@ from rich.table import Table
 
 from app.demo import after, before, late, refused, sandbox
 from app.demo.stage import Stage, Telling
-from app.demo_cast import Actor, hours, until
+from app.demo_cast import Actor, hours
 from app.kit.config import from_environment
 from app.supervisor import ROOT, PartFailedError, Supervisor
 
@@ -73,7 +73,7 @@ def _keep_up(place: Supervisor, stage: Stage, console: Console) -> None:
     insurer = sandbox.fill(stage)
     stage.wake()
     rental = stage.book(hours(0), hours(8))
-    until(lambda: stage.ready(rental)["ready"] or None, "readiness")
+    stage.max.ready(rental["id"])
     table = Table("what", "where", show_header=False)
     table.add_row("API", f"{place.url}/v1")
     table.add_row("docs", f"{place.url}/docs")

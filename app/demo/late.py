@@ -8,7 +8,7 @@ def door(on: Stage) -> None:
     on.told.chapter("At the door")
     on.rental = on.book(hours(0), hours(1))
     unlock = f"/rentals/{on.rental['id']}/unlock"
-    until(lambda: on.ready(on.rental)["ready"] or None, "readiness")
+    on.max.ready(on.rental["id"])
     tablet = Actor(on.place, on.max.name)
     tablet.email = on.max.email
     tablet.sign_in()

@@ -39,27 +39,17 @@ class Sandbox:
     def book(self, ends: float) -> str:
         now = self.nils.now()
         span = {"car": self.car, "from": inst(now), "to": inst(now + hours(ends))}
-        quote = self.nils.post("/quotes", span, want=201)
-        accept = [one["version"] for one in quote["conditions"]]
-        rental = str(self.nils.post("/rentals", {"quote": quote["id"], "accept": accept}, want=201)["id"])
+        rental = str(self.nils.book(span)["id"])
         if self._shown(rental)["state"] == "requested":
             self.petra.post(f"/rentals/{rental}/approve")
-        ready = f"/rentals/{rental}/readiness"
-        until(lambda: self.nils.get(ready, step="unlock")["ready"] or None, "readiness")
         return rental
 
     def unlock(self, rental: str) -> None:
-        self.nils.post(f"/rentals/{rental}/unlock", headers={"Prefer": "wait=15"})
+        self.nils.unlock(rental)
         until(lambda: self._shown(rental)["state"] == "active" or None, "the opened door")
 
     def lock(self, rental: str) -> None:
-        path, body = f"/rentals/{rental}/lock", {"keys_in_glove_box": True}
-
-        def locked() -> bool:
-            self.nils.call("POST", path, body, want=(200, 202, 409, 504), headers={"Prefer": "wait=15"})
-            return str(self._shown(rental)["state"]) == "ended"
-
-        until(locked, "the lock")
+        until(lambda: self.nils.locked(rental), "the lock")
 
     def _shown(self, rental: str) -> Any:
         return self.nils.get(f"/rentals/{rental}")
@@ -91,6 +81,7 @@ class Sandbox:
 
     def void(self) -> None:
         rental = self.book(1)
+        self.nils.ready(rental)
         self.street.fault("refuse", times=1)
         self.nils.refused(
             "POST", f"/rentals/{rental}/unlock", slug="box-refused", headers={"Prefer": "wait=15"}

@@ -94,9 +94,7 @@ class Stage:
         return {"car": self.car, "from": inst(now + begins), "to": inst(now + ends)}
 
     def book(self, begins: timedelta, ends: timedelta, **more: str) -> Any:
-        quote = self.max.post("/quotes", self.span(begins, ends), want=201)
-        accept = [one["version"] for one in quote["conditions"]]
-        rental = self.max.post("/rentals", {"quote": quote["id"], "accept": accept, **more}, want=201)
+        rental = self.max.book(self.span(begins, ends), **more)
         self.olga.pushed("rental_asked")
         return self.olga.post(f"/rentals/{rental['id']}/approve")
 
@@ -104,8 +102,7 @@ class Stage:
         return self.max.get(f"/rentals/{rental['id']}/readiness", step="unlock")
 
     def unlock(self, rental: Any) -> Any:
-        until(lambda: self.ready(rental)["ready"] or None, "readiness")
-        return self.max.post(f"/rentals/{rental['id']}/unlock", headers={"Prefer": "wait=15"})
+        return self.max.unlock(rental["id"])
 
     def drive(self, km: float) -> None:
         self.street.do("ignition", on=True)
@@ -117,12 +114,4 @@ class Stage:
         )
 
     def locked(self, rental: str) -> str | None:
-        answer = self.max.call(
-            "POST",
-            f"/rentals/{rental}/lock",
-            {"keys_in_glove_box": True},
-            want=(200, 202, 409, 504),
-            headers={"Prefer": "wait=15"},
-        )
-        state = self.max.get(f"/rentals/{rental}")["state"]
-        return f"{answer.get('state')}, evidence {answer.get('evidence')}" if state == "ended" else None
+        return self.max.locked(rental)
