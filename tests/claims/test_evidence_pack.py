@@ -22,17 +22,13 @@ from app.coverage import cover as covers
 from app.coverage import log_head
 from app.coverage.loss_models import EvidenceRead
 from app.coverage.models import Cover
-from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
-from app.rentals import access, settle, unlock_answered
-from app.rentals import end as ending
-from app.rentals.models import Command
 from insurance import verify_log
 from tests.coverage import factories
-from tests.coverage.factories import bearer, doing, seal
+from tests.coverage.factories import bearer, seal
 from tests.guards.test_chain import ROOT
-from tests.rentals.album import Album, build, start
+from tests.rentals.album import Album, build, drive, start
 from tests.rentals.scene import Scene, make
 
 GUIDE = (ROOT / "docs" / "insurers.md").read_text("utf-8")
@@ -57,7 +53,7 @@ class Claimed:
     def __init__(self, house: Flask, scene: Scene) -> None:
         self.house, self.scene = house, scene
         self.album: Album = build(house, scene)
-        _drive(scene)
+        drive(scene)
         self.album.added(step="lock", angle="front")
         self.cover = self._cover()
         self.claim = self._notify()
@@ -101,24 +97,6 @@ class Claimed:
         with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
             assert archive.testzip() is None
             return {name: archive.read(name) for name in archive.namelist()}
-
-
-def _drive(scene: Scene) -> None:
-    """Out for an hour by the box's word, and back."""
-    command = scene.unlock().id
-
-    def opened() -> None:
-        car, rental = access.locked(scene.rental_id)
-        settle.settle(session.get_one(Command, command), "confirmed")
-        unlock_answered.open_doors(car, rental, command)
-
-    def locked() -> None:
-        car, rental = access.locked(scene.rental_id)
-        ending.end(car, rental, by="driver", evidence="box strong")
-
-    doing(opened)
-    clock.forward(timedelta(hours=1))
-    doing(locked)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.cars import custody, hourly
 from app.cars.models import Car
 from app.cars.watch import Seen
+from app.claims import use
 from app.coverage import cover as covers
 from app.coverage.models import Cover
 from app.facts import CoverClosed, DoorLeftOpen, TyreSoft
@@ -116,12 +117,24 @@ def test_deriving_it_twice_changes_nothing(trip: Trip) -> None:
     clock.forward(HOUR)
     trip.end(km=5, charge=70)
     before = trip.asked()
-    seq = session.scalars(
-        select(FactRow.seq).where(FactRow.kind == CoverClosed.kind).order_by(FactRow.seq.desc())
-    ).first()
-    assert seq is not None
-    kit_facts.react(seq)
+    clock.forward(HOUR)
+    closed = CoverClosed(cover=trip.cover.id, rental=trip.scene.rental_id, version=trip.cover.version)
+    doing(use.on_closed, closed)
     assert trip.asked() == before
+
+
+def test_it_is_derived_anew_when_the_end_of_the_cover_was_corrected(trip: Trip) -> None:
+    trip.start()
+    trip.note(1, charge_percent=8.0)
+    clock.forward(3 * HOUR)
+    trip.end(km=5, charge=70)
+    assert trip.asked()["use"]["hours_read"] == 1
+    earlier = trip.cover.from_at + timedelta(minutes=30)
+    corrected = doing(covers.correct, trip.scene.rental_id, earlier, evidence="box")
+    doing(
+        use.on_closed, CoverClosed(cover=corrected.id, rental=trip.scene.rental_id, version=corrected.version)
+    )
+    assert trip.asked()["use"]["hours_read"] == 0
 
 
 def test_what_befell_the_car_belongs_to_whom_had_it_at_that_instant(trip: Trip) -> None:

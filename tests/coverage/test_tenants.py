@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.coverage import bordereaux, log_head, webhooks
+from app.coverage import bordereaux, log_head, partners, webhooks
 from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.auth import Who
@@ -19,15 +19,6 @@ from app.kit.routes import RULES
 from tests.coverage import factories
 from tests.coverage.factories import bearer, seal
 
-SCOPES = (
-    "coverage:read",
-    "coverage:lookup",
-    "drivers:read",
-    "bordereau:read",
-    "claims:write",
-    "claims:evidence",
-    "webhooks:write",
-)
 Asked = tuple[str, str, dict[str, Any]]
 
 
@@ -80,7 +71,7 @@ def tenants(http: Any, app: Flask) -> Tenants:
         webhook,
         claimed.json["id"],
         secrets,
-        bearer(http, factories.client(factories.insurer("Rival").id, *SCOPES)),
+        bearer(http, factories.client(factories.insurer("Rival").id, *partners.SCOPES)),
     )
 
 
@@ -182,7 +173,7 @@ def test_a_rival_learns_nothing_on_any_route(http: Any, tenants: Tenants) -> Non
 
 
 def test_the_insurer_itself_is_shown_it(http: Any, tenants: Tenants) -> None:
-    own = bearer(http, factories.client(tenants.circle.policy.insurer_id, *SCOPES))
+    own = bearer(http, factories.client(tenants.circle.policy.insurer_id, *partners.SCOPES))
     for name in (
         "read_cover",
         "prove_cover",

@@ -16,6 +16,7 @@ from app.kit.storage import Storage
 from app.people.models import Person
 from app.rentals import access, settle, unlock_answered
 from app.rentals import end as ending
+from app.rentals.models import Command
 from app.rentals.photo_models import Photo
 from tests import factories
 from tests.coverage.factories import doing
@@ -106,12 +107,12 @@ def build(house: Flask, scene: Scene) -> Album:
 
 def start(scene: Scene) -> None:
     """The box opens."""
-    command = scene.unlock()
+    command = scene.unlock().id
 
     def opened() -> None:
         car, rental = access.locked(scene.rental_id)
-        settle.settle(command, "confirmed")
-        unlock_answered.open_doors(car, rental, command.id)
+        settle.settle(session.get_one(Command, command), "confirmed")
+        unlock_answered.open_doors(car, rental, command)
 
     doing(opened)
 
