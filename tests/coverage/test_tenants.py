@@ -152,7 +152,7 @@ ASKED: dict[str, Callable[[Tenants], Asked]] = {
 
 SHOWN = (
     *("read_cover", "prove_cover", "list_bordereaux", "read_bordereau", "read_coverage", "list_claims"),
-    *("read_claim", "read_use"),
+    *("read_claim", "read_use", "draw_cover"),
 )
 
 
@@ -174,16 +174,7 @@ def test_a_rival_learns_nothing_on_any_route(http: Any, tenants: Tenants) -> Non
 
 def test_the_insurer_itself_is_shown_it(http: Any, tenants: Tenants) -> None:
     own = bearer(http, factories.client(tenants.circle.policy.insurer_id, *partners.SCOPES))
-    for name in (
-        "read_cover",
-        "prove_cover",
-        "list_bordereaux",
-        "read_bordereau",
-        "read_coverage",
-        "list_claims",
-        "read_claim",
-        "draw_cover",
-    ):
+    for name in SHOWN:
         method, path, more = ASKED[name](tenants)
         answer = http.open(f"/v1/insurer{path}", method=method, headers=own, **more)
         assert answer.status_code == 200, (name, answer.text)
