@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from joserfc import jws
-from joserfc.jwk import ECKey
-
-from insurance.certificate import ALG, SigningKey
+from insurance import certificate
+from insurance.certificate import SigningKey
 from insurance.period import instant
 
 TYP: Final = "evidence-manifest+jwt"
@@ -88,6 +86,5 @@ def _word(value: date) -> str:
 
 
 def sign(key: SigningKey, manifest: str) -> str:
-    """The manifest as a compact JWS, ES256, with a `typ` of its own; the keys are those of certificates."""
-    header = {"typ": TYP, "alg": ALG, "kid": key.kid}
-    return jws.serialize_compact(header, manifest, ECKey.import_key(key.private_pem), [ALG])
+    """The manifest as a compact JWS; the keys are those of certificates."""
+    return certificate.sign(key, TYP, manifest)

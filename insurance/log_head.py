@@ -4,10 +4,8 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from joserfc import jws
-from joserfc.jwk import ECKey
-
-from insurance.certificate import ALG, SigningKey
+from insurance import certificate
+from insurance.certificate import SigningKey
 from insurance.verify_log import TYP
 
 
@@ -25,7 +23,7 @@ class LogHead:
 
 
 def sign(key: SigningKey, head: LogHead) -> str:
-    """As a compact JWS, ES256, with a `typ` of its own; the keys are those of certificates."""
+    """As a compact JWS; the keys are those of certificates."""
     payload = {
         "iss": head.issuer,
         "iat": int(head.signed_at.timestamp()),
@@ -35,6 +33,4 @@ def sign(key: SigningKey, head: LogHead) -> str:
         "chain": head.chain.hex(),
         "root": head.root.hex(),
     }
-    header = {"typ": TYP, "alg": ALG, "kid": key.kid}
-    text = json.dumps(payload, separators=(",", ":"))
-    return jws.serialize_compact(header, text, ECKey.import_key(key.private_pem), [ALG])
+    return certificate.sign(key, TYP, json.dumps(payload, separators=(",", ":")))
