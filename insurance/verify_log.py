@@ -64,9 +64,14 @@ def digest(version: Mapping[str, Any]) -> str:
 def root(nodes: Sequence[bytes]) -> bytes:
     """The root over nodes of one height, the last of which may be lower."""
     while len(nodes) > 1:
-        pairs = [sha256(b"\x01", nodes[i], nodes[i + 1]) for i in range(0, len(nodes) - 1, 2)]
-        nodes = [*pairs, nodes[-1]] if len(nodes) % 2 else pairs
+        nodes = _joined(nodes)
     return nodes[0]
+
+
+def _joined(nodes: Sequence[bytes]) -> Sequence[bytes]:
+    """The nodes above: each of two, the last alone where their number is odd."""
+    pairs = [sha256(b"\x01", nodes[i], nodes[i + 1]) for i in range(0, len(nodes) - 1, 2)]
+    return [*pairs, nodes[-1]] if len(nodes) % 2 else pairs
 
 
 def path(nodes: Sequence[bytes], index: int) -> list[bytes]:
@@ -76,8 +81,7 @@ def path(nodes: Sequence[bytes], index: int) -> list[bytes]:
         beside = index ^ 1
         if beside < len(nodes):
             found.append(nodes[beside])
-        pairs = [sha256(b"\x01", nodes[i], nodes[i + 1]) for i in range(0, len(nodes) - 1, 2)]
-        nodes = [*pairs, nodes[-1]] if len(nodes) % 2 else pairs
+        nodes = _joined(nodes)
         index //= 2
     return found
 
