@@ -34,8 +34,6 @@ BOTH_SIGN = timedelta(hours=24)
 AGAIN_S = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Nine more tries, 5 s to 24 h apart: three and a quarter days in all."""
 GONE = 410
-AGAIN = "webhook"
-"""The kind of the deadline of a next try."""
 SECRET = "webhook"  # noqa: S105 - the name of a purpose
 
 
@@ -125,7 +123,7 @@ def _forget(found: Webhook) -> None:
     """What waits for the endpoint, and the tries that were to come."""
     session.execute(delete(WebhookDelivery).where(WebhookDelivery.webhook_id == found.id))
     session.execute(
-        delete(Deadline).where(Deadline.kind == AGAIN, Deadline.ref.startswith(found.id, autoescape=True))
+        delete(Deadline).where(Deadline.kind == "webhook", Deadline.ref.startswith(found.id, autoescape=True))
     )
 
 
@@ -232,7 +230,7 @@ def _missed(webhook_id: str, seq: int, error: WebhookFailed) -> None:
         log.warning("an insurer's endpoint was disabled", webhook=found.id, came=found.last_status)
     else:
         later = timedelta(seconds=AGAIN_S[waiting.tries - 1])
-        deadlines.at(AGAIN, f"{webhook_id} {seq}", clock.now() + later)
+        deadlines.at("webhook", f"{webhook_id} {seq}", clock.now() + later)
 
 
 def _locked(webhook_id: str) -> Webhook | None:
