@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
@@ -22,7 +23,7 @@ from app.people.models import Acceptance, Clearance, Licence
 from app.rentals import photos as pictures
 from app.rentals.models import Command, OfflineReceipt, Quote, Rental
 from app.rentals.photo_models import Photo
-from insurance.eligibility import RULES
+from insurance.eligibility import RULES, full_years
 
 ABOUT = ("extension_", "rental_late", "still_has_car", "rental_ended", "rental_closed_by_hand", "cover_")
 """The messages that bear on how long the cover held."""
@@ -139,7 +140,7 @@ def judged(cover: Cover, car: Car) -> dict[str, Any]:
         "terms": master_policies.find(cover.policy_id).data,
         "at": cover.from_at,
         "driver": {
-            "age": _age(cover),
+            "age": _age(cover, car),
             "licence": "licence.json",
             "conditions": sorted(session.scalars(by_then)),
         },
@@ -155,14 +156,12 @@ def judged(cover: Cover, car: Car) -> dict[str, Any]:
     }
 
 
-def _age(cover: Cover) -> int | None:
-    """In whole years when the cover began."""
+def _age(cover: Cover, car: Car) -> int | None:
+    """As the rules count it, when the cover began."""
     driver = identity.of(cover.driver_id)
     born = driver.birth_date if driver is not None else None
-    if born is None:
-        return None
-    day = cover.from_at.date()
-    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    day = cover.from_at.astimezone(ZoneInfo(car.time_zone)).date()
+    return None if born is None else full_years(born, day)
 
 
 def commands(rental: Rental) -> dict[str, Any]:

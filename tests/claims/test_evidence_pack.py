@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,15 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 from sqlalchemy import select
 
+from app.cars.models import Car
+from app.claims import evidence_files
 from app.coverage import cover as covers
 from app.coverage import log_head
 from app.coverage.loss_models import EvidenceRead
 from app.coverage.models import Cover
 from app.kit.clock import z
 from app.kit.db import session
+from app.people.models import Person
 from insurance import verify_log
 from tests.coverage import factories
 from tests.coverage.factories import bearer, seal
@@ -123,6 +126,15 @@ def test_the_pack_holds_what_the_records_say(claimed: Claimed) -> None:
     assert found["booking.json"]["custody"][0]["from"] == z(claimed.cover.from_at)
     assert {"UnlockAsked", "RentalStarted", "RentalEnded"} <= {one["kind"] for one in found["events.json"]}
     assert found["money.json"]["premium"]["amount"] == claimed.cover.premium
+
+
+def test_an_age_is_counted_on_the_cars_calendar_as_the_rules_count_it(claimed: Claimed) -> None:
+    cover, car = claimed.cover, session.get_one(Car, claimed.cover.car_id)
+    assert car.time_zone == "Europe/Paris"
+    cover.from_at = datetime.fromisoformat("2026-10-31T23:30:00Z")
+    session.get_one(Person, cover.driver_id).birth_date = date(1990, 11, 1)
+    assert evidence_files.judged(cover, car)["driver"]["age"] == 36
+    session.rollback()
 
 
 def test_photos_are_in_it_with_the_hash_the_log_has(claimed: Claimed) -> None:
