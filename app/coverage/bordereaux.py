@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from dateutil.relativedelta import relativedelta
 from flask import Flask, current_app
 from sqlalchemy import insert, select, text
 
@@ -34,6 +35,7 @@ from insurance.bordereau import OF_COVERS, Kind, Line, OfCovers, Reported
 
 CLOSED_ON, HOUR = 6, 3
 """The day of the next month, and its hour UTC: by then boxes that were out of reach have mostly reported."""
+MONTH = relativedelta(months=1)
 BATCH = 1000
 _POLICIES = text(
     "select distinct insurer_id, number from master_policies"
@@ -70,28 +72,19 @@ Tell = Callable[[int], None]
 def due(ref: str) -> None:
     """Deadline "bordereaux": have last month's made, and the next in a month."""
     now = clock.now()
-    defer("close_bordereaux", lock="close_bordereaux", month=_before(now.date()))
+    defer("close_bordereaux", lock="close_bordereaux", month=(now - MONTH).isoformat()[:7])
     deadlines.at("bordereaux", ref, next_at(now))
 
 
 def next_at(now: datetime) -> datetime:
     """The sixth of a month at three o'clock, UTC, after `now`."""
     this = datetime(now.year, now.month, CLOSED_ON, HOUR, tzinfo=UTC)
-    return (
-        this
-        if this > now
-        else datetime(now.year + now.month // 12, now.month % 12 + 1, CLOSED_ON, HOUR, tzinfo=UTC)
-    )
-
-
-def _before(day: date) -> str:
-    return (day.replace(day=1) - timedelta(days=1)).isoformat()[:7]
+    return this if this > now else this + MONTH
 
 
 def month_end(month: str) -> date:
     """The last day of YYYY-MM. Raises ValueError."""
-    first = date.fromisoformat(f"{month}-01")
-    return (first.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+    return date.fromisoformat(f"{month}-01") + MONTH - timedelta(days=1)
 
 
 @job("close_bordereaux")

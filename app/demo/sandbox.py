@@ -1,9 +1,10 @@
 """Sample data for an insurer's engineer: two months of a car's covers, every kind of them, a closed month, a claim."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import requests
+from dateutil.relativedelta import relativedelta
 
 from app.coverage.partners import SCOPES
 from app.demo.stage import Stage
@@ -123,7 +124,7 @@ def fill(on: Stage) -> dict[str, Any]:
 
 def _to_next_month(now: datetime) -> str:
     """From here to the day on which this month is closed, as the clock command reads a span."""
-    then = datetime(now.year + now.month // 12, now.month % 12 + 1, CLOSED, 9, tzinfo=UTC)
+    then = now + relativedelta(months=1, day=CLOSED, hour=9)
     return f"{int((then - now).total_seconds())}s"
 
 
