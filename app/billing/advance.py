@@ -1,52 +1,197 @@
-"""The next step of a payment: what its state and what is owed ask for, as a command. The payment is always locked."""
+"""Moves a payment: by the state table alone, with what follows from each move. The payment is always locked."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import ColumnElement, func, select
 
 from app import facts
-from app.billing import arrears, commands
+from app.billing import arrears, commands, dispute_of
 from app.billing.models import Payment, PaymentCommand
-from app.billing.states import State
+from app.billing.state_table import Event, Row, Then, follow
+from app.billing.states import DEPOSIT, State
 from app.kit import clock, deadlines
 from app.kit.db import new_id, session
 from app.kit.facts import record
 
 
-def move(payment: Payment, state: State) -> None:
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How what follows is asked: `amount` of a capture that nothing is owed for yet, the driver absent, on whose behalf."""
+
+    amount: int | None = None
+    off_session: bool = True
+    by: str = commands.SYSTEM
+
+
+def befalls(payment: Payment, event: Event, ask: Ask | None = None) -> Row | None:
+    """Go where the table says, and do what follows; None: nothing came of it."""
+    row = follow(State(payment.state), event, _Case(payment))
+    if row is None:
+        return None
+    if row.to is not None:
+        _move(payment, row.to)
+    if row.then in _ASKED:
+        _ASKED[row.then](payment, ask or Ask())
+    elif row.then is not Then.NOTHING:
+        _DONE[row.then](payment)
+    return row
+
+
+def next_step(payment: Payment) -> None:
+    """What is owed decides; nothing happens while a command is under way or the rental is still open."""
+    if payment.owed is not None:
+        befalls(payment, Event.LOOK)
+    session.flush()
+
+
+def _move(payment: Payment, state: State) -> None:
     """Put it into a state, and tell whoever waits."""
     payment.state, payment.changed_at = state, clock.now()
     arrears.in_the_books(payment)
     commands.tell_waiters(payment)
 
 
-def hold(payment: Payment, *, off_session: bool, by: str = commands.SYSTEM) -> None:
+@dataclass(frozen=True)
+class _Case:
+    """What the table asks of a payment."""
+
+    payment: Payment
+
+    @property
+    def owed(self) -> int | None:
+        return self.payment.owed
+
+    @property
+    def charging(self) -> bool:
+        return charges(self.payment)
+
+    @property
+    def written_off(self) -> bool:
+        return self.payment.written_off_at is not None
+
+    @property
+    def has_intent(self) -> bool:
+        return self.payment.intent_id is not None
+
+    @property
+    def is_deposit(self) -> bool:
+        return self.payment.purpose == DEPOSIT
+
+    @property
+    def inspected(self) -> bool:
+        return self.payment.inspect_until is not None
+
+    @cached_property
+    def over(self) -> int:
+        return _over(self.payment)
+
+    @property
+    def disputed(self) -> bool:
+        return dispute_of.stands(self.payment.id)
+
+    @property
+    def given_back(self) -> bool:
+        return self.payment.refunded == self.payment.captured
+
+
+# -- what follows ----------------------------------------------------------------------------------------------------
+
+
+def _hold(payment: Payment, ask: Ask) -> None:
     """A new attempt to hold the whole amount."""
+    drop_attempt(payment)
     _forget_failure(payment)
     deadlines.drop(payment.id, "hold")
-    move(payment, State.HOLDING)
-    commands.attempt(payment, "hold", payment.money(payment.amount), off_session=off_session, by=by)
+    _hold_beside(payment, ask)
 
 
-def renew(payment: Payment) -> None:
+def _hold_beside(payment: Payment, ask: Ask) -> None:
     """Hold anew while the old hold still stands."""
-    move(payment, State.RENEWING)
-    commands.attempt(payment, "hold", payment.money(payment.amount), off_session=True)
+    whole = payment.money(payment.amount)
+    commands.attempt(payment, "hold", whole, off_session=ask.off_session, by=ask.by)
 
 
-def charge(payment: Payment, *, off_session: bool, by: str = commands.SYSTEM) -> None:
+def _charge(payment: Payment, ask: Ask) -> None:
     """A new attempt to take what is owed at once, without a hold."""
-    _forget_failure(payment)
-    deadlines.drop(payment.id, "hold", "dunning")
-    move(payment, State.CAPTURING)
-    commands.attempt(payment, "charge", payment.money(payment.owed or 0), off_session=off_session, by=by)
+    _forget(payment)
+    owed = payment.money(payment.owed or 0)
+    commands.attempt(payment, "charge", owed, off_session=ask.off_session, by=ask.by)
 
 
-def capture(payment: Payment, amount: int) -> None:
-    """Take this much of the hold."""
+def _capture(payment: Payment, ask: Ask) -> None:
+    """Take what is owed of the hold, as far as it goes; while the rental is open as much as is asked, or all."""
     assert payment.intent_id is not None
-    move(payment, State.CAPTURING)
+    deadlines.drop(payment.id)
+    amount = min(payment.owed or ask.amount or payment.amount, payment.amount)
     commands.step(payment, "capture", payment.money(amount), payment.intent_id)
+
+
+def _release(payment: Payment) -> None:
+    assert payment.intent_id is not None
+    deadlines.drop(payment.id)
+    commands.step(payment, "release", None, payment.intent_id)
+
+
+def _refund(payment: Payment) -> None:
+    """More was taken than is owed: the difference is given back."""
+    assert payment.intent_id is not None
+    commands.refund(payment, payment.money(_over(payment)), payment.intent_id)
+
+
+def _further(payment: Payment) -> None:
+    """Less was taken than is owed, and the intent is closed: the rest is a further charge.
+
+    So it is when the end was corrected while the driver was still asked to confirm the first amount.
+    """
+    short = -_over(payment)
+    payment.owed = brought(payment)
+    next_step(further(payment, short))
+
+
+def _look(payment: Payment) -> None:
+    payment.intent_id, payment.capture_before = None, None
+    deadlines.drop(payment.id, "hold_renew")
+    befalls(payment, Event.LOOK)
+
+
+def _free(payment: Payment) -> None:
+    """All is free again. What was kept of a deposit is not asked for anew once the car is back."""
+    if payment.owed is None:
+        payment.owed = 0
+    deadlines.drop(payment.id)
+    _forget_failure(payment)
+    payment.capture_before = None
+    record(facts.PaymentReleased(payment.id, payment.rental_id))
+
+
+def _forget(payment: Payment) -> None:
+    """Nothing of it is wanted any more."""
+    deadlines.drop(payment.id)
+    drop_attempt(payment)
+    _forget_failure(payment)
+
+
+def _book(payment: Payment) -> None:
+    arrears.in_the_books(payment)
+
+
+_ASKED: Mapping[Then, Callable[[Payment, Ask], None]] = {
+    Then.HOLD: _hold,
+    Then.HOLD_BESIDE: _hold_beside,
+    Then.CHARGE: _charge,
+    Then.CAPTURE: _capture,
+}
+_DONE: Mapping[Then, Callable[[Payment], None]] = {
+    Then.RELEASE: _release,
+    Then.REFUND: _refund,
+    Then.FURTHER: _further,
+    Then.LOOK: _look,
+    Then.FREE: _free,
+    Then.FORGET: _forget,
+    Then.BOOK: _book,
+}
 
 
 def drop_attempt(payment: Payment) -> None:
@@ -57,76 +202,10 @@ def drop_attempt(payment: Payment) -> None:
         payment.charge_id = None
 
 
-def next_step(payment: Payment) -> None:
-    """What is owed decides; nothing happens while a command is under way or the rental is still open."""
-    if payment.owed is not None:
-        step = _STEPS.get(State(payment.state))
-        if step is not None:
-            step(payment, payment.owed)
-    session.flush()
-
-
-def _not_held(payment: Payment, owed: int) -> None:
-    """Nothing is held: charge what is owed, or be done."""
-    deadlines.drop(payment.id)
-    drop_attempt(payment)
-    if owed:
-        charge(payment, off_session=True)
-    else:
-        _forget_failure(payment)
-        move(payment, State.RELEASED)
-
-
-def _waiting(payment: Payment, owed: int) -> None:
-    if owed and charges(payment):
-        return
-    _not_held(payment, owed)
-
-
 def charges(payment: Payment) -> bool:
     """The present attempt takes money at once, rather than holding it."""
     attempt = session.get(PaymentCommand, payment.attempt_id) if payment.attempt_id else None
     return attempt is not None and attempt.kind == "charge"
-
-
-def _held(payment: Payment, owed: int) -> None:
-    assert payment.intent_id is not None
-    deadlines.drop(payment.id)
-    if owed:
-        capture(payment, min(owed, payment.amount))
-    else:
-        move(payment, State.RELEASING)
-        commands.step(payment, "release", None, payment.intent_id)
-
-
-def step_again(payment: Payment, amount: int | None) -> None:
-    """The capture (of that much) or release of the present intent was refused, and it still holds the money."""
-    if payment.state == State.CAPTURING and payment.owed is None:
-        capture(payment, amount or payment.amount)
-    elif payment.state in (State.CAPTURING, State.RELEASING):
-        _held(payment, payment.owed or 0)
-
-
-def _arrears(payment: Payment, owed: int) -> None:
-    if owed:
-        arrears.in_the_books(payment)
-    else:
-        _not_held(payment, 0)
-
-
-def _captured(payment: Payment, owed: int) -> None:
-    """More was taken than is owed: give the difference back. Less: the intent is closed, the rest is a further charge.
-
-    Less it is when the end was corrected while the driver was still asked to confirm the first amount.
-    """
-    over = min(brought(payment) - owed, remainder(payment))
-    if brought(payment) < owed:
-        payment.owed = brought(payment)
-        next_step(further(payment, owed - payment.owed))
-    elif over > 0:
-        assert payment.intent_id is not None
-        move(payment, State.REFUNDING)
-        commands.refund(payment, payment.money(over), payment.intent_id)
 
 
 def further(first: Payment, amount: int, energy: int = 0) -> Payment:
@@ -156,18 +235,6 @@ def further(first: Payment, amount: int, energy: int = 0) -> Payment:
     return row
 
 
-_STEPS: Mapping[State, Callable[[Payment, int], None]] = {
-    State.HOLD_DUE: _not_held,
-    State.ACTION_REQUIRED: _waiting,
-    State.HOLD_FAILED: _waiting,
-    State.HOLD_LOST: _not_held,
-    State.HELD: _held,
-    State.ARREARS: _arrears,
-    State.WRITTEN_OFF: _arrears,
-    State.CAPTURED: _captured,
-}
-
-
 def remainder(payment: Payment) -> int:
     """What was captured and is neither given back nor promised."""
     promised = PaymentCommand.state.in_(commands.PROMISED)
@@ -180,37 +247,17 @@ def brought(payment: Payment) -> int:
     return payment.captured - _refunds(payment, *ours)
 
 
+def _over(payment: Payment) -> int:
+    """So much more was taken than is owed, as far as anything is left; below zero, less."""
+    over = brought(payment) - (payment.owed or 0)
+    return over if over < 0 else min(over, remainder(payment))
+
+
 def _refunds(payment: Payment, *which: ColumnElement[bool]) -> int:
     total = select(func.coalesce(func.sum(PaymentCommand.amount), 0)).where(
         PaymentCommand.payment_id == payment.id, PaymentCommand.kind == "refund", *which
     )
     return int(session.scalar(total) or 0)
-
-
-def lost(payment: Payment) -> None:
-    """The bank let the hold go: hold again while the rental is open, else charge what is owed.
-
-    A deposit is not asked for anew once the car is back: a charge request is then charged like one without a deposit.
-    """
-    payment.intent_id, payment.capture_before = None, None
-    deadlines.drop(payment.id, "hold_renew")
-    move(payment, State.HOLD_LOST)
-    if payment.owed is None and payment.inspect_until is not None:
-        payment.owed = 0
-        deadlines.drop(payment.id)
-        released(payment)
-    elif payment.owed is None:
-        hold(payment, off_session=True)
-    else:
-        next_step(payment)
-
-
-def released(payment: Payment) -> None:
-    """All is free again."""
-    _forget_failure(payment)
-    payment.capture_before = None
-    move(payment, State.RELEASED)
-    record(facts.PaymentReleased(payment.id, payment.rental_id))
 
 
 def _forget_failure(payment: Payment) -> None:

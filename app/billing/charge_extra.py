@@ -4,6 +4,7 @@ from datetime import datetime
 
 from app.billing import advance, cards, hold
 from app.billing.models import Payment
+from app.billing.state_table import Event
 from app.billing.states import CHARGE_REQUEST, State
 from app.facts import PaymentFailed
 from app.kit import clock
@@ -43,10 +44,10 @@ def charge_extra(
     session.flush()
     if card is None:
         row.failure_code, row.failure_hard = "card_needed", True
-        advance.move(row, State.ARREARS)
+        advance.befalls(row, Event.NO_CARD)
         record(PaymentFailed(row.id, rental, "card_needed"))
     else:
-        advance.charge(row, off_session=True)
+        advance.befalls(row, Event.CHARGE)
     return row.id
 
 

@@ -12,7 +12,7 @@ from app.billing import advance, commands, dispute_of, ledger, transfer
 from app.billing.ledger import Entry, Line
 from app.billing.models import Payment
 from app.billing.payout_models import Dispute
-from app.billing.states import TAKEN, State
+from app.billing.state_table import Event
 from app.kit import clock, deadlines
 from app.kit.db import bare, new_id, session, transactional, uuid7
 from app.kit.errors import NotFound
@@ -112,7 +112,7 @@ def _stepped(payment: Payment, row: Dispute, was: str) -> None:
 def _opened(payment: Payment) -> None:
     log.error("a payment is disputed", payment=payment.id)
     transfer.freeze(payment)
-    _rest(payment)
+    advance.befalls(payment, Event.DISPUTE_MOVED)
     record(facts.PaymentDisputed(payment.id, payment.rental_id))
 
 
@@ -121,18 +121,12 @@ def _decided(payment: Payment, row: Dispute) -> None:
         _write_off(payment, row, "dispute_lost")
     elif row.state == DisputeState.WON:
         _write_off(payment, row, "dispute_won")
-    _rest(payment)
+    advance.befalls(payment, Event.DISPUTE_MOVED)
     if not dispute_of.holds(payment.id):
         transfer.thaw(payment)
     transfer.level(payment)
     record(facts.DisputeDecided(payment.id, payment.rental_id, row.state))
     advance.next_step(payment)
-
-
-def _rest(payment: Payment) -> None:
-    """While a refund is under way that has its own end."""
-    if payment.state in TAKEN and payment.state != State.REFUNDING:
-        advance.move(payment, dispute_of.resting(payment))
 
 
 # -- the books -------------------------------------------------------------------------------------------------------

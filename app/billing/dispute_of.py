@@ -2,9 +2,7 @@
 
 from sqlalchemy import select
 
-from app.billing.models import Payment
 from app.billing.payout_models import Dispute
-from app.billing.states import State
 from app.kit.db import session
 from payments.disputes import DisputeState
 
@@ -32,12 +30,10 @@ def refundable(payment: str) -> bool:
     return session.execute(found.limit(1)).first() is None
 
 
-def resting(payment: Payment) -> State:
-    """The state of a payment that was taken and of which nothing is under way."""
+def stands(payment: str) -> bool:
+    """Whether a bank has the money of the payment back, for now or for good."""
     session.flush()
-    if _any(payment.id, STANDS):
-        return State.DISPUTED
-    return State.REFUNDED if payment.refunded == payment.captured else State.CAPTURED
+    return _any(payment, STANDS)
 
 
 def _any(payment: str, states: tuple[str, ...]) -> bool:

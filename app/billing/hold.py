@@ -7,7 +7,9 @@ from sqlalchemy import bindparam, select
 
 from app import facts
 from app.billing import advance, cards, commands, deposit
+from app.billing.advance import Ask
 from app.billing.models import Payment
+from app.billing.state_table import Event
 from app.billing.states import APART, DEPOSIT, NONE, SECURED, UNSECURED_BY_URGENCY, WAITING, State
 from app.kit import clock, deadlines
 from app.kit.db import PublicId, in_transaction, new_id, session, transactional
@@ -66,7 +68,7 @@ def plan(
         return [Due("hold", row.id, due) for row in rows]
     session.flush()
     for row in rows:
-        advance.hold(row, off_session=not on_session)
+        advance.befalls(row, Event.HOLD, Ask(off_session=not on_session))
     return []
 
 
@@ -186,7 +188,7 @@ def raise_amount(rental: str, amount: Money) -> str:
     if first.state == State.HOLD_DUE:
         deadlines.at("hold", row.id, row.starts_at - AHEAD)
     else:
-        advance.hold(row, off_session=False)
+        advance.befalls(row, Event.HOLD, Ask(off_session=False))
     return row.id
 
 
@@ -217,12 +219,8 @@ def retry(payment: str, card: str | None, by: str) -> Payment:
     if usable is None:
         raise CardNeeded("Save a card that is still valid first.")
     row.card_id = usable
-    present = by == row.person_id
-    advance.drop_attempt(row)
-    if row.owed is None:
-        advance.hold(row, off_session=not present, by=by)
-    else:
-        advance.charge(row, off_session=not present, by=by)
+    event = Event.HOLD if row.owed is None else Event.CHARGE
+    advance.befalls(row, event, Ask(off_session=by != row.person_id, by=by))
     return row
 
 
@@ -234,7 +232,7 @@ def due_hold(payment: str) -> None:
     """Deadline "hold": a day before the start."""
     row = commands.lock(payment)
     if row.state == State.HOLD_DUE and row.owed is None:
-        advance.hold(row, off_session=True)
+        advance.befalls(row, Event.HOLD)
 
 
 @transactional
@@ -267,7 +265,7 @@ def due_renewal(payment: str) -> None:
     if row.state != State.HELD or row.owed is not None:
         return
     if deposit.is_needed_longer(row):
-        advance.renew(row)
+        advance.befalls(row, Event.RENEW)
     else:
         deposit.let_go_in_time(row)
 
@@ -277,5 +275,4 @@ def due_dunning(payment: str) -> None:
     """Deadline "dunning": try a charge again that the bank had refused for now."""
     row = commands.lock(payment)
     if row.state == State.ARREARS and row.owed:
-        advance.drop_attempt(row)
-        advance.charge(row, off_session=True)
+        advance.befalls(row, Event.CHARGE)

@@ -9,7 +9,8 @@ from sqlalchemy import or_, select
 from app import facts
 from app.billing import advance, commands, ledger, refused_step
 from app.billing.models import Payment, PaymentCommand
-from app.billing.states import DEPOSIT, OVERPAID, TAKEN, State
+from app.billing.state_table import Event, Then
+from app.billing.states import OVERPAID, TAKEN, State
 from app.kit import clock, deadlines, keys
 from app.kit.db import new_id, session, transactional
 from app.kit.facts import record
@@ -69,9 +70,9 @@ def _reach(payment: Payment, command: PaymentCommand, intent: Intent) -> None:
         _renewed(payment, intent)
     elif intent.id == payment.intent_id or _is_current(payment, command, intent):
         payment.intent_id = intent.id
-        _BY_STATE[_state(intent)](payment, intent)
+        _NEWS[_state(intent)](payment, intent)
     elif payment.intent_id is None and payment.state in (State.HOLDING, State.CAPTURING):
-        advance.lost(payment)  # the first we hear of the attempt is that the bank has let it go
+        advance.befalls(payment, Event.NEVER_HELD)  # the first we hear of it is that the bank has let it go
 
 
 def _state(intent: Intent) -> IntentState:
@@ -87,8 +88,8 @@ def _is_current(payment: Payment, command: PaymentCommand, intent: Intent) -> bo
     return command.id == payment.attempt_id and intent.state is not IntentState.RELEASED
 
 
-def _held(payment: Payment, intent: Intent) -> None:
-    if payment.state not in (State.HOLDING, State.ACTION_REQUIRED, State.HOLD_FAILED):
+def _held(payment: Payment, intent: Intent, event: Event = Event.HELD) -> None:
+    if advance.befalls(payment, event) is None:
         return
     payment.charge_id, payment.capture_before = intent.charge, intent.capture_before
     payment.failure_code, payment.failure_hard, payment.action_sealed = None, False, None
@@ -96,15 +97,13 @@ def _held(payment: Payment, intent: Intent) -> None:
     deadlines.drop(payment.id, "hold_failed")
     if intent.capture_before is not None:
         deadlines.at("hold_renew", payment.id, intent.capture_before - RENEW_BEFORE)
-    advance.move(payment, State.HELD)
     record(facts.PaymentHeld(payment.id, payment.rental_id))
 
 
-def _action_required(payment: Payment, intent: Intent) -> None:
-    if payment.state not in (State.HOLDING, State.HOLD_FAILED, State.CAPTURING, State.ARREARS):
+def _asks_holder(payment: Payment, intent: Intent) -> None:
+    if advance.befalls(payment, Event.ASKS_HOLDER) is None:
         return
     payment.action_sealed = keys.seal(SECRET, (intent.client_secret or "").encode())
-    advance.move(payment, State.ACTION_REQUIRED)
     if payment.owed is None or advance.charges(payment):
         _set_deadline(payment)
         record(facts.PaymentActionRequired(payment.id, payment.rental_id))
@@ -119,22 +118,18 @@ def refused(payment: Payment, code: str, *, hard: bool) -> None:
     """The bank said no to a hold or charge."""
     if payment.state == State.RENEWING:
         _not_renewed(payment)
-        return
-    if payment.state not in (State.HOLDING, State.ACTION_REQUIRED, State.CAPTURING):
-        return
+    elif advance.befalls(payment, Event.REFUSED) is not None:
+        _failed(payment, code, hard=hard)
+
+
+def _failed(payment: Payment, code: str, *, hard: bool) -> None:
     payment.failure_code, payment.failure_hard, payment.action_sealed = code, hard, None
-    charging = advance.charges(payment)
-    if charging and payment.written_off_at is not None:
-        advance.move(payment, State.WRITTEN_OFF)
-    else:
-        advance.move(payment, State.ARREARS if charging else State.HOLD_FAILED)
     if payment.state == State.ARREARS:
         _dun(payment, hard=hard)
     else:
         _set_deadline(payment)
-    if (
-        charging or payment.owed is None
-    ):  # a hold that failed after the end is followed by a charge, not by news
+    if payment.owed is None or advance.charges(payment):
+        # a hold that failed after the end is followed by a charge, not by news
         record(facts.PaymentFailed(payment.id, payment.rental_id, code))
 
 
@@ -160,43 +155,35 @@ def _dun(payment: Payment, *, hard: bool) -> None:
         deadlines.at("dunning", payment.id, clock.now() + timedelta(days=DUNNING_DAYS[len(tries) - 1]))
 
 
-def _captured(payment: Payment, intent: Intent) -> None:
-    if payment.state in TAKEN:
+def _taken(payment: Payment, intent: Intent) -> None:
+    if advance.befalls(payment, Event.TAKEN) is None:
         return
     deadlines.drop(payment.id)
     payment.charge_id, payment.captured = intent.charge, intent.captured.amount
     payment.failure_code, payment.failure_hard, payment.action_sealed = None, False, None
     payment.told_at = payment.deadline_at = payment.capture_before = None
-    advance.move(payment, State.CAPTURED)
     money = intent.captured
     seq = record(facts.PaymentSucceeded(payment.id, payment.rental_id, money.amount, money.currency))
     ledger.captured(payment, money, seq)
 
 
-def _released(payment: Payment, intent: Intent) -> None:
+def _let_go(payment: Payment, intent: Intent) -> None:
     del intent
-    if payment.state in (*TAKEN, State.RELEASED):
+    row = advance.befalls(payment, Event.LET_GO)
+    if row is None or row.to is State.RELEASED:
         return
-    if payment.state in (State.HELD, State.CAPTURING):
-        advance.lost(payment)
-    elif payment.state in (State.ARREARS, State.WRITTEN_OFF, State.RENEWING):
+    if row.then is Then.NOTHING:
         payment.intent_id = None
-    elif payment.owed:
-        payment.intent_id = None
-        advance.move(payment, State.HOLD_LOST)
-    elif payment.owed == 0:
-        advance.released(payment)
-    else:
-        payment.intent_id = None
-        refused(payment, "expired", hard=False)
+    if row.to is State.HOLD_FAILED:
+        _failed(payment, "expired", hard=False)
 
 
-_BY_STATE: Mapping[IntentState, Callable[[Payment, Intent], None]] = {
+_NEWS: Mapping[IntentState, Callable[[Payment, Intent], None]] = {
     IntentState.HELD: _held,
-    IntentState.ACTION_REQUIRED: _action_required,
+    IntentState.ACTION_REQUIRED: _asks_holder,
     IntentState.CARD_NEEDED: _card_needed,
-    IntentState.CAPTURED: _captured,
-    IntentState.RELEASED: _released,
+    IntentState.CAPTURED: _taken,
+    IntentState.RELEASED: _let_go,
 }
 
 
@@ -209,8 +196,8 @@ def _renewed(payment: Payment, intent: Intent) -> None:
         return
     if payment.intent_id is not None:
         commands.step(payment, "release", None, payment.intent_id)
-    payment.intent_id, payment.state = intent.id, State.HOLDING
-    _held(payment, intent)
+    payment.intent_id = intent.id
+    _held(payment, intent, Event.RENEWED)
 
 
 def _not_renewed(payment: Payment) -> None:
@@ -218,15 +205,9 @@ def _not_renewed(payment: Payment) -> None:
 
     Of a deposit nothing is taken without a hearing: the old hold stands as long as the bank lets it.
     """
-    if payment.intent_id is None and payment.inspect_until is not None:
-        advance.lost(payment)
-    elif payment.intent_id is None:
-        advance.move(payment, State.HOLDING)
-        refused(payment, "hold_lost", hard=False)
-    elif payment.owed is None and payment.purpose != DEPOSIT:
-        advance.capture(payment, payment.amount)
-    else:
-        advance.move(payment, State.HELD)
+    row = advance.befalls(payment, Event.NOT_RENEWED)
+    if row is not None and row.to is State.HOLD_FAILED:
+        _failed(payment, "hold_lost", hard=False)
 
 
 def _stray(payment: Payment, command: PaymentCommand, intent: Intent) -> None:
@@ -246,7 +227,7 @@ def _stray(payment: Payment, command: PaymentCommand, intent: Intent) -> None:
                 commands.settle(one, commands.FAILED, error="superseded")
         advance.drop_attempt(payment)
         payment.attempt_id, payment.intent_id = command.id, intent.id
-        _captured(payment, intent)
+        _taken(payment, intent)
 
 
 def _came_to_life(payment: Payment, intent: Intent) -> None:
@@ -282,5 +263,5 @@ def _overpaid(payment: Payment, command: PaymentCommand, intent: Intent) -> None
     session.add(row)
     session.flush()
     command.payment_id = row.id
-    _captured(row, intent)
+    _taken(row, intent)
     advance.next_step(row)

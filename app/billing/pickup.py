@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from app.billing import advance
+from app.billing.advance import Ask
 from app.billing.models import Payment
+from app.billing.state_table import Event
 from app.billing.states import State
 from app.kit.db import session, transactional
 from payments.money import Money
@@ -26,7 +28,5 @@ def picked_up(rental: str, ends_at: datetime, price: Money) -> None:
     """
     found = select(Payment).where(Payment.rental_id == rental, Payment.purpose == "rent").with_for_update()
     row = session.scalar(found.execution_options(populate_existing=True))
-    if row is None or row.state != State.HELD or row.owed is not None:
-        return
-    if price and outlasts(ends_at, row.capture_before):
-        advance.capture(row, min(price.amount, row.amount))
+    if row is not None and row.state == State.HELD and price and outlasts(ends_at, row.capture_before):
+        advance.befalls(row, Event.PICKED_UP, Ask(amount=price.amount))

@@ -5,7 +5,8 @@ import structlog
 from app import facts
 from app.billing import advance, commands, dispute_of, ledger, refused_refund, transfer
 from app.billing.models import Payment, PaymentCommand
-from app.billing.states import TAKEN, State
+from app.billing.state_table import Event
+from app.billing.states import TAKEN
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound, StepNotAllowed, Validation
 from app.kit.facts import record
@@ -30,7 +31,7 @@ def refund(payment: str, amount: int, by: str) -> Payment:
     if not 0 < amount <= left:
         detail = f"From 1 to {left}: what was captured and not yet given back."
         raise Validation(errors=[{"pointer": "/amount", "code": "invalid", "detail": detail}])
-    advance.move(row, State.REFUNDING)
+    advance.befalls(row, Event.REFUND)
     commands.refund(row, row.money(amount), row.intent_id, by=by)
     return row
 
@@ -100,6 +101,5 @@ def _refused(command: str, payment: str, error: str) -> None:
 
 def _rest(row: Payment) -> None:
     session.flush()
-    if row.state not in TAKEN or commands.opened(row.id, "refund"):
-        return
-    advance.move(row, dispute_of.resting(row))
+    if not commands.opened(row.id, "refund"):
+        advance.befalls(row, Event.REFUND_OVER)

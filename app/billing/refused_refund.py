@@ -9,6 +9,7 @@ from sqlalchemy import func, or_, select
 
 from app.billing import advance, commands, dispute_of, refused
 from app.billing.models import Payment, PaymentCommand
+from app.billing.state_table import Event
 from app.billing.states import TAKEN, State
 from app.kit import clock, deadlines
 from app.kit.db import session, transactional
@@ -60,7 +61,7 @@ def _again(payment: Payment, command: PaymentCommand) -> None:
     if payment.state not in TAKEN or payment.state == State.DISPUTED or amount <= 0:
         return
     assert command.target is not None
-    advance.move(payment, State.REFUNDING)
+    advance.befalls(payment, Event.REFUND)
     commands.refund(payment, payment.money(amount), command.target, by=command.by, first=_first(command))
 
 

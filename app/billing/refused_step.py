@@ -6,7 +6,9 @@ What the intent is by the next try decides, so nothing is taken twice.
 from sqlalchemy import func, select
 
 from app.billing import advance, commands, refused
+from app.billing.advance import Ask
 from app.billing.models import Payment, PaymentCommand
+from app.billing.state_table import Event
 from app.kit import deadlines
 from app.kit.db import session, transactional
 from payments.gateway import IntentState
@@ -59,6 +61,6 @@ def _again(payment: Payment, command: PaymentCommand) -> None:
     """A new command, where the step is still wanted: what is owed by now decides what is asked of the present intent."""
     assert command.target is not None
     if command.target == payment.intent_id:
-        advance.step_again(payment, command.amount)
+        advance.befalls(payment, Event.STEP_REFUSED, Ask(amount=command.amount))
     elif command.kind == "release":
         commands.step(payment, "release", None, command.target)

@@ -12,6 +12,7 @@ import structlog
 
 from app.billing import advance, commands, outcome, refund, refused_step
 from app.billing.models import Card, Customer, Payment, PaymentCommand
+from app.billing.state_table import Event
 from app.billing.states import State
 from app.kit.db import session, transactional
 from app.kit.errors import Unavailable
@@ -57,7 +58,7 @@ def next_order(payment: str) -> Order | None:
     for command in commands.opened(payment):
         if command.kind == "hold" and not command.tries and row.owed == 0 and row.state == State.HOLDING:
             commands.settle(command, commands.FAILED, error="dropped")
-            advance.move(row, State.RELEASED)
+            advance.befalls(row, Event.DROPPED)
             continue
         return _order(row, command)
     return None
@@ -221,7 +222,7 @@ def _gone(order: Order) -> None:
         return
     commands.settle(command, commands.FAILED, error="unknown intent")
     if row.intent_id == order.target:
-        advance.lost(row)
+        advance.befalls(row, Event.NEVER_HELD)
 
 
 def _still_open(order: Order) -> PaymentCommand | None:

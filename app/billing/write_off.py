@@ -3,6 +3,7 @@
 from app import facts
 from app.billing import advance, ledger
 from app.billing.models import Payment
+from app.billing.state_table import Event
 from app.billing.states import OWING, State
 from app.kit import clock, deadlines
 from app.kit.db import session, transactional
@@ -20,11 +21,11 @@ def write_off(payment: str) -> Payment:
     advance.drop_attempt(row)
     row.action_sealed = None
     if row.written_off_at is not None:  # it was tried once more, in vain: the books have given it up already
-        advance.move(row, State.WRITTEN_OFF)
+        advance.befalls(row, Event.WRITE_OFF)
         return row
     ledger.claimed(row, row.owed, "arrears")  # asked to confirm at the first try, it was never called arrears
     row.written_off_at = clock.now()
-    advance.move(row, State.WRITTEN_OFF)
+    advance.befalls(row, Event.WRITE_OFF)
     record(facts.PaymentWrittenOff(row.id, row.rental_id, row.owed, row.currency))
     return row
 
