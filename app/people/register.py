@@ -64,21 +64,21 @@ def find_by_email(email: str) -> Person | None:
 
 def ask(body: dict[str, Any]) -> None:
     """Take a registration; a worker finds out whether the address is known."""
-    later.ask("register", registration=_registration(body))
+    later.ask("register", registration=_registration(body, hash_password))
 
 
-def register(body: dict[str, Any]) -> None:
+def register(body: dict[str, Any], hash_of: Callable[[str], str] | None = None) -> None:
     """The same at once."""
-    _register(_registration(body), new_id(COD))
+    _register(_registration(body, hash_of or hash_password), new_id(COD))
 
 
-def _registration(body: dict[str, Any]) -> dict[str, Any]:
+def _registration(body: dict[str, Any], hash_of: Callable[[str], str]) -> dict[str, Any]:
     """What the account will be once its address is confirmed; the password is hashed before anything is written."""
     born = body.get("birth_date")
     return {
         "name": body["name"],
         "email": body["email"],
-        "password_hash": hash_password(body["password"]),
+        "password_hash": hash_of(body["password"]),
         "language": body["language"],
         "country": body["country"],
         "time_zone": body.get("time_zone") or ZONE_OF[body["country"]],
