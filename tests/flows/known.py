@@ -7,8 +7,9 @@ from app.kit.clock import real_now
 from app.kit.db import new_id, session, transactional
 from app.people import phones, sign_in
 from app.people.models import Person
-from app.people.register import ZONE_OF, email_key, hash_password
+from app.people.register import ZONE_OF, email_key
 from app.supervisor import Supervisor
+from tests.factories import CHEAP
 
 
 def known(place: Supervisor, name: str, *, language: str = "en") -> Actor:
@@ -44,4 +45,4 @@ def _account(actor: Actor) -> str:
 
 @cache
 def _hash() -> str:
-    return hash_password(PASSWORD)
+    return CHEAP.hash(PASSWORD)
