@@ -12,6 +12,8 @@ from app.demo_cast import Actor, CarOnTheStreet, hours, inst, until
 
 CLOSED = 7
 """The day of a month on which the bordereaux of the month before are there, in every zone."""
+PATIENCE_S = 90
+"""A leap of weeks leaves the workers all that fell due in them."""
 
 
 class Sandbox:
@@ -77,7 +79,7 @@ class Sandbox:
         quote = self.nils.post("/quotes", longer, want=201)
         self.nils.post(f"/rentals/{rental}/extend", {"quote": quote["id"]})
         self.forward("150m")
-        self.nils.pushed("rental_late", rental, within_s=60)
+        self.nils.pushed("rental_late", rental, within_s=PATIENCE_S)
         self.lock(rental)
 
     def void(self) -> None:
@@ -109,10 +111,10 @@ def fill(on: Stage) -> dict[str, Any]:
         "insurer", "client", on.ines["insurer"], "--label", "sandbox", *scopes
     )
     desk = Desk(on, client)
-    ended = until(lambda: desk.items("covers", state="closed"), "the covers")[0]
+    ended = until(lambda: desk.items("covers", state="closed"), "the covers", PATIENCE_S)[0]
     claim = desk.claim(ended)
-    months = until(lambda: desk.items("bordereaux"), "the bordereaux")
-    heads = until(lambda: desk.items("signed-heads"), "a signed head")
+    months = until(lambda: desk.items("bordereaux"), "the bordereaux", PATIENCE_S)
+    heads = until(lambda: desk.items("signed-heads"), "a signed head", PATIENCE_S)
     kinds = sorted({one["state"] for one in desk.items("covers")})
     on.told.step(
         "Ines",
