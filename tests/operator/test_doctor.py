@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.doctor import examine, report
+from app.doctor import examine, patient, report
 from app.kit import installation
 from app.kit.config import BadSettingsError, Mode, Settings, from_environment
 from app.kit.db import new_id, session
@@ -24,6 +24,7 @@ from app.operator.finding import Finding, State, run
 from app.rentals.photo_models import file_of
 from app.rentals.photo_place import MARK
 from app.supervisor import PartFailedError, Supervisor
+from insurance.partners import partners_of
 from tests import factories
 from tests.kit.bucket import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, BucketServer
 
@@ -69,14 +70,18 @@ def test_without_any_settings_each_missing_one_is_named_and_the_exit_is_1() -> N
 
 
 def test_a_setting_that_cannot_be_read_is_named() -> None:
-    done = flask({**GOOD, "GLOVEBOX_SMTP_PORT": "often"}, "doctor")
-    assert done.returncode == 1
+    with pytest.raises(BadSettingsError) as bad:
+        from_environment({**GOOD, "GLOVEBOX_SMTP_PORT": "often"})
+    done = patient(bad.value).test_cli_runner().invoke(args=["doctor"])
+    assert done.exit_code == 1
     assert "GLOVEBOX_SMTP_PORT" in done.stdout
 
 
 def test_other_commands_say_why_they_are_missing() -> None:
-    done = flask({}, "worker", "--concurrency", "2")
-    assert done.returncode == 1
+    with pytest.raises(BadSettingsError) as bad:
+        from_environment({})
+    done = patient(bad.value).test_cli_runner().invoke(args=["worker", "--concurrency", "2"])
+    assert done.exit_code == 1
     assert "GLOVEBOX_SECRET_KEY" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -97,8 +102,10 @@ def test_a_server_does_not_start_on_bad_settings() -> None:
 
 
 def test_partners_that_cannot_be_read_are_told_of() -> None:
-    done = flask({**GOOD, "GLOVEBOX_INSURERS": '[{"countries": ["FR"]}]'}, "doctor")
-    assert done.returncode == 1
+    with pytest.raises(ValueError, match="/0") as bad:
+        partners_of(from_environment({**GOOD, "GLOVEBOX_INSURERS": '[{"countries": ["FR"]}]'}).insurers)
+    done = patient(bad.value).test_cli_runner().invoke(args=["doctor"])
+    assert done.exit_code == 1
     assert "/0" in done.stdout
 
 
