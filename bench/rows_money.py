@@ -134,7 +134,7 @@ def _plan(rental: str, driver: str, card: str, owner: str) -> None:
 def _end(rental: str) -> None:
     """As the end of a rental does it, with what follows its fact."""
     now = clock.now()
-    capture.settle_end(rental, PRICE, now)
+    capture.settle_end(rental, PRICE)
     capture.on_ended(RentalEnded(rental, now, PRICE.amount, PRICE.currency, "box"))
 
 

@@ -124,7 +124,8 @@ def _capture(payment: Payment, ask: Ask) -> None:
     """Take what is owed of the hold, as far as it goes; while the rental is open as much as is asked, or all."""
     assert payment.intent_id is not None
     deadlines.drop(payment.id)
-    amount = min(payment.owed or ask.amount or payment.amount, payment.amount)
+    wanted = (ask.amount or payment.amount) if payment.owed is None else payment.owed
+    amount = min(wanted, payment.amount)
     commands.step(payment, "capture", payment.money(amount), payment.intent_id)
 
 
@@ -173,6 +174,10 @@ def _forget(payment: Payment) -> None:
     _forget_failure(payment)
 
 
+def _forget_intent(payment: Payment) -> None:
+    payment.intent_id = None
+
+
 def _book(payment: Payment) -> None:
     arrears.in_the_books(payment)
 
@@ -190,6 +195,7 @@ _DONE: Mapping[Then, Callable[[Payment], None]] = {
     Then.LOOK: _look,
     Then.FREE: _free,
     Then.FORGET: _forget,
+    Then.FORGET_INTENT: _forget_intent,
     Then.BOOK: _book,
 }
 
@@ -250,7 +256,7 @@ def brought(payment: Payment) -> int:
 def _over(payment: Payment) -> int:
     """So much more was taken than is owed, as far as anything is left; below zero, less."""
     over = brought(payment) - (payment.owed or 0)
-    return over if over < 0 else min(over, remainder(payment))
+    return over if over < 0 else min(over, max(remainder(payment), 0))
 
 
 def _refunds(payment: Payment, *which: ColumnElement[bool]) -> int:

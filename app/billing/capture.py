@@ -1,7 +1,5 @@
 """What a rental's end means for its payments: captured as far as held, the rest charged, what is not owed freed."""
 
-from datetime import datetime
-
 from sqlalchemy import select
 
 from app import facts
@@ -14,23 +12,20 @@ from payments.money import Money
 
 
 @transactional
-def settle_end(
-    rental: str, total: Money, at: datetime, *, payee: str | None = None, energy: Money | None = None
-) -> None:
+def settle_end(rental: str, total: Money, *, energy: Money | None = None) -> None:
     """Write on the payments what is owed for the rental, in the transaction that ends it; nothing is asked yet.
 
     As much of the total as is `energy` will be the payee's undivided.
 
     Told again with another total (a later record of the box corrects the end), the difference is charged or refunded.
     """
-    del at
     again = any(row.owed is not None for row in _locked(rental))
-    owe(rental, total.amount, payee=payee, energy=energy.amount if energy is not None else None)
+    owe(rental, total.amount, energy=energy.amount if energy is not None else None)
     if again:
         _step_all(rental)
 
 
-def owe(rental: str, total: int, *, payee: str | None = None, energy: int | None = None) -> None:
+def owe(rental: str, total: int, *, energy: int | None = None) -> None:
     """Share what is owed among the payments: the rent first, then each extra, then a new one for the rest.
 
     What of it is energy (None: as it was) is counted to the first that bring something.
@@ -39,7 +34,6 @@ def owe(rental: str, total: int, *, payee: str | None = None, energy: int | None
     left = total
     passed_on = sum(row.energy for row in rows) if energy is None else energy
     for row in rows:
-        row.payee = payee or row.payee
         row.owed = min(left, _room(row))
         left -= row.owed
         row.energy = min(passed_on, row.owed)

@@ -9,7 +9,7 @@ from sqlalchemy import or_, select
 from app import facts
 from app.billing import advance, commands, ledger, refused_step
 from app.billing.models import Payment, PaymentCommand
-from app.billing.state_table import Event, Then
+from app.billing.state_table import Event
 from app.billing.states import OVERPAID, TAKEN, State
 from app.kit import clock, deadlines, keys
 from app.kit.db import new_id, session, transactional
@@ -143,16 +143,19 @@ def _set_deadline(payment: Payment) -> None:
 
 
 def _dun(payment: Payment, *, hard: bool) -> None:
-    tries = session.scalars(
-        select(PaymentCommand.error).where(
+    """The next try by ourselves: what the driver tries meanwhile uses up none of ours."""
+    failed = session.scalars(
+        select(PaymentCommand).where(
             PaymentCommand.payment_id == payment.id,
             PaymentCommand.kind == "charge",
             PaymentCommand.state == commands.FAILED,
         )
     ).all()
-    twice = tries.count("do_not_honor") > 1
-    if not hard and not twice and 0 < len(tries) <= len(DUNNING_DAYS):
-        deadlines.at("dunning", payment.id, clock.now() + timedelta(days=DUNNING_DAYS[len(tries) - 1]))
+    ours = sum(one.by == commands.SYSTEM for one in failed)
+    same_card = [one for one in failed if one.params.get("card") == payment.card_id]
+    twice = sum(one.error == "do_not_honor" for one in same_card) > 1
+    if not hard and not twice and ours <= len(DUNNING_DAYS):
+        deadlines.at("dunning", payment.id, clock.now() + timedelta(days=DUNNING_DAYS[max(ours, 1) - 1]))
 
 
 def _taken(payment: Payment, intent: Intent) -> None:
@@ -170,11 +173,7 @@ def _taken(payment: Payment, intent: Intent) -> None:
 def _let_go(payment: Payment, intent: Intent) -> None:
     del intent
     row = advance.befalls(payment, Event.LET_GO)
-    if row is None or row.to is State.RELEASED:
-        return
-    if row.then is Then.NOTHING:
-        payment.intent_id = None
-    if row.to is State.HOLD_FAILED:
+    if row is not None and row.to is State.HOLD_FAILED:
         _failed(payment, "expired", hard=False)
 
 
@@ -203,8 +202,13 @@ def _renewed(payment: Payment, intent: Intent) -> None:
 def _not_renewed(payment: Payment) -> None:
     """Take all that is held; the end of the rental gives back what was too much.
 
-    Of a deposit nothing is taken without a hearing: the old hold stands as long as the bank lets it.
+    Of a deposit nothing is taken without a hearing: the old hold stands as long as the bank lets it. The attempt that made
+    it is the payment's again, so that late news of the one that failed are nobody's.
     """
+    if payment.intent_id is not None:
+        stands = find(payment.intent_id, None)
+        assert stands is not None
+        payment.attempt_id = stands.id
     row = advance.befalls(payment, Event.NOT_RENEWED)
     if row is not None and row.to is State.HOLD_FAILED:
         _failed(payment, "hold_lost", hard=False)

@@ -49,6 +49,7 @@ class Then(StrEnum):
     LOOK = "look"
     FREE = "free"
     FORGET = "forget"
+    FORGET_INTENT = "forget_intent"
     BOOK = "book"
     NOTHING = "nothing"
 
@@ -124,7 +125,8 @@ def _owes_nothing(case: Case) -> bool:
 
 
 S, E = State, Event
-_ASKED = (S.HOLDING, S.ACTION_REQUIRED, S.CAPTURING)
+_HOLD_ASKED = (S.HOLDING, S.ACTION_REQUIRED)
+_CHARGE_ASKED = (S.CAPTURING, S.ACTION_REQUIRED)
 """The bank's no counts for what was asked of it."""
 _UNHELD = (S.HOLD_DUE, *WAITING)
 _UNSURE = (S.HOLD_DUE, S.HOLDING, *WAITING, S.HOLD_LOST, S.RELEASING)
@@ -134,33 +136,41 @@ TABLE = (
     # -- what the provider says --
     _row(E.HELD, (S.HOLDING, *WAITING), S.HELD),
     _row(E.ASKS_HOLDER, (S.HOLDING, S.HOLD_FAILED, S.CAPTURING, S.ARREARS), S.ACTION_REQUIRED),
-    _row(E.REFUSED, _ASKED, S.HOLD_FAILED, when=lambda case: not case.charging, words="a hold"),
+    _row(E.REFUSED, _HOLD_ASKED, S.HOLD_FAILED, when=lambda case: not case.charging, words="a hold"),
     _row(
         E.REFUSED,
-        _ASKED,
+        _CHARGE_ASKED,
         S.ARREARS,
         when=lambda case: case.charging and not case.written_off,
         words="a charge",
     ),
     _row(
         E.REFUSED,
-        _ASKED,
+        _CHARGE_ASKED,
         S.WRITTEN_OFF,
         when=lambda case: case.charging and case.written_off,
         words="a charge of what was written off",
     ),
     _row(E.TAKEN, frozenset(State) - TAKEN, S.CAPTURED),
     _row(E.LET_GO, (S.HELD, S.CAPTURING), S.HOLD_LOST, Then.LOOK),
-    _row(E.LET_GO, (S.ARREARS, S.WRITTEN_OFF, S.RENEWING), None),
+    _row(E.LET_GO, (S.ARREARS, S.WRITTEN_OFF, S.RENEWING), None, Then.FORGET_INTENT),
     _row(E.LET_GO, _UNSURE, S.HOLD_LOST, Then.LOOK, _owes, "something is owed"),
     _row(E.LET_GO, _UNSURE, S.RELEASED, Then.FREE, _owes_nothing, "nothing is owed"),
-    _row(E.LET_GO, (S.HOLDING, S.ACTION_REQUIRED), S.HOLD_FAILED, when=_open, words="the rental is open"),
+    _row(
+        E.LET_GO,
+        (S.HOLDING, S.ACTION_REQUIRED),
+        S.HOLD_FAILED,
+        Then.FORGET_INTENT,
+        _open,
+        "the rental is open",
+    ),
     _row(
         E.LET_GO,
         (S.HOLD_DUE, S.HOLD_FAILED, S.HOLD_LOST, S.RELEASING),
         None,
-        when=_open,
-        words="the rental is open",
+        Then.FORGET_INTENT,
+        _open,
+        "the rental is open",
     ),
     _row(E.NEVER_HELD, (S.HOLDING, S.HELD, S.CAPTURING, S.RELEASING), S.HOLD_LOST, Then.LOOK),
     _row(E.RENEWED, S.RENEWING, S.HELD),

@@ -35,7 +35,8 @@ def refund_payment(payment: str, amount: int | None, *, by: str, reason: str) ->
     if found is None:
         raise NotFound
     given = refund.refund(payment, advance.remainder(found) if amount is None else amount, by)
-    fraud_warning.clear_of_payment(payment, by)
+    if not advance.remainder(given):
+        fraud_warning.clear_of_payment(payment, by)
     audit(by, "payment refund", payment, reason)
     return given
 

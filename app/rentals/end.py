@@ -55,7 +55,7 @@ def end(
     earnings.count(car, rental, price, at)
     free = not book.amount_to_hold(rental)
     if not free:
-        capture.settle_end(rental.id, price.total, at, energy=price.energy)
+        capture.settle_end(rental.id, price.total, energy=price.energy)
     deadlines.drop(rental.id)
     deadlines.at("settle", rental.id, at + CHARGE_REQUEST_WINDOW)
     if covered_on is None:

@@ -256,7 +256,7 @@ class Desk:
         from app import facts
 
         now = datetime.now(UTC)  # noqa: TID251
-        capture.settle_end(rental, eur(total), now)
+        capture.settle_end(rental, eur(total))
         transactional(capture.on_ended)(facts.RentalEnded(rental, now, total, "EUR", "box"))
         session.remove()
         return self.jobs()

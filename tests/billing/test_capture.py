@@ -199,10 +199,10 @@ def test_a_hold_lost_before_the_end_is_charged(desk: Desk) -> None:
 def test_a_corrected_end_charges_or_refunds_the_difference(desk: Desk) -> None:
     rental = desk.held(9000)
     assert desk.end(rental, 6000) == []
-    capture.settle_end(rental, eur(5000), AT)
+    capture.settle_end(rental, eur(5000))
     assert desk.jobs() == []
     assert (desk.payment(rental).captured, desk.payment(rental).refunded) == (6000, 1000)
-    capture.settle_end(rental, eur(6500), AT)
+    capture.settle_end(rental, eur(6500))
     assert desk.jobs() == []
     assert sum(p.captured - p.refunded for p in desk.payments(rental)) == 6500
     assert sum(desk.books(rental).values()) == 0
@@ -213,3 +213,21 @@ def test_each_intent_is_captured_by_one_command_at_most(desk: Desk) -> None:
     desk.end(rental, 6000)
     rows = session.query(PaymentCommand).filter_by(payment_id=desk.payment(rental).id, kind="capture").all()
     assert len(rows) == 1
+
+
+def test_what_the_driver_tries_meanwhile_uses_up_none_of_our_tries(desk: Desk) -> None:
+    who = desk.driver(POOR)
+    rental = desk.plan(9000, who=who)
+    desk.jobs()
+    assert desk.end(rental, 5000) == []
+    row = desk.payment(rental)
+    for _ in range(5):
+        hold.retry(row.id, None, who[0].id)
+        session.remove()
+        assert desk.jobs() == []
+    assert desk.standing(rental) == "arrears"
+    desk.forward(timedelta(days=1))
+    assert desk.due(row.id) == ["dunning"]
+    assert desk.jobs() == []
+    desk.forward(timedelta(days=3))
+    assert desk.due(row.id) == ["dunning"]

@@ -1,19 +1,19 @@
 """What an answer that never came, or came too late, must not do: leave a payment stuck, charge twice or too little."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from app.billing import capture, commands, hold
-from app.billing.models import PaymentCommand
+from app.billing import capture, commands, hold, outcome, work
+from app.billing.models import Payment, PaymentCommand
 from app.kit.db import new_id, session
-from tests.billing.desk import ALWAYS_3DS, VISA, Desk, eur
+from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 
 
 def correct(desk: Desk, rental: str, total: int) -> None:
     """A late record of the box: the end with another price."""
-    capture.settle_end(rental, eur(total), datetime.now(UTC))  # noqa: TID251
+    capture.settle_end(rental, eur(total))
     session.remove()
     assert desk.jobs() == []
 
@@ -88,3 +88,51 @@ def test_what_was_given_up_is_freed_before_another_attempt_takes_the_money(desk:
     session.remove()
     assert desk.jobs() == []
     assert desk.standing(rental) == "held"
+
+
+def renewal_fails(desk: Desk, payment: str) -> None:
+    """The bank says no to the second hold, the worker stops there, and the webhook of that no is worked off."""
+    desk.forward(timedelta(days=4, hours=10))
+    assert desk.due(payment) == ["hold_renew"]
+    session.remove()
+    order = work.next_order(payment)
+    assert order is not None
+    work.carry_out(order)
+    session.remove()
+    refused = session.scalars(
+        select(PaymentCommand.object_id).where(
+            PaymentCommand.payment_id == payment, PaymentCommand.state == commands.FAILED
+        )
+    ).one()
+    assert refused is not None
+    session.remove()
+    outcome.apply(commands.door().intent(refused))
+    session.remove()
+
+
+def test_news_of_a_renewal_that_failed_leave_a_deposit_on_the_hold_that_stands(desk: Desk) -> None:
+    who = desk.driver()
+    rental = desk.held(9000, deposited=50_000, who=who)
+    stands = desk.deposit(rental).intent_id
+    poor = desk.save_card(who[0].id, POOR)
+    session.get_one(Payment, desk.deposit(rental).id).card_id = poor
+    session.commit()
+    renewal_fails(desk, desk.deposit(rental).id)
+    assert desk.jobs() == []
+    row = desk.deposit(rental)
+    assert (row.state, row.intent_id) == ("held", stands)
+    held = [one for one in desk.double_intents(rental) if one["status"] == "requires_capture"]
+    assert sorted(one["amount"] for one in held) == [9000, 50_000]
+    assert "PaymentReleased" not in desk.facts(rental)
+
+
+def test_news_of_a_renewal_that_failed_do_not_stop_the_rent_from_being_taken(desk: Desk) -> None:
+    who = desk.driver()
+    rental = desk.held(9000, who=who)
+    row = desk.payment(rental)
+    desk.put_card(rental, desk.save_card(who[0].id, POOR))
+    renewal_fails(desk, row.id)
+    assert desk.payment(rental).state == "capturing"
+    assert desk.jobs() == []
+    assert (desk.payment(rental).state, desk.payment(rental).intent_id) == ("captured", row.intent_id)
+    assert "PaymentFailed" not in desk.facts(rental)

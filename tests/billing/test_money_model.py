@@ -291,6 +291,12 @@ class Money(RuleBasedStateMachine):
                 self.till.judge(error)
         self.till.works()
 
+    @having("rental")
+    @rule(which=st.integers(0, 9))
+    def worker_sends_one_command_and_stops(self, which: int) -> None:
+        """So that news may come between two commands of one payment."""
+        self.till.sends_one(self._one(which, self.till.rows()).id)
+
     def _works_apart(self, name: str, payment: str) -> Exception | None:
         with self.app.app_context():
             try:

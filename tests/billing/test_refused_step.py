@@ -7,7 +7,6 @@ import pytest
 from app.billing import capture, commands, hold, refused, retry
 from app.kit.db import session
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
-from tests.billing.test_capture import AT
 
 
 def refuse(desk: Desk, path: str, times: int = 1) -> None:
@@ -91,7 +90,7 @@ def test_an_end_corrected_meanwhile_decides_what_the_next_try_takes(desk: Desk) 
     rental = desk.held(9000)
     refuse(desk, "/capture")
     assert desk.end(rental, 6000) == []
-    capture.settle_end(rental, eur(0), AT)
+    capture.settle_end(rental, eur(0))
     assert later(desk, rental, refused.AGAIN[0]) == ["step_again"]
     assert desk.jobs() == []
     assert desk.standing(rental) == "released"

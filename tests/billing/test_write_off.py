@@ -57,9 +57,9 @@ def test_paid_arrears_are_a_claim_no_longer_and_earned_like_any_payment(desk: De
 
 def test_a_claim_follows_what_is_owed(desk: Desk) -> None:
     row = in_arrears(desk)
-    capture.settle_end(row.rental_id, eur(4000), clock.now())
+    capture.settle_end(row.rental_id, eur(4000))
     assert desk.books(row.rental_id)["member_receivable"] == 4000
-    capture.settle_end(row.rental_id, eur(0), clock.now())
+    capture.settle_end(row.rental_id, eur(0))
     assert (desk.payment(row.rental_id).state, desk.books(row.rental_id)) == ("released", {})
     assert kinds(row) == ["arrears", "arrears", "arrears_void"]
 
@@ -154,7 +154,7 @@ def test_a_lifted_bar_lets_the_driver_rent_and_the_payment_be_paid(desk: Desk) -
 
 def test_what_turns_out_not_to_be_owed_was_never_lost(desk: Desk) -> None:
     row = given_up(desk)
-    capture.settle_end(row.rental_id, eur(0), clock.now())
+    capture.settle_end(row.rental_id, eur(0))
     assert desk.payment(row.rental_id).state == "released"
     assert kinds(row) == ["arrears", "write_off", "write_off_reversed", "arrears_void"]
     assert desk.books(row.rental_id) == {}

@@ -19,6 +19,7 @@ from app.billing import (
     reconcile,
     retry,
     transfer,
+    work,
 )
 from app.billing.differences import Difference
 from app.billing.models import Customer, LedgerEntry, Payment, PaymentCommand, Posting
@@ -120,7 +121,7 @@ class Till(Desk):
         """It ends with that price, or a late record of the box says that it did."""
         again, rental.total = rental.total is not None, total
         now = clock.now()
-        capture.settle_end(rental.id, Money.from_dict({"amount": total, "currency": rental.currency}), now)
+        capture.settle_end(rental.id, Money.from_dict({"amount": total, "currency": rental.currency}))
         if not again:
             transactional(capture.on_ended)(RentalEnded(rental.id, now, total, rental.currency, "box"))
         session.remove()
@@ -188,6 +189,16 @@ class Till(Desk):
         if not isinstance(error, PaymentsRefused):
             raise error
         self.refused.append(error)
+
+    def sends_one(self, payment: str) -> None:
+        """The oldest open command of a payment alone."""
+        try:
+            order = work.next_order(payment)
+            if order is not None:
+                work.carry_out(order)
+        except Exception as error:  # noqa: BLE001 - as the worker does
+            self.judge(error)
+        session.remove()
 
     def _try(self, name: str, **args: Any) -> None:
         try:

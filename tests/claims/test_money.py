@@ -106,7 +106,7 @@ def test_a_late_record_of_the_box_shares_out_the_price_and_leaves_the_hearing_al
     desk.end(case.scene.rental_id, 3000)
     row = closed(case)
     desk.jobs()
-    capture.settle_end(case.scene.rental_id, Money(4000, "EUR"), datetime.now(UTC))  # noqa: TID251
+    capture.settle_end(case.scene.rental_id, Money(4000, "EUR"))
     desk.jobs()
     taken = {one.purpose: (one.owed, one.captured) for one in desk.payments(case.scene.rental_id)}
     assert taken == {"rent": (3000, 3000), "extras": (1000, 1000), "charge_request": (12000, 12000)}
