@@ -440,7 +440,9 @@ class Till(Desk):
         for row in rows:
             assert row.state in OVER, row.state
             if row.state in (State.CAPTURED, State.REFUNDED):
-                assert advance.brought(row) == row.owed, (row.state, row.captured, row.refunded, row.owed)
+                brought = advance.brought(row)
+                all_back = row.refunded == row.captured and brought > row.owed  # goodwill had taken of the rest
+                assert brought == row.owed or all_back, (row.state, row.captured, row.refunded, row.owed)
             elif row.state == State.RELEASED:
                 assert row.owed == 0
         session.remove()
