@@ -7,6 +7,7 @@ The tree of errors, each with two answers: may it have acted, and is it worth as
     +-- ActionRequired          no   no    the cardholder must confirm (3-D Secure) with `client_secret`
     +-- PaymentsUnavailable     yes  yes   no answer, or a fault at the provider
     |   +-- PaymentsBusy        no   yes   told to come back later; surely nothing happened
+    |   +-- KeySpent            yes  yes   the provider repeats its own fault for this key: look up what came of it
     +-- BalanceTooLow           no   yes   our own balance there does not cover a transfer: ask again tomorrow
     +-- PaymentsRefused         no   no    our bug or a setting: alarm
     |   +-- IntentGone          no   no    its `state` no longer allows the step
@@ -176,6 +177,13 @@ class PaymentsBusy(PaymentsUnavailable):
     """Turned away before anything happened (rate limit, lock, a key that is not good): ask again later with the same key."""
 
     may_have_acted = False
+
+
+class KeySpent(PaymentsUnavailable):
+    """The provider kept a fault of its own as the answer under this key, and only repeats it: look up what came of it.
+
+    Raised by what takes a key alone.
+    """
 
 
 class BalanceTooLow(PaymentsError):

@@ -11,6 +11,7 @@ from payments.gateway import (
     ActionRequired,
     BalanceTooLow,
     CardDeclined,
+    KeySpent,
     NotThere,
     PaymentsBusy,
     PaymentsRefused,
@@ -39,11 +40,18 @@ def _raise_ours(error: stripe.StripeError) -> NoReturn:
     if isinstance(error, (stripe.RateLimitError, *SHUT_OUT)):
         raise PaymentsBusy(message) from error
     if isinstance(error, UNAVAILABLE):
-        raise PaymentsUnavailable(message) from error
+        unavailable = KeySpent if _is_replayed(error) else PaymentsUnavailable
+        raise unavailable(message) from error
     if code == "balance_insufficient":
         raise BalanceTooLow(message) from error
     refused = NotThere if code == "resource_missing" else PaymentsRefused
     raise refused(message, code=code) from error
+
+
+def _is_replayed(error: stripe.StripeError) -> bool:
+    """Stripe keeps the first answer under a key, also where that was a fault of its own (500)."""
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return headers.get("idempotent-replayed") == "true"
 
 
 def _raise_declined(error: stripe.CardError) -> NoReturn:

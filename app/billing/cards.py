@@ -14,13 +14,13 @@ from app.billing.models import CRD, Card, Customer, Payment, PaymentCommand
 from app.billing.states import TAKEN, State
 from app.kit import clock
 from app.kit.clock import real_now
-from app.kit.db import PublicId, bare, new_id, public, session, transactional
+from app.kit.db import PublicId, bare, new_id, public, session, transactional, uuid7
 from app.kit.driver import plain
 from app.kit.errors import InUse, NotFound, Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job
 from payments import gateway
-from payments.gateway import NotThere, PaymentsUnavailable, SetupState
+from payments.gateway import KeySpent, NotThere, PaymentsUnavailable, SetupState
 
 PENDING, SAVED, FAILED = "pending", "saved", "failed"
 SETUP_LIVES = timedelta(hours=24)
@@ -151,6 +151,8 @@ def setup(card: str) -> str | None:
         customer = asked.customer or door.create_customer(person=asked.person, key=asked.customer_key)
         found = door.setup(asked.setup) if asked.setup else door.setup_card(customer, key=asked.key)
     except PaymentsUnavailable as error:
+        if isinstance(error, KeySpent):
+            _ask_anew(card)
         raise Unavailable("The payment provider does not answer; repeat with the same key.") from error
     _known(asked.card, customer, found)
     open_ = found.state in (SetupState.CARD_NEEDED, SetupState.ACTION_REQUIRED)
@@ -176,6 +178,17 @@ def _asked(card: str) -> _Setup:
         setup=row.setup_id,
         key=command.key,
     )
+
+
+@transactional
+def _ask_anew(card: str) -> None:
+    """A fault of the provider lies under our keys: what may have been made under them holds no card, and is left there."""
+    row = _locked(card)
+    customer = session.get_one(Customer, row.person_id, with_for_update=True, populate_existing=True)
+    command = session.scalars(select(PaymentCommand).where(PaymentCommand.card_id == card)).one()
+    if customer.external_id is None:
+        customer.key = f"{customer.key.split('/')[0]}/{uuid7()}"
+    command.key = f"{command.key.split('/')[0]}/{uuid7()}"
 
 
 @transactional

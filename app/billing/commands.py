@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.billing.models import Payment, PaymentCommand
 from app.kit import clock
-from app.kit.db import bare, in_transaction, new_id, notify, release, session
+from app.kit.db import bare, in_transaction, new_id, notify, release, session, transactional
 from app.kit.errors import Unavailable
 from app.kit.jobs import defer, hurry
 from payments.disputes import Disputes
@@ -29,7 +29,10 @@ TO_OWNER = ("transfer", "reverse")
 """Kinds that concern the owner: worked off by a job of their own, so that none of them holds up the driver's money."""
 SYSTEM = "system"
 KEY_LIVES = timedelta(hours=23)
-"""Stripe remembers a key for 24 h at least; an older unknown outcome is looked up, never sent again."""
+"""Stripe remembers a key for 24 h at least; an older unknown outcome is looked up, never sent again.
+
+So is one whose key was `spent` on a fault of Stripe's.
+"""
 
 
 def door() -> Payments:
@@ -153,6 +156,13 @@ def begin_try(command: PaymentCommand, amount: Money | None) -> bool:
     command.first_tried_at = command.first_tried_at or now
     command.tries += 1
     return now - command.first_tried_at > KEY_LIVES
+
+
+@transactional
+def spent(command: str) -> None:
+    """The provider repeats a fault of its own under the command's key: from now on what came of it is looked up."""
+    row = session.get_one(PaymentCommand, command, with_for_update=True, populate_existing=True)
+    row.first_tried_at = clock.real_now() - KEY_LIVES - timedelta(seconds=1)
 
 
 def work(payment: str) -> None:

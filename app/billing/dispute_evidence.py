@@ -10,12 +10,12 @@ from app import facts
 from app.billing import commands, dispute
 from app.billing.payout_models import Dispute
 from app.kit import clock
-from app.kit.db import session, transactional
+from app.kit.db import session, transactional, uuid7
 from app.kit.errors import Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job
 from payments.disputes import Disputes, DisputeState
-from payments.gateway import PaymentsRefused, PaymentsUnavailable
+from payments.gateway import KeySpent, PaymentsRefused, PaymentsUnavailable
 
 log = structlog.get_logger(__name__)
 EVIDENCE_OF: list[Callable[[str], Mapping[str, str]]] = []
@@ -51,18 +51,33 @@ def dispute_evidence(ref: str) -> None:
     answer = _answer(ref)
     if answer is None:
         return
+    try:
+        _send(ref, answer)
+    except KeySpent:
+        _ask_anew(ref)
+        raise
+
+
+def _send(ref: str, answer: _Answer) -> None:
     door = commands.disputes()
     if SHEET not in answer.evidence:
         answer = _with_sheet(ref, _kept_sheet(door, answer))
     evidence = {name: text for name, text in answer.evidence.items() if text}
     try:
         found = door.submit_evidence(answer.external, evidence, key=answer.key)
-    except PaymentsRefused:
+    except (PaymentsRefused, KeySpent):
         found = door.dispute(answer.external)
         if not found.submissions:
             raise
     _sent(ref)
     dispute.apply(found)
+
+
+@transactional
+def _ask_anew(ref: str) -> None:
+    """A fault of the provider lies under the key, and no letter has come of it."""
+    row = session.get_one(Dispute, ref, with_for_update=True, populate_existing=True)
+    row.key = f"evidence:{uuid7()}"
 
 
 def _kept_sheet(door: Disputes, answer: _Answer) -> str:

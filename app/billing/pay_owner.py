@@ -18,7 +18,7 @@ from app.kit.db import session, transactional
 from app.kit.errors import Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job
-from payments.gateway import BalanceTooLow, PaymentsRefused
+from payments.gateway import BalanceTooLow, KeySpent, PaymentsRefused
 from payments.money import Money
 from payments.payouts import AccountNotPayable
 
@@ -49,10 +49,14 @@ def owner_command(payment: str) -> None:
         if order.id == last:
             raise Unavailable("The provider is still at it.")
         last = order.id
-        if order.kind == "transfer":
-            _transfer(order)
-        else:
-            _reverse(order)
+        try:
+            if order.kind == "transfer":
+                _transfer(order)
+            else:
+                _reverse(order)
+        except KeySpent:
+            commands.spent(order.id)
+            last = ""
 
 
 @transactional

@@ -14,13 +14,13 @@ from app.billing.payout_models import CommunityPayoutAccount, PayoutAccount, Tra
 from app.billing.states import TransferState
 from app.billing.tax_models import CommunityTaxDetails
 from app.kit import clock, keys
-from app.kit.db import bare, session, transactional
+from app.kit.db import bare, session, transactional, uuid7
 from app.kit.errors import Unavailable
 from app.kit.facts import record
 from app.kit.jobs import defer, job
 from app.people.models import Person
-from payments.gateway import PaymentsRefused, PaymentsUnavailable
-from payments.payouts import Account, AccountState
+from payments.gateway import KeySpent, PaymentsRefused, PaymentsUnavailable
+from payments.payouts import Account, AccountState, Payouts
 
 log = structlog.get_logger(__name__)
 NONE = "none"
@@ -87,7 +87,7 @@ def onboard(payee: str) -> str | None:
         door = commands.payouts()
         account = asked.external
         if account is None:
-            account = door.open_account(payee=payee, country=asked.country, key=asked.key)
+            account = _open(door, payee, asked)
             _keep(payee, account)
         found = door.account(account)
         _known(payee, found, told=True)
@@ -100,6 +100,21 @@ def onboard(payee: str) -> str | None:
     except PaymentsRefused as error:  # a setting of ours there, mostly: nothing the owner could mend
         log.exception("an account was refused", payee=payee)
         raise Unavailable("The payment provider opens no account at the moment; ask us.") from error
+
+
+def _open(door: Payouts, payee: str, asked: _Asked) -> str:
+    try:
+        return door.open_account(payee=payee, country=asked.country, key=asked.key)
+    except KeySpent:
+        _ask_anew(payee)
+        raise
+
+
+@transactional
+def _ask_anew(payee: str) -> None:
+    """A fault of the provider lies under the key: an account made under it is left alone there."""
+    row = _found(payee)
+    row.key = f"{row.key.split('/')[0]}/{uuid7()}"
 
 
 @transactional

@@ -10,7 +10,7 @@ from app.billing.states import TAKEN
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound, StepNotAllowed, Validation
 from app.kit.facts import record
-from payments.gateway import BalanceTooLow, PaymentsRefused, Refund, RefundState
+from payments.gateway import BalanceTooLow, KeySpent, PaymentsRefused, Refund, RefundState
 from payments.money import Money
 
 log = structlog.get_logger(__name__)
@@ -48,6 +48,10 @@ def carry_out(
     found = _earlier(intent, key) if stale else None
     try:
         made = found or door.refund(intent, amount, key=key)
+    except KeySpent as no:
+        if not stale:
+            raise
+        _refused(command, payment, str(no))  # looked up, and not there: the next try has a key of its own
     except (PaymentsRefused, BalanceTooLow) as no:
         _refused(command, payment, getattr(no, "code", None) or str(no))
     else:

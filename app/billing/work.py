@@ -17,7 +17,7 @@ from app.billing.states import State
 from app.kit.db import session, transactional
 from app.kit.errors import Unavailable
 from app.kit.jobs import job
-from payments.gateway import ActionRequired, CardDeclined, Intent, IntentGone, PaymentsRefused
+from payments.gateway import ActionRequired, CardDeclined, Intent, IntentGone, KeySpent, PaymentsRefused
 from payments.money import Money
 
 log = structlog.get_logger(__name__)
@@ -48,7 +48,11 @@ def payment_command(payment: str) -> None:
         if order.id == last:
             raise Unavailable("The provider is still at it.")
         last = order.id
-        carry_out(order)
+        try:
+            carry_out(order)
+        except KeySpent:
+            commands.spent(order.id)
+            last = ""
 
 
 @transactional
@@ -147,6 +151,8 @@ def _step(order: Order) -> None:
             intent = door.capture(order.target, order.amount, key=order.key)
         else:
             intent = door.release(order.target, key=order.key)
+    except KeySpent as no:
+        _refused(order, str(no))
     except PaymentsRefused as no:
         _refused(order, no.code or str(no))
     else:

@@ -11,7 +11,7 @@ from payments.double.deliveries import DEFAULT_KINDS, Deliveries
 from payments.double.problem import Problem
 from payments.double.world import Body, World
 
-FAULTS = ("drop_after_commit", "400", "401", "403", "409", "429", "500", "delay")
+FAULTS = ("drop_after_commit", "400", "401", "403", "409", "429", "500", "500_after_commit", "delay")
 DELIVERIES = ("twice", "late", "out_of_order", "bad_signature", "pause", "resume")
 
 
@@ -143,7 +143,7 @@ class Control:
         return {"now": self.world.now()}
 
     def fault(self, body: Body) -> Body:
-        """{next: drop_after_commit|400|401|403|409|429|500|delay, path?, times? (1), seconds? (2, delay)}"""
+        """{next: one of FAULTS, path?, times? (1), seconds? (2, delay)}"""
         kind = str(body.get("next"))
         if kind not in FAULTS:
             raise Problem(400, f"next: one of {', '.join(FAULTS)}")

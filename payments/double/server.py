@@ -28,7 +28,9 @@ FAULT_STATUS = {
     "409": "lock_timeout",
     "429": "rate_limit",
     "500": None,
+    "500_after_commit": None,
 }
+KEPT_FAULTS = ("500", "500_after_commit")
 
 
 class Dropped(ConnectionError):
@@ -93,28 +95,39 @@ class App:
         return response
 
     def _answer(self, request: Request, key: str | None, fault: Fault | None) -> Response:
-        if fault and fault.kind in FAULT_STATUS:
+        keyed = key if request.method == "POST" else None
+        if fault and fault.kind in FAULT_STATUS and not (keyed and fault.kind in KEPT_FAULTS):
             kind = "invalid_request_error" if fault.kind == "400" else "api_error"
-            raise Problem(int(fault.kind), "As ordered.", kind=kind, code=FAULT_STATUS[fault.kind])
+            raise Problem(int(fault.kind[:3]), "As ordered.", kind=kind, code=FAULT_STATUS[fault.kind])
         delay_s = fault.seconds if fault and fault.kind == "delay" else 0
         params = self._params(request)
-        if request.method != "POST" or key is None:
+        if keyed is None:
             time.sleep(delay_s)
             return _json(200, self._act(request, params, key))
         fingerprint = (request.method, request.path, json.dumps(params, sort_keys=True))
         with self.world.lock:
-            known = self.control.keys.get(key)
+            known = self.control.keys.get(keyed)
             if known is not None:
                 return _replay(known, fingerprint)
-            known = self.control.keys[key] = _Known(fingerprint)
+            known = self.control.keys[keyed] = _Known(fingerprint)
         time.sleep(delay_s)  # a repeat meanwhile is told that the first one is still at work
         with self.world.lock:
             try:
-                status, body = 200, self._act(request, params, key)
+                status, body = self._acted(request, params, keyed, fault)
             except Problem as problem:
                 status, body = problem.status, problem.body
             known.status, known.text = status, json.dumps(body)
         return _text(status, known.text)
+
+    def _acted(self, request: Request, params: Body, key: str, fault: Fault | None) -> tuple[int, Body]:
+        """A fault of the server is an answer as any other: it is kept under the key, whether something came of it or not."""
+        broken = Problem(500, "As ordered.", kind="api_error")
+        if fault and fault.kind == "500":
+            raise broken
+        body = self._act(request, params, key)
+        if fault and fault.kind == "500_after_commit":
+            raise broken
+        return 200, body
 
     def _params(self, request: Request) -> Body:
         if not _bearer(request).startswith(("sk_", "rk_")):

@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from app.billing import capture, commands, hold, outcome, work
+from app.billing import capture, cards, commands, hold, outcome, refund, work
 from app.billing.models import Payment, PaymentCommand
 from app.kit.db import new_id, session
+from app.kit.errors import Unavailable
+from tests import factories
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 
 
@@ -136,3 +138,90 @@ def test_news_of_a_renewal_that_failed_do_not_stop_the_rent_from_being_taken(des
     assert desk.jobs() == []
     assert (desk.payment(rental).state, desk.payment(rental).intent_id) == ("captured", row.intent_id)
     assert "PaymentFailed" not in desk.facts(rental)
+
+
+FAULTS = pytest.mark.parametrize("fault", ["500", "500_after_commit"])
+"""Stripe keeps its fault under our key, whether something came of the request or not."""
+
+
+@FAULTS
+def test_a_hold_whose_key_was_spent_on_a_fault_is_looked_up_or_made_under_another(
+    desk: Desk, fault: str
+) -> None:
+    rental = desk.plan(5000)
+    desk.double.post("fault", next=fault, path="/v1/payment_intents")
+    assert len(desk.jobs()) == 1
+    assert desk.jobs() == []
+    assert desk.standing(rental) == "held"
+    held = [one["amount"] for one in desk.double_intents(rental) if one["status"] == "requires_capture"]
+    assert held == [5000]
+
+
+@FAULTS
+def test_a_capture_whose_key_was_spent_on_a_fault_is_seen_or_made_under_another(
+    desk: Desk, fault: str
+) -> None:
+    rental = desk.held(9000)
+    desk.double.post("fault", next=fault, path="/capture")
+    assert len(desk.end(rental, 7000)) == 1
+    assert desk.jobs() == []
+    payment = desk.payment(rental).id
+    if fault == "500":
+        again = [one.id for one in desk.commands(payment) if one.kind == "capture"]
+        desk.forward(timedelta(minutes=11))
+        for one in again:
+            desk.due(one)
+        assert desk.jobs() == []
+    assert (desk.payment(rental).state, desk.payment(rental).captured) == ("captured", 7000)
+    assert desk.open_commands(payment) == []
+
+
+@FAULTS
+def test_a_refund_whose_key_was_spent_on_a_fault_is_given_once(desk: Desk, fault: str) -> None:
+    rental = desk.captured(8000)
+    payment = desk.payment(rental).id
+    desk.double.post("fault", next=fault, path="/v1/refunds")
+    refund.refund(payment, 1500, "operator")
+    session.remove()
+    assert len(desk.jobs()) == 1
+    assert desk.jobs() == []
+    if fault == "500":
+        asked = [one.id for one in desk.commands(payment) if one.kind == "refund"]
+        desk.forward(timedelta(minutes=11))
+        for one in asked:
+            desk.due(one)
+        assert desk.jobs() == []
+    assert desk.payment(rental).refunded == 1500
+    there = [one for one in desk.double.get("objects")["objects"]["refund"] if one["amount"] == 1500]
+    assert len([one for one in there if one["payment_intent"] == desk.payment(rental).intent_id]) == 1
+
+
+@FAULTS
+def test_a_transfer_whose_key_was_spent_on_a_fault_is_sent_once(desk: Desk, fault: str) -> None:
+    desk.owner()
+    rental = desk.captured(8000)
+    desk.double.post("fault", next=fault, path="/v1/transfers")
+    assert len(desk.pay_out(rental)) == 1
+    assert desk.jobs() == []
+    row = desk.transfer(rental)
+    if fault == "500":
+        assert desk.due(row.id) == ["transfer"]
+        assert desk.jobs() == []
+    charge, found = desk.payment(rental).charge_id, desk.double.get("objects")["objects"]["transfer"]
+    assert [one["amount"] for one in found if one["source_transaction"] == charge] == [6000]
+    assert desk.transfer(rental).state == "settled"
+
+
+@FAULTS
+def test_a_card_is_saved_under_other_keys_where_a_fault_lies_under_the_first(desk: Desk, fault: str) -> None:
+    who = factories.person("Max Member").id
+    for path in ("/v1/customers", "/v1/setup_intents"):
+        row = cards.begin(who)
+        session.remove()
+        desk.double.post("fault", next=fault, path=path)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                cards.setup(row.id)
+            session.remove()
+        assert cards.setup(row.id) is not None
+        session.remove()

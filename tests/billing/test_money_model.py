@@ -310,7 +310,9 @@ class Money(RuleBasedStateMachine):
     # -- what goes wrong
 
     @rule(
-        kind=st.sampled_from(("drop_after_commit", "drop_after_commit", "409", "429", "500")),
+        kind=st.sampled_from(
+            ("drop_after_commit", "drop_after_commit", "409", "429", "500", "500_after_commit")
+        ),
         path=st.sampled_from(PATHS),
         times=st.integers(1, 3),
     )

@@ -441,7 +441,9 @@ class Till(Desk):
             assert row.state in OVER, row.state
             if row.state in (State.CAPTURED, State.REFUNDED):
                 brought = advance.brought(row)
-                all_back = row.refunded == row.captured and brought > row.owed  # goodwill had taken of the rest
+                all_back = row.refunded == row.captured and brought > (
+                    row.owed or 0
+                )  # goodwill had taken of the rest
                 assert brought == row.owed or all_back, (row.state, row.captured, row.refunded, row.owed)
             elif row.state == State.RELEASED:
                 assert row.owed == 0

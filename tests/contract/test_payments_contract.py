@@ -19,6 +19,7 @@ from payments.gateway import (
     Intent,
     IntentGone,
     IntentState,
+    KeySpent,
     Payments,
     PaymentsBusy,
     PaymentsRefused,
@@ -449,3 +450,16 @@ def test_a_hold_runs_out_at_the_banks_own_time_which_is_shorter_without_the_hold
         double.post("clock/forward", seconds=3 * 86_400)
         assert gateway.intent(present.id).state is IntentState.RELEASED
         gateway.close()
+
+
+@only_double
+def test_a_fault_that_lies_under_a_key_is_told_from_one_that_may_pass(desk: Desk) -> None:
+    once = StripeGateway("sk_test_double", base_url=desk.double.url, retries=0)
+    command = key("customer")
+    desk.double.post("fault", next="500", path="/v1/customers")
+    with pytest.raises(PaymentsUnavailable) as first:
+        once.create_customer(person="per_1", key=command)
+    assert not isinstance(first.value, KeySpent)
+    with pytest.raises(KeySpent):
+        once.create_customer(person="per_1", key=command)
+    once.close()
