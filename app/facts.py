@@ -581,6 +581,25 @@ class ExtensionDeclined(Fact):
 
 
 @dataclass(frozen=True)
+class DriverNamed(Fact):
+    """`person` may drive beside who booked, and is insured."""
+
+    rental: str
+    person: str
+    by: str
+
+
+@dataclass(frozen=True)
+class DriverTakenOff(Fact):
+    """`person` may not drive any more; `by` a person, system or insurer, `reasons` the rules' codes where they refused."""
+
+    rental: str
+    person: str
+    by: str
+    reasons: str | None
+
+
+@dataclass(frozen=True)
 class StillHasCar(Fact):
     rental: str
 
@@ -652,6 +671,16 @@ class CoverActivated(Fact):
 
 @dataclass(frozen=True)
 class CoverExtended(Fact):
+    cover: str
+    rental: str
+    version: int
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class CoverEndorsed(Fact):
+    """A driver was named, or taken off."""
+
     cover: str
     rental: str
     version: int

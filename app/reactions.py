@@ -14,6 +14,7 @@ from app.rentals import (
     expire,
     extend,
     grants_out,
+    name_driver,
     offline_receipts,
     owe_premium,
     pickup,
@@ -31,7 +32,11 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.DriverBlocked: (grants_out.of_blocked_driver,),
     facts.MembershipChanged: (grants_out.of_changed_membership,),
     facts.CommunityEnded: (add.end_shares,),
-    facts.MemberRemoved: (expire.cancel_of_member, add.end_shares_of_leaver),
+    facts.MemberRemoved: (
+        expire.cancel_of_member,
+        name_driver.take_off_former_member,
+        add.end_shares_of_leaver,
+    ),
     facts.RentalBooked: (start_check.booked,),
     facts.UnlockFailed: (expire.cancel_of_former_member,),
     facts.RentalStarted: (pickup.on_started,),
@@ -50,6 +55,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CoverBound: (report.tell, webhooks.tell),
     facts.CoverActivated: (report.tell, webhooks.tell),
     facts.CoverExtended: (report.tell, webhooks.tell),
+    facts.CoverEndorsed: (report.tell, webhooks.tell),
     facts.CoverOverrun: (report.tell, webhooks.tell),
     facts.CoverClosed: (
         report.tell,

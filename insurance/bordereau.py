@@ -49,6 +49,8 @@ OURS: Final = (
     *("driver_ref", "odometer_start_km", "odometer_end_km", "covered_minutes", "charged_minutes"),
     *("master_policy_version", "end_evidence", "recorded_at_utc", "log_position", "zone"),
 )
+LATER: Final[Mapping[OfCovers, tuple[str, ...]]] = {"risk": ("named_drivers",), "premium": ()}
+"""Headings of ours that came later; a month that was closed before does not have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Line:
 
 def columns(kind: OfCovers) -> tuple[str, ...]:
     """The headings in their order; new ones are only ever added at the end."""
-    return (*STANDARD, *AMOUNTS[kind], *OURS)
+    return (*STANDARD, *AMOUNTS[kind], *OURS, *LATER[kind])
 
 
 def row(line: Line, kind: OfCovers) -> dict[str, str | int | None]:
@@ -148,10 +150,11 @@ def row(line: Line, kind: OfCovers) -> dict[str, str | int | None]:
         line.position,
         line.zone,
     )
+    later = (len({one["driver_ref"] for one in cover.get("named_drivers", ())}),) if kind == "risk" else ()
     amounts: tuple[str | None, ...] = (units(line.sum_insured),)
     if kind == "premium":
         amounts = (units(line.written), units(0), None, units(line.written))
-    return dict(zip(columns(kind), (*standard, *amounts, *ours), strict=True))
+    return dict(zip(columns(kind), (*standard, *amounts, *ours, *later), strict=True))
 
 
 def local(at: str | None, zone: str) -> str | None:

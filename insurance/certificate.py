@@ -53,7 +53,7 @@ class CertificateFacts:
     """What the certificate says: the eight facts of the French memo, both spans, no driver's name.
 
     `status` is as issued; whether it still holds is asked at GET /certificates/{id}. `territory` are ISO
-    3166-1 countries, `driver_ref` a pseudonym.
+    3166-1 countries, `driver_ref` a pseudonym, as are `named_drivers`: who is insured besides.
     """
 
     certificate: str
@@ -74,6 +74,7 @@ class CertificateFacts:
     territory: tuple[str, ...]
     liability: Span
     own_damage: Span
+    named_drivers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "issued_at", to_ms(self.issued_at))
@@ -177,16 +178,22 @@ def _usage(kid: str) -> dict[str, str]:
 
 
 def _claims(facts: CertificateFacts) -> dict[str, Any]:
-    return {
-        "iss": facts.issuer,
-        "iat": int(facts.issued_at.timestamp()),
-        "jti": facts.certificate,
-        "version": facts.version,
-        "issued_at": instant(facts.issued_at),
-        "territory": list(facts.territory),
-        "liability": facts.liability.as_json(),
-        "own_damage": facts.own_damage.as_json(),
-    } | {name: getattr(facts, name) for name in _TEXTS}
+    """Named drivers are left out where there are none: the code on paper holds only so much."""
+    named = {"named_drivers": list(facts.named_drivers)} if facts.named_drivers else {}
+    return (
+        named
+        | {
+            "iss": facts.issuer,
+            "iat": int(facts.issued_at.timestamp()),
+            "jti": facts.certificate,
+            "version": facts.version,
+            "issued_at": instant(facts.issued_at),
+            "territory": list(facts.territory),
+            "liability": facts.liability.as_json(),
+            "own_damage": facts.own_damage.as_json(),
+        }
+        | {name: getattr(facts, name) for name in _TEXTS}
+    )
 
 
 def _facts(claims: Mapping[str, Any]) -> CertificateFacts:
@@ -198,6 +205,7 @@ def _facts(claims: Mapping[str, Any]) -> CertificateFacts:
         territory=tuple(claims["territory"]),
         liability=_read_span(claims["liability"]),
         own_damage=_read_span(claims["own_damage"]),
+        named_drivers=tuple(claims.get("named_drivers", ())),
         **{name: claims[name] for name in _TEXTS},
     )
 

@@ -76,7 +76,7 @@ def reasons_against(policy: MasterPolicy, driver: DriverFacts, car: CarFacts, sp
     """
     return (
         _against_the_rental(policy, car, span)
-        + _against_the_driver(policy, driver, car, span)
+        + reasons_against_driver(policy, driver, car, span)
         + _against_the_car(policy, car, span)
     )
 
@@ -104,7 +104,10 @@ def _against_the_rental(policy: MasterPolicy, car: CarFacts, span: Span) -> list
     )
 
 
-def _against_the_driver(policy: MasterPolicy, driver: DriverFacts, car: CarFacts, span: Span) -> list[Reason]:
+def reasons_against_driver(
+    policy: MasterPolicy, driver: DriverFacts, car: CarFacts, span: Span
+) -> list[Reason]:
+    """Those of the rules that look at who drives: all there is to ask of a driver named besides who booked."""
     zone = ZoneInfo(car.time_zone)
     first = span.from_at.astimezone(zone).date()
     last = _end(span).astimezone(zone).date()

@@ -43,7 +43,8 @@ class MasterPolicy:
     In mode `delegated` a cover is bound at once and told afterwards, while fewer than
     `max_open_unacknowledged` wait and none longer than `max_unacknowledged_age_hours`; in `confirm_first` the
     insurer confirms the planned span ahead, with `confirm_early_minutes` before it and `confirm_late_minutes`
-    after. A driver must have accepted every version in `conditions`.
+    after. A driver must have accepted every version in `conditions`. `max_named_drivers` may be insured besides
+    who booked; a contract that does not speak of them has none.
     """
 
     number: str
@@ -73,6 +74,7 @@ class MasterPolicy:
     max_rental_days: int
     premium: PremiumRate
     conditions: frozenset[str]
+    max_named_drivers: int
 
     @classmethod
     def from_json(cls, value: Any) -> "MasterPolicy":
@@ -137,6 +139,7 @@ def _limits(fields: Fields) -> dict[str, Any]:
         "confirm_early_minutes": fields.take("confirm_early_minutes", number(0, 24 * 60), 15),
         "confirm_late_minutes": fields.take("confirm_late_minutes", number(0, 7 * 24 * 60), 120),
         "max_rental_days": fields.take("max_rental_days", number(1, 365)),
+        "max_named_drivers": fields.take("max_named_drivers", number(0, 9), 0),
     }
 
 
@@ -176,3 +179,7 @@ def _check_together(policy: MasterPolicy, errors: list[tuple[str, str]]) -> None
         errors.append(("/territory", "is to hold every country the policy is for"))
     if policy.mode == "delegated" and policy.max_open_unacknowledged == 0:
         errors.append(("/max_open_unacknowledged", "a delegated policy that allows none could never bind"))
+    if policy.mode == "confirm_first" and policy.max_named_drivers:
+        errors.append(
+            ("/max_named_drivers", "an insurer that confirms first is asked about the one who booked alone")
+        )

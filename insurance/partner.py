@@ -30,6 +30,14 @@ class InsuredCar:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedDriver:
+    """A driver insured besides who booked, by pseudonym, and from when to when."""
+
+    driver_ref: str
+    insured: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Premium:
     """What the cover costs us, in minor units."""
 
@@ -60,6 +68,7 @@ class CoverReport:
     charged_minutes: int | None = None
     premium: Premium | None = None
     end_evidence: str | None = None
+    named_drivers: tuple[NamedDriver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from insurance.partner import CoverReport
+from insurance.partner import CoverReport, NamedDriver
 from insurance.period import Span, instant
 
 # An insurer may leave out or add the rest; a difference here would be a difference in cover.
@@ -29,6 +29,7 @@ def to_json(report: CoverReport) -> dict[str, Any]:
             "model": car.model,
         },
         "driver_ref": report.driver_ref,
+        "named_drivers": [_named(one) for one in report.named_drivers],
         "planned": report.planned.as_json(),
         "liability": report.liability.as_json(),
         "own_damage": report.own_damage.as_json(),
@@ -46,7 +47,21 @@ def differences(report: CoverReport, held: Mapping[str, Any]) -> tuple[str, ...]
     plain = [name for name in COMPARED if held.get(name) != ours[name]]
     plate = ["car.plate"] if _plate(held) != report.car.plate else []
     spans = [name for name in SPANS if _read_span(held.get(name)) != getattr(report, name)]
-    return tuple(plain + plate + spans)
+    return tuple(plain + plate + spans + _differing_drivers(report, held))
+
+
+def _named(one: NamedDriver) -> dict[str, Any]:
+    return {"driver_ref": one.driver_ref, **one.insured.as_json()}
+
+
+def _differing_drivers(report: CoverReport, held: Mapping[str, Any]) -> list[str]:
+    """An insurer that keeps no named drivers holds nothing else about them."""
+    named = held.get("named_drivers")
+    if named is None:
+        return []
+    ours = [(one.driver_ref, one.insured) for one in report.named_drivers]
+    theirs = [(one.get("driver_ref"), _read_span(one)) for one in named if isinstance(one, Mapping)]
+    return [] if theirs == ours and len(theirs) == len(named) else ["named_drivers"]
 
 
 def _plate(held: Mapping[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from app.claims.charge_rules import DOCUMENTED_WITHIN, FINAL
 from app.claims.models import ChargeRequest
 from app.communities import leave
 from app.communities.models import Invitation, Membership
+from app.coverage.driver_models import NamedDriver
 from app.kit import clock, rights
 from app.kit.db import session, transactional
 from app.kit.errors import InUse
@@ -24,6 +25,7 @@ from app.kit.facts import record
 from app.messages.models import Delivery, Message, Preferences
 from app.people import identity, phones, sign_in
 from app.people.models import EmailCode, Licence, Person
+from app.rentals import name_driver
 from app.rentals.lifecycle import OUT
 from app.rentals.lifecycle import State as Stands
 from app.rentals.models import Rental
@@ -54,6 +56,7 @@ def erase(person: str) -> None:
 def _refuse_while_open(row: Person) -> None:
     used_by = [
         *(f"rental {one}" for one in session.scalars(_rentals(row.id))),
+        *(f"rental {one}" for one in name_driver.drives_now(row.id)),
         *(f"payment {one}" for one in session.scalars(_payments(row.id))),
         *(f"charge request {one}" for one in session.scalars(_charge_requests(row.id))),
         *(f"car {one}" for one in session.scalars(_cars(row.id))),
@@ -93,9 +96,9 @@ def _memberships(person: str) -> list[str]:
 
 
 def _last_return(person: str) -> datetime:
-    last: datetime | None = session.scalar(
-        select(func.max(Rental.ended_at)).where(Rental.driver_id == person)
-    )
+    named = select(NamedDriver.rental_id).where(NamedDriver.person_id == person)
+    drove = (Rental.driver_id == person) | Rental.id.in_(named)
+    last: datetime | None = session.scalar(select(func.max(Rental.ended_at)).where(drove))
     return last or clock.now() - DOCUMENTED_WITHIN - LONGER
 
 

@@ -27,6 +27,8 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         " odometer_end, final_price, made_at from rentals where driver_id = :person",
         "covers": "select id as cover_id, rental_id, state, from_at, to_at, driver_ref from covers"
         " where driver_id = :person",
+        "named_in_rentals": "select rental_id, named_at as made_at, taken_off_at from named_drivers"
+        " where person_id = :person",
         "payments": "select id as payment_id, rental_id, purpose, state, currency, amount, captured, refunded, made_at"
         " from payments where person_id = :person",
         "cards": "select id as card_id, brand, last4, made_at, removed_at from cards where person_id = :person",

@@ -10,7 +10,8 @@ _PAST = text(
     "update people p set kept_sealed = null where kept_sealed is not null and kept_until < business_now()"
     " and not exists (select 1 from legal_holds h where h.person_id = p.id and h.lifted_at is null)"
     " and not exists (select 1 from claims c join covers v on v.id = c.cover_id"
-    " where v.driver_id = p.id and c.over_at is null)"
+    " where c.over_at is null and (v.driver_id = p.id or exists (select 1 from named_drivers n"
+    " where n.rental_id = v.rental_id and n.person_id = p.id)))"
     " returning 'per_' || replace(p.id::text, '-', '') as person"
 )
 

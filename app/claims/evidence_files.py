@@ -3,15 +3,17 @@
 import base64
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from app.billing.models import Payment
 from app.cars import box as boxes
 from app.cars.models import Car, Custody
-from app.coverage import master_policies
+from app.coverage import master_policies, named_drivers
+from app.coverage import versions as of_cover
 from app.coverage.models import Cover, CoverVersion
 from app.kit import clock
 from app.kit.db import session
@@ -87,10 +89,25 @@ def _accepted(rental: Rental) -> list[dict[str, Any]]:
     ]
 
 
-def licence(cover: Cover) -> dict[str, Any]:
-    """What came of looking at the licence; neither its number nor a picture."""
-    held = session.get(Licence, cover.driver_id)
-    looked = select(Clearance).where(Clearance.person_id == cover.driver_id).order_by(Clearance.id)
+def named(cover: Cover) -> list[dict[str, Any]]:
+    """Who was insured besides, from when to when, what came of looking at their licence, what they had accepted by then."""
+    to, _ = of_cover.spans_shown(cover)
+    return [
+        {
+            "driver_ref": one.driver_ref,
+            "from": one.from_at,
+            "to": one.to_at,
+            "conditions": sorted(session.scalars(_accepted_by(one.person, one.from_at))),
+            **licence(cover, one.person, one.from_at),
+        }
+        for one in named_drivers.insured(cover, to)
+    ]
+
+
+def licence(cover: Cover, driver: str, begun: datetime) -> dict[str, Any]:
+    """What came of looking at a driver's licence; neither its number nor a picture. `begun`: their cover."""
+    held = session.get(Licence, driver)
+    looked = select(Clearance).where(Clearance.person_id == driver).order_by(Clearance.id)
     return {
         "licence": None
         if held is None
@@ -100,7 +117,7 @@ def licence(cover: Cover) -> dict[str, Any]:
             "issued_on": held.issued_on,
             "expires_on": held.expires_on,
             "recorded_at": held.recorded_at,
-            "recorded_after_the_cover_began": held.recorded_at > cover.from_at,
+            "recorded_after_the_cover_began": held.recorded_at > begun,
             "refused_at": held.refused_at,
         },
         "clearances": [
@@ -109,7 +126,7 @@ def licence(cover: Cover) -> dict[str, Any]:
                 "cleared_at": row.cleared_at,
                 "recheck_on": row.recheck_on,
                 "withdrawn_at": row.withdrawn_at,
-                "counted": _counted(row, cover),
+                "counted": _counted(row, begun),
             }
             for row in session.scalars(looked)
             if row.community_id in (None, cover.community_id)
@@ -117,9 +134,8 @@ def licence(cover: Cover) -> dict[str, Any]:
     }
 
 
-def _counted(row: Clearance, cover: Cover) -> bool:
+def _counted(row: Clearance, begun: datetime) -> bool:
     """Whether it stood when the cover was bound."""
-    begun = cover.from_at
     ended = row.withdrawn_at is not None and row.withdrawn_at <= begun
     return row.cleared_at <= begun and not ended and row.recheck_on >= begun.date()
 
@@ -130,9 +146,7 @@ def judged(cover: Cover, car: Car) -> dict[str, Any]:
     Of the car, plate, vehicle number and value are those of the bind; the rest is read at `read_at`.
     """
     terms = master_policies.of_cover(cover)
-    by_then = select(Acceptance.version).where(
-        Acceptance.person_id == cover.driver_id, Acceptance.accepted_at <= cover.from_at
-    )
+    by_then = _accepted_by(cover.driver_id, cover.from_at)
     box = boxes.live(car.id)
     return {
         "rules": RULES,
@@ -154,6 +168,10 @@ def judged(cover: Cover, car: Car) -> dict[str, Any]:
             "read_at": clock.now(),
         },
     }
+
+
+def _accepted_by(person: str, at: datetime) -> Select[str]:
+    return select(Acceptance.version).where(Acceptance.person_id == person, Acceptance.accepted_at <= at)
 
 
 def _age(cover: Cover, car: Car) -> int | None:

@@ -41,6 +41,8 @@ def pack(partner: Partner, claim: str, *, named: bool) -> Iterator[bytes]:
     """
     found = _gathered(partner, claim, named=named)
     about, insurer = found.about, partner.insurer
+    if named:
+        _name_drivers(found, partner)
     words = [File(name, as_json(value)) for name, value in found.files.items()]
     words.append(File("certificate.jws", found.certificate.encode()))
     words.append(File("jwks.json", as_json(certificate.jwks())))
@@ -58,6 +60,16 @@ def pack(partner: Partner, claim: str, *, named: bool) -> Iterator[bytes]:
     return evidence.packed(
         _with_photos(words, storage, found.photos), about, found.at, lambda text: evidence.sign(key, text)
     )
+
+
+def _name_drivers(found: _Found, partner: Partner) -> None:
+    """Who is behind the pseudonyms of those who were named."""
+    rows = found.files["named_drivers.json"]
+    refs = [row["driver_ref"] for row in rows]
+    cover = bare(found.about["cover"], COV)
+    who = coverage_at.identities(cover, partner.insurer, refs, partner.client)
+    for row in rows:
+        row["driver"] = who[row["driver_ref"]]
 
 
 def _with_photos(
@@ -114,7 +126,8 @@ def _files(row: Claim, cover: Cover, rental: Rental) -> dict[str, Any]:
         "claim.json": {"claim": loss.as_json(row), "history": loss.history(row.id)},
         "cover.json": files.versions(cover),
         "booking.json": files.booking(rental),
-        "licence.json": files.licence(cover),
+        "licence.json": files.licence(cover, cover.driver_id, cover.from_at),
+        "named_drivers.json": files.named(cover),
         "eligibility.json": files.judged(cover, session.get_one(Car, rental.car_id)),
         "commands.json": files.commands(rental),
         "events.json": files.happened(rental),

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 
 from app.cars.models import Car
-from app.coverage import master_policies, versions
+from app.coverage import master_policies, named_drivers, versions
 from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.db import session
@@ -27,20 +27,22 @@ STATUS = {
 
 
 def issue(person: str, cover_id: str) -> str:
-    """The certificate of a cover as it stands, as a compact JWS; for its driver alone. Raises NotFound."""
+    """The certificate of a cover as it stands, as a compact JWS; for who drives under it. Raises NotFound."""
     return of(of_driver(person, cover_id))
 
 
 def of_driver(person: str, cover_id: str) -> Cover:
-    """Raises NotFound for anybody else's."""
+    """For who booked, and for who is named now. Raises NotFound for anybody else."""
     cover: Cover | None = session.get(Cover, cover_id)
-    if cover is None or cover.driver_id != person:
+    if cover is None:
+        raise NotFound
+    if cover.driver_id != person and named_drivers.find(cover.rental_id, person) is None:
         raise NotFound
     return cover
 
 
 def of(cover: Cover) -> str:
-    """Issued for whoever may have it: its driver, and its insurer after a loss."""
+    """Issued for whoever may have it: who drives, and its insurer after a loss."""
     return signed(facts_of(cover))
 
 
@@ -76,7 +78,13 @@ def facts_of(cover: Cover) -> CertificateFacts:
         territory=tuple(sorted(terms.territory)),
         liability=Span(cover.from_at, to),
         own_damage=Span(cover.from_at, own_damage_to),
+        named_drivers=_named(cover, to),
     )
+
+
+def _named(cover: Cover, to: datetime | None) -> tuple[str, ...]:
+    """Who is insured besides as it is issued; of a cover that is over, who was until its end."""
+    return tuple(one.driver_ref for one in named_drivers.insured(cover, to) if one.to_at == to)
 
 
 class Standing(TypedDict):

@@ -61,6 +61,7 @@ def _lines(facts: CertificateFacts, locale: Locale, zone: str) -> list[tuple[str
         ("policyholder", facts.policyholder),
         ("plate", f"{facts.plate} ({facts.country})"),
         ("car", f"{facts.make} {facts.model}"),
+        *([("named_drivers", str(len(facts.named_drivers)))] if facts.named_drivers else []),
         ("from", when(facts.liability.from_at)),
         ("to", when(facts.liability.to_at)),
         ("own_damage", when(facts.own_damage.to_at)),

@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.cars.models import Car
-from app.coverage import conditional, confirm, eligibility, master_policies, spans, versions
-from app.coverage.master_policies import InForce
+from app.coverage import conditional, confirm, eligibility, master_policies, name_driver, spans, versions
+from app.coverage.master_policies import NO_POLICY, InForce
 from app.coverage.models import Cover, Policy
 from app.coverage.trip import Trip, as_insured, driver_ref
 from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, CoverOverrun, CoverVoided
@@ -39,7 +39,7 @@ __all__ = [
     "report_late",
     "void",
 ]
-NO_POLICY, COVER_OPEN = "no_policy", "cover_open"
+COVER_OPEN = "cover_open"
 _CONDITIONAL = Cover.state == "conditional"
 
 
@@ -93,6 +93,7 @@ def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
     policy, reasons = judged(trip, at, share_lock=True, exact=True)
     if policy is None or reasons:
         raise NotInsurable("The master policy does not cover this rental.", reasons=reasons)
+    name_driver.look_again(trip, policy, at)
     cover = conditional.taken_up(trip, policy, at) or draft(trip, policy, at)
     cover.odometer_start_km = odometer_km
     continue_confirmation(cover)

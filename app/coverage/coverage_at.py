@@ -9,9 +9,11 @@ from sqlalchemy import TextClause, text
 from app.cars.add import normalise
 from app.coverage import sealed
 from app.coverage.models import COV, INS
+from app.coverage.report import span_of
+from app.coverage.trip import driver_ref
 from app.facts import IdentityShown
 from app.kit import clock, facts
-from app.kit.db import bare, transactional
+from app.kit.db import bare, public, transactional
 from app.kit.driver import read
 from app.kit.errors import Validation
 from app.people import identity
@@ -65,6 +67,9 @@ _ON_CONDITION = text(
     " order by s.data ->> 'from' limit 1"
 )
 _DRIVER = text("select driver_id from covers where id = :cover")
+_NAMED = text(
+    "select distinct n.person_id from named_drivers n join covers c on c.rental_id = n.rental_id where c.id = :cover"
+)
 
 
 def ask(
@@ -98,7 +103,7 @@ def ask(
     }
     if row is None:
         return answer
-    found = answer | _judged(row, insurer, shown_to)
+    found = answer | _judged(row, insurer, at, shown_to)
     if found["covered"] == "yes":
         return found
     return found | _on_condition(row.car_no, {**values, "position": known.position})
@@ -133,7 +138,7 @@ def _check(plate: str | None, vin: str | None, country: str | None) -> None:
         raise Validation(errors=errors)
 
 
-def _judged(row: Any, insurer: str, shown_to: str | None) -> dict[str, Any]:
+def _judged(row: Any, insurer: str, at: datetime, shown_to: str | None) -> dict[str, Any]:
     mine = row.insurer_id is not None and f"{INS}_{row.insurer_id.hex}" == insurer
     if not (row.covered and mine):
         if not row.ours:
@@ -149,6 +154,7 @@ def _judged(row: Any, insurer: str, shown_to: str | None) -> dict[str, Any]:
         "policy_number": data["master_policy"]["number"],
         "certificate": data["certificate"],
         "driver_ref": data["driver_ref"],
+        "named_drivers": _named(row, insurer, at, shown_to),
         "odometer_km": data["odometer_start_km"],
         "recorded_at": row.recorded_at,
         "car_no": row.car_no,
@@ -169,12 +175,31 @@ def _on_condition(car_no: int, values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _named(row: Any, insurer: str, at: datetime, shown_to: str | None) -> list[dict[str, Any]]:
+    """Who was insured besides at that instant; with their names where these may be told."""
+    refs = [one["driver_ref"] for one in row.data.get("named_drivers", ()) if span_of(one).holds(at)]
+    if shown_to is None or not refs:
+        return [{"driver_ref": one} for one in refs]
+    who = identities(row.cover_id, insurer, refs, shown_to)
+    return [{"driver_ref": one, "driver": who[one]} for one in refs]
+
+
+def identities(cover: UUID, insurer: str, refs: list[str], client: str) -> dict[str, dict[str, Any] | None]:
+    """Who is behind these pseudonyms of named drivers; None once forgotten. It is recorded first."""
+    people = [public(row.person_id, "per") for row in read(_NAMED, {"cover": cover})]
+    known = {driver_ref(insurer, one): one for one in people}
+    return {ref: _identity(known[ref], cover, client) if ref in known else None for ref in refs}
+
+
 def driver(cover: UUID, client: str) -> dict[str, Any] | None:
     """Who drives under a cover, for a client that may read that; None once forgotten. It is recorded first."""
     rows = read(_DRIVER, {"cover": cover})
-    person = f"per_{rows[0].driver_id.hex}" if rows else None
-    found = identity.of(person) if person is not None else None
-    if person is None or found is None:
+    return _identity(public(rows[0].driver_id, "per"), cover, client) if rows else None
+
+
+def _identity(person: str, cover: UUID, client: str) -> dict[str, Any] | None:
+    found = identity.of(person)
+    if found is None:
         return None
     _shown(IdentityShown(person=person, cover=f"{COV}_{cover.hex}", client=client))
     return found._asdict()

@@ -11,7 +11,7 @@ from app.cars import box
 from app.cars.models import Box, Car
 from app.coverage import confirm, master_policies
 from app.coverage.master_policies import InForce
-from app.coverage.models import DriverBlock
+from app.coverage.models import DriverBlock, Policy
 from app.coverage.trip import Trip
 from app.kit import clock
 from app.kit.db import PublicId, bare, session
@@ -24,6 +24,7 @@ from insurance.eligibility import (
     Unacknowledged,
     reasons_against,
     reasons_against_delegation,
+    reasons_against_driver,
 )
 from insurance.master_policy import Clearance, MasterPolicy
 from insurance.period import Span
@@ -85,8 +86,7 @@ def of_trip(
         planned = Span(planned_from, max(trip.to_at, planned_from))
         if "rental_too_long" not in reasons_against(terms, driver, car, planned):
             reasons.remove("rental_too_long")
-    if standing.licence is None:
-        reasons = [one for one in reasons if one == "licence_not_cleared" or one not in _LICENCE]
+    reasons = _of_licence(reasons, standing)
     if ahead:
         left_out = {"conditions_not_accepted"} | (_CLEARANCE if standing.state != "refused" else set())
         return [one for one in reasons if one not in left_out]
@@ -95,13 +95,31 @@ def of_trip(
     return reasons + delegation_against(policy, exact=exact)
 
 
+def of_driver(policy: InForce | Policy, trip: Trip) -> list[str]:
+    """The codes that the rules of drivers have against the trip's."""
+    terms = master_policies.read(policy)
+    licence.keep(trip.driver)
+    rows = _look(policy, trip)
+    standing = licence.judged(rows, trip.from_at)
+    car = _car(trip.car, terms, has_immobiliser=rows[0].immobiliser)
+    span = Span(trip.from_at, trip.to_at)
+    return _of_licence(reasons_against_driver(terms, _driver(rows[0], standing), car, span), standing)
+
+
+def _of_licence(reasons: Sequence[str], standing: licence.Standing) -> list[str]:
+    """Without a licence that is all there is to say of it."""
+    if standing.licence is not None:
+        return list(reasons)
+    return [one for one in reasons if one == "licence_not_cleared" or one not in _LICENCE]
+
+
 def delegation_against(policy: InForce, *, exact: bool = False) -> list[str]:
     """Whether our written authority under the policy is used up."""
     terms = master_policies.read(policy)
     return list(reasons_against_delegation(terms, _waiting(policy, terms, exact=exact)))
 
 
-def _look(policy: InForce, trip: Trip) -> Sequence[Any]:
+def _look(policy: InForce | Policy, trip: Trip) -> Sequence[Any]:
     rows = plain(
         _LOOK,
         {

@@ -17,6 +17,8 @@ from app.people import conditions
 from insurance.master_policy import MasterPolicy, PolicyInvalid
 from insurance.period import to_ms
 
+NO_POLICY = "no_policy"
+"""The reason where no policy is in force, beside those of the rules."""
 _READ: dict[str, MasterPolicy] = {}
 """Policies never change: each is read once per process."""
 

@@ -143,6 +143,7 @@ class Cover(Model):
     charged_minutes: Mapped[int | None]
     premium: Mapped[Big | None]
     end_evidence: Mapped[str | None]
+    left_territory: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     pending_version: Mapped[int | None]
     acknowledged_version: Mapped[int | None]
     acknowledged_at: Mapped[datetime | None]

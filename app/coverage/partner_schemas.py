@@ -54,6 +54,12 @@ class MasterPolicyRef(Strict):
     version = Whole(1, 10**6)
 
 
+class NamedDriverOut(CoverSpan):
+    """A driver insured besides who booked: a pseudonym, and from when to when."""
+
+    driver_ref = Text(40, required=True)
+
+
 class CoverOut(Strict):
     """One version of a cover, complete."""
 
@@ -70,6 +76,7 @@ class CoverOut(Strict):
     master_policy = fields.Nested(MasterPolicyRef)
     insurer = Text(200)
     driver_ref = Text(40)
+    named_drivers = Many(fields.Nested(NamedDriverOut), 100)
     overrun_at = Instant(allow_none=True)
     odometer_start_km = Whole(0, 10**7, allow_none=True)
     odometer_end_km = Whole(0, 10**7, allow_none=True)
@@ -130,6 +137,13 @@ class DriverOut(Strict):
     licence = Text(40, allow_none=True)
 
 
+class NamedThen(Strict):
+    """A driver named besides, insured at the instant; `driver` for clients with the scope drivers:read."""
+
+    driver_ref = Text(40, required=True)
+    driver = fields.Nested(DriverOut, allow_none=True)
+
+
 class Coverage(Known):
     """Whether the car was covered at the instant."""
 
@@ -144,6 +158,7 @@ class Coverage(Known):
     certificate = PublicIdField("crt")
     driver_ref = Text(40)
     driver = fields.Nested(DriverOut, allow_none=True)
+    named_drivers = Many(fields.Nested(NamedThen), 100)
     odometer_km = Whole(0, 10**7, allow_none=True)
     recorded_at = Instant()
 
@@ -254,4 +269,5 @@ class EligibilityOut(Strict):
 
     eligible = Flag(required=True)
     reasons = Many(Text(60), 40, required=True)
+    max_named_drivers = Whole(0, 9, required=True)
     master_policy = fields.Nested(MasterPolicyRef, allow_none=True)

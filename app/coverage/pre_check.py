@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from app.coverage import master_policies
-from app.coverage.cover import NO_POLICY
 from app.coverage.eligibility import delegation_against
+from app.coverage.master_policies import NO_POLICY
 from app.kit.errors import Validation
 from insurance.eligibility import CarFacts, DriverFacts, reasons_against
 from insurance.master_policy import MasterPolicy
@@ -17,12 +17,17 @@ def pre_check(insurer: str, body: dict[str, Any]) -> dict[str, Any]:
     span = _span(body["span"]["from_"], body["span"]["to"])
     policy = master_policies.in_force(body["country"], span.from_at)
     if policy is None or policy.insurer_id != insurer:
-        return {"eligible": False, "reasons": [NO_POLICY], "master_policy": None}
+        return {"eligible": False, "reasons": [NO_POLICY], "max_named_drivers": 0, "master_policy": None}
     terms = master_policies.read(policy)
     car = _car(body["country"], body["car"], terms)
     reasons = [*reasons_against(terms, _driver(body["driver"]), car, span), *delegation_against(policy)]
     named = {"id": policy.id, "number": policy.number, "version": policy.version}
-    return {"eligible": not reasons, "reasons": reasons, "master_policy": named}
+    return {
+        "eligible": not reasons,
+        "reasons": reasons,
+        "max_named_drivers": terms.max_named_drivers,
+        "master_policy": named,
+    }
 
 
 def _span(from_at: datetime, to_at: datetime) -> Span:

@@ -6,8 +6,11 @@ from typing import Any, cast
 
 from sqlalchemy import select
 
-from app.coverage import blocks, confirm, doors
+from app.cars.models import Car
+from app.coverage import blocks, confirm, doors, name_driver, named_drivers
+from app.coverage.driver_models import NamedDriver as NamedRow
 from app.coverage.models import Cover, CoverVersion
+from app.coverage.trip import driver_ref
 from app.coverage.versions import Changed
 from app.facts import (
     CoverAcknowledged,
@@ -24,6 +27,7 @@ from insurance.partner import (
     InsuredCar,
     Insurer,
     InsurerRefused,
+    NamedDriver,
     Premium,
 )
 from insurance.period import Span
@@ -57,7 +61,7 @@ def report_cover(cover: str, version: int) -> None:
     try:
         answer = _told(door, untold)
     except InsurerRefused as error:
-        _refused(cover, error.code)
+        _refused(cover, version, error.code)
         return
     if answer.decision == "accepted":
         acknowledge(cover, version, reference=answer.reference)
@@ -99,6 +103,9 @@ def _report(data: dict[str, Any]) -> CoverReport:
         charged_minutes=data["charged_minutes"],
         premium=Premium(**premium) if premium else None,
         end_evidence=data["end_evidence"],
+        named_drivers=tuple(
+            NamedDriver(one["driver_ref"], span_of(one)) for one in data.get("named_drivers", ())
+        ),
     )
 
 
@@ -157,15 +164,36 @@ def _pending(cover_id: str, version: int) -> None:
 
 
 @transactional
-def _refused(cover_id: str, reason: str) -> None:
-    """The cover given stands; the driver gets no further one from this insurer. Once."""
+def _refused(cover_id: str, version: int, reason: str) -> None:
+    """The cover given stands; the driver gets no further one from this insurer. Once.
+
+    A version that names a driver more is refused for their sake: they alone are taken off and blocked.
+    """
+    session.get_one(Car, session.get_one(Cover, cover_id).car_id, with_for_update=True)
     cover = _locked(cover_id)
     assert cover is not None
     if cover.refused_reason is not None:
         return
+    added = _added(cover, version)
+    if added:
+        for row in added:
+            blocks.block(cover.insurer_id, row.person_id, cover.id, reason)
+            name_driver.take_off(row, by=name_driver.INSURER, at=clock.now(), reasons=[reason])
+        return
     cover.refused_reason = reason
     blocks.block(cover.insurer_id, cover.driver_id, cover.id, reason)
     facts.record(CoverRefused(cover=cover.id, rental=cover.rental_id, reason=reason))
+
+
+def _added(cover: Cover, version: int) -> list[NamedRow]:
+    """Who is named in this version and was not in the one before, unless they are taken off already."""
+    now, before = (session.get(CoverVersion, (cover.id, number)) for number in (version, version - 1))
+    if now is None or before is None:
+        return []
+    known = {one["driver_ref"] for one in before.data.get("named_drivers", ())}
+    fresh = {one["driver_ref"] for one in now.data.get("named_drivers", ())} - known
+    rows = named_drivers.of(cover.rental_id)
+    return [row for row in rows if driver_ref(cover.insurer_id, row.person_id) in fresh]
 
 
 def _locked(cover_id: str) -> Cover | None:

@@ -3,20 +3,31 @@
 from datetime import datetime
 from typing import Any
 
-from app.coverage import master_policies
+from app.coverage import master_policies, named_drivers
 from app.coverage.models import Cover, CoverVersion
-from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, CoverOverrun, CoverVoided
+from app.facts import (
+    CoverActivated,
+    CoverBound,
+    CoverClosed,
+    CoverEndorsed,
+    CoverExtended,
+    CoverOverrun,
+    CoverVoided,
+)
 from app.kit import clock, facts
 from app.kit.clock import z
 from app.kit.db import Big, session
 from insurance.verify_log import digest
 
-Changed = CoverBound | CoverActivated | CoverExtended | CoverOverrun | CoverClosed | CoverVoided
+Changed = (
+    CoverBound | CoverActivated | CoverExtended | CoverEndorsed | CoverOverrun | CoverClosed | CoverVoided
+)
 Change = type[Changed]
 KINDS: dict[Change, str] = {
     CoverBound: "cover.bound",
     CoverActivated: "cover.activated",
     CoverExtended: "cover.extended",
+    CoverEndorsed: "cover.endorsed",
     CoverOverrun: "cover.overrun",
     CoverClosed: "cover.closed",
     CoverVoided: "cover.voided",
@@ -69,6 +80,7 @@ def as_json(cover: Cover) -> dict[str, Any]:
         "master_policy": {"id": cover.policy_id, "number": terms.number, "version": terms.version},
         "insurer": terms.insurer,
         "driver_ref": cover.driver_ref,
+        "named_drivers": named_drivers.as_json(cover, to),
         "overrun_at": _z(cover.overrun_at),
         "odometer_start_km": cover.odometer_start_km,
         "odometer_end_km": cover.odometer_end_km,

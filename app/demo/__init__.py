@@ -34,6 +34,7 @@ POLICY: dict[str, Any] = {
     "max_open_unacknowledged": 10_000,
     "max_unacknowledged_age_hours": 720,
     "max_rental_days": 30,
+    "max_named_drivers": 3,
     "conditions": ["insurance-2026-1"],
     "premium": {"per": "hour", "amount": 150, "day_cap": 900, "minimum_minutes": 60, "basis": "covered"},
 }

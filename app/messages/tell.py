@@ -147,6 +147,15 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.driver, "rental_late.next_driver", of=when.next_driver),
     ),
     facts.StillHasCar: (Told(whom.owners, "still_has_car.owner"),),
+    facts.DriverNamed: (
+        Told(whom.person, "driver_named"),
+        Told(whom.owners, "driver_named.owner"),
+    ),
+    facts.DriverTakenOff: (
+        Told(whom.other_than_actor(whom.person), "driver_taken_off"),
+        Told(whom.owners, "driver_taken_off.owner"),
+        Told(whom.other_than_actor(whom.driver), "driver_taken_off.driver"),
+    ),
     facts.ExtensionAsked: (Told(whom.owners, "extension_asked.owner"),),
     facts.RentalExtended: (
         Told(whom.driver, "extension_approved.driver"),

@@ -26,6 +26,8 @@ _DRIVER: tuple[type[Fact], ...] = (
     facts.RentalResumed,
     facts.LockAsked,
     facts.ExtensionAsked,
+    facts.DriverNamed,
+    facts.DriverTakenOff,
     facts.StillHasCar,
     facts.GrantIssued,
     facts.ChargeRequestAccepted,
@@ -113,6 +115,7 @@ HIDDEN = {
     facts.AlertStands.kind: "the alert itself says it",
     facts.CoverActivated.kind: "the start says it",
     facts.CoverOverrun.kind: "the lateness says it",
+    facts.CoverEndorsed.kind: "the driver who was named, or taken off, says it",
     facts.ReceiptsMissing.kind: "for operators: start and end are shown as they were taken",
     facts.ClaimChanged.kind: "amounts are the insurer's own; its end and its reopening are told",
     facts.ConfirmationRefused.kind: "the cancellation, or the end of the extension, says it",
@@ -147,7 +150,7 @@ def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:
             "at": row.at,
             "kind": snake(row.kind),
             "by": _by(row),
-            "text": i18n.say(_key(row), language, driver=driver),
+            "text": i18n.say(_key(row), language, driver=driver, member=_member(row, language)),
             "told_at": told[row.seq][0],
             "opened_at": told[row.seq][1],
             "command": commands.get(row.data.get("command") or ""),
@@ -161,6 +164,12 @@ def _by(row: FactRow) -> str:
     if row.kind == facts.RentalBooked.kind:
         return "owner" if row.data["approved_by"] else "system"
     return said if said in BY else SHOWN[row.kind]
+
+
+def _member(row: FactRow, language: str) -> str | None:
+    """Whom the fact is about beside the driver."""
+    person = row.data.get("person")
+    return words.first_name(person, language) if person else None
 
 
 def _key(row: FactRow) -> str:

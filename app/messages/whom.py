@@ -1,5 +1,7 @@
 """Whom to tell: each function names the people of a scene; the stranger is in none of them."""
 
+from collections.abc import Callable
+
 from sqlalchemy import select
 
 from app.cars import access as cars
@@ -34,6 +36,11 @@ def other_owners(scene: Scene) -> People:
     """The owners but the one who did it."""
     actors = (scene.said("by"), scene.said("approved_by"))
     return [one for one in owners(scene) if one not in actors]
+
+
+def other_than_actor(named: Callable[[Scene], People]) -> Callable[[Scene], People]:
+    """Those of them who did not do it themselves."""
+    return lambda scene: [one for one in named(scene) if one != scene.said("by")]
 
 
 def payees(scene: Scene) -> People:

@@ -1,11 +1,11 @@
 """Extend: before the planned end, into free time, the difference secured, the cover endorsed, the next driver untouched."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.billing import hold
 from app.cars import occupancy, terms
 from app.cars.models import Car
-from app.coverage import confirm, cover
+from app.coverage import confirm, cover, name_driver
 from app.facts import (
     ConfirmationRefused,
     ExtensionAsked,
@@ -52,14 +52,8 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
         )
     _must_be_payable(rental, frozen)
     quotes.check_extension(car, rental, frozen.to_at)
-    reasons = cover.reasons_against(
-        cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at),
-        ignore_clearance=True,
-    )
-    if reasons:
-        raise NotInsurable("The insurer's rules do not allow that long a rental.", reasons=reasons)
-    confirm.ask(
-        cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at)
+    _must_be_insurable(
+        cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at), now
     )
     occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
     rental.extension = {"to": z(frozen.to_at), "quote": frozen.id, "state": "asked", "price": frozen.price}
@@ -68,6 +62,18 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
         return rental, not _secure(car, rental, frozen)
     facts.record(ExtensionAsked(rental=rental.id, to=frozen.to_at))
     return rental, True
+
+
+def _must_be_insurable(longer: cover.Trip, now: datetime) -> None:
+    """By the rules, with everybody who is named; an insurer that confirms first is asked."""
+    reasons = cover.reasons_against(longer, ignore_clearance=True)
+    if reasons:
+        raise NotInsurable("The insurer's rules do not allow that long a rental.", reasons=reasons)
+    named = name_driver.refused(longer, now)
+    if named is not None:
+        detail = "A driver you named cannot be insured for that long: take them off first."
+        raise NotInsurable(detail, driver=named[0], reasons=named[1])
+    confirm.ask(longer)
 
 
 def _more(rental: Rental, frozen: Quote) -> Money:

@@ -9,7 +9,7 @@ from app.billing import deposit, hold, shown
 from app.billing.states import DEPOSIT
 from app.cars import find, terms
 from app.cars.models import Car
-from app.coverage import cover
+from app.coverage import cover, named_drivers
 from app.kit import clock
 from app.kit.db import session
 from app.people.models import Person
@@ -90,6 +90,7 @@ def rental(found: Rental, person: str, *, new: bool = False) -> dict[str, Any]:
         "car": found.car_id,
         "community": found.community_id,
         "driver": {"id": driver.id, "first_name": driver.first_name},
+        "named_drivers": [] if new else [_other(one.person_id) for one in named_drivers.of(found.id)],
         "owner": car.owner_id or car.community_id,
         "span": {"from_": found.from_at, "to": found.to_at},
         "actual": {"from_": found.started_at, "to": found.ended_at} if found.started_at else None,
@@ -110,6 +111,26 @@ def rental(found: Rental, person: str, *, new: bool = False) -> dict[str, Any]:
         and last.state in ("unknown", "dead"),
         "links": {"self": f"/v1/rentals/{found.id}", **_steps(found, role, late=late)},
     }
+
+
+def drivers(found: Rental) -> dict[str, Any]:
+    """Who drives, as each of them may read it."""
+    bound = cover.of(found.id)
+    return {
+        "rental": found.id,
+        "car": found.car_id,
+        "driver": _other(found.driver_id),
+        "span": {"from_": found.from_at, "to": found.to_at},
+        "cover": {"id": bound.id, "state": bound.state} if bound else None,
+        "items": [
+            {"driver": _other(one.person_id), "named_at": one.named_at} for one in named_drivers.of(found.id)
+        ],
+    }
+
+
+def _other(person: str) -> dict[str, Any]:
+    row = session.get_one(Person, person)
+    return {"id": row.id, "first_name": row.first_name}
 
 
 def _revealed(found: Rental, role: Role) -> bool:

@@ -150,6 +150,24 @@ class CoverShort(Strict):
     state = OneOf(("conditional", "bound", "active", "closed", "void"))
 
 
+class RentalDriver(Strict):
+    """A member who may drive beside who booked, and since when."""
+
+    driver = fields.Nested(OtherPerson, required=True)
+    named_at = Instant(required=True)
+
+
+class RentalDrivers(Strict):
+    """Who drives during a rental, as all of them and the owner may know it. The certificate is the cover's."""
+
+    rental = PublicIdField("ren", required=True)
+    car = PublicIdField("car", required=True)
+    driver = fields.Nested(OtherPerson, required=True)
+    span = fields.Nested(SpanOpen, required=True)
+    cover = fields.Nested(CoverShort, required=True, allow_none=True)
+    items = Many(fields.Nested(RentalDriver), 9, required=True)
+
+
 class PaymentAction(Strict):
     """What the app must do with the payment SDK."""
 
@@ -208,6 +226,7 @@ class Rental(Strict):
     car = PublicIdField("car")
     community = PublicIdField("com")
     driver = fields.Nested(OtherPerson)
+    named_drivers = Many(fields.Nested(OtherPerson), 9)
     owner = Text(40, pattern=r"^(per|com)_[0-9a-f]{32}$")
     span = fields.Nested(SpanOpen)
     actual = fields.Nested(SpanOpen, allow_none=True)

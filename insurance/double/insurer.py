@@ -24,6 +24,7 @@ REQUIRED: Final = frozenset(
             "country",
             "car",
             "driver_ref",
+            "named_drivers",
             "planned",
             "liability",
         ),

@@ -20,14 +20,19 @@ from sqlalchemy import select
 
 from app.cars.models import Car
 from app.claims import evidence_files
+from app.communities import accept, invite
 from app.coverage import cover as covers
 from app.coverage import log_head
 from app.coverage.loss_models import EvidenceRead
 from app.coverage.models import Cover
+from app.coverage.trip import driver_ref
 from app.kit.clock import z
 from app.kit.db import session
+from app.people import conditions
 from app.people.models import Person
+from app.rentals import name_driver
 from insurance import verify_log
+from tests import factories as people
 from tests.coverage import factories
 from tests.coverage.factories import bearer, seal
 from tests.guards.test_chain import ROOT
@@ -38,6 +43,7 @@ GUIDE = (ROOT / "docs" / "insurers.md").read_text("utf-8")
 FILES = {
     *("claim.json", "cover.json", "certificate.jws", "jwks.json", "booking.json", "licence.json"),
     *(
+        "named_drivers.json",
         "eligibility.json",
         "commands.json",
         "events.json",
@@ -100,6 +106,24 @@ class Claimed:
         with zipfile.ZipFile(io.BytesIO(answer.data)) as archive:
             assert archive.testzip() is None
             return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_further_drivers_are_in_it_by_pseudonym_and_named_only_to_who_may_read_names(app: Flask) -> None:
+    scene = make()
+    nina = people.person("Nina Neighbour")
+    invitation = invite.invite(scene.olga.id, scene.community.id, {"email": nina.email})
+    accept.accept(nina.id, invite.code_of(invitation.id))
+    people.licensed(nina, scene.olga, scene.community)
+    conditions.accept(nina.id, ["insurance-2026-1"])
+    name_driver.name(scene.max.id, scene.rental_id, nina.id)
+    claimed = Claimed(app, scene)
+    [row] = json.loads(claimed.pack()["named_drivers.json"])
+    assert row["driver_ref"] == driver_ref(claimed.cover.insurer_id, nina.id)
+    assert (row["licence"]["classes"], row["conditions"]) == (["B"], ["insurance-2026-1"])
+    assert [one["counted"] for one in row["clearances"]] == [True]
+    assert all(nina.name.encode() not in data for data in claimed.pack().values())
+    [named] = json.loads(claimed.pack("drivers:read")["named_drivers.json"])
+    assert named["driver"]["name"] == nina.name
 
 
 @pytest.fixture

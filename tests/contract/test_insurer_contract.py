@@ -23,6 +23,7 @@ from insurance.partner import (
     InsurerRejected,
     InsurerUnavailable,
     InsurerUnknown,
+    NamedDriver,
     Premium,
 )
 from insurance.partner_sign_in import BearerToken, ClientCredentials
@@ -304,6 +305,16 @@ def test_the_way_an_instant_is_written_is_no_difference() -> None:
         "liability",
         "own_damage",
     )
+
+
+def test_other_named_drivers_are_another_cover_unless_the_insurer_keeps_none() -> None:
+    named = replace(REPORT, named_drivers=(NamedDriver("drv_2", Span(START, END)),))
+    held = to_json(named)
+    assert differences(named, held) == ()
+    assert differences(REPORT, held) == ("named_drivers",)
+    assert differences(named, {**held, "named_drivers": []}) == ("named_drivers",)
+    del held["named_drivers"]
+    assert differences(named, held) == ()
 
 
 def test_a_signed_head_is_kept_once_however_often_it_comes(

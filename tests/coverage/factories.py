@@ -44,6 +44,7 @@ POLICY: dict[str, Any] = {
     "max_open_unacknowledged": 1000,
     "max_unacknowledged_age_hours": 72,
     "max_rental_days": 30,
+    "max_named_drivers": 2,
     "premium": {"per": "hour", "amount": 150, "day_cap": 900},
     "conditions": ["insurance-2026-1"],
 }
@@ -55,7 +56,9 @@ def insurer(name: str = "Ines") -> InsurerRow:
 
 def policy(of: InsurerRow | None = None, **changes: Any) -> Policy:
     """A policy in force in France, of a new insurer unless one is named."""
-    body = copy.deepcopy(POLICY) | {"number": f"FR-{next(_numbers)}-{uuid.uuid4().hex[:6]}"} | changes
+    alone = {"max_named_drivers": 0} if changes.get("mode") == "confirm_first" else {}
+    number = {"number": f"FR-{next(_numbers)}-{uuid.uuid4().hex[:6]}"}
+    body = copy.deepcopy(POLICY) | number | alone | changes
     added = master_policies.add((of or insurer()).id, body)
     return master_policies.activate(added.id, by="test")
 

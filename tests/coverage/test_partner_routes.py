@@ -275,13 +275,19 @@ def test_an_insurer_asks_beforehand_by_the_rules_of_the_bind(
     good = http.post("/v1/insurer/eligibility", json=body, headers=ines)
     assert (good.status_code, good.json["eligible"], good.json["reasons"]) == (200, True, [])
     assert good.json["master_policy"]["number"] == circle.policy.number
+    assert good.json["max_named_drivers"] == 2
     body["driver"]["birth_date"] = (begin - timedelta(days=17 * 365)).date().isoformat()  # type: ignore[index]
     body["driver"]["licence_classes"] = ["AM"]  # type: ignore[index]
     bad = http.post("/v1/insurer/eligibility", json=body, headers=ines)
     assert bad.json["reasons"] == ["driver_too_young", "licence_class_missing"]
     rival = bearer(http, factories.client(factories.insurer("Rival").id))
     nothing = http.post("/v1/insurer/eligibility", json=body, headers=rival)
-    assert nothing.json == {"eligible": False, "reasons": ["no_policy"], "master_policy": None}
+    assert nothing.json == {
+        "eligible": False,
+        "reasons": ["no_policy"],
+        "max_named_drivers": 0,
+        "master_policy": None,
+    }
 
 
 def test_an_answer_has_no_place_and_no_name(

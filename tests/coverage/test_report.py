@@ -6,7 +6,19 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.coverage import ahead, blocks, conditional, confirm, cover, doors, eligibility, log_head, report
+from app.communities import accept, invite
+from app.coverage import (
+    ahead,
+    blocks,
+    conditional,
+    confirm,
+    cover,
+    doors,
+    eligibility,
+    log_head,
+    name_driver,
+    report,
+)
 from app.coverage.models import Cover
 from app.coverage.trip import Trip
 from app.doors import Doors
@@ -14,6 +26,7 @@ from app.facts import CoverBound, LogHeadSigned
 from app.kit import clock
 from app.kit.db import in_transaction, session
 from app.kit.errors import NotFound, NotInsurable
+from app.people import conditions
 from insurance import verify_log
 from insurance.partner import (
     Acknowledgement,
@@ -23,6 +36,7 @@ from insurance.partner import (
     InsurerUnavailable,
 )
 from insurance.partners import Partners
+from tests import factories as people
 from tests.coverage import factories
 from tests.coverage.factories import bind, doing
 
@@ -178,6 +192,37 @@ def test_a_refusal_leaves_the_cover_and_blocks_the_driver(app: Flask, ines: Ines
     doing(cover.close, trip.rental, clock.now(), evidence="box")
     assert cover.reasons_against(circle.trip()) == ["driver_blocked"]
     assert blocks.of(circle.max.id)
+
+
+def test_a_refused_further_driver_is_taken_off_and_blocked_and_who_booked_drives_on(
+    app: Flask, ines: Ines
+) -> None:
+    circle = factories.circle()
+    nina = people.person("Nina Neighbour")
+    accept.accept(
+        nina.id,
+        invite.code_of(invite.invite(circle.olga.id, circle.community, {"email": nina.email}).id),
+    )
+    people.licensed(nina, circle.olga, circle.community_row())
+    conditions.accept(nina.id, ["insurance-2026-1"])
+    trip = circle.trip()
+    bound = bind(trip)
+    report.report_cover(bound.id, 1)
+    clock.forward(timedelta(minutes=1))
+    doing(name_driver.name, trip, nina.id, by=circle.max.id, at=clock.now())
+    ines.fails(InsurerRefused("declined", code="sanctions"))
+    report.report_cover(bound.id, 2)
+    assert len(ines.told[-1].named_drivers) == 1
+    found = fresh(bound)
+    assert (found.version, found.refused_reason) == (3, None)
+    assert (blocks.of(circle.max.id), len(blocks.of(nina.id))) == ([], 1)
+    ines.says = accepted
+    report.report_cover(bound.id, 3)
+    [once] = ines.told[-1].named_drivers
+    assert once.insured.to_at is not None
+    with pytest.raises(NotInsurable) as refused:
+        doing(name_driver.name, trip, nina.id, by=circle.max.id, at=clock.now())
+    assert refused.value.members["reasons"] == ["driver_blocked"]
 
 
 def test_a_mismatch_is_for_a_person_to_look_at(app: Flask, ines: Ines) -> None:

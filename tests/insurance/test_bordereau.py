@@ -85,6 +85,19 @@ def test_while_the_car_is_out_there_is_a_risk_and_no_premium_yet() -> None:
     assert bordereau.row(out, "risk")["Risk Expiry Date"] is None
 
 
+def test_a_risk_says_how_many_were_named_and_a_premium_does_not() -> None:
+    span = {"from": "2026-03-31T21:30:00.000Z", "to": "2026-03-31T22:00:00.000Z"}
+    twice = [
+        {"driver_ref": "drv_2", **span},
+        {"driver_ref": "drv_2", **span},
+        {"driver_ref": "drv_3", **span},
+    ]
+    assert bordereau.columns("risk")[-1] == "named_drivers"
+    assert bordereau.row(line(named_drivers=twice), "risk")["named_drivers"] == 2
+    assert bordereau.row(line(), "risk")["named_drivers"] == 0, "a version of before names nobody"
+    assert "named_drivers" not in bordereau.row(line(named_drivers=twice), "premium")
+
+
 def test_what_costs_the_same_as_reported_is_no_premium() -> None:
     assert not line(Reported(2, 250)).belongs("premium")
 

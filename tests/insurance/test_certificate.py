@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import segno
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
@@ -88,6 +89,18 @@ def test_it_holds_the_eight_facts_of_the_memo_both_spans_and_no_name() -> None:
     assert claims["issued_at"] == "2026-07-03T12:00:00.123Z"
     assert claims["driver_ref"] == "drv_7f3a"
     assert not {"name", "driver", "exp"} & set(claims)
+
+
+def test_it_names_further_drivers_by_pseudonym_and_says_nothing_where_there_are_none() -> None:
+    named = replace(FACTS, named_drivers=("drv_1", "drv_2"))
+    assert part(issue(KEY, named), 1)["named_drivers"] == ["drv_1", "drv_2"]
+    assert verify(SET, issue(KEY, named)) == named
+    assert "named_drivers" not in part(TOKEN, 1)
+
+
+def test_a_certificate_with_as_many_drivers_as_a_policy_can_have_fits_into_a_code() -> None:
+    many = replace(FACTS, named_drivers=tuple(f"drv_{number:032x}" for number in range(9)))
+    assert int(segno.make(issue(KEY, many), error="m", micro=False, boost_error=False).version) <= 40
 
 
 def test_a_certificate_of_a_retired_key_still_verifies() -> None:

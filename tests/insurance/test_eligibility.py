@@ -16,6 +16,7 @@ from insurance.eligibility import (
     full_years,
     reasons_against,
     reasons_against_delegation,
+    reasons_against_driver,
 )
 from insurance.master_policy import MasterPolicy, PolicyInvalid
 from insurance.partners import PartnersInvalid, partners_of
@@ -124,6 +125,8 @@ def test_a_policy_whose_liability_ends_before_the_lock_is_refused(until: object)
         ("/max_open_unacknowledged", -1),
         ("/max_unacknowledged_age_hours", 0),
         ("/max_rental_days", 0),
+        ("/max_named_drivers", 10),
+        ("/max_named_drivers", -1),
         ("/premium/per", "minute"),
         ("/premium/amount", -1),
         ("/premium/amount", 1.5),
@@ -224,6 +227,24 @@ def test_a_cover_that_begins_before_the_policy_ends_runs_off_under_it() -> None:
     assert reasons_against(POLICY, MAX, later, Span(too_late, too_late + timedelta(hours=9))) == [
         "policy_not_in_force"
     ]
+
+
+def test_a_contract_that_does_not_speak_of_further_drivers_has_none() -> None:
+    assert POLICY.max_named_drivers == 0
+    assert MasterPolicy.from_json(changed("/max_named_drivers", 3)).max_named_drivers == 3
+
+
+def test_an_insurer_that_confirms_first_is_asked_about_one_driver_alone() -> None:
+    confirming = {**changed("/max_named_drivers", 1), "mode": "confirm_first"}
+    with pytest.raises(PolicyInvalid) as caught:
+        MasterPolicy.from_json(confirming)
+    assert [path for path, _ in caught.value.errors] == ["/max_named_drivers"]
+
+
+def test_a_further_driver_is_asked_what_rules_ask_of_drivers_and_nothing_of_the_car() -> None:
+    young, worn = replace(MAX, birth_date=None), replace(ZOE, has_immobiliser=False)
+    assert reasons_against_driver(POLICY, young, worn, SPAN) == ["driver_age_unknown"]
+    assert reasons_against(POLICY, young, worn, SPAN) == ["driver_age_unknown", "immobiliser_missing"]
 
 
 def test_an_open_span_cannot_be_judged() -> None:

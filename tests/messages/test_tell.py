@@ -183,6 +183,28 @@ def test_both_sides_are_told_that_a_hearing_goes_on_without_the_deposit(app: Fla
     assert stage.messages(cast.max)[-1].params["amount"] == {"amount": 2000, "currency": "EUR"}
 
 
+def test_a_further_driver_the_owner_and_who_booked_hear_what_others_did(app: Flask) -> None:
+    cast = stage.cast()
+    about = {"rental": cast.rental, "person": cast.nina.id}
+
+    def told(fact: Any) -> list[list[str]]:
+        seq = stage.happen(fact)
+        return [stage.told(one, seq) for one in cast.everyone()]
+
+    named = told(facts.DriverNamed(**about, by=cast.max.id))
+    assert named == [["driver_named.owner"], [], ["driver_named"], []]
+    by_booker = told(facts.DriverTakenOff(**about, by=cast.max.id, reasons=None))
+    assert by_booker == [["driver_taken_off.owner"], [], ["driver_taken_off"], []]
+    by_themself = told(facts.DriverTakenOff(**about, by=cast.nina.id, reasons=None))
+    assert by_themself == [["driver_taken_off.owner"], ["driver_taken_off.driver"], [], []]
+    by_rule = told(facts.DriverTakenOff(**about, by="system", reasons="licence_expires"))
+    assert by_rule == [["driver_taken_off.owner"], ["driver_taken_off.driver"], ["driver_taken_off"], []]
+    for message in (one for person in cast.everyone() for one in stage.messages(person)):
+        for language in ("en", "fr", "de-CH"):
+            text = words.of(message.kind, message.params, language)
+            assert "{" not in text.title + text.body
+
+
 def test_that_the_rent_is_held_is_no_news(app: Flask) -> None:
     cast = stage.cast()
     payment, _ = stage.paid(cast)
