@@ -688,6 +688,23 @@ class CoverEndorsed(Fact):
 
 
 @dataclass(frozen=True)
+class CoverLeftTerritory(Fact):
+    cover: str
+    rental: str
+    version: int
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class LeftTerritory(Fact):
+    """The car was in a country outside the insurer's territory at `at`. Once per rental and country; never where in it."""
+
+    rental: str
+    country: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class CoverOverrun(Fact):
     cover: str
     rental: str

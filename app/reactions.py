@@ -11,6 +11,7 @@ from app.coverage import log_head, report, webhooks
 from app.kit.facts import Fact, Reactions
 from app.messages import tell
 from app.rentals import (
+    abroad,
     expire,
     extend,
     grants_out,
@@ -39,7 +40,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     ),
     facts.RentalBooked: (start_check.booked,),
     facts.UnlockFailed: (expire.cancel_of_former_member,),
-    facts.RentalStarted: (pickup.on_started,),
+    facts.RentalStarted: (pickup.on_started, abroad.on_started),
     facts.RentalEnded: (capture.on_ended, receipts.on_ended),
     facts.RentalCancelled: (capture.on_cancelled,),
     facts.RentalNoShow: (capture.on_no_show,),
@@ -56,6 +57,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CoverActivated: (report.tell, webhooks.tell),
     facts.CoverExtended: (report.tell, webhooks.tell),
     facts.CoverEndorsed: (report.tell, webhooks.tell),
+    facts.CoverLeftTerritory: (report.tell, webhooks.tell),
     facts.CoverOverrun: (report.tell, webhooks.tell),
     facts.CoverClosed: (
         report.tell,

@@ -38,6 +38,14 @@ class NamedDriver:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenAbroad:
+    """A country outside the policy's territory in which the car was seen, and when first; not where in it."""
+
+    country: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Premium:
     """What the cover costs us, in minor units."""
 
@@ -69,6 +77,7 @@ class CoverReport:
     premium: Premium | None = None
     end_evidence: str | None = None
     named_drivers: tuple[NamedDriver, ...] = ()
+    left_territory: tuple[SeenAbroad, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def to_json(report: CoverReport) -> dict[str, Any]:
         },
         "driver_ref": report.driver_ref,
         "named_drivers": [_named(one) for one in report.named_drivers],
+        "left_territory": [{"country": one.country, "at": instant(one.at)} for one in report.left_territory],
         "planned": report.planned.as_json(),
         "liability": report.liability.as_json(),
         "own_damage": report.own_damage.as_json(),

@@ -25,7 +25,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "cars": "select id as car_id, plate, vin, make, model, country, removed_at from cars where owner_id = :person",
         "rentals": "select id as rental_id, car_id, state, from_at, to_at, started_at, ended_at, odometer_start,"
         " odometer_end, final_price, made_at from rentals where driver_id = :person",
-        "covers": "select id as cover_id, rental_id, state, from_at, to_at, driver_ref from covers"
+        "covers": "select id as cover_id, rental_id, state, from_at, to_at, driver_ref, left_territory from covers"
         " where driver_id = :person",
         "named_in_rentals": "select rental_id, named_at as made_at, taken_off_at from named_drivers"
         " where person_id = :person",

@@ -200,7 +200,7 @@ class Box(Model):
     """The connected car box: its account at the broker, its wiring, and when it was last heard.
 
     `watch` is what its alerts remember: `alerts` {cause: since, rental, owner}, the last `hour` noted, whether the car was
-    `used` in it, and since when a door is open (`door_since`).
+    `used` in it, and since when a door is open (`door_since`); and the `country` of its last position {code, since, judged}.
     `replaces_id` is set while it waits for the broker to know it: until then the box it replaces is the car's.
     `next_username` is its second account while its password is changed. `loaded_at`: when the broker took the account
     that was made last; `cut_at`: when it had let go of a box that was taken out.

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Text, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.cars import access, alerts, capabilities, custody, kept, rotate
+from app.cars import abroad, access, alerts, capabilities, custody, kept, rotate
 from app.cars.models import Box
 from app.facts import BoxOffline
 from app.kit import clock, facts
@@ -81,6 +81,7 @@ def _take(box: Box, delta: BoxState, now: datetime) -> None:
         heard = clock.of_receipt(max(spoken))
         box.last_heard_at, box.told_offline = max(heard, before.heard_at or heard), False
         alerts.look(box, before, now)
+        abroad.look(box, delta)
 
 
 def _spoken(delta: BoxState) -> list[datetime]:

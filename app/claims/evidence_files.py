@@ -3,17 +3,16 @@
 import base64
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from app.billing.models import Payment
 from app.cars import box as boxes
 from app.cars.models import Car, Custody
-from app.coverage import master_policies, named_drivers
-from app.coverage import versions as of_cover
+from app.claims import evidence_drivers as drivers
+from app.coverage import master_policies
 from app.coverage.models import Cover, CoverVersion
 from app.kit import clock
 from app.kit.db import session
@@ -21,14 +20,18 @@ from app.kit.facts import FactRow
 from app.messages.models import Delivery, Message
 from app.messages.timeline import SHOWN
 from app.people import conditions, identity
-from app.people.models import Acceptance, Clearance, Licence
+from app.people.models import Acceptance
 from app.rentals import photos as pictures
 from app.rentals.models import Command, OfflineReceipt, Quote, Rental
 from app.rentals.photo_models import Photo
 from insurance.eligibility import RULES, full_years
 
-ABOUT = ("extension_", "rental_late", "still_has_car", "rental_ended", "rental_closed_by_hand", "cover_")
-"""The messages that bear on how long the cover held."""
+ABOUT = (
+    *("extension_", "rental_late", "still_has_car", "rental_ended", "rental_closed_by_hand", "cover_"),
+    *("driver_named", "driver_taken_off", "left_territory"),
+)
+"""The messages that bear on how long, for whom and where the cover held."""
+TO_NAMED = ("driver_named", "driver_taken_off")
 
 
 def versions(cover: Cover) -> dict[str, Any]:
@@ -89,64 +92,13 @@ def _accepted(rental: Rental) -> list[dict[str, Any]]:
     ]
 
 
-def named(cover: Cover) -> list[dict[str, Any]]:
-    """Who was insured besides, from when to when, what came of looking at their licence, what they had accepted by then."""
-    to, _ = of_cover.spans_shown(cover)
-    return [
-        {
-            "driver_ref": one.driver_ref,
-            "from": one.from_at,
-            "to": one.to_at,
-            "conditions": sorted(session.scalars(_accepted_by(one.person, one.from_at))),
-            **licence(cover, one.person, one.from_at),
-        }
-        for one in named_drivers.insured(cover, to)
-    ]
-
-
-def licence(cover: Cover, driver: str, begun: datetime) -> dict[str, Any]:
-    """What came of looking at a driver's licence; neither its number nor a picture. `begun`: their cover."""
-    held = session.get(Licence, driver)
-    looked = select(Clearance).where(Clearance.person_id == driver).order_by(Clearance.id)
-    return {
-        "licence": None
-        if held is None
-        else {
-            "country": held.country,
-            "classes": held.classes,
-            "issued_on": held.issued_on,
-            "expires_on": held.expires_on,
-            "recorded_at": held.recorded_at,
-            "recorded_after_the_cover_began": held.recorded_at > begun,
-            "refused_at": held.refused_at,
-        },
-        "clearances": [
-            {
-                "level": row.level,
-                "cleared_at": row.cleared_at,
-                "recheck_on": row.recheck_on,
-                "withdrawn_at": row.withdrawn_at,
-                "counted": _counted(row, begun),
-            }
-            for row in session.scalars(looked)
-            if row.community_id in (None, cover.community_id)
-        ],
-    }
-
-
-def _counted(row: Clearance, begun: datetime) -> bool:
-    """Whether it stood when the cover was bound."""
-    ended = row.withdrawn_at is not None and row.withdrawn_at <= begun
-    return row.cleared_at <= begun and not ended and row.recheck_on >= begun.date()
-
-
 def judged(cover: Cover, car: Car) -> dict[str, Any]:
     """What the rules look at, their version and the policy's; nothing spoke against the trip, or no cover was bound.
 
     Of the car, plate, vehicle number and value are those of the bind; the rest is read at `read_at`.
     """
     terms = master_policies.of_cover(cover)
-    by_then = _accepted_by(cover.driver_id, cover.from_at)
+    by_then = drivers.accepted_by(cover.driver_id, cover.from_at)
     box = boxes.live(car.id)
     return {
         "rules": RULES,
@@ -168,10 +120,6 @@ def judged(cover: Cover, car: Car) -> dict[str, Any]:
             "read_at": clock.now(),
         },
     }
-
-
-def _accepted_by(person: str, at: datetime) -> Select[str]:
-    return select(Acceptance.version).where(Acceptance.person_id == person, Acceptance.accepted_at <= at)
 
 
 def _age(cover: Cover, car: Car) -> int | None:
@@ -275,7 +223,7 @@ def money(rental: Rental, cover: Cover) -> dict[str, Any]:
 
 
 def told(rental: Rental) -> list[dict[str, Any]]:
-    """Who was told what of extension, lateness and end, when, and whether it arrived; kinds, not words."""
+    """Who was told what of end, drivers and territory, when, and whether it arrived; kinds, not words."""
     rows = session.scalars(select(Message).where(Message.rental_id == rental.id).order_by(Message.id)).all()
     about = [row for row in rows if row.kind.startswith(ABOUT)]
     sent: dict[str, list[dict[str, Any]]] = {row.id: [] for row in about}
@@ -285,13 +233,19 @@ def told(rental: Rental) -> list[dict[str, Any]]:
     return [
         {
             "kind": row.kind,
-            "to": "driver" if row.person_id == rental.driver_id else "owner",
+            "to": _to(row, rental),
             "made_at": row.made_at,
             "opened_at": row.read_at,
             "deliveries": sent[row.id],
         }
         for row in about
     ]
+
+
+def _to(row: Message, rental: Rental) -> str:
+    if row.person_id == rental.driver_id:
+        return "driver"
+    return "named_driver" if row.kind in TO_NAMED else "owner"
 
 
 def photos(rental: Rental) -> list[Photo]:

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from app.cars.models import Car
+from app.claims import evidence_drivers, loss, use
 from app.claims import evidence_files as files
-from app.claims import loss, use
 from app.coverage import certificate, coverage_at, log_proof
 from app.coverage.loss_models import Claim, EvidenceRead
 from app.coverage.models import COV, Cover
@@ -126,8 +126,8 @@ def _files(row: Claim, cover: Cover, rental: Rental) -> dict[str, Any]:
         "claim.json": {"claim": loss.as_json(row), "history": loss.history(row.id)},
         "cover.json": files.versions(cover),
         "booking.json": files.booking(rental),
-        "licence.json": files.licence(cover, cover.driver_id, cover.from_at),
-        "named_drivers.json": files.named(cover),
+        "licence.json": evidence_drivers.licence(cover, cover.driver_id, cover.from_at),
+        "named_drivers.json": evidence_drivers.named(cover),
         "eligibility.json": files.judged(cover, session.get_one(Car, rental.car_id)),
         "commands.json": files.commands(rental),
         "events.json": files.happened(rental),

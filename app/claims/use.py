@@ -71,6 +71,7 @@ def of_cover(insurer: str, cover_id: str) -> dict[str, Any]:
         "cover": cover.id,
         "derived_at": known.derived_at if known else None,
         "use": known.data if known else None,
+        "left_territory": cover.left_territory or [],
         "befell": befell(cover),
     }
 

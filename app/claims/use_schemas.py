@@ -3,6 +3,7 @@
 from marshmallow import fields
 
 from app.claims.use_models import KINDS
+from app.coverage.partner_schemas import SeenAbroad
 from app.kit.fields import Flag, Instant, Many, Number, OneOf, PublicIdField, Strict, Text, Whole
 from app.messages.tell import snake
 
@@ -50,4 +51,5 @@ class CoverUse(Strict):
     cover = PublicIdField("cov", required=True)
     derived_at = Instant(required=True, allow_none=True)
     use = fields.Nested(Use, required=True, allow_none=True)
+    left_territory = Many(fields.Nested(SeenAbroad), 300, required=True)
     befell = Many(fields.Nested(Befell), 10_000, required=True)

@@ -60,6 +60,13 @@ class NamedDriverOut(CoverSpan):
     driver_ref = Text(40, required=True)
 
 
+class SeenAbroad(Strict):
+    """A country outside the policy's territory in which the car was seen, and when first."""
+
+    country = Country(required=True)
+    at = Instant(required=True)
+
+
 class CoverOut(Strict):
     """One version of a cover, complete."""
 
@@ -78,6 +85,7 @@ class CoverOut(Strict):
     driver_ref = Text(40)
     named_drivers = Many(fields.Nested(NamedDriverOut), 100)
     overrun_at = Instant(allow_none=True)
+    left_territory = Many(fields.Nested(SeenAbroad), 300)
     odometer_start_km = Whole(0, 10**7, allow_none=True)
     odometer_end_km = Whole(0, 10**7, allow_none=True)
     covered_minutes = Whole(0, 10**7, allow_none=True)

@@ -29,6 +29,7 @@ from insurance.partner import (
     InsurerRefused,
     NamedDriver,
     Premium,
+    SeenAbroad,
 )
 from insurance.period import Span
 
@@ -105,6 +106,10 @@ def _report(data: dict[str, Any]) -> CoverReport:
         end_evidence=data["end_evidence"],
         named_drivers=tuple(
             NamedDriver(one["driver_ref"], span_of(one)) for one in data.get("named_drivers", ())
+        ),
+        left_territory=tuple(
+            SeenAbroad(one["country"], datetime.fromisoformat(one["at"]))
+            for one in data.get("left_territory", ())
         ),
     )
 

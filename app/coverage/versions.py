@@ -11,6 +11,7 @@ from app.facts import (
     CoverClosed,
     CoverEndorsed,
     CoverExtended,
+    CoverLeftTerritory,
     CoverOverrun,
     CoverVoided,
 )
@@ -20,7 +21,14 @@ from app.kit.db import Big, session
 from insurance.verify_log import digest
 
 Changed = (
-    CoverBound | CoverActivated | CoverExtended | CoverEndorsed | CoverOverrun | CoverClosed | CoverVoided
+    CoverBound
+    | CoverActivated
+    | CoverExtended
+    | CoverEndorsed
+    | CoverLeftTerritory
+    | CoverOverrun
+    | CoverClosed
+    | CoverVoided
 )
 Change = type[Changed]
 KINDS: dict[Change, str] = {
@@ -28,6 +36,7 @@ KINDS: dict[Change, str] = {
     CoverActivated: "cover.activated",
     CoverExtended: "cover.extended",
     CoverEndorsed: "cover.endorsed",
+    CoverLeftTerritory: "cover.left_territory",
     CoverOverrun: "cover.overrun",
     CoverClosed: "cover.closed",
     CoverVoided: "cover.voided",
@@ -82,6 +91,7 @@ def as_json(cover: Cover) -> dict[str, Any]:
         "driver_ref": cover.driver_ref,
         "named_drivers": named_drivers.as_json(cover, to),
         "overrun_at": _z(cover.overrun_at),
+        "left_territory": cover.left_territory or [],
         "odometer_start_km": cover.odometer_start_km,
         "odometer_end_km": cover.odometer_end_km,
         "covered_minutes": cover.covered_minutes,

@@ -125,4 +125,5 @@ _SOURCES: dict[str, Callable[[Scene], Any]] = {
     "link": lambda scene: scene.said("invitation") or scene.fact.rental,
     "phone": lambda scene: scene.said("phone") or scene.fact.session,
     "reason": _reason,
+    "country": lambda scene: scene.fact.country,
 }

@@ -28,6 +28,8 @@ class Told:
     of: Callable[[Scene], Scene | None] = lambda here: here
 
 
+_NOT_THEN = Told(whom.named, "driver_taken_off")
+"""The rental is not to be, and so whoever is named in it does not drive."""
 TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.RegisteredAgain: (Told(whom.person, "account_exists_notice"),),
     facts.EmailCodeIssued: (
@@ -87,19 +89,22 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.driver, "rental_booked.driver", when.has_no("approved_by")),
         Told(whom.other_owners, "rental_booked.owner"),
     ),
-    facts.RentalDeclined: (Told(whom.driver, "rental_declined.driver"),),
-    facts.RentalWithdrawn: (Told(whom.owners, "rental_withdrawn.owner"),),
+    facts.RentalDeclined: (Told(whom.driver, "rental_declined.driver"), _NOT_THEN),
+    facts.RentalWithdrawn: (Told(whom.owners, "rental_withdrawn.owner"), _NOT_THEN),
     facts.RentalLapsed: (
         Told(whom.driver, "rental_lapsed.driver"),
         Told(whom.owners, "rental_lapsed.owner"),
+        _NOT_THEN,
     ),
     facts.RentalCancelled: (
         Told(whom.driver, "rental_cancelled.driver"),
         Told(whom.owners, "rental_cancelled.owner"),
+        _NOT_THEN,
     ),
     facts.RentalNoShow: (
         Told(whom.driver, "rental_no_show.driver"),
         Told(whom.owners, "rental_no_show.owner"),
+        _NOT_THEN,
     ),
     facts.RentalAboutToStart: (
         Told(whom.driver, "rental_about_to_start.driver"),
@@ -145,6 +150,10 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.driver, "rental_late.driver"),
         Told(whom.owners, "rental_late.owner"),
         Told(whom.driver, "rental_late.next_driver", of=when.next_driver),
+    ),
+    facts.LeftTerritory: (
+        Told(whom.driver, "left_territory.driver"),
+        Told(whom.owners, "left_territory.owner"),
     ),
     facts.StillHasCar: (Told(whom.owners, "still_has_car.owner"),),
     facts.DriverNamed: (

@@ -54,6 +54,7 @@ _BOX: tuple[type[Fact], ...] = (
     facts.DoorLeftOpen,
     facts.AlarmSounded,
     facts.CarCarried,
+    facts.LeftTerritory,
     facts.UsedAfterAll,
 )
 _INSURER: tuple[type[Fact], ...] = (facts.CoverRefused, facts.ClaimNotified)
@@ -115,6 +116,7 @@ HIDDEN = {
     facts.AlertStands.kind: "the alert itself says it",
     facts.CoverActivated.kind: "the start says it",
     facts.CoverOverrun.kind: "the lateness says it",
+    facts.CoverLeftTerritory.kind: "that the car was seen abroad says it",
     facts.CoverEndorsed.kind: "the driver who was named, or taken off, says it",
     facts.ReceiptsMissing.kind: "for operators: start and end are shown as they were taken",
     facts.ClaimChanged.kind: "amounts are the insurer's own; its end and its reopening are told",

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from app.cars import access as cars
 from app.communities import access as circles
 from app.communities.models import Invitation
+from app.coverage import named_drivers
 from app.kit.db import session
 from app.messages import about
 from app.messages.scene import Scene
@@ -41,6 +42,11 @@ def other_owners(scene: Scene) -> People:
 def other_than_actor(named: Callable[[Scene], People]) -> Callable[[Scene], People]:
     """Those of them who did not do it themselves."""
     return lambda scene: [one for one in named(scene) if one != scene.said("by")]
+
+
+def named(scene: Scene) -> People:
+    """Those who drive beside who booked."""
+    return [one.person_id for one in named_drivers.of(scene.fact.rental)]
 
 
 def payees(scene: Scene) -> People:

@@ -5,6 +5,7 @@ from datetime import datetime
 from textwrap import shorten
 from typing import Any
 
+from babel import Locale
 from sqlalchemy import select
 
 from app.cars.models import Car
@@ -134,6 +135,10 @@ def _digits(code: str, language: str) -> str:
     return codes.digits(code)
 
 
+def _country(code: str, language: str) -> str:
+    return str(Locale.parse(language).territories.get(code, code))
+
+
 _NAMES: dict[str, Callable[[str, str], str]] = {
     "inviter": first_name,
     "member": first_name,
@@ -145,4 +150,5 @@ _NAMES: dict[str, Callable[[str, str], str]] = {
     "reason": _reason,
     "link": link_of,
     "code": _digits,
+    "country": _country,
 }

@@ -25,6 +25,7 @@ REQUIRED: Final = frozenset(
             "car",
             "driver_ref",
             "named_drivers",
+            "left_territory",
             "planned",
             "liability",
         ),

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from app import facts
 from app.billing.models import Payment
 from app.communities import invite
+from app.coverage.driver_models import NamedDriver
 from app.kit import facts as kit_facts
 from app.kit.db import session
 from app.messages import words
@@ -57,6 +58,12 @@ RENTAL_FACTS = [
     Row(facts.RentalStarted, "rental_unlocked.driver", "rental_unlocked.owner", {**COMMAND, "at": START}),
     Row(facts.RentalPaused, "rental_paused.driver", "rental_paused.owner", COMMAND),
     Row(facts.RentalResumed, "rental_resumed.driver", "rental_resumed.owner", COMMAND),
+    Row(
+        facts.LeftTerritory,
+        "left_territory.driver",
+        "left_territory.owner",
+        {"country": "CH", "at": START},
+    ),
     Row(facts.LockRefused, "lock_refused.driver", None, {**COMMAND, "reasons": "doors,keys"}),
     Row(
         facts.RentalEnded,
@@ -203,6 +210,26 @@ def test_a_further_driver_the_owner_and_who_booked_hear_what_others_did(app: Fla
         for language in ("en", "fr", "de-CH"):
             text = words.of(message.kind, message.params, language)
             assert "{" not in text.title + text.body
+
+
+@pytest.mark.parametrize(
+    ("fact", "values"),
+    [
+        (facts.RentalDeclined, {"by": "owner"}),
+        (facts.RentalWithdrawn, {}),
+        (facts.RentalLapsed, {}),
+        (facts.RentalCancelled, {"by": "driver", "reason": "", "owed": 0}),
+        (facts.RentalNoShow, {"owed": 0}),
+    ],
+)
+def test_a_further_driver_hears_that_a_rental_is_not_to_be(
+    app: Flask, fact: type[Any], values: dict[str, Any]
+) -> None:
+    cast = stage.cast()
+    session.add(NamedDriver(rental_id=cast.rental, person_id=cast.nina.id, named_at=START))
+    session.commit()
+    seq = stage.happen(fact(rental=cast.rental, **values))
+    assert stage.told(cast.nina, seq) == ["driver_taken_off"]
 
 
 def test_that_the_rent_is_held_is_no_news(app: Flask) -> None:

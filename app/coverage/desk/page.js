@@ -93,7 +93,8 @@ async function lookUp(event) {
   const found = await (await ask("coverage", { ...which, at: utc(at), as_of: utc(as_of) })).json();
   const lines = [["Covered", found.covered], ["At, UTC", spelled(found.at)], ["As known at, UTC", spelled(found.as_of)],
     ["Held by", found.holder === "owner" ? "the owner" : found.holder && "a driver under your cover"],
-    ["Policy", found.policy_number], ["Driver", found.driver ? found.driver.name : found.driver_ref]];
+    ["Policy", found.policy_number], ["Driver", found.driver ? found.driver.name : found.driver_ref],
+    ["Also insured", (found.named_drivers ?? []).map((one) => one.driver?.name ?? one.driver_ref).join(", ")]];
   const shown = lines.filter(([, value]) => value)
     .flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]);
   byId("answer").replaceChildren(element("dl", {}, ...shown));
