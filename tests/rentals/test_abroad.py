@@ -91,29 +91,24 @@ def test_two_readings_in_a_country_outside_flag_the_cover_once(garage: Garage) -
     assert flags(garage) == ["CH", "IT"]
 
 
-def test_where_the_policy_reaches_nothing_is_noted(garage: Garage) -> None:
-    drive(garage, BRUSSELS, BRUSSELS, PARIS, PARIS)
-    assert flags(garage) == []
-    assert facts_of(LeftTerritory, garage.scene.rental_id) == []
+UNFLAGGED: dict[str, tuple[Place, ...]] = {
+    "inside the territory": (BRUSSELS, BRUSSELS, PARIS),
+    "one stray reading, and another": (TURIN, PARIS, BERN, PARIS),
+    "near a border": (GENEVA, GENEVA, GENEVA, PARIS),
+    "at sea, and without a fix": ((50.2, -1.0), (50.2, -1.0), (0.0, 0.0), (0.0, 0.0), PARIS),
+}
 
 
-def test_one_reading_alone_accuses_nobody(garage: Garage) -> None:
-    drive(garage, PARIS, TURIN, PARIS, BERN, PARIS)
-    assert flags(garage) == []
-
-
-def test_near_the_border_and_at_sea_there_is_no_flag(garage: Garage) -> None:
-    drive(garage, GENEVA, GENEVA, GENEVA, (50.2, -1.0), (50.2, -1.0), (0.0, 0.0), (0.0, 0.0))
-    assert flags(garage) == []
-
-
-def test_a_place_whose_halves_were_said_apart_is_no_place(garage: Garage) -> None:
-    drive(garage, PARIS)
+def test_where_nothing_is_sure_or_the_policy_reaches_nothing_is_noted(garage: Garage) -> None:
+    for why, places in UNFLAGGED.items():
+        drive(garage, *places)
+        assert flags(garage) == [], why
     for _ in range(3):
         clock.forward(2 * MINUTE)
         readings.take(garage.scene.box.username, said(latitude=BERN[0]))
     work(garage)
-    assert flags(garage) == []
+    assert flags(garage) == [], "the halves of a place were said apart"
+    assert facts_of(LeftTerritory, garage.scene.rental_id) == []
 
 
 def test_nothing_is_locked_and_no_command_is_refused(garage: Garage) -> None:
