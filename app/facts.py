@@ -270,6 +270,23 @@ class CarStolen(Fact):
 
 
 @dataclass(frozen=True)
+class CustodyRecorded(Fact):
+    """Who held the car in a span, as known from now on; the whole of an entry of custody.
+
+    The database writes it beside the entry, whoever changed custody; it is never recorded from here.
+    """
+
+    car: str
+    sequence: int
+    holder: str
+    person: str | None
+    rental: str | None
+    held_from: datetime
+    held_to: datetime | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
 class CustodyLookedUp(Fact):
     """The owner looked who held the car at `instant`, and it was the driver of this rental."""
 

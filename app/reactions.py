@@ -97,6 +97,7 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.OwnerCommandSettled: "the owner's request waits for it or asks for it",
     facts.UnlockAsked: "boxlink is woken in the same transaction",
     facts.LockAsked: "boxlink is woken in the same transaction",
+    facts.CustodyRecorded: _LOG,
     facts.PhotoAdded: "both sides read it in the list of photos; its hash is in the chain from now on",
     facts.MeterStopped: "part of the rental's price, told with the receipt",
     facts.MeterRuns: "part of the rental's price, told with the receipt",

@@ -6,6 +6,8 @@ The export has a JSON object a line, in the order of positions:
 
     {"fact": {position, seq, kind, data, at, recorded_at, chain}}   `data` is JSON text, taken as it stands
     {"cover": {position, version}}      the version of a cover that the fact at this position bound by its `digest`
+    {"claim": {position, version}}      that of a claim, which its fact bound by its `sha256`
+    {"custody": {position, version}}    the entry of custody that its fact says word for word
     {"head": JWS}                       what was signed about all facts up to its `last`
 
 Facts are chained by SHA-256. The facts that came since the head before are the leaves of a Merkle tree (RFC 9162, 2.1)
@@ -26,6 +28,8 @@ from typing import Any
 GENESIS = hashlib.sha256(b"glovebox facts").digest()
 TYP = "log-head+jwt"
 PARTS = ("seq", "kind", "data", "at", "recorded_at")
+BOUND = {"cover": "the cover's version", "claim": "the claim's version", "custody": "the entry of custody"}
+CLAIMS = ("ClaimNotified", "ClaimChanged")
 TELL_EVERY = 100_000
 
 
@@ -57,8 +61,19 @@ def canonical(value: Any) -> str:
 
 
 def digest(version: Mapping[str, Any]) -> str:
-    """What a fact says of a cover's version."""
+    """What a fact says of a version of a cover or claim."""
     return sha256(canonical(version).encode()).hex()
+
+
+def bound(fact: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Of what the fact speaks, and the digest that this must have; None where it binds nothing."""
+    data = json.loads(fact["data"])
+    if fact["kind"] == "CustodyRecorded":
+        return "custody", digest(data)
+    if fact["kind"] in CLAIMS:
+        return "claim", data["sha256"]
+    found = data.get("digest")
+    return None if found is None else ("cover", found)
 
 
 def root(nodes: Sequence[bytes]) -> bytes:
@@ -167,10 +182,11 @@ class Log:
         self._kept = {claims_of(head)["last"]: head.strip() for head in kept}
         self.begins: int = before["last"]
         self.position = self.begins
-        self.heads, self.covers = 0, 0
+        self.heads = 0
+        self.seen = dict.fromkeys(BOUND, 0)
         self._chain, self._leaves = bytes.fromhex(before["chain"]), list[bytes]()
         self._first = self.position + 1
-        self._bound: str | None = None
+        self._bound: tuple[str, str] | None = None
 
     def take(self, line: str) -> Iterator[str]:
         """What is wrong at this line."""
@@ -179,8 +195,8 @@ class Log:
             ((name, value),) = entry.items()
             if name == "fact":
                 yield from self._fact(value)
-            elif name == "cover":
-                yield from self._cover(value)
+            elif name in BOUND:
+                yield from self._version(name, value)
             else:
                 yield from self._head(value)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -206,16 +222,16 @@ class Log:
             yield f"position {position}: what the fact says is not what was chained"
         self.position, self._chain = position, bytes.fromhex(fact["chain"])
         self._leaves.append(leaf(fact))
-        self._bound = json.loads(fact["data"]).get("digest")
+        self._bound = bound(fact)
 
-    def _cover(self, cover: dict[str, Any]) -> Iterator[str]:
-        if cover["position"] != self.position or self._bound is None:
-            yield f"position {cover['position']}: a cover's version that no fact speaks of"
+    def _version(self, name: str, said: dict[str, Any]) -> Iterator[str]:
+        if said["position"] != self.position or self._bound is None or self._bound[0] != name:
+            yield f"position {said['position']}: {BOUND[name]} that no fact speaks of"
             return
-        if digest(cover["version"]) != self._bound:
-            yield f"position {self.position}: the cover's version is not the one that was recorded"
+        if digest(said["version"]) != self._bound[1]:
+            yield f"position {self.position}: {BOUND[name]} is not the one that was recorded"
         self._bound = None
-        self.covers += 1
+        self.seen[name] += 1
 
     def _head(self, head: str) -> Iterator[str]:
         yield from self._unshown()
@@ -236,7 +252,7 @@ class Log:
 
     def _unshown(self) -> Iterator[str]:
         if self._bound is not None:
-            yield f"position {self.position}: the cover's version that the fact speaks of is missing"
+            yield f"position {self.position}: {BOUND[self._bound[0]]} that the fact speaks of is missing"
         self._bound = None
 
 
@@ -287,7 +303,9 @@ def main() -> int:
 def said(wrong: Sequence[str], log: Log, *, signed: bool) -> str:
     """The closing line."""
     looked = "signatures checked" if signed else "signatures not looked at: no keys were given"
-    counts = f"{log.position - log.begins} facts, {log.covers} versions of covers, {log.heads} signed heads ({looked})"
+    covers, claims, custody = log.seen.values()
+    versions = f"{covers} versions of covers, {claims} of claims, {custody} entries of custody"
+    counts = f"{log.position - log.begins} facts, {versions}, {log.heads} signed heads ({looked})"
     return f"{len(wrong)} wrong among {counts}" if wrong else f"all fits: {counts}"
 
 

@@ -1,13 +1,42 @@
-"""Custody: who holds the car at an instant, taken after the car row is locked and never before the last."""
+"""Custody: who holds the car at an instant, taken after the car row is locked and never before the last.
+
+The steps here change what is known now. For each of them the database writes what we came to know into a ledger that
+nobody can change, with a fact `CustodyRecorded`, so that what was known at an earlier instant stays the answer to it.
+"""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, or_, select, text
+from sqlalchemy import Select, func, or_, select, text
 
-from app.cars.models import Car, Custody
+from app.cars.models import Car, Custody, CustodyEntry
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import public, session
+from app.kit.facts import FactRow
+from app.kit.sealed import Head
+
+# The newest entry that holds the instant says who; entries after it may have taken a part of its span, on either side.
+_AS_OF = text(
+    "with known as materialized (select e.* from custody_entries e join facts f on f.seq = e.fact_seq"
+    " where e.car_no = cast(:car as int) and f.position <= cast(:position as bigint)),"
+    " said as (select * from known where from_at <= :at and (to_at is null or to_at > :at)"
+    " order by sequence desc limit 1)"
+    " select s.holder, s.person_id, s.rental_id,"
+    " greatest(s.from_at, max(k.to_at) filter (where k.to_at <= :at)) as from_at,"
+    " least(s.to_at, min(k.from_at) filter (where k.from_at > :at)) as to_at"
+    " from said s left join known k on k.sequence > s.sequence"
+    " group by s.holder, s.person_id, s.rental_id, s.from_at, s.to_at"
+)
+
+
+class Held(NamedTuple):
+    """Who held the car, and from when to when; `to_at` is None while that is open."""
+
+    holder: str
+    person_id: str | None
+    rental_id: str | None
+    from_at: datetime
+    to_at: datetime | None
 
 
 def next_instant(car: Car) -> datetime:
@@ -93,6 +122,7 @@ def end_earlier(car: Car, rental: str, at: datetime) -> None:
         select(Custody).where(Custody.car_no == car.no, Custody.from_at == last.to_at, Custody.id != last.id)
     ).first()
     until, last.to_at = last.to_at, at
+    session.flush()
     if following is not None and following.holder == "owner":
         following.from_at = at
     else:
@@ -141,15 +171,52 @@ def current(car_no: int) -> Custody | None:
     return found
 
 
-def at(car_no: int, instant: datetime) -> Custody | None:
-    """Who held the car at an instant; None before it was ours to know."""
-    found: Custody | None = session.scalars(
+def at(car_no: int, instant: datetime, as_of: Head | None = None) -> Held | None:
+    """Who held the car at an instant, as known now or as of a head of the log; None before it was ours to know."""
+    if as_of is not None:
+        return _known(car_no, instant, as_of)
+    row = session.scalars(
         select(Custody)
         .where(Custody.car_no == car_no, Custody.from_at <= instant)
         .order_by(Custody.from_at.desc(), Custody.id.desc())
         .limit(1)
     ).first()
-    return found if found is not None and (found.to_at is None or found.to_at > instant) else None
+    if row is None or (row.to_at is not None and row.to_at <= instant):
+        return None
+    return Held(row.holder, row.person_id, row.rental_id, row.from_at, row.to_at)
+
+
+def _known(car_no: int, instant: datetime, as_of: Head) -> Held | None:
+    row = session.execute(_AS_OF, {"car": car_no, "at": instant, "position": as_of.position}).first()
+    if row is None:
+        return None
+    person = None if row.person_id is None else public(row.person_id, "per")
+    rental = None if row.rental_id is None else public(row.rental_id, "ren")
+    return Held(row.holder, person, rental, row.from_at, row.to_at)
+
+
+def recorded(car_no: int, rental: str) -> list[tuple[CustodyEntry, int | None]]:
+    """What we came to know of a rental's custody and of the owner's after it, in that order, each with its place in the
+    log.
+    """
+    mine = (CustodyEntry.car_no == car_no) & (CustodyEntry.rental_id == rental)
+    first = session.scalars(select(CustodyEntry).where(mine).order_by(CustodyEntry.sequence).limit(1)).first()
+    if first is None:
+        return []
+    begun, last = session.execute(
+        select(func.min(CustodyEntry.from_at), func.max(CustodyEntry.from_at)).where(mine)
+    ).one()
+    owners = (CustodyEntry.holder == "owner") & (CustodyEntry.from_at >= begun)
+    following = driver_after(car_no, last, but=rental)
+    if following is not None:
+        owners &= CustodyEntry.from_at < following.from_at
+    rows = (
+        select(CustodyEntry, FactRow.position)
+        .join(FactRow, FactRow.seq == CustodyEntry.fact_seq)
+        .where(CustodyEntry.car_no == car_no, CustodyEntry.sequence >= first.sequence, mine | owners)
+        .order_by(CustodyEntry.sequence)
+    )
+    return [(entry, position) for entry, position in session.execute(rows)]
 
 
 def lent_to(car_no: int) -> Custody | None:

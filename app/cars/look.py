@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.cars import access, box, custody, foresight, readings
 from app.cars.models import Car
 from app.facts import CustodyLookedUp
-from app.kit import clock, facts
+from app.kit import clock, facts, sealed
 from app.kit.db import session, transactional
 from app.kit.errors import NotAllowed, PlaceHidden, Validation
 from app.kit.facts import FactRow
@@ -57,8 +57,8 @@ def _from(car: Car, person: str) -> str | None:
     return clock.z(min(later)) if later else None
 
 
-def holder(person: str, car_id: str, at: datetime) -> dict[str, Any]:
-    """Who held it at an instant; to the owner. Raises NotFound, NotAllowed, Validation for the future.
+def holder(person: str, car_id: str, at: datetime, as_of: datetime | None = None) -> dict[str, Any]:
+    """Who held it at an instant, as known now or then; to the owner. Raises NotFound, NotAllowed, Validation for the future.
 
     A driver who held it is told that it was looked up.
     """
@@ -66,9 +66,12 @@ def holder(person: str, car_id: str, at: datetime) -> dict[str, Any]:
     if at > clock.now():
         detail = "That has not happened yet."
         raise Validation(errors=[{"parameter": "at", "code": "invalid", "detail": detail}])
-    row = custody.at(car.no, at)
+    known = None if as_of is None else sealed.head(as_of)
+    row = custody.at(car.no, at, known)
+    asked = {"as_of": None if known is None else known.as_of}
     if row is None:
-        return {"holder": "unknown", "rental": None, "first_name": None, "from_at": None, "to_at": None}
+        nobody = {"rental": None, "first_name": None, "from_at": None, "to_at": None}
+        return {"holder": "unknown", **nobody, **asked}
     who = session.get(Person, row.person_id) if row.person_id else None
     found = {
         "holder": row.holder,
@@ -76,6 +79,7 @@ def holder(person: str, car_id: str, at: datetime) -> dict[str, Any]:
         "first_name": who.first_name if who else None,
         "from_at": row.from_at,
         "to_at": row.to_at,
+        **asked,
     }
     if row.rental_id is not None and row.person_id != person:
         _tell_driver(row.rental_id, person, at)

@@ -180,7 +180,9 @@ class Occupancy(Model):
 
 
 class Custody(Model):
-    """Who held the car from when to when; rows are only added and closed."""
+    """Who held the car from when to when, as known now: the spans of a car follow each other without gap or overlap, which
+    the database looks at when a transaction commits. A late record changes them; what was known before is in the entries.
+    """
 
     __tablename__ = "custody"
     id: Mapped[Big] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -194,6 +196,25 @@ class Custody(Model):
         Index("custody_at_idx", "car_no", "from_at"),
         Index("custody_one_open_key", "car_no", unique=True, postgresql_where=text("to_at is null")),
     )
+
+
+class CustodyEntry(Model):
+    """One thing we came to know of a car's custody: who held it in a span. The newest entry that holds an instant counts.
+
+    The database writes one for each row of `custody` that is new or reaches further, with the fact that binds it, and
+    refuses to change or delete any.
+    """
+
+    __tablename__ = "custody_entries"
+    car_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    fact_seq: Mapped[Big] = mapped_column(BigInteger, unique=True)
+    holder: Mapped[str]
+    person_id: Mapped[str | None] = mapped_column(PublicId("per"))
+    rental_id: Mapped[str | None] = mapped_column(PublicId("ren"))
+    from_at: Mapped[datetime]
+    to_at: Mapped[datetime | None]
+    recorded_at: Mapped[datetime]
 
 
 class Box(Model):

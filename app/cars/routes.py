@@ -200,5 +200,5 @@ def read_place(car: str) -> dict[str, Any]:
     problems=(NotAllowed,),
 )
 def read_custody(car: str, query: dict[str, Any]) -> dict[str, Any]:
-    """Who held the car at an instant. A driver who held it is told."""
-    return look.holder(caller().person, car, query["at"])
+    """Who held the car at an instant, as known now or at `as_of`. A driver who held it is told."""
+    return look.holder(caller().person, car, query["at"], query["as_of"])

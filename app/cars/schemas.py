@@ -169,16 +169,18 @@ assert set(DEFAULTS) <= set(Terms().fields), "the terms of the contract and of t
 
 
 class CustodyQuery(Strict):
-    """An instant."""
+    """An instant, and as of when."""
 
     at = Instant(required=True)
+    as_of = Instant(load_default=None)
 
 
 class Custody(Strict):
-    """Who held the car."""
+    """Who held the car. With `as_of`, the answer says how far it reaches: at most to what was asked."""
 
     holder = OneOf(("owner", "driver", "unknown"))
     rental = PublicIdField("ren", allow_none=True)
     first_name = Text(80, allow_none=True)
     from_ = Instant(data_key="from", attribute="from_at", allow_none=True)
     to = Instant(attribute="to_at", allow_none=True)
+    as_of = Instant(allow_none=True)

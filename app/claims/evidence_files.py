@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from app.billing.models import Payment
 from app.cars import box as boxes
+from app.cars import custody
 from app.cars.models import Car, Custody
 from app.claims import evidence_drivers as drivers
 from app.coverage import master_policies
@@ -55,7 +56,7 @@ def versions(cover: Cover) -> dict[str, Any]:
 
 
 def booking(rental: Rental) -> dict[str, Any]:
-    """When it was booked, accepted, begun and ended, and who held the car under it."""
+    """When it was booked, accepted, begun and ended, who held the car under it, and when we came to know what of that."""
     held = select(Custody).where(Custody.car_no == rental.car_no, Custody.rental_id == rental.id)
     return {
         "rental": rental.id,
@@ -73,6 +74,16 @@ def booking(rental: Rental) -> dict[str, Any]:
         "custody": [
             {"holder": row.holder, "from": row.from_at, "to": row.to_at}
             for row in session.scalars(held.order_by(Custody.from_at, Custody.id))
+        ],
+        "custody_as_recorded": [
+            {
+                "holder": entry.holder,
+                "from": entry.from_at,
+                "to": entry.to_at,
+                "recorded_at": entry.recorded_at,
+                "position": position,
+            }
+            for entry, position in custody.recorded(rental.car_no, rental.id)
         ],
         "conditions": _accepted(rental),
     }

@@ -8,14 +8,16 @@ from babel import Locale
 
 from app.billing.words import say
 from app.cars import custody
-from app.cars.models import Car, Custody
+from app.cars.custody import Held
+from app.cars.models import Car
 from app.claims import access
 from app.claims.charge_rules import DOCUMENTED, DOCUMENTED_WITHIN
 from app.facts import HandOverLetterRead
-from app.kit import clock, facts, locales
+from app.kit import clock, facts, locales, sealed
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound, OutsideRules, Validation
 from app.kit.paper import Paper
+from app.kit.sealed import Head
 from app.people import identity
 from app.people.models import Person
 from app.rentals import access as rentals
@@ -23,15 +25,22 @@ from app.rentals.lifecycle import Role
 from app.rentals.models import Rental
 
 
-@transactional
-def hand_over_letter(person: str, rental_id: str, at: datetime | None) -> dict[str, Any]:
+def hand_over_letter(
+    person: str, rental_id: str, at: datetime | None, as_of: datetime | None = None
+) -> dict[str, Any]:
     """For the owner, of an instant of this rental's custody, else that of its newest fine or toll; the driver is told.
 
-    Raises NotFound, NotAllowed, OutsideRules a year after, Validation for an instant that was not the driver's.
+    With `as_of`, by what was known of custody then. Raises NotFound, NotAllowed, OutsideRules a year after, Validation for
+    an instant that was not the driver's.
     """
+    return _read(person, rental_id, at, None if as_of is None else sealed.head(as_of))
+
+
+@transactional
+def _read(person: str, rental_id: str, at: datetime | None, as_of: Head | None) -> dict[str, Any]:
     car, rental, _ = rentals.locked_as(rental_id, person, Role.OWNER)
     instant = at or _of_newest(rental)
-    held = _held(car, rental, instant)
+    held = _held(car, rental, instant, as_of)
     driver = identity.of(rental.driver_id)
     if driver is None:
         raise NotFound("Who the driver was is not kept any more.")
@@ -40,6 +49,7 @@ def hand_over_letter(person: str, rental_id: str, at: datetime | None) -> dict[s
     found = {
         "rental": rental.id,
         "at": instant,
+        "as_of": None if as_of is None else as_of.as_of,
         "plate": car.plate,
         "vin": car.vin,
         "car": f"{car.make} {car.model}",
@@ -59,8 +69,8 @@ def _of_newest(rental: Rental) -> datetime:
     return asked[-1].occurred_at
 
 
-def _held(car: Car, rental: Rental, instant: datetime) -> Custody:
-    found = custody.at(car.no, instant)
+def _held(car: Car, rental: Rental, instant: datetime, as_of: Head | None) -> Held:
+    found = custody.at(car.no, instant, as_of)
     if found is None or found.rental_id != rental.id or instant > clock.now():
         detail = "The driver of this rental did not hold the car then."
         raise Validation(errors=[{"parameter": "at", "code": "invalid", "detail": detail}])

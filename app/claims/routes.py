@@ -122,7 +122,7 @@ def read_hand_over_letter(rental: str, query: dict[str, Any]) -> Any:
     """For the owner: names the driver who held the car at the instant, with the address, to hand a fine or toll over.
     Each reading is logged and told to the driver.
     """
-    found = hand_over_letter(caller().person, rental, query["at"])
+    found = hand_over_letter(caller().person, rental, query["at"], query["as_of"])
     form = media.wanted(JSON, TEXT, media.PDF)
     if form == media.PDF:
         return media.file(on_paper(found, caller().person), form, f"hand-over-letter-{rental}.pdf")

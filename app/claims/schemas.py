@@ -151,9 +151,10 @@ ChargeRequestPage = page_of(ChargeRequest, "ChargeRequest")
 
 
 class LetterQuery(Strict):
-    """At which instant; left out, that of the newest charge request for a fine or toll."""
+    """At which instant; left out, that of the newest charge request for a fine or toll. And as of when."""
 
     at = Instant(load_default=None)
+    as_of = Instant(load_default=None)
 
 
 class LetterDriver(Strict):
@@ -168,6 +169,7 @@ class HandOverLetter(Strict):
 
     rental = PublicIdField("ren", required=True)
     at = Instant(required=True)
+    as_of = Instant(required=True, allow_none=True)
     plate = Text(12, required=True)
     vin = Text(17, required=True)
     car = Text(100, required=True)

@@ -60,8 +60,12 @@ def of_receipt(received_at: datetime) -> datetime:
     ahead: timedelta | None = session.info.get("ahead")
     if ahead is None:
         ahead = session.info["ahead"] = timedelta(milliseconds=plain(_AHEAD, flush=False)[0].milliseconds)
-    at = min(received_at + ahead, now())
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+    return to_ms(min(received_at + ahead, now()))
+
+
+def to_ms(instant: datetime) -> datetime:
+    """The same instant in UTC, cut to the millisecond."""
+    return instant.astimezone(UTC).replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def forget() -> None:

@@ -108,6 +108,7 @@ HIDDEN = {
     facts.OwnerPaid.kind: "between us and the owner",
     facts.OwnerGaveBack.kind: "between us and the owner",
     facts.PayoutBlocked.kind: "between us and the owner",
+    facts.CustodyRecorded.kind: "begin and end of the rental say it; a correction shows in them",
     facts.EvidenceSent.kind: "between us and the bank",
     facts.DisputeDecided.kind: "between us and the bank; the payment shows how it stands",
     facts.FraudWarned.kind: "for operators",

@@ -131,6 +131,12 @@ def claimed(app: Flask) -> Claimed:
     return Claimed(app, make())
 
 
+def ended_at(claimed: Claimed) -> datetime:
+    found = claimed.cover.to_at
+    assert found is not None
+    return found
+
+
 def test_the_pack_holds_what_the_records_say(claimed: Claimed) -> None:
     pack = claimed.pack()
     of_photos = {name for name in pack if name.startswith("photos/")}
@@ -148,6 +154,10 @@ def test_the_pack_holds_what_the_records_say(claimed: Claimed) -> None:
     assert found["eligibility.json"]["master_policy"]["version"] == 1
     assert all(one["accepted_at"] for one in found["booking.json"]["conditions"])
     assert found["booking.json"]["custody"][0]["from"] == z(claimed.cover.from_at)
+    known = found["booking.json"]["custody_as_recorded"]
+    assert [(one["holder"], one["to"]) for one in known] == [("driver", None), ("owner", None)]
+    assert [one["from"] for one in known] == [z(claimed.cover.from_at), z(ended_at(claimed))]
+    assert known[0]["position"] < known[1]["position"]
     assert {"UnlockAsked", "RentalStarted", "RentalEnded"} <= {one["kind"] for one in found["events.json"]}
     assert found["money.json"]["premium"]["amount"] == claimed.cover.premium
 

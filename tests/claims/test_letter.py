@@ -15,6 +15,7 @@ from app.messages.models import Message
 from app.people.models import Person
 from tests import factories
 from tests.claims.hearing import DAY, Hearing
+from tests.coverage.factories import seal
 
 
 def read(hearing: Hearing) -> list[FactRow]:
@@ -67,6 +68,19 @@ def test_nobody_else_reads_it(hearing: Hearing) -> None:
     session.rollback()
     with pytest.raises(NotFound):
         hand_over_letter(factories.person("Charlie Stranger").id, hearing.scene.rental_id, at)
+
+
+def test_as_of_before_the_driver_was_known_to_hold_it_there_is_none(hearing: Hearing) -> None:
+    at = hearing.body()["occurred_at"]
+    seal()
+    with pytest.raises(Validation):
+        hand_over_letter(hearing.olga, hearing.scene.rental_id, at, at - DAY)
+    session.rollback()
+    found = hand_over_letter(hearing.olga, hearing.scene.rental_id, at, clock.now())
+    now = hand_over_letter(hearing.olga, hearing.scene.rental_id, at)
+    assert (found["from_at"], found["to_at"]) == (now["from_at"], now["to_at"])
+    assert found["as_of"] is not None
+    assert now["as_of"] is None
 
 
 def test_a_year_later_it_is_too_late(hearing: Hearing) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from app.coverage import certificate, log_export, log_head, partners
 from app.coverage.models import Cover
+from app.kit.clock import z
 from app.kit.db import new_id, session
 from app.kit.keys import Purpose, rotate
 from insurance import verify_log
@@ -101,7 +102,7 @@ def test_an_export_of_the_whole_log_fits(signed: Cover) -> None:
     found, log = verify_log.verify(lines, keys=certificate.jwks())
     assert found == []
     assert log.heads > 0
-    assert log.covers >= 3
+    assert log.seen["cover"] >= 3
 
 
 def test_a_head_is_signed_with_a_key_of_the_published_set(
@@ -213,6 +214,78 @@ def test_a_removed_version_of_a_cover_is_named(signed: Cover) -> None:
     statement = "delete from cover_versions where fact_seq = (select seq from facts where position = :p)"
     with altered(statement, p=p) as lines:
         assert wrong(lines) == [f"position {p}: the cover's version that the fact speaks of is missing"]
+
+
+def seq(position: int) -> int:
+    found = session.execute(text("select seq from facts where position = :p"), {"p": position}).scalar_one()
+    return int(found)
+
+
+@pytest.fixture
+def entry(signed: Cover) -> int:
+    """The position of the entry of custody that came with a new car, under the newest head."""
+    car = factories.circle().car
+    sign()
+    found = session.execute(
+        text(
+            "select f.position from facts f join custody_entries e on e.fact_seq = f.seq where e.car_no = :car"
+        ),
+        {"car": car.no},
+    ).scalar_one()
+    return int(found)
+
+
+CUSTODY = {
+    "update custody_entries set to_at = business_now() where fact_seq = :seq": "is not the one that was recorded",
+    "update custody_entries set holder = 'driver' where fact_seq = :seq": "is not the one that was recorded",
+    "delete from custody_entries where fact_seq = :seq": "that the fact speaks of is missing",
+}
+
+
+@pytest.mark.parametrize("statement", CUSTODY)
+def test_a_changed_or_removed_entry_of_custody_is_named(entry: int, statement: str) -> None:
+    with altered(statement, seq=seq(entry)) as lines:
+        found = wrong(lines)
+    assert found == [f"position {entry}: the entry of custody {CUSTODY[statement]}"]
+
+
+def test_an_entry_of_custody_that_was_put_in_is_named(signed: Cover) -> None:
+    p = position(signed, 2)
+    statement = (
+        "insert into custody_entries (car_no, sequence, fact_seq, holder, from_at, recorded_at)"
+        " select :car, 99, seq, 'driver', at, at from facts where position = :p"
+    )
+    with altered(statement, p=p, car=signed.car_no) as lines:
+        assert wrong(lines) == [f"position {p}: the entry of custody that no fact speaks of"]
+
+
+@pytest.fixture
+def claimed(http: Any, circle: factories.Circle, signed: Cover) -> int:
+    """The position of an insurer's claim on the cover, under the newest head."""
+    headers = bearer(http, factories.client(circle.policy.insurer_id, "claims:write"))
+    body = {"cover": signed.id, "occurred_at": z(signed.from_at), "reference": "1", "text": "A dent."}
+    assert http.post("/v1/insurer/claims", headers=headers, json=body).status_code == 201
+    sign()
+    found = session.execute(
+        text("select max(f.position) from facts f join claim_versions k on k.fact_seq = f.seq")
+    ).scalar_one()
+    return int(found)
+
+
+def test_versions_of_claims_are_looked_at_too(claimed: int) -> None:
+    found, log = verify_log.verify(exported(), keys=certificate.jwks(), since=since())
+    assert (found, log.seen["claim"]) == ([], 1)
+
+
+def test_an_altered_version_of_a_claim_is_named(claimed: int) -> None:
+    statement = "update claim_versions set data = data || '{\"denied\": true}' where fact_seq = :seq"
+    with altered(statement, seq=seq(claimed)) as lines:
+        assert wrong(lines) == [f"position {claimed}: the claim's version is not the one that was recorded"]
+
+
+def test_a_removed_version_of_a_claim_is_named(claimed: int) -> None:
+    with altered("delete from claim_versions where fact_seq = :seq", seq=seq(claimed)) as lines:
+        assert wrong(lines) == [f"position {claimed}: the claim's version that the fact speaks of is missing"]
 
 
 def rewritten(lines: list[str], p: int) -> list[str]:

@@ -1,8 +1,8 @@
 """Random histories of one car: whoever but the owner holds it is covered, from before the door to the lock, and once.
 
-After each step: the union of covers is the custody of others; no instant has two covers; custody has no gap; every cover was
-recorded before the command that may open the door; what was answered as of an instant is answered so again. The long form
-is a part of `make faults`.
+After each step: the union of covers is the custody of others; no instant has two covers; custody has no gap, and its ledger
+says the same; every cover was recorded before the command that may open the door; what was answered as of an instant, of
+cover and of custody, is answered so again. The long form is a part of `make faults`.
 """
 
 import json
@@ -20,12 +20,14 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 
 from app import due
+from app.cars import custody
+from app.cars.custody import Held
 from app.cars.models import Custody
 from app.communities import leave
 from app.coverage import coverage_at
 from app.coverage.models import Cover
 from app.facts import MemberRemoved
-from app.kit import clock
+from app.kit import clock, sealed
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.errors import Problem
@@ -66,6 +68,7 @@ class Street:
         self.by = self.garage.scene.caller()
         self.records: list[str] = []
         self.known: list[tuple[datetime, datetime, str]] = []
+        self.held: list[tuple[datetime, dict[datetime, Held | None]]] = []
         self.taken = Counter[str]()
 
     def _try(self, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -181,6 +184,7 @@ class Street:
         """All of it, after each step."""
         self.others_are_covered_and_nobody_twice()
         self.custody_has_no_gap()
+        self.the_ledger_says_the_same_and_what_it_said_stays()
         self.a_cover_is_recorded_before_the_command()
         self.what_was_answered_as_of_an_instant_stays()
 
@@ -193,9 +197,36 @@ class Street:
 
     def custody_has_no_gap(self) -> None:
         rows = self._custody()
+        assert rows[0].from_at == self.garage.scene.car.made_at
         assert rows[-1].to_at is None
         for one, following in pairwise(rows):
             assert one.to_at == following.from_at, "nobody held the car, or two did"
+
+    def the_ledger_says_the_same_and_what_it_said_stays(self) -> None:
+        seal()
+        rows = self._custody()
+        self._ledger_says(rows[-2:])
+        for as_of, said in self.held:
+            assert self._holders(list(said), as_of) == said, f"as of {z(as_of)}"
+        as_of = sealed.head().as_of - MS
+        self.held.append((as_of, self._holders([row.from_at for row in rows[-3:]], as_of)))
+        self.held = self.held[-4:]
+
+    def _ledger_says(self, rows: list[Custody]) -> None:
+        """All that is known is known to the ledger: at the first instant of a span and at its last."""
+        for row in rows:
+            held = Held(row.holder, row.person_id, row.rental_id, row.from_at, row.to_at)
+            asked = [row.from_at, max(row.from_at, row.to_at - MS if row.to_at else clock.now())]
+            assert self._holders(asked, clock.now()) == dict.fromkeys(asked, held)
+
+    def _holders(self, asked: list[datetime], as_of: datetime) -> dict[datetime, Held | None]:
+        session.rollback()
+        known = sealed.head(as_of)
+        return {at: custody.at(self.garage.scene.car.no, at, known) for at in asked}
+
+    def at_the_end(self) -> None:
+        """What takes longer than is worth it at each step."""
+        self._ledger_says(self._custody())
 
     def a_cover_is_recorded_before_the_command(self) -> None:
         uncovered = session.execute(
@@ -285,4 +316,5 @@ def test_no_minute_of_custody_is_uncovered(app: Flask, history: list[tuple[str, 
     for name, number in history:
         getattr(street, name)(number)
         street.check()
+    street.at_the_end()
     event(", ".join(sorted(street.taken)))
