@@ -12,10 +12,12 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from flask import Flask
 from joserfc import jws
 from joserfc.jwk import KeySet
+from jwt import PyJWKSet, PyJWS
 from sqlalchemy import select
 
 from app.cars.models import Car
@@ -207,6 +209,14 @@ def test_the_guides_own_script_verifies_it_and_finds_an_altered_file(
 
     assert verified(pack)
     assert not verified({**pack, "commands.json": pack["commands.json"].replace(b"confirmed", b"refused  ")})
+
+
+def test_a_library_that_does_not_sign_here_verifies_the_manifest(claimed: Claimed) -> None:
+    pack = claimed.pack()
+    token = pack["manifest.jws"].decode().strip()
+    key = PyJWKSet.from_dict(json.loads(pack["jwks.json"]))[jwt.get_unverified_header(token)["kid"]]
+    said = PyJWS().decode_complete(token, key, algorithms=["ES256"])
+    assert said["payload"] == pack["manifest.json"]
 
 
 @pytest.mark.skipif(shutil.which("jose") is None, reason="Debian's jose is not installed")

@@ -1,11 +1,16 @@
 import io
+import json
+import shutil
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
+import jwt
 import pytest
 from flask import Flask
+from jwt import PyJWKSet
 from pypdf import PdfReader
 
 from app.coverage import certificate_paper, cover, coverage_at
@@ -98,6 +103,48 @@ def test_an_altered_one_does_not_verify(http: Any, app: Flask) -> None:
     head, body, signature = fetch(http, bound.id, signed_in(circle.max)).split(".")
     with pytest.raises(CertificateInvalid):
         verify(keys(http), f"{head}.{body[:-4]}AAAA.{signature}")
+
+
+def judged_by_pyjwt(published: dict[str, Any], token: str) -> dict[str, Any]:
+    """What a library says that we do not sign with: PyJWT, with the key that the header names."""
+    key = PyJWKSet.from_dict(published)[jwt.get_unverified_header(token)["kid"]]
+    # business time runs ahead of this machine's here
+    found: dict[str, Any] = jwt.decode(token, key, algorithms=["ES256"], options={"verify_iat": False})
+    return found
+
+
+def test_a_library_that_does_not_sign_here_verifies_it_by_the_published_keys(http: Any, app: Flask) -> None:
+    circle = factories.circle()
+    ended = factories.ended(circle)
+    token = fetch(http, ended.id, signed_in(circle.max))
+    rotate(Purpose.CERTIFICATES)
+    ring().forget()
+    claims = judged_by_pyjwt(keys(http), token)
+    facts = verify(keys(http), token)
+    assert (claims["cover"], claims["jti"]) == (facts.cover, facts.certificate)
+    head, body, signature = token.split(".")
+    with pytest.raises(jwt.InvalidSignatureError):
+        judged_by_pyjwt(keys(http), f"{head}.{body[:-4]}AAAA.{signature}")
+
+
+@pytest.mark.skipif(shutil.which("jose") is None, reason="Debian's jose is not installed")
+def test_a_tool_of_another_make_verifies_it_and_refuses_an_altered_one(
+    http: Any, app: Flask, tmp_path: Path
+) -> None:
+    circle = factories.circle()
+    token = fetch(http, bind(circle.trip()).id, signed_in(circle.max))
+    (tmp_path / "jwks.json").write_text(json.dumps(keys(http)), "utf-8")
+    command = ["jose", "jws", "ver", "-i", "certificate.jws", "-k", "jwks.json", "-O", "claims.json"]
+
+    def judged(said: str) -> int:
+        (tmp_path / "certificate.jws").write_text(said, "utf-8")
+        return subprocess.run(command, check=False, cwd=tmp_path, capture_output=True).returncode
+
+    assert judged(token) == 0
+    claims = json.loads((tmp_path / "claims.json").read_text("utf-8"))
+    assert claims["cover"] == verify(keys(http), token).cover
+    head, body, signature = token.split(".")
+    assert judged(f"{head}.{body[:-4]}AAAA.{signature}") != 0
 
 
 def test_only_certificate_keys_are_published_and_no_private_part(http: Any, app: Flask) -> None:
