@@ -39,8 +39,8 @@ class Stack(Supervisor):
     """What each check at a car's door looked at."""
 
     @classmethod
-    def up(cls, folder: Path) -> "Stack":
-        made = cls(folder, mode="test", api_workers=1, settings=IN_TESTS, database_url="")
+    def up(cls, folder: Path, **settings: str) -> "Stack":
+        made = cls(folder, mode="test", api_workers=1, settings={**IN_TESTS, **settings}, database_url="")
         made.looks = []
         made.start()
         made.client = insure(made)
@@ -153,6 +153,10 @@ class Stack(Supervisor):
         }
         found = {name: int(self.sql(query)[0][0]) for name, query in counts.items()}
         return {name: count for name, count in found.items() if count}
+
+    def unsealed(self) -> int:
+        """How many facts have no place in the order yet."""
+        return int(self.sql("select count(*) from facts where position is null")[0][0])
 
     def settles(self, within_s: float = SETTLES_WITHIN_S) -> float:
         """Wait until nothing is on its way any more; returns how many seconds that took."""
