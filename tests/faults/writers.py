@@ -20,7 +20,7 @@ from app.kit import clock
 from app.kit.db import new_id, session, transactional
 from tests.faults.stack import Stack
 
-LINGERS_S = 0.25
+LINGERS_S = 0.1
 """At most so long a transaction stays open after it has written: others that began later commit before it."""
 CUT_OFF = ("57P01", None)
 """What a writer hears of an ended connection: from the server, or of the line that is gone."""
