@@ -25,6 +25,11 @@ CURRENCY_OF: Mapping[str, Currency] = MappingProxyType(
 )
 """Country (ISO 3166-1 alpha-2) to the currency its cars are priced in."""
 
+LEAST: Mapping[str, int] = MappingProxyType({"EUR": 50, "GBP": 30, "CHF": 50})
+"""The least that a card can be asked for, in minor units: Stripe refuses to hold, charge or capture less (docs.stripe.com,
+"Supported currencies", minimum charge amounts). Giving back and sending to an owner know no least.
+"""
+
 
 class CurrencyMismatchError(ValueError):
     """Two currencies met in one sum or comparison."""
@@ -60,6 +65,15 @@ class Money:
 
     def to_dict(self) -> dict[str, Any]:
         return {"amount": self.amount, "currency": self.currency}
+
+    @property
+    def is_too_little(self) -> bool:
+        """More than nothing, and less than a card can be asked for."""
+        return 0 < self.amount < LEAST[self.currency]
+
+    def to_hold(self) -> "Money":
+        """What to hold for it: nothing for nothing, else at least what a card can be asked for."""
+        return Money(LEAST[self.currency], self.currency) if self.is_too_little else self
 
     def __add__(self, other: "Money") -> "Money":
         return Money(self.amount + self._same(other), self.currency)

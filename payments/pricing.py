@@ -127,8 +127,8 @@ def hold_amount(
     """What to hold: the quote and an allowance for kilometres, their energy, and lateness.
 
     The allowance is 50 km per started 24 hours at `per_km`, within `limit` when at cost, 10 kWh for them at `per_kwh`,
-    and when priced an hour of time and the late fee. What a rental comes to cost beyond it is charged apart; the
-    deposit is a hold of its own.
+    and when priced an hour of time and the late fee; at least what a card can be asked for, where it is anything. What a
+    rental comes to cost beyond it is charged apart; the deposit is a hold of its own.
     """
     if _is_free(tariff, fare):
         return tariff.money(0)
@@ -139,7 +139,7 @@ def hold_amount(
     allowance += _energy_price(tariff, km * HOLD_WH_PER_KM)
     if fare is Fare.PRICED:
         allowance += _time_price(tariff, HOLD_LATE_MINUTES) + tariff.late_fee
-    return price.total + tariff.money(allowance)
+    return (price.total + tariff.money(allowance)).to_hold()
 
 
 def deposit_amount(tariff: Tariff, fare: Fare) -> Money:

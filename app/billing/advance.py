@@ -144,11 +144,13 @@ def _refund(payment: Payment) -> None:
 def _further(payment: Payment) -> None:
     """Less was taken than is owed, and the intent is closed: the rest is a further charge.
 
-    So it is when the end was corrected while the driver was still asked to confirm the first amount.
+    So it is when the end was corrected while the driver was still asked to confirm the first amount. Too little to be
+    charged, it is waived.
     """
     short = -_over(payment)
     payment.owed = brought(payment)
-    next_step(further(payment, short))
+    if not payment.money(short).is_too_little:
+        next_step(further(payment, short))
 
 
 def _look(payment: Payment) -> None:

@@ -28,18 +28,19 @@ def settle_end(rental: str, total: Money, *, energy: Money | None = None) -> Non
 def owe(rental: str, total: int, *, energy: int | None = None) -> None:
     """Share what is owed among the payments: the rent first, then each extra, then a new one for the rest.
 
-    What of it is energy (None: as it was) is counted to the first that bring something.
+    What of it is energy (None: as it was) is counted to the first that bring something. A last part that is too little to
+    be charged is waived.
     """
     rows = _locked(rental)
     left = total
     passed_on = sum(row.energy for row in rows) if energy is None else energy
     for row in rows:
-        row.owed = min(left, _room(row))
+        row.owed = _brings(row, left)
         left -= row.owed
         row.energy = min(passed_on, row.owed)
         passed_on -= row.energy
         row.changed_at = clock.now()
-    if left and rows:
+    if left and rows and not rows[0].money(left).is_too_little:
         advance.further(rows[0], left, min(passed_on, left))
     session.flush()
 
@@ -54,6 +55,12 @@ def _locked(rental: str) -> list[Payment]:
         .execution_options(populate_existing=True)
     )
     return list(session.scalars(found))
+
+
+def _brings(row: Payment, left: int) -> int:
+    """How much of it this payment is to bring. Of what is taken any part can stay; else it can be too little to take."""
+    part = min(left, _room(row))
+    return 0 if row.state not in TAKEN and row.money(part).is_too_little else part
 
 
 def _room(row: Payment) -> int:

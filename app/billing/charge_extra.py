@@ -16,11 +16,14 @@ from payments.money import Money
 @transactional
 def charge_extra(
     *, rental: str, driver: str, payee: str, community: str | None, amount: Money, starts_at: datetime
-) -> str:
+) -> str | None:
     """Charge the whole amount for the payee; returns the payment's id. The caller holds what makes it happen once.
 
-    The rental's card, else the latest that can be charged; without any it is arrears from the start.
+    The rental's card, else the latest that can be charged; without any it is arrears from the start. None where it is too
+    little to be charged: it is waived.
     """
+    if amount.is_too_little:
+        return None
     card = _card(rental, driver)
     now = clock.now()
     row = Payment(

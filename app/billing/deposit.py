@@ -107,12 +107,16 @@ def hearing_over(rental: str) -> None:
 def take(rental: str, amount: int) -> tuple[str | None, int]:
     """Take that much of the deposit, as far as it goes: the payment's id, and what it does not bring.
 
-    None where nothing is held, or a hearing has taken of it before: one capture frees the rest.
+    None where nothing is held, or a hearing has taken of it before: one capture frees the rest; or where it is too little
+    to be taken.
     """
     row = _locked(rental)
     if row is None or row.owed is not None or row.state not in SECURED:
         return None, amount
-    row.owed, row.changed_at = min(amount, row.amount), clock.now()
+    part = min(amount, row.amount)
+    if row.money(part).is_too_little:
+        return None, amount
+    row.owed, row.changed_at = part, clock.now()
     advance.next_step(row)
     return row.id, amount - row.owed
 

@@ -95,7 +95,7 @@ def _row(
         purpose=purpose,
         state=State.HOLD_DUE,
         currency=amount.currency,
-        amount=amount.amount,
+        amount=amount.to_hold().amount,
         starts_at=starts_at,
         on_session=on_session,
         made_at=now,
@@ -162,7 +162,8 @@ def wake(rental: str) -> None:
 
 @transactional
 def raise_amount(rental: str, amount: Money) -> str:
-    """An extension of a rental that has a payment: `amount` is held besides; returns the new payment's id.
+    """An extension of a rental that has a payment: `amount` is held besides, at least what a card can be asked for;
+    returns the new payment's id.
 
     `standing` says "held" again once this one is held too; when it fails, the usual facts tell, and `drop_raise` gives it
     back.

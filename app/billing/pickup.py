@@ -24,9 +24,12 @@ def outlasts(ends_at: datetime, capture_before: datetime | None) -> bool:
 @transactional
 def picked_up(rental: str, ends_at: datetime, price: Money) -> None:
     """The car is out. Of a long rental the price is taken, the allowance beyond it is freed; what it comes to cost is
-    known at its end. What is held besides, a deposit or an extension, is renewed while the rental goes on.
+    known at its end. What is held besides, a deposit or an extension, is renewed while the rental goes on; so is the
+    rent of one that is to cost nothing, or too little to be taken.
     """
     found = select(Payment).where(Payment.rental_id == rental, Payment.purpose == "rent").with_for_update()
     row = session.scalar(found.execution_options(populate_existing=True))
-    if row is not None and row.state == State.HELD and price and outlasts(ends_at, row.capture_before):
+    if not price or price.is_too_little:
+        return
+    if row is not None and row.state == State.HELD and outlasts(ends_at, row.capture_before):
         advance.befalls(row, Event.PICKED_UP, Ask(amount=price.amount))

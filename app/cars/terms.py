@@ -12,7 +12,7 @@ from app.facts import TermsChanged
 from app.kit import clock, facts
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound, Validation
-from payments.money import Currency
+from payments.money import LEAST, Currency
 from payments.tariff import CancellationStep, Tariff
 
 DEFAULTS: dict[str, Any] = {
@@ -39,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "text": "",
 }
 _PRICES = ("hour", "day_cap", "per_km", "minimum", "late_fee", "deposit", "cleaning", "refuel", "per_kwh")
+_BY_THEMSELVES = ("deposit", "cleaning", "refuel")
 PLUGS = ("electric", "plug_in")
 
 
@@ -76,6 +77,7 @@ def _refuse(car: Car, data: dict[str, Any]) -> None:
     if data["per_kwh"] and car.powertrain not in PLUGS:
         detail = "Energy is metered of cars that are charged; put fuel into per_km."
         errors.append({"pointer": "/per_kwh", "code": "invalid", "detail": detail})
+    errors += _too_little(data)
     hours = [step["hours_before"] for step in data["cancellation"]]
     if len(set(hours)) != len(hours):
         errors.append({"pointer": "/cancellation", "code": "invalid", "detail": "Each hours_before once."})
@@ -83,6 +85,19 @@ def _refuse(car: Car, data: dict[str, Any]) -> None:
         errors.append({"pointer": "/min_min", "code": "invalid", "detail": "Not more than max_min."})
     if errors:
         raise Validation(errors=errors)
+
+
+def _too_little(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is asked for by itself, with no rent beside it, is nothing or as much as a card can be asked for."""
+    if data["currency"] is None:
+        return []
+    least = LEAST[data["currency"]]
+    detail = f"Nothing, or at least {least}: a card cannot be asked for less."
+    return [
+        {"pointer": f"/{name}", "code": "invalid", "detail": detail}
+        for name in _BY_THEMSELVES
+        if 0 < data[name] < least
+    ]
 
 
 def current(car_id: str, community: str) -> Terms | None:

@@ -28,6 +28,7 @@ from app.rentals import book
 from app.rentals.lifecycle import Role
 from app.rentals.lifecycle import State as RentalState
 from app.rentals.models import Rental
+from payments.money import LEAST
 
 
 @transactional
@@ -110,11 +111,12 @@ def _refuse_wrong(car: Car, rental: Rental, body: dict[str, Any], document: dict
         for place, money in amounts
         if money["currency"] != currency
     ]
-    errors += [
-        {"pointer": f"{place}/amount", "code": "invalid", "detail": "At least 1."}
-        for place, money in amounts
-        if money["amount"] < 1
-    ]
+    least = LEAST[currency]
+    if body["amount"]["amount"] < least:
+        detail = f"At least {least}: a card cannot be asked for less."
+        errors.append({"pointer": "/amount/amount", "code": "invalid", "detail": detail})
+    if document and document["amount"]["amount"] < 1:
+        errors.append({"pointer": "/document/amount/amount", "code": "invalid", "detail": "At least 1."})
     if document and Kind(body["kind"]) not in DOCUMENTED:
         errors.append({"pointer": "/document", "code": "invalid", "detail": "Of a fine or toll alone."})
     held = custody.at(car.no, body["occurred_at"])

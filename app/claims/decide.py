@@ -10,7 +10,7 @@ from app.kit.errors import NotAllowed, Validation
 from app.rentals import access as rentals
 from app.rentals.lifecycle import Role
 from app.rentals.models import Rental
-from payments.money import Money
+from payments.money import LEAST, Money
 
 
 @transactional
@@ -62,4 +62,7 @@ def _refuse_amount(row: ChargeRequest, amount: Money) -> None:
     least, most = bounds(row.amount, row.decided_amount, Role(row.appealed_by) if row.appealed_by else None)
     if not least <= amount.amount <= most:
         detail = f"From {least} to {most}: never above what was asked, and nobody is worse off by an appeal."
+        raise Validation(errors=[{"pointer": "/amount/amount", "code": "invalid", "detail": detail}])
+    if amount.is_too_little:
+        detail = f"Nothing, or at least {LEAST[amount.currency]}: a card cannot be asked for less."
         raise Validation(errors=[{"pointer": "/amount/amount", "code": "invalid", "detail": detail}])

@@ -33,8 +33,9 @@ OVER = TOOK_PLACE | {State.CANCELLED, State.NO_SHOW}
 
 
 def on_ended(fact: RentalEnded) -> None:
-    """Where nothing is to be paid, or all was paid before the end, the receipt is there at once."""
-    _bring(fact.rental, told=not fact.total)
+    """Where nothing is taken, too little to be taken included, or all was paid before the end, it is there at once."""
+    total = Money.from_dict({"amount": fact.total, "currency": fact.currency}) if fact.total else None
+    _bring(fact.rental, told=total is None or total.is_too_little)
 
 
 def on_paid(fact: PaymentSucceeded) -> None:

@@ -12,14 +12,16 @@ from payments.double.world import Body, World
 CANCELLABLE = frozenset(
     {"requires_payment_method", "requires_confirmation", "requires_action", "requires_capture"}
 )
-CURRENCIES = frozenset({"eur", "gbp", "chf"})
+LEAST = {"eur": (50, "€0.50"), "gbp": (30, "£0.30"), "chf": (50, "CHF0.50")}
+"""What may be asked for at least (docs.stripe.com/currencies), as a number and in words; of a part of a hold too."""
 
 
 def create(world: World, params: Body) -> Body:
     if params["amount"] < 1:
         raise Problem(400, "Invalid positive integer", code="parameter_invalid_integer", param="amount")
-    if params["currency"] not in CURRENCIES:
+    if params["currency"] not in LEAST:
         raise Problem(400, f"Invalid currency: {params['currency']}", param="currency")
+    _refuse_too_little(params["amount"], params["currency"], "amount")
     if params.get("off_session") and not params.get("confirm"):
         raise Problem(400, "off_session needs confirm", code="parameter_missing", param="confirm")
     if params.get("customer"):
@@ -29,6 +31,14 @@ def create(world: World, params: Body) -> Body:
     intent = _new(world, params)
     world.emit("payment_intent.created", intent)
     return confirm(world, intent, params) if params.get("confirm") else intent
+
+
+def _refuse_too_little(amount: int, currency: str, param: str) -> None:
+    least, words = LEAST[currency]
+    if amount < least:
+        raise Problem(
+            400, f"Amount must be at least {words} {currency}", code="amount_too_small", param=param
+        )
 
 
 def _new(world: World, params: Body) -> Body:
@@ -140,6 +150,7 @@ def capture(world: World, intent: Body, params: Body) -> Body:
         raise Problem(
             400, "Invalid positive integer", code="parameter_invalid_integer", param="amount_to_capture"
         )
+    _refuse_too_little(amount, intent["currency"], "amount_to_capture")
     charge = world.get("charge", intent["latest_charge"])
     charges.settle(world, charge, amount)
     _metadata(intent, params)

@@ -58,7 +58,8 @@ LONG = os.environ.get("GLOVEBOX_FAULTS") == "long"
 STORIES, STEPS = (60, 50) if LONG else (2, 20)
 MASTERCARD = "5555555555554444"
 NUMBERS = (VISA, MASTERCARD, ALWAYS_3DS, POOR)
-AMOUNTS = st.integers(50, 20_000)
+AMOUNTS = st.one_of(st.integers(1, 60), st.integers(50, 20_000))
+"""Below what a card can be asked for too."""
 DEPOSITS = st.sampled_from((0, 15_000))
 DAYS = st.sampled_from((1, 4, 14))
 """How long a rental is to take; the bank holds money for less than five."""

@@ -75,9 +75,10 @@ def test_it_happened_while_the_driver_held_the_car_or_is_not_theirs(hearing: Hea
 
 
 def test_the_amount_is_in_the_rentals_currency_and_something(hearing: Hearing) -> None:
-    with pytest.raises(Validation) as refused:
-        hearing.ask(amount=0)
-    assert pointers(refused) == ["/amount/amount"]
+    for too_little in (0, 1, 49):
+        with pytest.raises(Validation) as refused:
+            hearing.ask(amount=too_little)
+        assert pointers(refused) == ["/amount/amount"]
     session.rollback()
     body = {**hearing.body(), "amount": {"amount": 100, "currency": "CHF"}}
     with pytest.raises(Validation) as refused:
@@ -85,9 +86,17 @@ def test_the_amount_is_in_the_rentals_currency_and_something(hearing: Hearing) -
     assert pointers(refused) == ["/amount/currency"]
 
 
+def test_a_document_may_state_less_than_a_card_can_be_asked_for_but_it_is_not_asked(hearing: Hearing) -> None:
+    with pytest.raises(Validation) as refused:
+        hearing.ask("toll", 40, document=notice(40))
+    assert pointers(refused) == ["/amount/amount"]
+    with pytest.raises(OutsideRules):
+        hearing.ask("toll", 50, document=notice(40))
+
+
 def test_cleaning_is_charged_by_the_frozen_terms_and_not_where_they_have_none(hearing: Hearing) -> None:
     with pytest.raises(OutsideRules):
-        hearing.ask("cleaning", 1)
+        hearing.ask("cleaning", 50)
     hearing.set_terms(cleaning=4000)
     with pytest.raises(OutsideRules) as refused:
         hearing.ask("cleaning", 4001)
@@ -159,9 +168,9 @@ def test_while_a_hearing_goes_on_and_half_a_year_after_it_the_photos_are_kept(he
 
 def test_one_rental_has_a_limited_number_of_them(hearing: Hearing) -> None:
     for _ in range(PER_RENTAL):
-        hearing.ask("toll", 1)
+        hearing.ask("toll", 50)
     with pytest.raises(OutsideRules, match=str(PER_RENTAL)):
-        hearing.ask("toll", 1)
+        hearing.ask("toll", 50)
 
 
 def test_an_instant_of_another_hand_is_refused_and_says_nothing_of_whose_it_was(hearing: Hearing) -> None:

@@ -210,3 +210,12 @@ def test_the_timeline_is_the_same_for_both(hearing: Hearing) -> None:
         ("charge_request_decided", "operator"),
         ("charge_request_appealed", "driver"),
     ]
+
+
+@pytest.mark.parametrize("too_little", [1, 49])
+def test_less_than_a_card_can_be_asked_for_is_not_decided(hearing: Hearing, too_little: int) -> None:
+    row = hearing.contested()
+    with pytest.raises(Validation) as refused:
+        hearing.decide(row, too_little)
+    assert [one["pointer"] for one in refused.value.members["errors"]] == ["/amount/amount"]
+    assert hearing.decide(row, 50).owed == 50

@@ -131,6 +131,24 @@ def test_a_wrong_parameter_is_refused_by_name(sdk: Any, wrong: dict[str, Any], p
     assert refused.value.param == param
 
 
+@pytest.mark.parametrize(("currency", "least"), [("eur", 50), ("gbp", 30), ("chf", 50)])
+def test_less_than_a_card_can_be_asked_for_is_refused(sdk: Any, currency: str, least: int) -> None:
+    with pytest.raises(stripe.InvalidRequestError, match="Amount must be at least") as refused:
+        sdk.payment_intents.create({"amount": least - 1, "currency": currency})
+    assert (refused.value.code, refused.value.param) == ("amount_too_small", "amount")
+    assert sdk.payment_intents.create({"amount": least, "currency": currency}).amount == least
+
+
+def test_no_less_is_captured_of_a_hold_either(
+    double: RunningDouble, gateway: StripeGateway, sdk: Any
+) -> None:
+    intent = hold(double, gateway)
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        sdk.payment_intents.capture(intent, {"amount_to_capture": 49})
+    assert (refused.value.code, refused.value.param) == ("amount_too_small", "amount_to_capture")
+    assert gateway.capture(intent, Money(50, "EUR"), key=f"capture:{time.time_ns()}").captured.amount == 50
+
+
 def test_a_missing_parameter_is_refused(sdk: Any) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="amount"):
         sdk.payment_intents.create({"currency": "eur"})

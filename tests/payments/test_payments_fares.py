@@ -144,6 +144,13 @@ def test_a_hold_leaves_room_for_the_energy_and_at_cost_for_no_more_than_the_boun
     assert hold_amount(unmetered, Fare.AT_COST, empty, *span, limit=0).amount == 0
 
 
+def test_a_hold_is_never_below_what_a_card_can_be_asked_for() -> None:
+    tariff = Tariff(currency="GBP", per_kwh=1)
+    price = estimate(tariff, Fare.AT_COST, START, START + HOUR, PARIS)
+    assert hold_amount(tariff, Fare.AT_COST, price, START, START + HOUR).amount == 30
+    assert hold_amount(tariff, Fare.AT_COST, price, START, START + 5 * 24 * HOUR).amount == 50
+
+
 def test_beyond_the_bound_only_energy_is_paid() -> None:
     assert codes(at_cost(100, 1000, 1000)) == {"km": 3000, "cost_covered": -2000, "energy": 40}
     assert at_cost(100, 0).total.amount == 0

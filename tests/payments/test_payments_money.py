@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payments.money import CURRENCY_OF, CurrencyMismatchError, Money
+from payments.double.intents import LEAST as ASKED_THERE
+from payments.money import CURRENCY_OF, LEAST, CurrencyMismatchError, Money
 
 amounts = st.integers(-(10**12), 10**12)
 
@@ -72,3 +73,16 @@ def test_each_of_the_ten_countries_has_its_currency() -> None:
 
 def test_money_round_trips_through_json() -> None:
     assert Money.from_dict(Money(5, "CHF").to_dict()) == Money(5, "CHF")
+
+
+def test_the_least_that_is_asked_is_the_least_that_the_double_takes() -> None:
+    assert {currency.lower(): least for currency, least in LEAST.items()} == {
+        currency: least for currency, (least, _) in ASKED_THERE.items()
+    }
+
+
+@pytest.mark.parametrize(("amount", "held"), [(0, 0), (1, 30), (29, 30), (30, 30), (31, 31), (-1, -1)])
+def test_what_is_held_for_something_is_at_least_what_a_card_can_be_asked_for(amount: int, held: int) -> None:
+    money = Money(amount, "GBP")
+    assert money.to_hold() == Money(held, "GBP")
+    assert money.is_too_little is (money.to_hold() != money)

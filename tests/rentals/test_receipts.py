@@ -131,6 +131,14 @@ def test_what_was_paid_before_the_end_is_receipted_and_told_at_the_end(app: Flas
     assert session.execute(text(told), {"rental": one.rental}).scalar_one() == 1
 
 
+def test_what_is_too_little_to_be_taken_needs_no_payment_for_its_receipt(app: Flask) -> None:
+    one = trip()
+    receipts.on_ended(RentalEnded(rental=one.rental, at=START, total=20, currency="EUR", by="driver"))
+    assert issued(one) == []
+    told = "select count(*) from facts where kind = 'ReceiptReady' and data ->> 'rental' = :rental"
+    assert session.execute(text(told), {"rental": one.rental}).scalar_one() == 1
+
+
 def test_the_share_of_a_cancellation_has_a_numbered_receipt(app: Flask) -> None:
     one = trip(state="cancelled", final_price=None, started_at=None, ended_at=None)
     pay(one, 900)
