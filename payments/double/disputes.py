@@ -1,6 +1,6 @@
 """Disputes, their evidence and outcome, and early-fraud warnings: what cardholders and their banks do."""
 
-import hashlib
+import stripe
 
 from payments.double.charges import money_moves
 from payments.double.problem import Problem
@@ -11,6 +11,8 @@ FEE = {"eur": 2000, "gbp": 2000, "chf": 2000}
 MOST_IN_ALL, MOST_IN_ONE = 150_000, 20_000
 """Characters of evidence (docs.stripe.com/api/disputes/update)."""
 WAITS = frozenset({"needs_response", "warning_needs_response"})
+EVIDENCE = tuple(stripe.Dispute.Evidence.__annotations__)
+"""What evidence may be given: all of it is always named, null where it was not given."""
 FILES = frozenset({"receipt", "service_documentation", "uncategorized_file"})
 """Evidence that is named by the id of a file."""
 MOST_IN_FILE = 4_500_000
@@ -29,7 +31,7 @@ def open_dispute(world: World, charge: Body, reason: str, amount: int | None, *,
         charge=charge["id"],
         currency=charge["currency"],
         enhanced_eligibility_types=[],
-        evidence={},
+        evidence={**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
         evidence_details={
             "due_by": world.now() + ANSWER_S,
             "enhanced_eligibility": {},
@@ -44,6 +46,7 @@ def open_dispute(world: World, charge: Body, reason: str, amount: int | None, *,
             "card": {
                 "brand": "visa",
                 "case_type": "inquiry" if inquiry else "chargeback",
+                "network": "visa",
                 "network_reason_code": "10.4",
             },
             "type": "card",
@@ -73,7 +76,7 @@ def update(world: World, dispute: Body, params: Body) -> Body:
             world.get("file", evidence[name], f"evidence[{name}]")
     dispute["evidence"].update(evidence)
     dispute["metadata"] |= params.get("metadata") or {}
-    details["has_evidence"] = bool(dispute["evidence"])
+    details["has_evidence"] = any(dispute["evidence"].values())
     if params.get("submit", True):
         details["submission_count"] += 1
         inquiry = dispute["status"] == "warning_needs_response"
@@ -83,7 +86,7 @@ def update(world: World, dispute: Body, params: Body) -> Body:
 
 
 def keep_file(world: World, params: Body) -> Body:
-    """A file, here known by its size and hash."""
+    """A file, of which the size is kept and nothing else."""
     data = bytes.fromhex(params["file"])
     if params["purpose"] == "dispute_evidence" and len(data) > MOST_IN_FILE:
         raise Problem(400, "The file is too large.", param="file")
@@ -100,7 +103,6 @@ def keep_file(world: World, params: Body) -> Body:
         title=None,
         type=kind,
         url=None,
-        sha256=hashlib.sha256(data).hexdigest(),
     )
 
 

@@ -78,12 +78,14 @@ def create_transfer(world: World, params: Body) -> Body:
         description=params.get("description"),
         destination=account["id"],
         metadata=params.get("metadata", {}),
+        reversals={"object": "list", "data": [], "has_more": False, "url": ""},
         reversed=False,
         source_transaction=charge["id"],
         source_type="card",
         transfer_group=params.get("transfer_group"),
     )
     transfer["balance_transaction"] = money_moves(world, transfer, "transfer", -amount, 0)["id"]
+    transfer["reversals"]["url"] = f"/v1/transfers/{transfer['id']}/reversals"
     world.emit("transfer.created", transfer)
     return transfer
 
@@ -107,6 +109,7 @@ def reverse_transfer(world: World, transfer: Body, params: Body) -> Body:
         transfer=transfer["id"],
     )
     reversal["balance_transaction"] = money_moves(world, reversal, "transfer_refund", amount, 0)["id"]
+    transfer["reversals"]["data"].insert(0, reversal)
     world.emit("transfer.reversed", transfer)
     return reversal
 

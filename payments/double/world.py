@@ -30,7 +30,7 @@ PREFIXES = {
     "file": "file",
     "radar.early_fraud_warning": "issfr",
 }
-NO_LIVEMODE = frozenset({"refund", "balance_transaction", "account", "transfer_reversal"})
+NO_LIVEMODE = frozenset({"refund", "balance_transaction", "account", "transfer_reversal", "file"})
 API_VERSION = str(stripe.api_version)
 
 
