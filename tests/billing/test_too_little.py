@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 
 def corrected(desk: Desk, rental: str, total: int) -> list[BaseException]:
     """A late record of the box says what it came to."""
-    capture.settle_end(rental, eur(total), clock.now())
+    capture.settle_end(rental, eur(total))
     session.remove()
     return desk.jobs()
 
