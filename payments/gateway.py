@@ -279,7 +279,7 @@ class Payments(Protocol):
         ...
 
     def balance(self) -> Sequence[Money]:
-        """What lies there, with what went to our own bank added back, by currency: all that ever moved there."""
+        """What lies there, by currency: what has arrived, what is on its way, what is kept back for owners' accounts."""
         ...
 
     def intent(self, intent: str) -> Intent:

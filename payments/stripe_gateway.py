@@ -143,12 +143,9 @@ class StripeGateway:
         total: Counter[str] = Counter()
         with our_errors():
             there = self._stripe.balance.retrieve()
-            parts: tuple[Any, ...] = (*there.available, *there.pending)
-            for part in parts:
-                total[part.currency.upper()] += part.amount
-            to_bank = self._stripe.balance_transactions.list({"type": "payout", "limit": PAGE})
-            for entry in to_bank.auto_paging_iter():
-                total[entry.currency.upper()] -= entry.net
+        parts: tuple[Any, ...] = (*there.available, *there.pending, *(there.connect_reserved or ()))
+        for part in parts:
+            total[part.currency.upper()] += part.amount
         return [Money(total[one], one) for one in CURRENCIES if one in total]
 
     def intent(self, intent: str) -> Intent:

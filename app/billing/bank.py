@@ -1,20 +1,30 @@
-"""What went in and out of the platform's own bank account, as an operator reads it on the bank's statement.
+"""What went in and out of the platform's own bank account, and what the payment provider kept beside its fees of charges.
 
-Each movement is posted once, by its kind and the reference it has outside; never more than the books say is there.
+An operator reads it on the bank's or the provider's statement. Each movement is posted once, by its kind and the reference
+it has outside; of the bank's never more than the books say is there.
 """
 
 from sqlalchemy import select, text
 
 from app.billing import ledger
 from app.billing.insurer_account import PAID
-from app.billing.ledger import BANK, INSURER_PAYABLE, STRIPE_CLEARING, VAT_PAYABLE, Entry, Line
+from app.billing.ledger import (
+    BANK,
+    INSURER_PAYABLE,
+    PROCESSOR_FEES,
+    STRIPE_CLEARING,
+    VAT_PAYABLE,
+    Entry,
+    Line,
+)
 from app.billing.models import LedgerEntry, Payment
 from app.kit.db import session
 from app.kit.errors import AlreadyExists, StepNotAllowed
 from app.kit.locales import decimal_of
 from payments.money import Money
 
-VAT_PAID, PROVIDER_PAYOUT = "vat_paid", "provider_payout"
+VAT_PAID, PROVIDER_PAYOUT, PAYOUT_FAILED = "vat_paid", "provider_payout", "provider_payout_failed"
+PROVIDER_FEE = "provider_fee"
 SOURCE = "bank"
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(7012)")
 
@@ -35,6 +45,28 @@ def vat_paid(money: Money, reference: str) -> bool:
 def provider_paid_out(money: Money, reference: str) -> bool:
     """The payment provider paid of the platform's own balance to its bank."""
     return _posted(PROVIDER_PAYOUT, Line(STRIPE_CLEARING, -money), reference)
+
+
+def provider_payout_failed(money: Money, reference: str) -> bool:
+    """That payout came back, days later: it lies at the provider again. Raises StepNotAllowed where it is not in the books."""
+    session.execute(_ONE_AT_A_TIME)
+    back = Line(STRIPE_CLEARING, money)
+    if _known(PAYOUT_FAILED, back, named(reference)):
+        return False
+    if not _known(PROVIDER_PAYOUT, Line(STRIPE_CLEARING, -money), named(reference)):
+        raise StepNotAllowed(f"No payout {named(reference)} is in the books.")
+    _post(PAYOUT_FAILED, back, Line(BANK, -money), reference)
+    return True
+
+
+def provider_fee(money: Money, reference: str) -> bool:
+    """The provider took a fee of no single charge: for accounts, payouts, its fraud rules. It may take more than lies there."""
+    session.execute(_ONE_AT_A_TIME)
+    taken = Line(STRIPE_CLEARING, -money)
+    if _known(PROVIDER_FEE, taken, named(reference)):
+        return False
+    _post(PROVIDER_FEE, taken, Line(PROCESSOR_FEES, money), reference)
+    return True
 
 
 def named(reference: str) -> str:
@@ -58,8 +90,12 @@ def _posted(kind: str, line: Line, reference: str) -> bool:
     if abs(line.money.amount) > there.amount:
         most = f"{decimal_of(max(there.amount, 0), there.currency)} {there.currency}"
         raise StepNotAllowed(f"No more than {most} stands on {line.account}.")
-    ledger.post(Entry(kind, SOURCE, named(reference), (line, Line(BANK, -line.money))))
+    _post(kind, line, Line(BANK, -line.money), reference)
     return True
+
+
+def _post(kind: str, line: Line, against: Line, reference: str) -> None:
+    ledger.post(Entry(kind, SOURCE, named(reference), (line, against)))
 
 
 def _known(kind: str, line: Line, reference: str, payment: str | None = None) -> bool:

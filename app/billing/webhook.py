@@ -87,7 +87,8 @@ def _follow(hint: _Hint) -> bool:
     if hint.kind.startswith("charge.dispute."):
         return dispute.follow(hint.object_id)
     if family == "payout":
-        return bank_payout.follow(hint.object_id, hint.account)
+        # without an account it is one of our own balance, which an operator posts
+        return hint.account is None or bank_payout.follow(hint.object_id, hint.account)
     if family in _FAMILIES:
         return _FAMILIES[family](hint.object_id)
     if family == "payment_method":

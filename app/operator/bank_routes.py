@@ -74,3 +74,28 @@ def post_vat_paid(body: dict[str, Any]) -> dict[str, Any]:
 def post_provider_payout(body: dict[str, Any]) -> dict[str, Any]:
     """Never more than lies there by the books. Once for each `reference`, which is the provider's id of the payout."""
     return money.provider_paid_out(Money.from_dict(body["amount"]), body["reference"], **why(body))
+
+
+@change(
+    "/bank/provider-payouts/failed",
+    "A payout of the payment provider came back",
+    bank_schemas.BankPaymentIn,
+    bank_schemas.BankPayment,
+    StepNotAllowed,
+    AlreadyExists,
+)
+def post_provider_payout_failed(body: dict[str, Any]) -> dict[str, Any]:
+    """The amount and the `reference` under which the payout was posted. Once."""
+    return money.provider_payout_failed(Money.from_dict(body["amount"]), body["reference"], **why(body))
+
+
+@change(
+    "/bank/provider-fees",
+    "The payment provider took a fee of no single charge",
+    bank_schemas.BankPaymentIn,
+    bank_schemas.BankPayment,
+    AlreadyExists,
+)
+def post_provider_fee(body: dict[str, Any]) -> dict[str, Any]:
+    """For accounts, payouts or its fraud rules. Once for each `reference`, which is its id in the provider's balance."""
+    return money.provider_fee(Money.from_dict(body["amount"]), body["reference"], **why(body))

@@ -107,6 +107,22 @@ def provider_paid_out(money: Money, reference: str, *, by: str, reason: str) -> 
     return _moved(money, reference, ledger.balances(ledger.STRIPE_CLEARING, money.currency))
 
 
+@transactional
+def provider_payout_failed(money: Money, reference: str, *, by: str, reason: str) -> dict[str, Any]:
+    """A payout of our balance came back."""
+    if bank.provider_payout_failed(money, reference):
+        audit(by, "provider payout failed", reference, reason)
+    return _moved(money, reference, ledger.balances(ledger.STRIPE_CLEARING, money.currency))
+
+
+@transactional
+def provider_fee(money: Money, reference: str, *, by: str, reason: str) -> dict[str, Any]:
+    """The provider took a fee of no single charge."""
+    if bank.provider_fee(money, reference):
+        audit(by, "provider fee", reference, reason)
+    return _moved(money, reference, ledger.balances(ledger.STRIPE_CLEARING, money.currency))
+
+
 def _moved(money: Money, reference: str, left: Money) -> dict[str, Any]:
     return {"reference": reference, "amount": money.to_dict(), "left": left.to_dict()}
 

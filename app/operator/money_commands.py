@@ -11,7 +11,7 @@ from payments.money import CURRENCIES, Money
 
 payment = sub("payment", "Payments.")
 dispute, warning = sub("dispute", "Disputes of payments."), sub("warning", "Early-fraud warnings of banks.")
-bank = sub("bank", "Our own bank account.")
+bank = sub("bank", "Our own bank account, and our balance at the payment provider.")
 
 
 def movement(work: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,3 +128,17 @@ def bank_vat_paid(amount: int, currency: str, reference: str, reason: str) -> di
 def bank_provider_payout(amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
     """The payment provider paid of our balance to our bank; never more than lies there by the books."""
     return money.provider_paid_out(_money(amount, currency), reference, by=BY, reason=reason)
+
+
+@change(bank, "provider-payout-failed")
+@movement
+def bank_provider_payout_failed(amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
+    """A payout that was posted came back to the payment provider."""
+    return money.provider_payout_failed(_money(amount, currency), reference, by=BY, reason=reason)
+
+
+@change(bank, "provider-fee")
+@movement
+def bank_provider_fee(amount: int, currency: str, reference: str, reason: str) -> dict[str, Any]:
+    """The payment provider took a fee of no single charge: for accounts, payouts, its fraud rules."""
+    return money.provider_fee(_money(amount, currency), reference, by=BY, reason=reason)

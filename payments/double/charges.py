@@ -167,9 +167,18 @@ def money_moves(world: World, source: Body, kind: str, amount: int, fee: int) ->
     )
 
 
+def take_fee(world: World, amount: int, currency: str) -> Body:
+    """Of no single charge: for accounts, payouts, fraud rules."""
+    return money_moves(world, {"id": None, "currency": currency}, "stripe_fee", -amount, 0)
+
+
 def balance(world: World) -> Body:
-    """What lies there: what has arrived, and what is on its way."""
-    sums: dict[str, dict[str, int]] = {"available": {}, "pending": {}}
+    """What lies there: what has arrived, what is on its way, and what of it is kept back for owners' accounts."""
+    sums: dict[str, dict[str, int]] = {
+        "available": {currency: -amount for currency, amount in world.reserved.items()},
+        "connect_reserved": dict(world.reserved),
+        "pending": {},
+    }
     for entry in world.of_kind("balance_transaction"):
         part = sums["available" if entry["available_on"] <= world.now() else "pending"]
         part[entry["currency"]] = part.get(entry["currency"], 0) + entry["net"]

@@ -41,6 +41,8 @@ class Control:
             ("POST", "payment_intents/confirm"): self.confirm_intent,
             ("POST", "accounts/settle"): self.settle_account,
             ("POST", "balance"): self.balance,
+            ("POST", "balance/fee"): self.take_fee,
+            ("POST", "balance/reserve"): self.reserve,
             ("POST", "payouts/make"): self.make_payout,
             ("POST", "payouts/fail"): self.fail_payout,
             ("POST", "refunds/fail"): self.fail_refund,
@@ -100,9 +102,22 @@ class Control:
         return {"short": self.world.short_of_money}
 
     def make_payout(self, body: Body) -> Body:
-        """{account, currency? (eur)}: what lies there goes to the owner's bank"""
-        account = self.world.get("account", body.get("account"))
-        return owners.pay_to_bank(self.world, account, str(body.get("currency", "eur")))
+        """{account, currency? (eur)}: what lies there goes to the owner's bank. {amount, currency?}: that much of our own
+        balance to ours.
+        """
+        currency = str(body.get("currency", "eur"))
+        if "account" not in body:
+            return owners.pay_own_to_bank(self.world, int(body.get("amount", 0)), currency)
+        return owners.pay_to_bank(self.world, self.world.get("account", body["account"]), currency)
+
+    def take_fee(self, body: Body) -> Body:
+        """{amount, currency? (eur)}: Stripe takes a fee of no single charge out of our balance"""
+        return charges.take_fee(self.world, int(body.get("amount", 0)), str(body.get("currency", "eur")))
+
+    def reserve(self, body: Body) -> Body:
+        """{amount, currency? (eur)}: so much of our balance is kept back for owners' accounts that are below nothing"""
+        self.world.reserved[str(body.get("currency", "eur"))] = int(body.get("amount", 0))
+        return {"reserved": self.world.reserved}
 
     def fail_payout(self, body: Body) -> Body:
         """{payout, code? (account_closed)}"""

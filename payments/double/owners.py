@@ -124,7 +124,7 @@ def balance_of(world: World, account: str, currency: str) -> int:
     left = sum(
         each["amount"]
         for each in world.of_kind("payout")
-        if (world.bank_payouts[each["id"]], each["currency"]) == (account, currency)
+        if (world.bank_payouts.get(each["id"]), each["currency"]) == (account, currency)
         and each["status"] != "failed"
     )
     return int(came - left)
@@ -135,7 +135,24 @@ def pay_to_bank(world: World, account: Body, currency: str) -> Body:
     amount = balance_of(world, account["id"], currency)
     if amount < 1:
         raise Problem(400, "Nothing lies on this account.", param="account")
-    payout = world.add(
+    payout = _payout(world, amount, currency)
+    world.bank_payouts[payout["id"]] = account["id"]
+    world.emit("payout.paid", payout)
+    return payout
+
+
+def pay_own_to_bank(world: World, amount: int, currency: str) -> Body:
+    """The platform's own payout: its balance falls."""
+    if amount < 1:
+        raise Problem(400, "Nothing is paid out.", param="amount")
+    payout = _payout(world, amount, currency)
+    payout["balance_transaction"] = money_moves(world, payout, "payout", -amount, 0)["id"]
+    world.emit("payout.paid", payout)
+    return payout
+
+
+def _payout(world: World, amount: int, currency: str) -> Body:
+    return world.add(
         "payout",
         amount=amount,
         application_fee=None,
@@ -159,9 +176,6 @@ def pay_to_bank(world: World, account: Body, currency: str) -> Body:
         status="paid",
         type="bank_account",
     )
-    world.bank_payouts[payout["id"]] = account["id"]
-    world.emit("payout.paid", payout)
-    return payout
 
 
 def payout_of(world: World, payout: str) -> Body:
@@ -174,6 +188,9 @@ def payout_of(world: World, payout: str) -> Body:
 def fail_payout(world: World, payout: Body, code: str) -> Body:
     """The bank sends it back, which may be days after it arrived."""
     payout.update(status="failed", failure_code=code, failure_message=f"The bank said {code}.")
+    if payout["id"] not in world.bank_payouts:  # our own: the balance has it again
+        back = money_moves(world, payout, "payout_failure", payout["amount"], 0)
+        payout["failure_balance_transaction"] = back["id"]
     world.emit("payout.failed", payout)
     return payout
 

@@ -49,6 +49,7 @@ class World:
             None  # whose account the present request speaks of; None: the platform's own
         )
         self.short_of_money = False  # the platform's own balance covers no transfer
+        self.reserved: dict[str, int] = {}  # of our balance, by currency, kept back for owners' accounts
         self.bank_payouts: dict[str, str] = {}  # payout -> the account it leaves
         self._offset = 0
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.billing import bank_payout, pay_owner, payout_account, refund, transfer
+from app.billing import bank, bank_payout, pay_owner, payout_account, refund, transfer
 from app.kit import deadlines
-from app.kit.db import session
+from app.kit.db import session, transactional
 from app.kit.errors import Unavailable
 from app.people.models import Person
 from payments.gateway import PaymentsUnavailable
 from tests import factories
-from tests.billing.desk import Desk
+from tests.billing.desk import Desk, eur
 
 SHARE = 6000
 """The owner's of 8000."""
@@ -121,6 +121,13 @@ def test_an_owner_is_told_when_something_new_is_missing_and_not_what_they_were_j
 def test_an_event_about_an_account_of_nobody_is_let_be(desk: Desk) -> None:
     assert not payout_account.refresh("acct_unknown")
     assert not bank_payout.follow("po_unknown", "acct_unknown")
+
+
+def test_an_event_of_a_payout_of_our_own_balance_is_let_be(desk: Desk) -> None:
+    desk.captured(8000)
+    made = desk.double.post("payouts/make", amount=100)["id"]
+    assert desk.tell("payout.paid", made) == []
+    transactional(bank.provider_paid_out)(eur(100), made)
 
 
 # -- to the owner ----------------------------------------------------------------------------------------------------

@@ -105,6 +105,35 @@ def test_tax_and_the_providers_payouts_are_posted_up_to_what_stands_there(app: F
         assert balance(account, currency="GBP") == 0
 
 
+def test_fees_of_no_single_charge_and_payouts_that_come_back_are_posted_once(app: Flask, op: Desk) -> None:
+    there, fees, payout = balance("stripe_clearing"), balance("processor_fees"), uuid.uuid4().hex
+    for _ in range(2):
+        assert pay(op, "/bank/provider-fees", 200, f"txn {payout}").json["left"]["amount"] == there - 200
+    assert balance("processor_fees") == fees + 200
+    assert pay(op, "/bank/provider-payouts/failed", 50, payout).status_code == 409
+    taken = (
+        Line(ledger.STRIPE_CLEARING, Money(10**6, "EUR")),
+        Line(ledger.VAT_PAYABLE, Money(-(10**6), "EUR")),
+    )
+    transactional(ledger.post)(Entry("capture", "test", new_id("tst"), taken))
+    there, our_bank = balance("stripe_clearing"), balance("bank")
+    assert pay(op, "/bank/provider-payouts", 50, payout).status_code == 200
+    assert pay(op, "/bank/provider-payouts/failed", 51, payout).status_code == 409
+    for _ in range(2):
+        assert pay(op, "/bank/provider-payouts/failed", 50, payout).json["left"]["amount"] == there
+    assert balance("bank") == our_bank
+
+
+def test_the_command_line_posts_them_too(app: Flask) -> None:
+    session.rollback()
+    run, reference = app.test_cli_runner().invoke, uuid.uuid4().hex
+    how = ["--currency", "EUR", "--amount", "30", "--reason", "January"]
+    fee = run(args=["operator", "bank", "provider-fee", *how, "--reference", reference])
+    assert json.loads(fee.output)["amount"] == {"amount": 30, "currency": "EUR"}
+    refused = run(args=["operator", "bank", "provider-payout-failed", *how, "--reference", reference])
+    assert (refused.exit_code, "No payout" in refused.output) == (1, True)
+
+
 def test_the_account_of_a_month_says_what_moved_it(app: Flask, op: Desk) -> None:
     whose = factories.insurer()
     insurer = owing(4000, whose)
