@@ -48,7 +48,7 @@ def provider_paid_out(money: Money, reference: str) -> bool:
 
 
 def provider_payout_failed(money: Money, reference: str) -> bool:
-    """That payout came back, days later: it lies at the provider again. Raises StepNotAllowed where it is not in the books."""
+    """That payout came back, days later, and lies at the provider again. Raises StepNotAllowed where no book has it."""
     session.execute(_ONE_AT_A_TIME)
     back = Line(STRIPE_CLEARING, money)
     if _known(PAYOUT_FAILED, back, named(reference)):
@@ -60,7 +60,7 @@ def provider_payout_failed(money: Money, reference: str) -> bool:
 
 
 def provider_fee(money: Money, reference: str) -> bool:
-    """The provider took a fee of no single charge: for accounts, payouts, its fraud rules. It may take more than lies there."""
+    """The provider took a fee of no single charge: for accounts, payouts, fraud rules. It may take more than lies there."""
     session.execute(_ONE_AT_A_TIME)
     taken = Line(STRIPE_CLEARING, -money)
     if _known(PROVIDER_FEE, taken, named(reference)):

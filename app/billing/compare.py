@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from app.billing import commands, ledger, outcome, refund_by_bank
 from app.billing.differences import Difference
 from app.billing.models import LedgerEntry, Payment, PaymentCommand, Posting
-from app.billing.payout_models import Dispute, Transfer
+from app.billing.payout_models import Dispute
 from app.billing.states import DEPOSIT, TAKEN, State
 from app.kit.clock import z
 from app.kit.db import session, transactional
@@ -97,22 +97,19 @@ def _refunds(theirs: Sequence[Refund], since: datetime) -> list[Difference]:
 @transactional
 def _transfers(theirs: Sequence[TheirTransfer], since: datetime) -> list[Difference]:
     known = _commands("transfer", [one.command for one in theirs])
-    rows = {
-        row.external_id: row
-        for row in session.scalars(
-            select(Transfer).where(Transfer.external_id.in_([one.id for one in theirs]))
-        )
-    }
-    busy = _busy(row.payment_id for row in rows.values())
+    busy = _busy(command.payment_id for command in known.values())
+    back = _taken_back([one.id for one in theirs])
     found = []
     for one in theirs:
-        command, row = known.get(one.command), rows.get(one.id)
+        command = known.get(one.command)
         if command is None:
             found.append(Difference("transfer_not_ours", one.id, None, one.account or "", one.amount))
-        elif row is None and command.state != commands.OPEN:
+        elif command.state == commands.OPEN:
+            continue
+        elif command.object_id != one.id:
             found.append(Difference("transfer", one.id, command.state, "made", one.amount))
-        elif row is not None and row.payment_id not in busy:
-            ours = row.money(row.amount), row.money(row.reversed)
+        elif command.payment_id not in busy:
+            ours = _money(command), Money(back.get(one.id, 0), one.amount.currency)
             if ours != (one.amount, one.reversed):
                 left = (ours[0] - ours[1]) - (one.amount - one.reversed)
                 found.append(
@@ -125,7 +122,21 @@ def _sent(amount: Money, back: Money) -> str:
     return f"{amount.amount} - {back.amount}"
 
 
-def _busy(payments: Iterable[str]) -> set[str | None]:
+def _taken_back(transfers: Sequence[str]) -> Mapping[str | None, int]:
+    """What came back of each, by our commands."""
+    done = (
+        select(PaymentCommand.target, func.sum(PaymentCommand.amount))
+        .where(
+            PaymentCommand.kind == "reverse",
+            PaymentCommand.state == commands.DONE,
+            PaymentCommand.target.in_(transfers),
+        )
+        .group_by(PaymentCommand.target)
+    )
+    return {row[0]: int(row[1] or 0) for row in session.execute(done)}
+
+
+def _busy(payments: Iterable[str | None]) -> set[str | None]:
     """Payments of which money is on its way back from the owner."""
     open_ = select(PaymentCommand.payment_id).where(
         PaymentCommand.kind == "reverse",

@@ -115,7 +115,7 @@ class PaymentCommand(Model):
     """What the provider is asked to do: written first, sent under `key` until its outcome is known.
 
     The unique indexes make each at most once: one live attempt to hold or charge per payment, one capture and one
-    release per intent, one transfer to the owner per payment; what was refused for good does not count.
+    release per intent, one transfer under way to the owner per payment; what was refused for good does not count.
     """
 
     __tablename__ = "payment_commands"
@@ -129,10 +129,10 @@ class PaymentCommand(Model):
             postgresql_where=text("kind in ('capture', 'release') and state <> 'failed'"),
         ),
         Index(
-            "payment_commands_transfer_key",
+            "payment_commands_transfer_open_key",
             "payment_id",
             unique=True,
-            postgresql_where=text("kind = 'transfer' and state <> 'failed'"),
+            postgresql_where=text("kind = 'transfer' and state = 'open'"),
         ),
         Index("payment_commands_stuck_idx", "payment_id", postgresql_where=text("state = 'stuck'")),
         CheckConstraint("num_nonnulls(payment_id, card_id) = 1", name="one_subject"),

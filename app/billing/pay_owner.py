@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from app import facts
-from app.billing import commands, ledger, transfer
+from app.billing import commands, ledger, owed, transfer
 from app.billing.ledger import Entry, Line
 from app.billing.models import Payment, PaymentCommand
 from app.billing.payout_models import Transfer
@@ -76,7 +76,7 @@ def _next(payment: str) -> Order | None:
         amount=amount,
         target=command.target or "",
         account=command.params.get("account", ""),
-        already_back=sent.reversed,
+        already_back=next((one.back for one in owed.sent(payment) if one.external_id == command.target), 0),
         stale=commands.begin_try(command, amount),
     )
 
@@ -114,7 +114,8 @@ def _sent(order: Order, external: str) -> None:
     if command is None:
         return
     commands.settle(command, commands.DONE, object_id=external)
-    row.external_id, row.state, row.changed_at = external, TransferState.SETTLED, clock.now()
+    row.external_id = external
+    transfer.settled(row)
     money = order.amount
     fact = facts.OwnerPaid(row.payee, payment.id, payment.rental_id, money.amount, money.currency)
     _post("transfer", command, payment, row, money, record(fact))
@@ -170,7 +171,8 @@ def _back(order: Order) -> None:
     if command is None:
         return
     commands.settle(command, commands.DONE, object_id=order.target)
-    row.reversed, row.changed_at = row.reversed + order.amount.amount, clock.now()
+    transfer.count(row)
+    row.changed_at = clock.now()
     money = order.amount
     fact = facts.OwnerGaveBack(row.payee, payment.id, payment.rental_id, money.amount, money.currency)
     _post("reversal", command, payment, row, -money, record(fact))

@@ -48,7 +48,10 @@ class CommunityPayoutAccount(Account, Model):
 
 
 class Transfer(Model):
-    """What an owner is paid of one payment. `amount` was sent, of which `reversed` came back; 0 until it is decided."""
+    """What an owner is paid of one payment. `amount` was sent, of which `reversed` came back.
+
+    It may be sent in parts: `external_id` is the newest, the commands know all.
+    """
 
     __tablename__ = "transfers"
     __table_args__ = (

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, or_, select
 
-from app.billing import advance, commands, dispute_of, refused
+from app.billing import advance, commands, dispute_of, refused, transfer
 from app.billing.models import Payment, PaymentCommand
 from app.billing.state_table import Event
 from app.billing.states import TAKEN, State
@@ -59,6 +59,7 @@ def _again(payment: Payment, command: PaymentCommand) -> None:
     session.flush()
     amount = min(command.amount or 0, advance.remainder(payment))
     if payment.state not in TAKEN or payment.state == State.DISPUTED or amount <= 0:
+        transfer.level(payment)  # what was promised of the owner's share is theirs
         return
     assert command.target is not None
     advance.befalls(payment, Event.REFUND)

@@ -1,5 +1,7 @@
 """Paying owners their share: after a waiting period, of what the books say, less what they owe; frozen while disputed.
 
+What they earn again later is sent again, with the same payment.
+
 Rows are locked in this order: payment, transfer, the owner's account. The account's lock makes transfers to one owner come
 one after the other, so that a debt is set off once.
 """
@@ -7,15 +9,14 @@ one after the other, so that a debt is set off once.
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app import facts
-from app.billing import account_of, advance, commands, dispute_of, ledger
+from app.billing import account_of, commands, dispute_of, ledger, owed
 from app.billing.account_of import AnyAccount
-from app.billing.models import LedgerEntry, Payment, PaymentCommand, Posting
+from app.billing.models import Payment, Posting
 from app.billing.payout_models import Transfer
 from app.billing.states import DECIDED, TAKEN, TransferState
 from app.kit import clock, deadlines
@@ -24,7 +25,6 @@ from app.kit.facts import record
 from app.people.models import Person
 from payments.money import Money
 from payments.payouts import AccountState
-from payments.split import split_refund
 
 WAIT_HOURS: Mapping[str, int] = MappingProxyType(
     {
@@ -117,25 +117,17 @@ def _decide(payment: Payment, row: Transfer) -> None:
         _move(row, TransferState.FROZEN)
         return
     account = _account(row.payee)
-    left = advance.remainder(payment)
-    due_now = owed_to(row).amount - _promised(payment, left)
-    if due_now <= 0 or not ledger.remaining(payment).owner:
+    money = owed.to_send(payment, row)
+    if not money:
         _move(row, TransferState.SETTLED)
+        level(payment)  # while it waited more may have been given back than was sent before
     elif account is None or account.state != AccountState.ENABLED or account.external_id is None:
         _blocked(payment, row)
     else:
-        assert payment.charge_id is not None
-        # no more than the charge has: the provider takes a transfer out of it
-        row.amount = min(due_now, left)
+        assert payment.charge_id is not None  # the provider takes a transfer out of it
         _move(row, TransferState.SETTLING)
         params = {"account": account.external_id}
-        commands.to_owner(payment, "transfer", row.money(row.amount), payment.charge_id, params)
-
-
-def _promised(payment: Payment, left: int) -> int:
-    """What the owner will give of refunds that are promised and not given yet: it is not sent, to be asked back."""
-    promised = payment.money(payment.captured - payment.refunded - left)
-    return split_refund(promised, ledger.remaining(payment)).owner.amount if promised else 0
+        commands.to_owner(payment, "transfer", money, payment.charge_id, params)
 
 
 def _blocked(payment: Payment, row: Transfer) -> None:
@@ -147,65 +139,48 @@ def _blocked(payment: Payment, row: Transfer) -> None:
         record(facts.PayoutBlocked(row.payee, payment.id, row.rental_id, share.amount, share.currency))
 
 
-def owed_to(row: Transfer) -> Money:
-    """What the payee of a transfer is owed with it by the books: below zero they owe it.
-
-    All their payments that are decided count, so that a debt from one is set off against the next; what is on its way,
-    either way, counts as arrived.
-    """
-    mine = select(Transfer.payment_id).where(
-        Transfer.payee == row.payee,
-        Transfer.currency == row.currency,
-        Transfer.state.in_([one.value for one in DECIDED]) | (Transfer.id == row.id),
-    )
-    posted = session.scalar(
-        select(func.coalesce(func.sum(Posting.amount), 0))
-        .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
-        .where(
-            Posting.account == ledger.OWNER_PAYABLE,
-            Posting.subject == row.payee,
-            Posting.currency == row.currency,
-            LedgerEntry.payment_id.in_(mine),
-        )
-    )
-    return row.money(-int(posted or 0) - _under_way("transfer", mine) + _under_way("reverse", mine))
-
-
-def _under_way(kind: str, payments: Select[Any] | list[str]) -> int:
-    total = select(func.coalesce(func.sum(PaymentCommand.amount), 0)).where(
-        PaymentCommand.kind == kind,
-        PaymentCommand.state == commands.OPEN,
-        PaymentCommand.payment_id.in_(payments),
-    )
-    return int(session.scalar(total) or 0)
-
-
 def level(payment: Payment) -> None:
-    """After a refund or a lost dispute: what its owner was paid too much of it is taken back. The payment is locked."""
+    """After a refund or a dispute: what its owner was paid too much is taken back, what they earned again is sent.
+
+    The payment is locked.
+    """
     session.flush()
     row = _locked(payment.id)
-    if row is None or row.state != TransferState.SETTLED or row.external_id is None:
+    if row is None or row.state != TransferState.SETTLED:
         return
     _account(row.payee)
-    backwards = _under_way("reverse", [payment.id])
-    too_much = -_earned_unpaid(payment, row).amount - backwards
-    back = min(too_much, -owed_to(row).amount, row.amount - row.reversed - backwards)
+    back = owed.too_much(payment, row)
     if back > 0:
-        commands.to_owner(payment, "reverse", row.money(back), row.external_id, {})
+        _take_back(payment, row, back)
+    elif owed.to_send(payment, row) and not dispute_of.holds(payment.id):
+        _move(row, TransferState.WAITING)
+        deadlines.at("transfer", row.id, clock.now())
 
 
-def _earned_unpaid(payment: Payment, row: Transfer) -> Money:
-    """What the owner still has to get of this one payment by the books; below zero they got too much."""
-    posted = session.scalar(
-        select(func.coalesce(func.sum(Posting.amount), 0))
-        .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
-        .where(
-            Posting.account == ledger.OWNER_PAYABLE,
-            Posting.subject == row.payee,
-            LedgerEntry.payment_id == payment.id,
-        )
-    )
-    return row.money(-int(posted or 0))
+def _take_back(payment: Payment, row: Transfer, back: int) -> None:
+    """That much, or what of its transfers is left to be taken."""
+    for one in owed.sent(payment.id):
+        part = min(back, one.left)
+        if part > 0:
+            commands.to_owner(payment, "reverse", row.money(part), one.external_id, {})
+            back -= part
+
+
+def level_again() -> Sequence[str]:
+    """Send what owners have earned again and nothing else would send. Which payments it waits with."""
+    return [payment for payment in _unsent() if _is_sent_again(payment)]
+
+
+@transactional
+def _unsent() -> Sequence[str]:
+    return owed.unsent_of_settled()
+
+
+@transactional
+def _is_sent_again(payment: str) -> bool:
+    level(commands.lock(payment))
+    row = of(payment)
+    return row is not None and row.state == TransferState.WAITING
 
 
 def freeze(payment: Payment) -> None:
@@ -238,10 +213,23 @@ def resume(payee: str) -> None:
         deadlines.at("transfer", one, clock.now())
 
 
+def settled(row: Transfer) -> None:
+    """It was sent."""
+    count(row)
+    _move(row, TransferState.SETTLED)
+
+
 def put_off(row: Transfer, state: TransferState) -> None:
     """It was not sent after all."""
-    row.amount = 0
+    count(row)
     _move(row, state)
+
+
+def count(row: Transfer) -> None:
+    """What was sent of its payment, and came back."""
+    session.flush()
+    made = owed.sent(row.payment_id)
+    row.amount, row.reversed = sum(one.amount for one in made), sum(one.back for one in made)
 
 
 def of(payment: str) -> Transfer | None:

@@ -119,8 +119,9 @@ def escalate(world: World, dispute: Body) -> Body:
 
 
 def close(world: World, dispute: Body, status: str) -> Body:
-    """How the bank decides."""
-    if dispute["status"] in OVER or status not in OVER:
+    """How the bank decides; what was lost may be won by an appeal."""
+    appeal = (dispute["status"], status) == ("lost", "won")
+    if (dispute["status"] in OVER and not appeal) or status not in OVER:
         raise Problem(400, f"It is {dispute['status']}; status: one of {', '.join(sorted(OVER))}")
     dispute["status"] = status
     if status == "won":
