@@ -11,7 +11,7 @@ import stripe
 
 from payments import stripe_codes as codes
 from payments.gateway import PaymentsRefused
-from payments.money import Money
+from payments.money import CURRENCIES, Money
 from payments.payouts import Account, AccountNotPayable, AccountState, BankPayout, Transfer
 from payments.stripe_errors import our_errors
 from payments.stripe_objects import id_of, loose, minor, word
@@ -102,9 +102,17 @@ class StripePayouts:
 
     def bank_payout(self, payout: str, *, account: str) -> BankPayout:
         with our_errors():
-            found = self._stripe.payouts.retrieve(payout, None, {"stripe_account": account})
-        state = codes.PAYOUT_STATES[found.status]
-        return BankPayout(found.id, state, minor(found.amount, found.currency), found.failure_code)
+            return _bank_payout_of(self._stripe.payouts.retrieve(payout, None, {"stripe_account": account}))
+
+    def failed_payouts(self, account: str, since: datetime) -> Sequence[BankPayout]:
+        params = {"status": "failed", "created": {"gte": int(since.timestamp())}, "limit": PAGE}
+        with our_errors():
+            found = self._stripe.payouts.list(loose(params), {"stripe_account": account})
+            return [
+                _bank_payout_of(one)
+                for one in found.auto_paging_iter()
+                if one.currency.upper() in CURRENCIES  # an account may have been paid by others too
+            ]
 
 
 def _account_of(found: stripe.Account) -> Account:
@@ -115,6 +123,11 @@ def _account_of(found: stripe.Account) -> Account:
     transfers = found.capabilities.transfers if found.capabilities else None
     can_be_paid = bool(found.payouts_enabled) and transfers == "active"
     return Account(found.id, AccountState.ENABLED if can_be_paid else AccountState.RESTRICTED, missing)
+
+
+def _bank_payout_of(found: stripe.Payout) -> BankPayout:
+    state = codes.PAYOUT_STATES[found.status]
+    return BankPayout(found.id, state, minor(found.amount, found.currency), found.failure_code)
 
 
 def _transfer_of(found: stripe.Transfer) -> Transfer:

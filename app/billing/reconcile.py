@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.billing import (
+    bank_payout,
     cards,
     commands,
     compare,
@@ -43,8 +44,8 @@ KEPT = timedelta(days=30)
 """So long the provider keeps its events: the first comparison goes back to the first of them."""
 NIGHT = 2
 """The hour of the day, UTC, from which the whole comparison of a day is made."""
-EVENTS, WHOLE = "platform", "whole"
-"""The cursors: up to when events were fetched, and when all was compared."""
+EVENTS, WHOLE, BANKS = "platform", "whole", "banks"
+"""The cursors: up to when events were fetched, when all was compared, when owners' accounts were asked."""
 DIFFERENCES = Counter(
     "glovebox_payment_differences",
     "What the comparison with the provider found.",
@@ -73,11 +74,14 @@ def due(ref: str) -> None:
 
 @job("payments_reconcile")
 def payments_reconcile() -> None:
-    run(whole=_is_night())
+    run(whole=_is_night(), banks=_tonight(BANKS))
 
 
-def run(*, whole: bool = True) -> list[Difference]:
-    """Fetch what was not delivered and look at what is open; `whole`: compare what is young and the balance too."""
+def run(*, whole: bool = True, banks: bool = True) -> list[Difference]:
+    """Fetch what was not delivered and look at what is open; `whole`: compare what is young and the balance too.
+
+    `banks`: ask each owner's account for payouts that its bank refused.
+    """
     began = clock.now()
     found = [*_undelivered(began), *(one for payment in _open() for one in _looked_at(payment))]
     for card in _pending_cards():
@@ -87,9 +91,14 @@ def run(*, whole: bool = True) -> list[Difference]:
     forgotten = transfer.plan_forgotten()
     found += [Difference("no_transfer", payment, None, None, mended=True) for payment in forgotten]
     if whole:
+        again = transfer.level_again()
+        found += [Difference("earned_again", payment, None, None, mended=True) for payment in again]
         found += compare.differences(began)
         _give_back(found)
         _advance(WHOLE, began)
+    if banks:
+        found += bank_payout.unheard(began)
+        _advance(BANKS, began)
     _advance(EVENTS, began - OVERLAP)
     differences.keep(found, whole=whole)
     _tell(found)
@@ -152,9 +161,14 @@ def _dispute_state(external: str) -> str | None:
 @transactional
 def _is_night() -> bool:
     """The whole comparison of this day is due: from 2 o'clock on, once, and again while something differs."""
-    now, last = clock.now(), _cursor(WHOLE)
-    tonight = (now - timedelta(hours=NIGHT)).date()
-    return last is None or bool(differences.standing()) or (last - timedelta(hours=NIGHT)).date() < tonight
+    return _tonight(WHOLE) or bool(differences.standing())
+
+
+@transactional
+def _tonight(cursor: str) -> bool:
+    """What is done once a day, from 2 o'clock on, was not done today."""
+    now, last = clock.now(), _cursor(cursor)
+    return last is None or (last - timedelta(hours=NIGHT)).date() < (now - timedelta(hours=NIGHT)).date()
 
 
 @transactional

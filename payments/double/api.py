@@ -65,6 +65,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("get", "/v1/transfers"): _list("transfer"),
     ("get", "/v1/transfers/{transfer}"): _read("transfer"),
     ("post", "/v1/transfers/{id}/reversals"): _on("transfer", owners.reverse_transfer),
+    ("get", "/v1/payouts"): _list("payout"),
     ("get", "/v1/payouts/{payout}"): lambda world, path, _params: owners.payout_of(world, path.split("/")[3]),
     ("post", "/v1/files"): lambda world, _path, params: disputes.keep_file(world, params),
     ("get", "/v1/disputes"): _list("dispute"),

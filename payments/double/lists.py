@@ -18,7 +18,7 @@ EXPANDABLE = frozenset(
         "source",
     }
 )
-EXACT = ("customer", "payment_intent", "charge", "type", "source", "transfer_group", "destination")
+EXACT = ("customer", "payment_intent", "charge", "type", "source", "transfer_group", "destination", "status")
 RANGES: dict[str, Callable[[int, int], bool]] = {
     "gt": lambda value, bound: value > bound,
     "gte": lambda value, bound: value >= bound,
@@ -63,6 +63,8 @@ def _expand(world: World, nodes: list[Any], path: list[str]) -> None:
 
 
 def _fits(world: World, body: Body, params: Body) -> bool:
+    if body["object"] == "payout" and world.bank_payouts.get(body["id"]) != world.acting_for:
+        return False
     created = params.get("created", {})
     bounds = created.items() if isinstance(created, dict) else [("gte", created), ("lte", created)]
     if not all(RANGES[name](body["created"], bound) for name, bound in bounds):

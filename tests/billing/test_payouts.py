@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.billing import bank, bank_payout, pay_owner, payout_account, refund, transfer
-from app.kit import deadlines
+from app.billing import bank, bank_payout, pay_owner, payout_account, reconcile, refund, transfer
+from app.kit import clock, deadlines
 from app.kit.db import session, transactional
 from app.kit.errors import Unavailable
 from app.people.models import Person
@@ -382,6 +382,43 @@ def test_a_payout_that_the_bank_refuses_is_told_once_also_after_it_had_arrived(d
         assert desk.tell("payout.failed", made) == []
     assert desk.tell("payout.paid", made) == []
     assert told(olga.id) == ["OwnerPaid", "BankPayoutFailed"]
+
+
+def test_a_refused_payout_of_which_no_event_came_is_found_the_next_night_and_told_once(desk: Desk) -> None:
+    olga = desk.owner()
+    rental = desk.captured(8000)
+    assert desk.pay_out(rental) == []
+    made = to_bank(desk, olga.id)
+    desk.double.post("payouts/fail", payout=made)
+    desk.settle_account(olga.id, "restricted")
+    for expected in ([made], []):
+        found = [one for one in reconcile.run() if one.kind == "bank_payout" and one.subject == made]
+        assert [one.subject for one in found if one.mended] == expected
+    assert desk.tell("payout.failed", made) == []
+    assert told(olga.id).count("BankPayoutFailed") == 1
+
+
+def test_one_account_that_is_refused_keeps_no_other_from_being_asked(desk: Desk) -> None:
+    payouts = []
+    for _ in range(2):
+        olga = desk.owner()
+        assert desk.pay_out(desk.captured(8000)) == []
+        payouts.append(to_bank(desk, olga.id))
+        desk.double.post("payouts/fail", payout=payouts[-1])
+    desk.double.post("fault", next="403", path="/v1/payouts")
+    found = [one.subject for one in bank_payout.unheard(clock.now())]
+    assert set(found) & set(payouts)
+    found += [one.subject for one in bank_payout.unheard(clock.now())]
+    assert set(found) >= set(payouts)
+
+
+def test_owners_accounts_are_asked_once_a_night_while_the_rest_is_compared_again(desk: Desk) -> None:
+    reconcile.run()
+    assert not reconcile._tonight(reconcile.BANKS)
+    desk.forward(timedelta(days=1))
+    assert reconcile._tonight(reconcile.BANKS)
+    reconcile.run(banks=False)
+    assert reconcile._tonight(reconcile.BANKS)
 
 
 def test_an_event_of_an_account_is_believed_only_under_the_secret_of_its_endpoint(desk: Desk) -> None:

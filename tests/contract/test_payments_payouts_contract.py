@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -137,6 +138,9 @@ def test_what_went_to_the_bank_cannot_be_taken_back_until_the_bank_returns_it(
     double.post("payouts/fail", payout=made)
     failed = payouts.bank_payout(made, account=account)
     assert (failed.state, failed.failure) == (PayoutState.FAILED, "account_closed")
+    since = datetime.fromtimestamp(0, UTC)
+    assert payouts.failed_payouts(account, since) == [failed]
+    assert payouts.failed_payouts(owner(payouts), since) == []
     payouts.reverse(paid.id, Money(7000, "CHF"), key=key("reverse"))
     with pytest.raises(PaymentsRefused):
         payouts.bank_payout(made, account=owner(payouts))
