@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.billing import commands, ledger, outcome, refund_by_bank
-from app.billing.differences import Difference
+from app.billing import differences as differences_of
+from app.billing.differences import Difference, PaymentDifference
 from app.billing.models import LedgerEntry, Payment, PaymentCommand, Posting
 from app.billing.payout_models import Dispute
 from app.billing.states import DEPOSIT, TAKEN, State
+from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session, transactional
 from payments.gateway import Intent, Refund, RefundState
@@ -35,6 +37,7 @@ def differences(now: datetime) -> list[Difference]:
     found += _refunds(commands.door().refunds_since(since), since)
     found += _transfers(commands.payouts().transfers_since(since), since)
     found += _disputes(since)
+    found += _settled_elsewhere(since)
     found += _holds_forgotten(now)
     found += _balance(commands.door().balance())
     return found
@@ -187,6 +190,20 @@ def _known_disputes(theirs: list[str]) -> dict[str, str]:
     return {row.external_id: row.state for row in rows}
 
 
+@transactional
+def _settled_elsewhere(since: datetime) -> list[Difference]:
+    """Found when their fee was asked for; they stay in the report as long as they are young."""
+    young = select(PaymentDifference).where(
+        PaymentDifference.kind == differences_of.ELSEWHERE, PaymentDifference.first_at >= since
+    )
+    return [
+        differences_of.settled_elsewhere(
+            row.subject, row.ours or "", Money.from_dict({"amount": row.amount, "currency": row.currency})
+        )
+        for row in session.scalars(young)
+    ]
+
+
 # -- holds -----------------------------------------------------------------------------------------------------------
 
 
@@ -229,11 +246,21 @@ def balances_apart(ours: Sequence[Money], theirs: Sequence[Money]) -> list[Diffe
 
 
 def _under_way() -> bool:
-    """A command has no answer yet, or a fee is not known yet."""
+    """A command has no answer yet, or the fee of a young payment is not known yet, and will be."""
     asked = select(PaymentCommand.id).where(PaymentCommand.state == commands.OPEN, PaymentCommand.tries > 0)
     fee = select(LedgerEntry.id).where(LedgerEntry.kind == "fee", LedgerEntry.payment_id == Payment.id)
     taken = [one.value for one in TAKEN]
-    unknown = select(Payment.id).where(Payment.state.in_(taken), ~fee.exists())
+    captured = select(LedgerEntry.id).where(
+        LedgerEntry.kind == "capture",
+        LedgerEntry.payment_id == Payment.id,
+        LedgerEntry.at >= clock.now() - LOOK_BACK,
+    )
+    elsewhere = session.scalars(
+        select(PaymentDifference.subject).where(PaymentDifference.kind == differences_of.ELSEWHERE)
+    ).all()
+    unknown = select(Payment.id).where(
+        Payment.state.in_(taken), captured.exists(), ~fee.exists(), Payment.id.not_in(elsewhere)
+    )
     return any(session.execute(one.limit(1)).first() is not None for one in (asked, unknown))
 
 

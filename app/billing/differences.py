@@ -59,6 +59,14 @@ def keep(found: Sequence[Difference], *, whole: bool) -> None:
         session.execute(delete(PaymentDifference).where(PaymentDifference.last_at < now))
 
 
+ELSEWHERE = "settled_elsewhere"
+
+
+def settled_elsewhere(payment: str, currency: str, fee: Money) -> Difference:
+    """The provider put a payment into its balance of another currency."""
+    return Difference(ELSEWHERE, payment, currency, fee.currency, fee)
+
+
 COLUMNS = ("kind", "what", "ours", "theirs", "minor units", "mended")
 
 

@@ -1,11 +1,19 @@
-"""What the provider kept of a charge: posted once it is known."""
+"""What the provider kept of a charge: posted once it is known.
 
-from app.billing import commands, ledger
+In another currency than the payment's it is a difference instead: the provider changed the money, since it has no bank
+account of ours in that currency, and what the books have of it lies nowhere.
+"""
+
+import structlog
+
+from app.billing import commands, differences, ledger
 from app.billing.models import Payment
 from app.kit.db import session, transactional
 from app.kit.errors import Unavailable
 from app.kit.jobs import job
 from payments.money import Money
+
+log = structlog.get_logger(__name__)
 
 
 @job("payment_fee")
@@ -28,4 +36,9 @@ def _charge(payment: str) -> str | None:
 
 @transactional
 def _post(payment: str, charge: str, fee: Money) -> None:
-    ledger.fee(commands.lock(payment), charge, fee)
+    row = commands.lock(payment)
+    if fee.currency == row.currency:
+        ledger.fee(row, charge, fee)
+    else:
+        log.error("a payment was settled in another currency", payment=payment, fee=str(fee))
+        differences.keep([differences.settled_elsewhere(row.id, row.currency, fee)], whole=False)

@@ -45,6 +45,7 @@ def of(house: Settings) -> list[Finding]:
         _conditions,
         _policies,
         check_money.refused_steps,
+        check_money.currencies,
         check_money.hearings,
         lambda: check_photos.of(house),
     )

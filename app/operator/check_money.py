@@ -1,10 +1,10 @@
-"""What of money waits for an operator: steps that the provider refused time and again, hearings."""
+"""What of money waits for an operator: steps refused time and again, other currencies, hearings."""
 
 from collections.abc import Iterator
 
 from sqlalchemy import func, select
 
-from app.billing import commands
+from app.billing import commands, differences
 from app.billing.models import PaymentCommand
 from app.claims import alarms
 from app.kit.db import session
@@ -25,6 +25,17 @@ def refused_steps() -> Iterator[Finding]:
         yield warning("refused steps", f"{count} captures, releases or refunds, the first of {first}", remedy)
     else:
         yield ok("refused steps", "none waits")
+
+
+def currencies() -> Iterator[Finding]:
+    """What the provider changes into another currency is in no book, and cannot be sent to owners."""
+    elsewhere = [one for one in differences.standing() if one.kind == differences.ELSEWHERE]
+    if elsewhere:
+        pairs = ", ".join(sorted({f"{one.ours} in {one.theirs}" for one in elsewhere}))
+        remedy = "Give the provider a bank account of yours in that currency: docs/guides/payouts.md, Setting it up"
+        yield warning("currencies", f"{len(elsewhere)} payments were settled in another: {pairs}", remedy)
+    else:
+        yield ok("currencies", "payments are settled in their own")
 
 
 def hearings() -> Iterator[Finding]:

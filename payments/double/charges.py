@@ -148,15 +148,16 @@ def _charge(world: World, intent: Body, method: Body) -> Body:
 
 
 def money_moves(world: World, source: Body, kind: str, amount: int, fee: int) -> Body:
-    """An entry of our own balance there."""
+    """An entry of our own balance there. In another currency it is one for one: nothing here depends on the rate."""
+    currency = source["currency"]
     return world.add(
         "balance_transaction",
         amount=amount,
         available_on=world.now() + 3 * 86_400,
         balance_type="payments",
-        currency=source["currency"],
+        currency=world.settles_in.get(currency, currency),
         description=None,
-        exchange_rate=None,
+        exchange_rate=1.0 if currency in world.settles_in else None,
         fee=fee,
         fee_details=[],
         net=amount - fee,

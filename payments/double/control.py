@@ -43,6 +43,7 @@ class Control:
             ("POST", "balance"): self.balance,
             ("POST", "balance/fee"): self.take_fee,
             ("POST", "balance/reserve"): self.reserve,
+            ("POST", "balance/settles"): self.settle_in,
             ("POST", "payouts/make"): self.make_payout,
             ("POST", "payouts/fail"): self.fail_payout,
             ("POST", "refunds/fail"): self.fail_refund,
@@ -113,6 +114,14 @@ class Control:
     def take_fee(self, body: Body) -> Body:
         """{amount, currency? (eur)}: Stripe takes a fee of no single charge out of our balance"""
         return charges.take_fee(self.world, int(body.get("amount", 0)), str(body.get("currency", "eur")))
+
+    def settle_in(self, body: Body) -> Body:
+        """{currency, into}: we have no bank account in that currency, what comes in it is changed; the same: we have one"""
+        currency, into = str(body.get("currency")), str(body.get("into"))
+        self.world.settles_in[currency] = into
+        if currency == into:
+            del self.world.settles_in[currency]
+        return {"settles_in": self.world.settles_in}
 
     def reserve(self, body: Body) -> Body:
         """{amount, currency? (eur)}: so much of our balance is kept back for owners' accounts that are below nothing"""

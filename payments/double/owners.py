@@ -65,7 +65,8 @@ def create_transfer(world: World, params: Body) -> Body:
         for each in world.of_kind("transfer")
         if each["source_transaction"] == charge["id"]
     )
-    if amount < 1 or params["currency"] != charge["currency"]:
+    settled_in = world.get("balance_transaction", charge["balance_transaction"])["currency"]
+    if amount < 1 or params["currency"] != settled_in:
         raise Problem(400, "Wrong amount or currency.", param="amount")
     if amount > charge["amount_captured"] - moved:
         raise Problem(400, "More than the charge has left.", param="amount")

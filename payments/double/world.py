@@ -49,6 +49,9 @@ class World:
             None  # whose account the present request speaks of; None: the platform's own
         )
         self.short_of_money = False  # the platform's own balance covers no transfer
+        self.settles_in: dict[
+            str, str
+        ] = {}  # currency -> the one of our balance, where we have no bank account in it
         self.reserved: dict[str, int] = {}  # of our balance, by currency, kept back for owners' accounts
         self.bank_payouts: dict[str, str] = {}  # payout -> the account it leaves
         self._offset = 0

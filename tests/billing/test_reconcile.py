@@ -152,6 +152,27 @@ def test_a_payout_that_is_in_no_book_cannot_come_back(desk: Desk) -> None:
         transactional(bank.provider_payout_failed)(eur(1000), "po_unheard_of")
 
 
+def test_what_the_provider_settles_in_another_currency_is_reported_and_its_fee_not_posted(desk: Desk) -> None:
+    under_way = compare._under_way()
+    rental = desk.held(9000)
+    desk.double.post("balance/settles", currency="eur", into="gbp")
+    try:
+        assert desk.end(rental, 8000) == []
+    finally:
+        desk.double.post("balance/settles", currency="eur", into="eur")
+    payment = desk.payment(rental).id
+    assert "processor_fees" not in desk.books(rental)
+    (first,) = [one for one in differences.standing() if one.subject == payment]
+    assert (first.kind, first.ours, first.theirs, first.amount) == ("settled_elsewhere", "EUR", "GBP", 145)
+    session.remove()
+    assert compare._under_way() == under_way  # its fee is not waited for
+    for _ in range(2):
+        (one,) = found("settled_elsewhere", payment)
+        assert (one.ours, one.theirs, one.mended) == ("EUR", "GBP", False)
+    desk.forward(compare.LOOK_BACK)
+    assert found("settled_elsewhere", payment) == []
+
+
 def test_a_hold_that_should_have_been_renewed_is_reported_and_one_that_ends_within_a_day_is_named(
     desk: Desk,
 ) -> None:

@@ -4,13 +4,14 @@ from typing import Any
 
 from flask import Flask
 
-from app.billing import commands, fraud_warning, ledger, means
+from app.billing import commands, differences, fraud_warning, ledger, means
 from app.billing.models import Payment, PaymentCommand
 from app.billing.payout_models import Dispute, FraudWarning
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import new_id, session
 from app.operator import check_money
 from app.operator.finding import State
+from payments.money import Money
 from tests.messages import stage
 from tests.operator.operators_desk import Desk
 
@@ -111,6 +112,19 @@ def test_a_step_that_was_refused_time_and_again_is_found_and_tried_once_more(app
     assert sorted(one.state for one in asked) == ["failed", "open"]
     (finding,) = check_money.refused_steps()
     assert finding.state is State.OK
+
+
+def test_the_doctor_says_in_which_currency_payments_are_settled_elsewhere(app: Flask) -> None:
+    session.rollback()
+    differences.keep([], whole=True)
+    (fine,) = check_money.currencies()
+    assert fine.state is State.OK
+    differences.keep([differences.settled_elsewhere(new_id("pay"), "GBP", Money(120, "EUR"))], whole=False)
+    (found,) = check_money.currencies()
+    assert found.state is State.WARNING
+    assert "1 payments were settled in another: GBP in EUR" in found.says
+    session.rollback()
+    differences.keep([], whole=True)
 
 
 def test_a_refund_that_is_stuck_is_paid_by_hand_once_with_a_reason(app: Flask, op: Desk) -> None:
