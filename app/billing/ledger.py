@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.billing.models import LedgerEntry, Payment, Posting
 from app.billing.states import APART
 from app.kit import clock
 from app.kit.db import session
+from app.kit.errors import NotFound
+from app.kit.facts import FactRow
 from app.kit.jobs import defer
 from payments import share_tables
 from payments.money import Money
@@ -235,17 +237,33 @@ def balances(account: str, currency: str, subject: str | None = None) -> Money:
     return Money.from_dict({"amount": int(session.scalar(found) or 0), "currency": currency})
 
 
-def trial_balance() -> dict[str, dict[str, int]]:
-    """Currency -> account -> balance in minor units; every currency sums to zero."""
+def trial_balance(at: int | None = None) -> dict[str, dict[str, int]]:
+    """Currency -> account -> balance in minor units; every currency sums to zero.
+
+    As it stands, or as it was at a position of the total order. Raises NotFound for one that no fact has.
+    """
+    sums = select(Posting.currency, Posting.account, func.sum(Posting.amount))
+    if at is not None:
+        sums = sums.join(LedgerEntry, LedgerEntry.id == Posting.entry_id).where(_up_to(at))
     rows = session.execute(
-        select(Posting.currency, Posting.account, func.sum(Posting.amount))
-        .group_by(Posting.currency, Posting.account)
-        .order_by(Posting.currency, Posting.account)
+        sums.group_by(Posting.currency, Posting.account).order_by(Posting.currency, Posting.account)
     )
     found: dict[str, dict[str, int]] = {}
     for currency, account, amount in rows:
         found.setdefault(currency, {})[account] = int(amount)
     return found
+
+
+def _up_to(position: int) -> ColumnElement[bool]:
+    """Entries of facts up to there; those of none by their instant, so that a later position never has fewer."""
+    if session.scalar(select(FactRow.seq).where(FactRow.position == position)) is None:
+        raise NotFound
+    earlier = select(FactRow).where(FactRow.position <= position).subquery()
+    latest = select(func.max(earlier.c.at)).scalar_subquery()
+    return or_(
+        LedgerEntry.fact_seq.in_(select(earlier.c.seq)),
+        and_(LedgerEntry.fact_seq.is_(None), LedgerEntry.at <= latest),
+    )
 
 
 def of_rental(rental: str) -> Sequence[tuple[LedgerEntry, Sequence[Posting]]]:

@@ -70,9 +70,12 @@ photo = sub("photos", "The place of the photos.")
 
 @command(operator, "ledger")
 @click.option("--rental", help="Its entries besides; else the balance alone.")
-def ledger_of(rental: str | None) -> Any:
+@click.option(
+    "--at", type=click.IntRange(1), help="The balance as it was at this position of the total order."
+)
+def ledger_of(rental: str | None, at: int | None) -> Any:
     """Who is owed what: the balance of every account, which sums to zero in each currency."""
-    return show.ledger(rental)
+    return show.ledger(rental, at)
 
 
 @command(operator, "documents")

@@ -31,11 +31,14 @@ from app.rentals.photo_models import Photo
 FIRST_YEAR = 2020
 
 
-def ledger(rental: str | None) -> dict[str, Any]:
-    """The trial balance, and the entries of a rental: minor units, debit above zero, credit below."""
+def ledger(rental: str | None, at: int | None = None) -> dict[str, Any]:
+    """The trial balance, now or at a position, and the entries of a rental: minor units, debit above zero, credit below.
+
+    Raises NotFound.
+    """
     entries = books.of_rental(rental) if rental else []
     return {
-        "balance": books.trial_balance(),
+        "balance": books.trial_balance(at),
         "entries": [
             {
                 "at": entry.at,

@@ -1,9 +1,13 @@
+import json
+from datetime import timedelta
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from app import sealer
 from app.billing import advance, commands, ledger, refund, statement
 from app.billing.ledger import Entry, Line
 from app.kit.db import new_id, session, transactional
@@ -117,6 +121,44 @@ def test_of_a_refund_from_before_the_reserve_that_is_sent_back_the_reserve_has_t
     reserve = desk.books(rental)["premium_reserve"]
     transactional(ledger.refund_failed)(desk.payment(rental), command)
     assert desk.books(rental)["premium_reserve"] == reserve - 100
+
+
+def test_the_balance_at_each_position_sums_to_zero_and_has_what_was_booked_until_then(desk: Desk) -> None:
+    rental = desk.held(9000)
+    assert desk.end(rental, 6000) == []
+    desk.forward(timedelta(minutes=1))
+    refund.refund(desk.payment(rental).id, 1000, "operator")
+    assert desk.jobs() == []
+    paid, given = position(rental, "PaymentSucceeded"), position(rental, "PaymentRefunded")
+    books = {at: ledger.trial_balance(at)["EUR"] for at in range(paid - 1, given + 1)}
+    assert [sum(each.values()) for each in books.values()] == [0] * len(books)
+    earned = {at: each.get("owner_payable", 0) for at, each in books.items()}
+    assert earned[paid] == earned[paid - 1] - 4500
+    assert earned[given] == earned[given - 1] + 750
+    assert books[given]["processor_fees"] == books[paid - 1].get("processor_fees", 0) + 115
+    assert ledger.trial_balance(given) == ledger.trial_balance()
+
+
+def test_a_position_that_no_fact_has_has_no_balance(desk: Desk) -> None:
+    with pytest.raises(NotFound):
+        ledger.trial_balance(10**12)
+    shown = desk.app.test_cli_runner().invoke(args=["operator", "ledger", "--at", str(10**12)])
+    assert (shown.exit_code, "Not found" in shown.output) == (1, True)
+
+
+def test_the_command_line_prints_the_balance_at_a_position(desk: Desk) -> None:
+    at = position(desk.captured(8000), "PaymentSucceeded")
+    shown = desk.app.test_cli_runner().invoke(args=["operator", "ledger", "--at", str(at)])
+    assert json.loads(shown.output)["balance"] == ledger.trial_balance(at)
+
+
+def position(rental: str, kind: str) -> int:
+    """Where the sealer put a fact of a rental."""
+    while sealer.seal():
+        pass
+    session.remove()
+    found = text("select position from facts where kind = :kind and data ->> 'rental' = :rental")
+    return int(session.execute(found, {"kind": kind, "rental": rental}).scalar_one())
 
 
 def test_the_owner_reads_what_the_month_brought(desk: Desk) -> None:
