@@ -130,7 +130,7 @@ def test_the_balance_at_each_position_sums_to_zero_and_has_what_was_booked_until
     refund.refund(desk.payment(rental).id, 1000, "operator")
     assert desk.jobs() == []
     paid, given = position(rental, "PaymentSucceeded"), position(rental, "PaymentRefunded")
-    books = {at: ledger.trial_balance(at)["EUR"] for at in range(paid - 1, given + 1)}
+    books = {at: ledger.trial_balance(at).get("EUR", {}) for at in range(paid - 1, given + 1)}
     assert [sum(each.values()) for each in books.values()] == [0] * len(books)
     earned = {at: each.get("owner_payable", 0) for at, each in books.items()}
     assert earned[paid] == earned[paid - 1] - 4500
