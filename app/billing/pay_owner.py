@@ -12,7 +12,7 @@ from app.billing import commands, ledger, owed, transfer
 from app.billing.ledger import Entry, Line
 from app.billing.models import Payment, PaymentCommand
 from app.billing.payout_models import Transfer
-from app.billing.states import TransferState
+from app.billing.transfer_table import TransferEvent
 from app.kit import clock, deadlines
 from app.kit.db import session, transactional
 from app.kit.errors import Unavailable
@@ -115,7 +115,7 @@ def _sent(order: Order, external: str) -> None:
         return
     commands.settle(command, commands.DONE, object_id=external)
     row.external_id = external
-    transfer.settled(row)
+    transfer.befalls(row, TransferEvent.SENT)
     money = order.amount
     fact = facts.OwnerPaid(row.payee, payment.id, payment.rental_id, money.amount, money.currency)
     _post("transfer", command, payment, row, money, record(fact))
@@ -129,7 +129,7 @@ def _put_off(order: Order, why: str) -> None:
     if command is None:
         return
     commands.settle(command, commands.FAILED, error=why)
-    transfer.put_off(row, TransferState.WAITING)
+    transfer.befalls(row, TransferEvent.NOT_SENT)
     now = clock.now()
     deadlines.at("transfer", row.id, now if why == "never arrived" else now + transfer.AGAIN)
 
@@ -141,7 +141,7 @@ def _blocked(order: Order, why: str) -> None:
     if command is None:
         return
     commands.settle(command, commands.FAILED, error=why)
-    transfer.put_off(row, TransferState.PAYABLE_BLOCKED)
+    transfer.befalls(row, TransferEvent.NOT_PAYABLE)
     deadlines.at("transfer", row.id, clock.now() + transfer.AGAIN)
     defer("payout_account", lock=order.account, person=row.payee)
 

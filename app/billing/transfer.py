@@ -19,6 +19,7 @@ from app.billing.account_of import AnyAccount
 from app.billing.models import Payment, Posting
 from app.billing.payout_models import Transfer
 from app.billing.states import DECIDED, TAKEN, TransferState
+from app.billing.transfer_table import TransferEvent, follow
 from app.kit import clock, deadlines
 from app.kit.db import new_id, session, transactional
 from app.kit.facts import record
@@ -114,25 +115,25 @@ def due(ref: str) -> None:
 
 def _decide(payment: Payment, row: Transfer) -> None:
     if dispute_of.holds(payment.id):
-        _move(row, TransferState.FROZEN)
+        befalls(row, TransferEvent.DISPUTED)
         return
     account = _account(row.payee)
     money = owed.to_send(payment, row)
     if not money:
-        _move(row, TransferState.SETTLED)
+        befalls(row, TransferEvent.NOTHING_OWED)
         level(payment)  # while it waited more may have been given back than was sent before
     elif account is None or account.state != AccountState.ENABLED or account.external_id is None:
         _blocked(payment, row)
     else:
         assert payment.charge_id is not None  # the provider takes a transfer out of it
-        _move(row, TransferState.SETTLING)
+        befalls(row, TransferEvent.SEND)
         params = {"account": account.external_id}
         commands.to_owner(payment, "transfer", money, payment.charge_id, params)
 
 
 def _blocked(payment: Payment, row: Transfer) -> None:
     """Earned, and nowhere to pay it: it waits, and its owner is told once."""
-    _move(row, TransferState.PAYABLE_BLOCKED)
+    befalls(row, TransferEvent.NOWHERE_TO_PAY)
     if row.told_blocked_at is None:
         row.told_blocked_at = clock.now()
         share = ledger.remaining(payment).owner
@@ -153,7 +154,7 @@ def level(payment: Payment) -> None:
     if back > 0:
         _take_back(payment, row, back)
     elif owed.to_send(payment, row) and not dispute_of.holds(payment.id):
-        _move(row, TransferState.WAITING)
+        befalls(row, TransferEvent.EARNED_AGAIN)
         deadlines.at("transfer", row.id, clock.now())
 
 
@@ -191,17 +192,15 @@ def freeze(payment: Payment) -> None:
     for command in commands.opened(payment.id, "transfer"):
         if not command.tries:
             commands.settle(command, commands.FAILED, error="disputed")
-            put_off(row, TransferState.FROZEN)
-    if row.state not in DECIDED:
+            befalls(row, TransferEvent.STOPPED)
+    if befalls(row, TransferEvent.DISPUTED):
         deadlines.drop(row.id, "transfer")
-        _move(row, TransferState.FROZEN)
 
 
 def thaw(payment: Payment) -> None:
     """The dispute is decided: what is still the owner's is paid now. The payment is locked."""
     row = _locked(payment.id)
-    if row is not None and row.state == TransferState.FROZEN:
-        _move(row, TransferState.WAITING)
+    if row is not None and befalls(row, TransferEvent.UNDISPUTED):
         deadlines.at("transfer", row.id, max(clock.now(), row.due_at))
 
 
@@ -213,16 +212,13 @@ def resume(payee: str) -> None:
         deadlines.at("transfer", one, clock.now())
 
 
-def settled(row: Transfer) -> None:
-    """It was sent."""
-    count(row)
-    _move(row, TransferState.SETTLED)
-
-
-def put_off(row: Transfer, state: TransferState) -> None:
-    """It was not sent after all."""
-    count(row)
-    _move(row, state)
+def befalls(row: Transfer, event: TransferEvent) -> bool:
+    """Move it by the table, and reckon what was sent of its payment and came back; False when nothing follows."""
+    state = follow(TransferState(row.state), event)
+    if state is not None:
+        row.state, row.changed_at = state, clock.now()
+        count(row)
+    return state is not None
 
 
 def count(row: Transfer) -> None:
@@ -267,7 +263,3 @@ def _locked(payment: str) -> Transfer | None:
 def _account(payee: str) -> AnyAccount | None:
     """The payee's account, locked; None for who has none."""
     return account_of.payee(payee, lock=True)
-
-
-def _move(row: Transfer, state: TransferState) -> None:
-    row.state, row.changed_at = state, clock.now()
