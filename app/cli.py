@@ -124,7 +124,7 @@ def run_boxlink() -> None:
 def reconcile() -> None:
     """Compare our payments with the provider's now and print what differs; exit 1 when something does."""
     try:
-        found = compared.run()
+        found = compared.run(banks=True)
     except (Unavailable, PaymentsError) as error:
         raise click.ClickException(f"The provider could not be asked: {error}") from error
     for line in differences.table(found):

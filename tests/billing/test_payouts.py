@@ -392,7 +392,9 @@ def test_a_refused_payout_of_which_no_event_came_is_found_the_next_night_and_tol
     desk.double.post("payouts/fail", payout=made)
     desk.settle_account(olga.id, "restricted")
     for expected in ([made], []):
-        found = [one for one in reconcile.run() if one.kind == "bank_payout" and one.subject == made]
+        found = [
+            one for one in reconcile.run(banks=True) if one.kind == "bank_payout" and one.subject == made
+        ]
         assert [one.subject for one in found if one.mended] == expected
     assert desk.tell("payout.failed", made) == []
     assert told(olga.id).count("BankPayoutFailed") == 1
@@ -413,11 +415,11 @@ def test_one_account_that_is_refused_keeps_no_other_from_being_asked(desk: Desk)
 
 
 def test_owners_accounts_are_asked_once_a_night_while_the_rest_is_compared_again(desk: Desk) -> None:
-    reconcile.run()
+    reconcile.run(banks=True)
     assert not reconcile._tonight(reconcile.BANKS)
     desk.forward(timedelta(days=1))
     assert reconcile._tonight(reconcile.BANKS)
-    reconcile.run(banks=False)
+    reconcile.run()
     assert reconcile._tonight(reconcile.BANKS)
 
 
