@@ -29,9 +29,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from psycopg.sql import SQL, Identifier
+from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
-from app.billing import deposit, dispute_evidence, hold, refund, write_off
+from app.billing import deposit, dispute, dispute_evidence, hold, refund, write_off
+from app.billing.payout_models import Dispute
 from app.doors import Doors
 from app.factory import create_app
 from app.kit import jobs
@@ -251,6 +253,22 @@ class Money(RuleBasedStateMachine):
             self.double.post("disputes/close", dispute=one["id"], status="warning_closed")
         elif how != "escalate":
             self.double.post("disputes/close", dispute=one["id"], status=how)
+
+    @having("lost")
+    @rule(which=st.integers(0, 9))
+    def bank_thinks_better(self, which: int) -> None:
+        one = self._one(which, self.till.having("lost"))
+        self.double.post("disputes/close", dispute=one["id"], status="won")
+
+    @having("lost")
+    @rule(which=st.integers(0, 9))
+    def owner_caused_it(self, which: int) -> None:
+        external = self._one(which, self.till.having("lost"))["id"]
+        known = session.scalar(select(Dispute.id).where(Dispute.external_id == external))
+        session.remove()
+        if known is not None:
+            dispute.charge_owner(known)
+            session.remove()
 
     @rule(state=st.sampled_from(("enabled", "restricted")))
     def account_changes(self, state: str) -> None:

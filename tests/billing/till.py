@@ -15,6 +15,7 @@ from app.billing import (
     deposit,
     hold,
     ledger,
+    owed,
     pickup,
     reconcile,
     retry,
@@ -313,6 +314,8 @@ class Till(Desk):
             return [row for row in self.rows() if row.state in TAKEN]
         if what == "asked":
             return [one for one in self.own.of_kind("payment_intent") if _asks(one)]
+        if what == "lost":
+            return [one for one in self.own.of_kind("dispute") if one["status"] == "lost"]
         return self.disputes() if what == "dispute" else self.own.of_kind(what)
 
     def disputes(self) -> list[dict[str, Any]]:
@@ -418,12 +421,22 @@ class Till(Desk):
         session.remove()
 
     def _transfers_agree(self) -> None:
-        theirs = {one["id"]: (one["amount"], one["amount_reversed"]) for one in self.own.of_kind("transfer")}
-        rows = session.scalars(
-            select(Transfer).where(Transfer.rental_id.in_([one.id for one in self.rentals]))
-        )
-        ours = {row.external_id: (row.amount, row.reversed) for row in rows.all() if row.external_id}
+        """By charge: what an owner earns again is sent by a further one."""
+        theirs: Counter[tuple[str, str]] = Counter()
+        for one in self.own.of_kind("transfer"):
+            theirs[one["source_transaction"], "sent"] += one["amount"]
+            theirs[one["source_transaction"], "back"] += one["amount_reversed"]
+        rows = session.execute(
+            select(Payment.charge_id, Transfer.amount, Transfer.reversed)
+            .join(Transfer, Transfer.payment_id == Payment.id)
+            .where(Transfer.rental_id.in_([one.id for one in self.rentals]), Transfer.amount > 0)
+        ).all()
         session.remove()
+        ours = {
+            (charge, what): amount
+            for charge, sent, back in rows
+            for what, amount in (("sent", sent), ("back", back))
+        }
         assert ours == theirs
 
     def _charged_by_its_quote(self, rental: Priced, rows: list[Payment]) -> None:
@@ -509,6 +522,10 @@ class Till(Desk):
                 assert row.captured == self.decided.get(row.id, 0), row.state
         stand = session.scalars(select(Transfer.state).where(Transfer.payee == self.payee).distinct()).all()
         assert set(stand) <= {TransferState.SETTLED.value}, stand
+        for payment in owed.unsent_of_settled():
+            sent = transfer.of(payment)
+            assert sent is not None
+            assert not owed.to_send(session.get_one(Payment, payment), sent), payment
         session.remove()
 
 
