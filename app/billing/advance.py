@@ -7,7 +7,7 @@ from functools import cached_property
 from sqlalchemy import ColumnElement, func, select
 
 from app import facts
-from app.billing import arrears, commands, dispute_of
+from app.billing import arrears, commands, dispute_of, promises
 from app.billing.models import Payment, PaymentCommand
 from app.billing.state_table import Event, Row, Then, follow
 from app.billing.states import DEPOSIT, State
@@ -139,6 +139,7 @@ def _refund(payment: Payment) -> None:
     """More was taken than is owed: the difference is given back."""
     assert payment.intent_id is not None
     commands.refund(payment, payment.money(_over(payment)), payment.intent_id)
+    promises.in_the_books(payment)
 
 
 def _further(payment: Payment) -> None:
@@ -245,8 +246,7 @@ def further(first: Payment, amount: int, energy: int = 0) -> Payment:
 
 def remainder(payment: Payment) -> int:
     """What was captured and is neither given back nor promised."""
-    promised = PaymentCommand.state.in_(commands.PROMISED)
-    return payment.captured - payment.refunded - _refunds(payment, promised)
+    return payment.captured - payment.refunded - promises.of(payment)
 
 
 def brought(payment: Payment) -> int:

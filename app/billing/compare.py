@@ -18,7 +18,7 @@ from app.billing.states import DEPOSIT, TAKEN, State
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session, transactional
-from payments.gateway import Intent, Refund, RefundState
+from payments.gateway import Intent, IntentState, Refund, RefundState
 from payments.money import Money
 from payments.payouts import Transfer as TheirTransfer
 
@@ -54,6 +54,8 @@ def _intent(intent: Intent) -> Iterator[Difference]:
     elif row.intent_id != intent.id:
         if intent.captured:
             yield Difference("captured_twice", row.id, row.intent_id, intent.id, intent.captured)
+        elif intent.state is IntentState.HELD and not _is_worked_at(row):
+            yield Difference("held_besides", row.id, row.intent_id, intent.id, intent.amount)
     elif row.state in (State.CAPTURED, State.REFUNDED):
         for kind, ours, theirs in (
             ("captured", row.captured, intent.captured),
@@ -61,6 +63,11 @@ def _intent(intent: Intent) -> Iterator[Difference]:
         ):
             if ours != theirs.amount:
                 yield Difference(kind, row.id, str(ours), str(theirs.amount), row.money(ours) - theirs)
+
+
+@transactional
+def _is_worked_at(row: Payment) -> bool:
+    return bool(commands.opened(row.id))
 
 
 @transactional

@@ -28,6 +28,8 @@ DISPUTE_SUSPENSE = "dispute_suspense"
 BAD_DEBT = "bad_debt"
 MEMBER_RECEIVABLE = "member_receivable"
 UNCOLLECTED = "uncollected_payable"
+REFUND_PAYABLE = "refund_payable"
+REFUND_RECEIVABLE = "refund_receivable"
 BANK = "bank"
 ACCOUNTS = (
     STRIPE_CLEARING,
@@ -170,6 +172,27 @@ def claimed(payment: Payment, amount: int, kind: str) -> None:
     lines = (Line(MEMBER_RECEIVABLE, more, payment.person_id), Line(UNCOLLECTED, -more))
     post(_entry(kind, "arrears", f"{payment.id}:{session.scalar(count)}", payment, lines, None))
     payment.receivable = amount
+
+
+def promised(payment: Payment, amount: int) -> None:
+    """What the books say the driver was promised back becomes `amount`. The payment is locked.
+
+    Against it stands what owner, insurer, platform and tax will give of what they had, in the moment it is given.
+    """
+    stands = (
+        select(func.coalesce(-func.sum(Posting.amount), 0))
+        .join(LedgerEntry, LedgerEntry.id == Posting.entry_id)
+        .where(LedgerEntry.payment_id == payment.id, Posting.account == REFUND_PAYABLE)
+    )
+    more = payment.money(amount - int(session.scalar(stands) or 0))
+    if not more:
+        return
+    count = select(func.count()).where(
+        LedgerEntry.payment_id == payment.id, LedgerEntry.source_type == "promise"
+    )
+    kind = "refund_promised" if more.amount > 0 else "refund_settled"
+    lines = (Line(REFUND_RECEIVABLE, more), Line(REFUND_PAYABLE, -more, payment.person_id))
+    post(_entry(kind, "promise", f"{payment.id}:{session.scalar(count)}", payment, lines, None))
 
 
 def written_off(payment: Payment) -> int:

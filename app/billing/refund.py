@@ -3,7 +3,7 @@
 import structlog
 
 from app import facts
-from app.billing import advance, commands, dispute_of, ledger, refused_refund, transfer
+from app.billing import advance, commands, dispute_of, ledger, promises, refused_refund, transfer
 from app.billing.models import Payment, PaymentCommand
 from app.billing.state_table import Event
 from app.billing.states import TAKEN
@@ -33,6 +33,7 @@ def refund(payment: str, amount: int, by: str) -> Payment:
         raise Validation(errors=[{"pointer": "/amount", "code": "invalid", "detail": detail}])
     advance.befalls(row, Event.REFUND)
     commands.refund(row, row.money(amount), row.intent_id, by=by)
+    promises.in_the_books(row)
     return row
 
 
@@ -104,6 +105,6 @@ def _refused(command: str, payment: str, error: str) -> None:
 
 
 def _rest(row: Payment) -> None:
-    session.flush()
+    promises.in_the_books(row)
     if not commands.opened(row.id, "refund"):
         advance.befalls(row, Event.REFUND_OVER)

@@ -3,7 +3,7 @@
 from sqlalchemy import func, select
 
 from app import facts
-from app.billing import advance, bank, commands, dispute_of, ledger, refused_refund, transfer
+from app.billing import advance, bank, commands, dispute_of, ledger, promises, refused_refund, transfer
 from app.billing.models import Payment, PaymentCommand
 from app.billing.state_table import Event
 from app.kit.db import session, transactional
@@ -36,6 +36,7 @@ def refund_by_bank(payment: str, money: Money, reference: str) -> bool:
     row.refunded += money.amount
     seq = record(facts.PaymentRefunded(row.id, row.rental_id, money.amount, money.currency))
     ledger.refunded_by_bank(row, money, bank.named(reference), seq)
+    promises.in_the_books(row)
     advance.befalls(row, Event.REFUND_OVER)
     transfer.level(row)
     return True

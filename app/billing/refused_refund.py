@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import func, or_, select
 
-from app.billing import advance, commands, dispute_of, refused, transfer
+from app.billing import advance, commands, dispute_of, promises, refused, transfer
 from app.billing.models import Payment, PaymentCommand
 from app.billing.state_table import Event
 from app.billing.states import TAKEN, State
@@ -58,12 +58,13 @@ def _again(payment: Payment, command: PaymentCommand) -> None:
     commands.settle(command, commands.FAILED, error=command.error)
     session.flush()
     amount = min(command.amount or 0, advance.remainder(payment))
-    if payment.state not in TAKEN or payment.state == State.DISPUTED or amount <= 0:
+    if payment.state in TAKEN and payment.state != State.DISPUTED and amount > 0:
+        assert command.target is not None
+        advance.befalls(payment, Event.REFUND)
+        commands.refund(payment, payment.money(amount), command.target, by=command.by, first=_first(command))
+    else:
         transfer.level(payment)  # what was promised of the owner's share is theirs
-        return
-    assert command.target is not None
-    advance.befalls(payment, Event.REFUND)
-    commands.refund(payment, payment.money(amount), command.target, by=command.by, first=_first(command))
+    promises.in_the_books(payment)
 
 
 def try_again(payment: Payment) -> bool:

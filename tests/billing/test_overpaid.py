@@ -56,7 +56,11 @@ def is_paid_once(desk: Desk, rental: str) -> None:
 
 def earned_by(payment: Payment) -> set[str]:
     """Where the entries of a payment put what came in, and took it from again."""
-    found = select(Posting.account).join(LedgerEntry).where(LedgerEntry.payment_id == payment.id)
+    found = (
+        select(Posting.account)
+        .join(LedgerEntry)
+        .where(LedgerEntry.payment_id == payment.id, LedgerEntry.source_type != "promise")
+    )
     return set(session.scalars(found)) - {"stripe_clearing", "processor_fees"}
 
 

@@ -272,3 +272,20 @@ def test_the_owner_is_not_sent_what_is_promised_to_the_driver(desk: Desk, amount
     assert operator_tries(desk, rental)
     assert (given(desk, rental), desk.transfer(rental).reversed) == (amount, 0)
     assert "owner_payable" not in desk.books(rental)
+
+
+def test_what_is_promised_stands_in_the_books_until_it_is_given(desk: Desk) -> None:
+    rental = desk.captured(8000)
+    payment = desk.payment(rental).id
+    desk.double.post("fault", next="400", path="/v1/refunds")
+    refund.refund(payment, 1500, "operator")
+    assert desk.books(rental)["refund_payable"] == -1500
+    desk.jobs()  # refused, to be tried again
+    assert desk.books(rental)["refund_payable"] == -1500
+    waiting = [one.id for one in desk.commands(payment) if one.state == "waiting"]
+    desk.forward(timedelta(minutes=11))
+    for one in waiting:
+        desk.due(one)
+    desk.jobs()
+    assert desk.payment(rental).refunded == 1500
+    assert not {"refund_payable", "refund_receivable"} & desk.books(rental).keys()

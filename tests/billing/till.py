@@ -17,6 +17,7 @@ from app.billing import (
     ledger,
     owed,
     pickup,
+    promises,
     reconcile,
     retry,
     transfer,
@@ -342,6 +343,7 @@ class Till(Desk):
     def check(self) -> None:
         rows, there = self.rows(), self.intents()
         self._books_are_true(rows)
+        self._promises_are_in_the_books(rows)
         for row in rows:
             taken = [one for one in there.get(row.id, []) if one["amount_received"]]
             assert len(taken) <= 1, f"{row.id} was taken {len(taken)} times"
@@ -393,6 +395,16 @@ class Till(Desk):
         self._clearing_is_their_balance()
         left = self.compares()
         assert left == [], left
+
+    def _promises_are_in_the_books(self, rows: list[Payment]) -> None:
+        for row in rows:
+            said = (
+                select(func.coalesce(-func.sum(Posting.amount), 0))
+                .join(LedgerEntry)
+                .where(Posting.account == ledger.REFUND_PAYABLE, LedgerEntry.payment_id == row.id)
+            )
+            assert session.scalar(said) == promises.of(row)
+        session.remove()
 
     def _nothing_is_open(self) -> None:
         mine = [row.id for row in self.rows()]

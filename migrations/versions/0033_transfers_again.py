@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0035"
-down_revision = "0030"
+revision = "0033"
+down_revision = "0032"
 
 _OLD, _NEW = "payment_commands_transfer_key", "payment_commands_transfer_open_key"
 
