@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from app.kit.config import Limits
 from app.kit.metrics import lags
 from app.supervisor import Supervisor
 from bench import rows_box, rows_db, rows_http, rows_link, rows_money, where
 from bench.seed import Seeded, seed
+from bench.table import printed, told
 
 RESULTS = Path(__file__).parent / "results.json"
 ABOUT = {
@@ -44,11 +44,7 @@ def main() -> int:
         with Supervisor(Path(folder), mode="test", settings=roomy, entry="bench.least:app") as place:
             console.print("[dim]seeding 200 cars, 100 members, 50,000 rentals …[/dim]")
             rows, apart = measure(place, seed(place), console)
-    table = Table("what", "ours", "limit", "ratio", "unit", "p50 ms", "p99 ms", "measured")
-    for row in rows:
-        cells = (row[key] for key in ("name", "ours", "limit", "ratio", "unit", "p50_ms", "p99_ms"))
-        table.add_row(*map(str, cells), ABOUT[row["name"]])
-    console.print(table)
+    console.print(printed(rows, ABOUT))
     console.print(where.table(apart))
     RESULTS.write_text(json.dumps(rows, indent=2) + "\n")
     console.print(f"written to {RESULTS.name}; the command: make bench; how to read it: docs/speed.md")
@@ -60,21 +56,16 @@ def measure(
 ) -> tuple[list[dict[str, Any]], list[where.Spent]]:
     """Every row in the order of the table, and where the time of three of them goes."""
     _until_sealed(place, console)
-    rows = [_told(console, found) for found in rows_db.rows(place.application(), seeded)]
-    grants = [_told(console, found) for found in rows_box.grants(seeded.scale)]
-    over_http = [_told(console, one(seeded)) for one in rows_http.ROWS]
+    rows = [told(console, found) for found in rows_db.rows(place.application(), seeded)]
+    grants = [told(console, found) for found in rows_box.grants(seeded.scale)]
+    over_http = [told(console, one(seeded)) for one in rows_http.ROWS]
     _drained(place, console)
     apart = rows_http.taken_apart(seeded)
     unlock, unlock_apart = rows_http.unlock(place, seeded)
-    money = [_told(console, one(place, seeded)) for one in (rows_money.webhooks, rows_money.settlement)]
-    rows += [over_http[0], _told(console, unlock), *over_http[1:], *money, *grants]
-    rows += [_told(console, rows_link.ingest(place, seeded)), _told(console, rows_link.memory(seeded))]
+    money = [told(console, one(place, seeded)) for one in (rows_money.webhooks, rows_money.settlement)]
+    rows += [over_http[0], told(console, unlock), *over_http[1:], *money, *grants]
+    rows += [told(console, rows_link.ingest(place, seeded)), told(console, rows_link.memory(seeded))]
     return rows, [*apart, unlock_apart]
-
-
-def _told(console: Console, row: dict[str, Any]) -> dict[str, Any]:
-    console.print(f"[dim]{row['name']}: {row['ours']} {row['unit']}, ratio {row['ratio']}[/dim]")
-    return row
 
 
 def _until_sealed(place: Supervisor, console: Console) -> None:

@@ -1,13 +1,19 @@
-"""Load from processes of their own: 8 clients with kept connections, each request timed."""
+"""Load: 8 clients with kept connections, each request timed.
 
-import http.client
-import multiprocessing
+All clients are one thread on bare sockets: the load shares the cores with what it measures, and an HTTP library took as
+long as the server did.
+"""
+
+import re
+import selectors
+import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-CLIENTS, PROCESSES = 8, 2
+CLIENTS, WAIT_S = 8, 30.0
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,57 +42,74 @@ def quantile(times: Sequence[float], q: float) -> float:
     return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else float("nan")
 
 
-def _client(url: str, calls: Sequence[Call], stop_at: float, out: list[tuple[float, int]]) -> None:
+class _Client:
+    """One connection, its calls sent one after the other."""
+
+    def __init__(self, address: tuple[str, int], calls: Iterator[Call]) -> None:
+        self.socket = socket.create_connection(address, timeout=WAIT_S)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._host = f"{address[0]}:{address[1]}"
+        self._calls = calls
+        self.began = 0.0
+        self._heard = b""
+
+    def send(self) -> bool:
+        """The next call; False when none is left."""
+        call = next(self._calls, None)
+        if call is None:
+            return False
+        headers = {"Host": self._host, **call.headers}
+        if call.body is not None or call.method != "GET":
+            headers["Content-Length"] = str(len(call.body or b""))
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        sent = f"{call.method} {call.path} HTTP/1.1\r\n{head}\r\n".encode() + (call.body or b"")
+        self._heard, self.began = b"", time.perf_counter()
+        self.socket.sendall(sent)
+        return True
+
+    def hear(self) -> int | None:
+        """The status, once the answer is here as a whole. Raises ConnectionError."""
+        part = self.socket.recv(1 << 18)
+        if not part:
+            raise ConnectionError("the server closed a kept connection")
+        self._heard += part
+        head, found, body = self._heard.partition(b"\r\n\r\n")
+        if not found:
+            return None
+        length = _LENGTH.search(head + b"\r\n")
+        return int(head[9:12]) if len(body) >= (int(length[1]) if length else 0) else None
+
+
+def run(url: str, calls: Sequence[Call], *, seconds: float, clients: int = CLIENTS) -> Measured:
+    """Send the calls from `clients` at once until they or the seconds run out. Answers have a length, none is streamed."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
-    for call in calls:
-        if time.monotonic() > stop_at:
-            break
+    address = (parts.hostname or "", parts.port or 80)
+    times: list[float] = []
+    failed = 0
+    with selectors.DefaultSelector() as ready:
         began = time.perf_counter()
-        connection.request(call.method, call.path, call.body, call.headers)
-        answer = connection.getresponse()
-        answer.read()
-        out.append((time.perf_counter() - began, answer.status))
-    connection.close()
-
-
-def _process(
-    url: str, shares: Sequence[Sequence[Call]], seconds: float, pipe: "multiprocessing.connection.Connection"
-) -> None:
-    import threading
-
-    results: list[list[tuple[float, int]]] = [[] for _ in shares]
-    stop_at = time.monotonic() + seconds
-    began = time.perf_counter()
-    threads = [
-        threading.Thread(target=_client, args=(url, share, stop_at, out))
-        for share, out in zip(shares, results, strict=True)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    pipe.send((time.perf_counter() - began, [one for out in results for one in out]))
-
-
-def run(
-    url: str, calls: Sequence[Call], *, seconds: float, clients: int = CLIENTS, processes: int = PROCESSES
-) -> Measured:
-    """Send the calls from `clients` at once until they or the seconds run out."""
-    shares = [calls[n::clients] for n in range(clients)]
-    pipes, started = [], []
-    for n in range(processes):
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.Process(target=_process, args=(url, shares[n::processes], seconds, theirs))
-        process.start()
-        pipes.append(ours)
-        started.append(process)
-    found = [pipe.recv() for pipe in pipes]
-    for process in started:
-        process.join()
-    took = max(one[0] for one in found)
-    times = [time_s for _, rows in found for time_s, _ in rows]
-    failed = sum(status >= 300 for _, rows in found for _, status in rows)
+        for n in range(clients):
+            client = _Client(address, iter(calls[n::clients]))
+            if client.send():
+                ready.register(client.socket, selectors.EVENT_READ, client)
+            else:
+                client.socket.close()
+        while ready.get_map():
+            for key, _ in ready.select(WAIT_S) or _silent():
+                status = key.data.hear()
+                if status is None:
+                    continue
+                now = time.perf_counter()
+                times.append(now - key.data.began)
+                failed += status >= 300
+                if now - began > seconds or not key.data.send():
+                    ready.unregister(key.data.socket)
+                    key.data.socket.close()
+        took = time.perf_counter() - began
     return Measured(
         len(times) / took, quantile(times, 0.5) * 1000, quantile(times, 0.99) * 1000, len(times), failed
     )
+
+
+def _silent() -> list[tuple[selectors.SelectorKey, int]]:
+    raise TimeoutError(f"no answer within {WAIT_S:.0f} s")

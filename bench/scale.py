@@ -20,6 +20,9 @@ class Scale:
     settled: int = 500
     looks: int = 100
     """Requests whose time is taken apart."""
+    covered_cars: int = 5000
+    covers_each: int = 2000
+    """The insurer's rows: so many cars, with so many covers each."""
 
 
 FULL = Scale()
@@ -36,5 +39,7 @@ SMALL = Scale(
     boxes=20,
     settled=4,
     looks=4,
+    covered_cars=20,
+    covers_each=100,
 )
 """Whether every row can still be measured; its numbers mean nothing."""

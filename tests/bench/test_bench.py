@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
@@ -13,7 +14,7 @@ from rich.console import Console
 from app.demo_cast import until
 from app.kit.embedded_postgres import free_port
 from app.supervisor import ROOT, Supervisor
-from bench import where
+from bench import insurer, where
 from bench.__main__ import ABOUT, measure
 from bench.scale import SMALL
 from bench.seed import seed
@@ -86,3 +87,20 @@ def test_every_row_is_measured_and_three_are_taken_apart(place: Supervisor, meas
         "unlock": True,
     }
     told.print(where.table(apart))
+
+
+@long_run
+def test_every_row_of_insurers_is_measured_and_two_are_taken_apart(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder: Path = tmp_path_factory.mktemp("covers")
+    told = Console(file=io.StringIO(), width=200)
+    with insurer.place_in(folder) as place:
+        rows, apart = insurer.measure(place, SMALL, told)
+    assert [row["name"] for row in rows] == list(insurer.ABOUT)
+    for row in rows:
+        assert set(row) == KEYS
+        assert row["ours"] > 0
+        assert row["limit"] > 0
+        assert row["unit"] in ("1/s", "MB")
+    assert [one.name for one in apart] == ["coverage_10m_http", "changes_cursor"]
