@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.coverage import cover, partners
+from app.coverage import cover, partner_schemas, partners
 from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.clock import z
@@ -121,6 +121,16 @@ def test_a_cursor_goes_on_where_it_ended(http: Any, circle: factories.Circle, in
     seal()
     [change] = get(http, ines, "changes", cursor=page["next_cursor"])["items"]
     assert (change["cover"]["id"], change["version"]) == (later.id, 1)
+
+
+def test_a_page_of_changes_is_as_its_schema_has_it(
+    http: Any, circle: factories.Circle, ines: dict[str, str]
+) -> None:
+    factories.ended(circle)
+    seal()
+    page = get(http, ines, "changes")
+    assert {one["kind"] for one in page["items"]} >= {"cover.bound", "cover.closed"}
+    assert partner_schemas.Changes().dump(page) == page
 
 
 def test_the_changes_replayed_are_the_covers(
