@@ -66,7 +66,8 @@ _LINES = text(
     "select no, csv, json from bordereau_rows where bordereau_id = :of and no > cast(:after as bigint)"
     " order by no limit cast(:most as int)"
 )
-Tell = Callable[[int], None]
+Tell = Callable[[str, int], None]
+"""Hears a policy's number, and how many of its covers were looked at so far: at each batch, and at the end."""
 
 
 def due(ref: str) -> None:
@@ -93,9 +94,10 @@ def close_bordereaux(month: str) -> None:
 
 
 def close(month: str, tell: Tell | None = None, *, insurer: str | None = None) -> int:
-    """Make what is missing of a month that is over everywhere; returns how many lines. `tell` hears how many covers so far.
+    """Make what is missing of a month that is over everywhere; returns how many lines.
 
-    `insurer`: its policies alone. Each policy's in a transaction of its own; what was made before is left as it is.
+    `insurer`: its policies alone. Each policy's in a transaction of its own, so that what is broken off is made anew;
+    what was made before is left as it is.
     Raises Validation, NotFound.
     """
     if month_end(month) + timedelta(days=1) >= clock.now().date():
@@ -124,7 +126,7 @@ def _close(policies: Policies, month: str, tell: Tell | None) -> int:
     books = [_Book(kind, bordereau.columns(kind), policies, month) for kind in OF_COVERS]
     asked = {**names, "upto": month_end(month), "since": _since(made.last)}
     rows = session.execute(_COVERS, asked, execution_options={"yield_per": BATCH})
-    reported = []
+    reported, count = list[dict[str, Any]](), 0
     for count, row in enumerate(rows, 1):
         line = _line(row, month)
         told = {kind for kind in OF_COVERS if line.belongs(kind)}
@@ -135,8 +137,10 @@ def _close(policies: Policies, month: str, tell: Tell | None) -> int:
         if len(reported) == BATCH:
             _remember(reported)
         if tell is not None and count % BATCH == 0:
-            tell(count)
+            tell(policies.number, count)
     _remember(reported)
+    if tell is not None and count % BATCH:
+        tell(policies.number, count)
     books.append(_claims(policies, month))
     return sum(book.close() for book in books)
 

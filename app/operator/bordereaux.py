@@ -26,5 +26,5 @@ def close(month: str, insurer: str | None) -> None:
     click.echo(f"{month}: {lines} lines")
 
 
-def _progress(covers: int) -> None:
-    click.echo(f"{covers} covers looked at", err=True)
+def _progress(policy: str, covers: int) -> None:
+    click.echo(f"{policy}: {covers} covers looked at", err=True)

@@ -192,16 +192,30 @@ def test_json_is_json(circle: factories.Circle, ask: Ask) -> None:
     assert (found["month"], found["kind"], found["policy_number"]) == (month, "risk", circle.policy.number)
 
 
-def test_by_hand_a_month_is_made_and_said_how_long_it_is(
+def test_one_that_is_broken_off_leaves_nothing_and_is_made_anew(circle: factories.Circle, ask: Ask) -> None:
+    month = month_of(factories.ended(circle))
+    over(month)
+
+    def broken_off(policy: str, covers: int) -> None:
+        assert (policy, covers) == (circle.policy.number, 1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bordereaux.close(month, tell=broken_off, insurer=circle.policy.insurer_id)
+    assert ask("").json["items"] == []
+    assert bordereaux.close(month, insurer=circle.policy.insurer_id) == 2
+    assert len(rows(ask(f"/{month}?kind=risk"))) == 1
+
+
+def test_by_hand_a_month_is_made_and_said_how_far_and_how_long_it_is(
     app: Flask, circle: factories.Circle, ask: Ask
 ) -> None:
     month = month_of(factories.ended(circle))
     over(month)
     run = app.test_cli_runner()
-    assert (
-        "lines"
-        in run.invoke(args=["bordereaux", "close", month, "--insurer", circle.policy.insurer_id]).output
-    )
+    said = run.invoke(args=["bordereaux", "close", month, "--insurer", circle.policy.insurer_id])
+    assert f"{circle.policy.number}: 1 covers looked at" in said.stderr
+    assert f"{month}: 2 lines" in said.stdout
     assert len(rows(ask(f"/{month}?kind=risk"))) == 1
     refused = run.invoke(args=["bordereaux", "close", "2026-13"])
     assert (refused.exit_code, "a month as" in refused.output) == (2, True)
