@@ -14,6 +14,7 @@ from app.coverage.trip import driver_ref
 from app.facts import IdentityShown
 from app.kit import clock, facts
 from app.kit.db import bare, public, transactional
+from app.kit.clock import z
 from app.kit.driver import read
 from app.kit.errors import Validation
 from app.people import identity
@@ -219,4 +220,4 @@ def _shown(fact: IdentityShown) -> None:
 def with_acknowledgement(data: dict[str, Any], version: int | None, at: datetime | None) -> dict[str, Any]:
     """A version as the insurer reads it, with when it took note of it."""
     taken = version is not None and version >= data["version"]
-    return {**data, "acknowledged_at": at if taken else None}
+    return {**data, "acknowledged_at": z(at) if taken and at is not None else None}

@@ -10,7 +10,6 @@ from sqlalchemy import TextClause, text
 from app.coverage import sealed
 from app.coverage.coverage_at import with_acknowledgement
 from app.coverage.models import COV, INS
-from app.kit.clock import z
 from app.kit.db import bare
 from app.kit.driver import read
 from app.kit.errors import NotFound, Validation
@@ -129,7 +128,7 @@ def changes(insurer: str, *, cursor: str | None, limit: int, as_of: datetime | N
     """Every change after the cursor, in recorded order: none is left out, none comes twice.
 
     `next_cursor` is always given: ask with it again for what comes later. A page may be empty and yet have more
-    behind it. Written as the contract has it: a schema would take longer over the versions than all the rest.
+    behind it.
     """
     known = sealed.head(as_of)
     after = _position(cursor)
@@ -139,7 +138,7 @@ def changes(insurer: str, *, cursor: str | None, limit: int, as_of: datetime | N
     items = [_change(row) for row in rows[:limit]]
     reached = rows[limit - 1].position if len(rows) > limit else max(after, upto)
     answer = {"items": items, "next_cursor": _cursor(reached), "has_more": reached < known.position}
-    return {**_named(known, answer), "as_of": z(known.as_of)}
+    return _named(known, answer)
 
 
 def exposure(insurer: str, as_of: datetime | None = None) -> dict[str, Any]:
@@ -187,7 +186,7 @@ def _named(known: sealed.Head, answer: dict[str, Any]) -> dict[str, Any]:
 def _change(row: Any) -> dict[str, Any]:
     return {
         "kind": row.kind,
-        "recorded_at": z(row.recorded_at),
+        "recorded_at": row.recorded_at,
         "cover": row.data,
         "version": row.data["version"],
         "position": row.position,

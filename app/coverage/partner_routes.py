@@ -17,7 +17,7 @@ from app.coverage import partner_schemas as schemas
 from app.kit.auth import Who, partner
 from app.kit.errors import NotFound, ScopeMissing
 from app.kit.fields import Paging
-from app.kit.http import Answer, Page
+from app.kit.http import Page
 from app.kit.keys import settings
 from app.kit.media import CSV, JSON, SVG, file, wanted
 from app.kit.rate_limits import address, allow_secret
@@ -148,9 +148,9 @@ def acknowledge_cover(cover: str, query: dict[str, Any]) -> None:
     returns=schemas.Changes,
     problems=(ScopeMissing,),
 )
-def list_changes(query: dict[str, Any]) -> Answer:
+def list_changes(query: dict[str, Any]) -> dict[str, Any]:
     """Changes in recorded order, complete: nothing is ever put in behind a cursor."""
-    return Answer(insurer_reads.changes(partner().insurer, **query), ready=True)
+    return insurer_reads.changes(partner().insurer, **query)
 
 
 @routes.add(

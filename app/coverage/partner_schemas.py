@@ -1,5 +1,7 @@
 """What insurers send and read."""
 
+from typing import Any
+
 from marshmallow import fields
 
 from app.cars.schemas import POWERTRAIN, VIN
@@ -96,6 +98,16 @@ class CoverOut(Strict):
     recorded_at = Instant()
 
 
+class RecordedCover(fields.Nested):
+    """A cover in an answer: a version is kept as `CoverOut` has it, and is not written field by field once more."""
+
+    def __init__(self) -> None:
+        super().__init__(CoverOut)
+
+    def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return value
+
+
 class AsOf(Strict):
     """As it was known at an earlier instant."""
 
@@ -123,7 +135,7 @@ class CoverQuery(Paging, AsOf):
 class CoverPage(Known):
     """A page of covers, newest first."""
 
-    items = Many(fields.Nested(CoverOut), 100, required=True)
+    items = Many(RecordedCover(), 100, required=True)
     next_cursor = Text(200, allow_none=True, required=True)
 
 
@@ -160,7 +172,7 @@ class Coverage(Known):
     plate = Text(20, allow_none=True)
     vin = Text(17, allow_none=True)
     holder = OneOf(("owner", "other"), allow_none=True)
-    cover = fields.Nested(CoverOut)
+    cover = RecordedCover()
     insurer = Text(200)
     policy_number = Text(100)
     certificate = PublicIdField("crt")
@@ -204,7 +216,7 @@ class Change(Strict):
     version = Whole(1, 10**6)
     recorded_at = Instant()
     position = Whole(1, 10**15)
-    cover = fields.Nested(CoverOut)
+    cover = RecordedCover()
 
 
 class Changes(Known):

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.coverage import cover, partner_schemas, partners
+from app.coverage import cover, partner_schemas, partners, report
 from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.clock import z
@@ -123,14 +123,19 @@ def test_a_cursor_goes_on_where_it_ended(http: Any, circle: factories.Circle, in
     assert (change["cover"]["id"], change["version"]) == (later.id, 1)
 
 
-def test_a_page_of_changes_is_as_its_schema_has_it(
+def test_covers_are_answered_as_their_schema_has_them(
     http: Any, circle: factories.Circle, ines: dict[str, str]
 ) -> None:
-    factories.ended(circle)
+    ended = factories.ended(circle)
+    doing(report.take_note, circle.policy.insurer_id, ended.id, ended.version)
     seal()
-    page = get(http, ines, "changes")
-    assert {one["kind"] for one in page["items"]} >= {"cover.bound", "cover.closed"}
-    assert partner_schemas.Changes().dump(page) == page
+    at = {"plate": circle.car.plate, "country": "FR", "at": z(ended.from_at)}
+    found = [get(http, ines, "coverage", **at)["cover"], *get(http, ines, "covers")["items"]]
+    found += [one["cover"] for one in get(http, ines, "changes")["items"]]
+    assert {one["state"] for one in found} >= {"bound", "closed"}
+    assert None not in (found[0]["acknowledged_at"], found[1]["acknowledged_at"])
+    for one in found:
+        assert partner_schemas.CoverOut().dump(one) == one
 
 
 def test_the_changes_replayed_are_the_covers(
