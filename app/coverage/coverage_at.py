@@ -13,8 +13,8 @@ from app.coverage.report import span_of
 from app.coverage.trip import driver_ref
 from app.facts import IdentityShown
 from app.kit import clock, facts
-from app.kit.db import bare, public, transactional
 from app.kit.clock import z
+from app.kit.db import bare, public, transactional
 from app.kit.driver import read
 from app.kit.errors import Validation
 from app.people import identity
@@ -109,8 +109,6 @@ def ask(
     if row is None:
         return answer
     found = answer | _judged(row, insurer, at, shown_to)
-    if found["covered"] == "yes":
-    found = answer | _judged(row, insurer, shown_to)
     if found["covered"] == "yes" or not row.on_condition:
         return found
     return found | _on_condition(row.car_no, {**values, "position": known.position})

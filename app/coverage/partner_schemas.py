@@ -104,8 +104,9 @@ class RecordedCover(fields.Nested):
     def __init__(self) -> None:
         super().__init__(CoverOut)
 
-    def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
-        return value
+    def _serialize(self, nested_obj: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        del attr, obj, kwargs
+        return nested_obj
 
 
 class AsOf(Strict):
