@@ -104,7 +104,7 @@ class RecordedCover(fields.Nested):
     def __init__(self) -> None:
         super().__init__(CoverOut)
 
-    def _serialize(self, nested_obj: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+    def _serialize(self, nested_obj: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:  # type: ignore[override]
         del attr, obj, kwargs
         return nested_obj
 
