@@ -127,9 +127,9 @@ def doing(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return transactional(work)(*args, **kwargs)
 
 
-def ended(circle: Circle, *, minutes: int = 90, hours: float = 4) -> Cover:
+def ended(circle: Circle, *, minutes: int = 90, hours: float = 4, **changes: Any) -> Cover:
     """A cover bound, active and closed, in the past: business time has moved on behind it."""
-    trip = circle.trip(hours)
+    trip = circle.trip(hours, **changes)
     bound = bind(trip)
     begin = bound.from_at
     doing(cover.activate, trip.rental, begin + timedelta(seconds=5), odometer_km=1200)
