@@ -121,7 +121,7 @@ class Paid:
 
 def before_the_effect(paid: Paid) -> None:
     """It was tried, the provider did nothing, and the worker dies before the next try."""
-    paid.fault("500", times=2)
+    paid.fault("409", times=2)
     paid.ask()
     until(paid.tried, "the first try", 60)
 
