@@ -90,6 +90,9 @@ def coverage(asked: Asked) -> Row:
     """The question over HTTP by 8 clients, and the same select by 8 connections of raw psycopg, in turns."""
     each, seconds = asked.scale.calls // TURNS, asked.scale.seconds / TURNS
     mine, theirs = [], []
+    run(
+        asked.place.url, _calls(asked, _questions(asked.covers, each)), seconds=seconds
+    )  # warm, as servers are
     for _ in range(TURNS):
         questions = _questions(asked.covers, each)
         found = run(asked.place.url, _calls(asked, questions), seconds=seconds)
