@@ -94,7 +94,8 @@ def _closed(asked: Asked, insurer: Insurer) -> tuple[int, float, float]:
         [*command, "--insurer", insurer.id], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    said = process.stdout.read()
+    with process.stdout:
+        said = process.stdout.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -228,19 +229,19 @@ def _for(seconds: float, turns: Iterator[int], into: list[tuple[int, float]]) ->
 def _walk(asked: Asked, insurer: Insurer) -> Iterator[int]:
     """Rows of each page; from the first one again when all are read. Raises RuntimeError where order is broken."""
     parts = urlsplit(asked.place.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
     cursor, last = None, 0
-    while True:
-        call = _page(asked, insurer, cursor)
-        connection.request(call.method, call.path, None, call.headers)
-        answer = connection.getresponse()
-        page = json.loads(answer.read())
-        if answer.status != 200 or any(one["position"] <= last for one in page["items"][:1]):
-            raise RuntimeError(f"changes_cursor: {answer.status}, after position {last}")
-        cursor, last = page["next_cursor"], page["items"][-1]["position"] if page["items"] else last
-        yield len(page["items"])
-        if not page["has_more"]:
-            cursor, last = None, 0
+    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)) as connection:
+        while True:
+            call = _page(asked, insurer, cursor)
+            connection.request(call.method, call.path, None, call.headers)
+            answer = connection.getresponse()
+            page = json.loads(answer.read())
+            if answer.status != 200 or any(one["position"] <= last for one in page["items"][:1]):
+                raise RuntimeError(f"changes_cursor: {answer.status}, after position {last}")
+            cursor, last = page["next_cursor"], page["items"][-1]["position"] if page["items"] else last
+            yield len(page["items"])
+            if not page["has_more"]:
+                cursor, last = None, 0
 
 
 def _raw_walk(asked: Asked, insurer: Insurer) -> Iterator[int]:
