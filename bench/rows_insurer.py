@@ -115,14 +115,12 @@ def headers(token: str, accept: str = "application/json") -> dict[str, str]:
 def coverage(asked: Asked) -> Row:
     """The question over HTTP by 8 clients, and the same select by 8 connections of raw psycopg, in turns.
 
-    Neither is asked what the other was just asked: that would be in memory.
+    The first seconds of a server that was just started do not count. Neither is asked what the other was just asked: that would be in memory.
     """
     _warm(asked)
     each, seconds = asked.scale.calls // TURNS, asked.scale.seconds / TURNS
     mine, theirs = [], []
-    run(
-        asked.place.url, _calls(asked, _questions(asked.covers, each)), seconds=seconds
-    )  # warm, as servers are
+    run(asked.place.url, _calls(asked, _questions(asked.covers, each)), seconds=seconds)  # not counted
     for _ in range(TURNS):
         found = run(asked.place.url, _calls(asked, _questions(asked.covers, each)), seconds=seconds)
         if found.failed:
