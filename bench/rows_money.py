@@ -13,6 +13,7 @@ from app.billing import capture, hold
 from app.facts import RentalEnded
 from app.kit import clock
 from app.kit.db import public, release, transactional
+from app.kit.metrics import lags
 from app.supervisor import Supervisor
 from bench.load import Call, quantile, run
 from bench.seed import Seeded
@@ -90,7 +91,15 @@ def _held(place: Supervisor, seeded: Seeded) -> list[str]:
             _plan(rental, public(driver, "per"), card, seeded.owner)
         release()
         _until(seeded.dsn, rentals, "state = 'held'")
+        _until_idle()
     return rentals
+
+
+def _until_idle() -> None:
+    """What followed the holds, facts and the provider's events, is done: they are of the day before."""
+    ends = time.monotonic() + PATIENCE_S
+    while lags()["waiting"] > 0 and time.monotonic() < ends:
+        time.sleep(0.5)
 
 
 def _card_there(place: Supervisor, db: psycopg.Connection[Any], driver: Any) -> str:
