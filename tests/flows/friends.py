@@ -144,7 +144,10 @@ class Friends:
             found = self.rental(rental)
             return found if found["state"] == state else None
 
-        return until(look, f"{rental} to be {state}", within_s)
+        try:
+            return until(look, f"{rental} to be {state}", within_s)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: it is {self.rental(rental)}") from error
 
     def payment(self, rental: str, state: str) -> Any:
         """The rent payment, once it is in this state."""
