@@ -154,6 +154,13 @@ def whole(instant: datetime) -> datetime:
     return instant.replace(microsecond=0)
 
 
+def this_second() -> datetime:
+    """What the box's clock tells, at the beginning of a second: what is done at once is done in the same."""
+    now = clock.now()
+    clock.forward(whole(now) + timedelta(seconds=1) - now)
+    return whole(clock.now())
+
+
 def drive_without_signal(garage: Garage, minutes: int = 50) -> tuple[str, str]:
     """Ten minutes into the rental the car is opened, driven 12 km and locked for good."""
     garage.fetched()

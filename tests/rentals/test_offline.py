@@ -39,7 +39,7 @@ from tests.rentals.garage import (
     insurer_says,
     slot,
     start_with_signal,
-    whole,
+    this_second,
 )
 
 # -- from start to end -------------------------------------------------------------------------------------------------
@@ -49,12 +49,12 @@ def test_a_rental_starts_and_ends_in_a_garage(garage: Garage) -> None:
     at_a_price(garage)
     garage.fetched()
     clock.forward(10 * MINUTE)
-    opened = whole(clock.now())
+    opened = this_second()
     unlock = garage.do("unlock")
     assert not garage.locked()
     garage.drive(12)
     clock.forward(50 * MINUTE)
-    closed = whole(clock.now())
+    closed = this_second()
     lock = garage.do("lock")
     assert garage.locked()
     assert garage.stands() is State.BOOKED
@@ -157,7 +157,7 @@ def test_an_unlock_that_never_comes_is_waited_for_an_hour_and_taken_at_its_earli
 def test_a_missing_unlock_that_comes_after_all_moves_the_beginning(garage: Garage) -> None:
     garage.fetched()
     first = garage.do("unlock")
-    opened = whole(clock.now())
+    opened = this_second()
     clock.forward(20 * MINUTE)
     garage.do("pause")
     clock.forward(MINUTE)
@@ -278,7 +278,7 @@ def test_a_rental_begun_with_signal_ends_in_a_garage(garage: Garage) -> None:
     garage.fetched()
     start_with_signal(garage)
     clock.forward(30 * MINUTE)
-    closed = whole(clock.now())
+    closed = this_second()
     lock = garage.do("lock")
     clock.forward(10 * MINUTE)
     assert garage.upload(lock) == ["accepted"]
@@ -337,7 +337,7 @@ def test_getting_in_without_signal_begins_a_rental_whose_doors_nobody_saw_open(g
     asked = lock.lock(garage.scene.caller(), garage.scene.rental_id, keys_in_glove_box=True)
     outcome.apply(asked.id, Answer(AnswerKind.SILENT))
     clock.forward(5 * MINUTE)
-    opened = whole(clock.now())
+    opened = this_second()
     assert garage.upload(garage.do("unlock")) == ["accepted"]
     assert (garage.stands(), garage.rental.started_at) == (State.ACTIVE, opened)
     assert garage.covers()[-1].state == "active"
