@@ -110,6 +110,7 @@ def test_the_lock_after_a_silence_ends_it_and_charged_and_covered_minutes_differ
     friends.street.fault("offline")
     body = {"keys_in_glove_box": True}
     friends.max.refused("POST", f"/rentals/{rental}/lock", body, slug="box-silent", headers=WAIT)
+    until(lambda: friends.rental(rental)["meter_stopped_at"], "the command to be given up")
     friends.street.fault("none")
     friends.forward("30m")
     friends.becomes(rental, "locking")
