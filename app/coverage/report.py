@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from app.cars.models import Car
 from app.coverage import blocks, confirm, doors, name_driver, named_drivers
-from app.coverage.driver_models import NamedDriver as NamedRow
 from app.coverage.models import Cover, CoverVersion
 from app.coverage.trip import driver_ref
 from app.coverage.versions import Changed
@@ -62,7 +61,8 @@ def report_cover(cover: str, version: int) -> None:
     try:
         answer = _told(door, untold)
     except InsurerRefused as error:
-        _refused(cover, version, error.code)
+        if not _refused(cover, version, error.code):
+            raise
         return
     if answer.decision == "accepted":
         acknowledge(cover, version, reference=answer.reference)
@@ -169,36 +169,34 @@ def _pending(cover_id: str, version: int) -> None:
 
 
 @transactional
-def _refused(cover_id: str, version: int, reason: str) -> None:
+def _refused(cover_id: str, version: int, reason: str) -> bool:
     """The cover given stands; the driver gets no further one from this insurer. Once.
 
-    A version that names a driver more is refused for their sake: they alone are taken off and blocked.
+    Where the version names drivers whom the insurer never took note of, it is refused for their sake: they alone are taken
+    off and blocked. False: they are off already, so for whose sake it is refused is for a person to ask.
     """
     session.get_one(Car, session.get_one(Cover, cover_id).car_id, with_for_update=True)
     cover = _locked(cover_id)
     assert cover is not None
     if cover.refused_reason is not None:
-        return
-    added = _added(cover, version)
-    if added:
-        for row in added:
+        return True
+    unknown = _named(cover, version) - _named(cover, cover.acknowledged_version)
+    for row in named_drivers.of(cover.rental_id):
+        if driver_ref(cover.insurer_id, row.person_id) in unknown:
             blocks.block(cover.insurer_id, row.person_id, cover.id, reason)
             name_driver.take_off(row, by=name_driver.INSURER, at=clock.now(), reasons=[reason])
-        return
+    if unknown:
+        return cover.version > version  # told anew without them
     cover.refused_reason = reason
     blocks.block(cover.insurer_id, cover.driver_id, cover.id, reason)
     facts.record(CoverRefused(cover=cover.id, rental=cover.rental_id, reason=reason))
+    return True
 
 
-def _added(cover: Cover, version: int) -> list[NamedRow]:
-    """Who is named in this version and was not in the one before, unless they are taken off already."""
-    now, before = (session.get(CoverVersion, (cover.id, number)) for number in (version, version - 1))
-    if now is None or before is None:
-        return []
-    known = {one["driver_ref"] for one in before.data.get("named_drivers", ())}
-    fresh = {one["driver_ref"] for one in now.data.get("named_drivers", ())} - known
-    rows = named_drivers.of(cover.rental_id)
-    return [row for row in rows if driver_ref(cover.insurer_id, row.person_id) in fresh]
+def _named(cover: Cover, version: int | None) -> set[str]:
+    """The pseudonyms in a version, of who was taken off again too; none where there is no such version."""
+    found = session.get(CoverVersion, (cover.id, version)) if version is not None else None
+    return {one["driver_ref"] for one in found.data.get("named_drivers", ())} if found is not None else set()
 
 
 def _locked(cover_id: str) -> Cover | None:

@@ -27,6 +27,7 @@ from app.kit import clock
 from app.kit.db import in_transaction, session
 from app.kit.errors import NotFound, NotInsurable
 from app.people import conditions
+from app.people.models import Person
 from insurance import verify_log
 from insurance.partner import (
     Acknowledgement,
@@ -194,17 +195,21 @@ def test_a_refusal_leaves_the_cover_and_blocks_the_driver(app: Flask, ines: Ines
     assert blocks.of(circle.max.id)
 
 
+def neighbour(circle: factories.Circle) -> Person:
+    """A member who may be named as a further driver."""
+    nina = people.person("Nina Neighbour")
+    asked = invite.invite(circle.olga.id, circle.community, {"email": nina.email})
+    accept.accept(nina.id, invite.code_of(asked.id))
+    people.licensed(nina, circle.olga, circle.community_row())
+    conditions.accept(nina.id, ["insurance-2026-1"])
+    return nina
+
+
 def test_a_refused_further_driver_is_taken_off_and_blocked_and_who_booked_drives_on(
     app: Flask, ines: Ines
 ) -> None:
     circle = factories.circle()
-    nina = people.person("Nina Neighbour")
-    accept.accept(
-        nina.id,
-        invite.code_of(invite.invite(circle.olga.id, circle.community, {"email": nina.email}).id),
-    )
-    people.licensed(nina, circle.olga, circle.community_row())
-    conditions.accept(nina.id, ["insurance-2026-1"])
+    nina = neighbour(circle)
     trip = circle.trip()
     bound = bind(trip)
     report.report_cover(bound.id, 1)
@@ -223,6 +228,54 @@ def test_a_refused_further_driver_is_taken_off_and_blocked_and_who_booked_drives
     with pytest.raises(NotInsurable) as refused:
         doing(name_driver.name, trip, nina.id, by=circle.max.id, at=clock.now())
     assert refused.value.members["reasons"] == ["driver_blocked"]
+
+
+def test_refused_from_the_start_who_was_named_is_taken_off_and_not_who_booked(app: Flask, ines: Ines) -> None:
+    circle = factories.circle()
+    nina, trip = neighbour(circle), circle.trip()
+    doing(name_driver.name, trip, nina.id, by=circle.max.id, at=clock.now())
+    bound = bind(trip)
+    clock.forward(timedelta(minutes=1))
+    ines.fails(InsurerRefused("declined", code="sanctions"))
+    report.report_cover(bound.id, 1)
+    assert (fresh(bound).version, fresh(bound).refused_reason) == (2, None)
+    assert (blocks.of(circle.max.id), len(blocks.of(nina.id))) == ([], 1)
+
+
+def test_refused_again_after_the_named_are_off_it_is_for_a_person_to_ask_for_whose_sake(
+    app: Flask, ines: Ines
+) -> None:
+    circle = factories.circle()
+    nina, trip = neighbour(circle), circle.trip()
+    bound = bind(trip)
+    report.report_cover(bound.id, 1)
+    clock.forward(timedelta(minutes=1))
+    doing(name_driver.name, trip, nina.id, by=circle.max.id, at=clock.now())
+    clock.forward(timedelta(minutes=1))
+    ines.fails(InsurerRefused("declined", code="sanctions"))
+    report.report_cover(bound.id, 2)
+    with pytest.raises(InsurerRefused):
+        report.report_cover(bound.id, 3)
+    assert (fresh(bound).refused_reason, blocks.of(circle.max.id)) == (None, [])
+
+
+def test_a_version_refused_while_the_one_before_is_pending_is_refused_for_who_was_named_in_it(
+    app: Flask, ines: Ines
+) -> None:
+    circle = factories.circle()
+    nina, trip = neighbour(circle), circle.trip()
+    bound = bind(trip)
+    report.report_cover(bound.id, 1)
+    clock.forward(timedelta(minutes=1))
+    doing(name_driver.name, trip, nina.id, by=circle.max.id, at=clock.now())
+    ines.says = pending
+    report.report_cover(bound.id, 2)
+    doing(cover.extend, trip.rental, trip.to_at + timedelta(hours=1))
+    clock.forward(timedelta(minutes=1))
+    ines.fails(InsurerRefused("declined", code="sanctions"))
+    report.report_cover(bound.id, 3)
+    assert (fresh(bound).refused_reason, blocks.of(circle.max.id)) == (None, [])
+    assert len(blocks.of(nina.id)) == 1
 
 
 def test_a_mismatch_is_for_a_person_to_look_at(app: Flask, ines: Ines) -> None:
