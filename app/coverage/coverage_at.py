@@ -13,7 +13,6 @@ from app.coverage.report import span_of
 from app.coverage.trip import driver_ref
 from app.facts import IdentityShown
 from app.kit import clock, facts
-from app.kit.clock import z
 from app.kit.db import bare, public, transactional
 from app.kit.driver import read
 from app.kit.errors import Validation
@@ -25,24 +24,24 @@ _BY_PLATE = (
 )
 _BY_VIN = "select no as car_no from cars where vin = :vin order by no desc limit 3"
 # The newest start decides, since covers of a car never overlap; a void one was never a cover. Each version
-# counts only when its fact is sealed at or before the position asked. Where a grant was given, what it may open is asked
+# counts only when its fact is sealed at or before the position asked, and from the start that it says: a late record may
+# since have moved the cover's to an earlier one. Where a grant was given, what it may open is asked
 # after this: as one statement PostgreSQL would plan it anew each time, which takes twice as long as running it.
 _QUERY = (
     "select w.car_no, k.plate, k.vin, v.cover_id, v.insurer_id, v.driver_id, v.data, v.recorded_at,"
-    " v.acknowledged_version, v.acknowledged_at,"
     " exists (select 1 from covers c where c.car_no = w.car_no and c.conditional_to > :at"
     " and c.insurer_id = :insurer) as on_condition,"
     " coalesce(v.to_at > :at or v.open, false) as covered,"
     " exists (select 1 from policies_in_force p where p.insurer_id = :insurer and p.country = k.country"
     " and p.from_at <= :at and p.to_at > :at) as ours"
     " from ({which}) w join cars k on k.no = w.car_no"
-    " left join lateral (select c.id as cover_id, c.insurer_id, c.driver_id, c.acknowledged_version,"
-    " c.acknowledged_at, s.data, s.recorded_at, s.to_at, s.to_at is null as open"
-    " from covers c cross join lateral (select x.state, x.to_at, x.data, x.recorded_at"
+    " left join lateral (select c.id as cover_id, c.insurer_id, c.driver_id, s.data, s.recorded_at,"
+    " s.to_at, s.to_at is null as open"
+    " from covers c cross join lateral (select x.state, x.from_at, x.to_at, x.data, x.recorded_at"
     " from cover_versions x join facts f on f.seq = x.fact_seq"
     " where x.cover_id = c.id and f.position <= cast(:position as bigint)"
     " order by x.version desc limit 1) s"
-    " where c.car_no = w.car_no and c.from_at <= :at and s.state not in ('void', 'conditional')"
+    " where c.car_no = w.car_no and c.from_at <= :at and s.from_at <= :at and s.state not in ('void', 'conditional')"
     " order by c.from_at desc, c.id desc limit 1) v on true"
     " order by covered desc, w.car_no desc limit 1"
 )
@@ -64,7 +63,7 @@ def _now(query: TextClause) -> TextClause:
 BY_PLATE_NOW, BY_VIN_NOW = _now(BY_PLATE), _now(BY_VIN)
 # What an offline grant may open: given on condition, and as far as is known neither used nor given up.
 _ON_CONDITION = text(
-    "select c.insurer_id, c.acknowledged_version, c.acknowledged_at, s.data, s.recorded_at from covers c"
+    "select s.data, s.recorded_at from covers c"
     " cross join lateral (select x.state, x.data, x.recorded_at from cover_versions x join facts f on f.seq = x.fact_seq"
     " where x.cover_id = c.id and f.position <= cast(:position as bigint) order by x.version desc limit 1) s"
     " where c.car_no = cast(:car as int) and c.conditional_to > :at and c.insurer_id = :insurer"
@@ -154,7 +153,7 @@ def _judged(row: Any, insurer: str, at: datetime, shown_to: str | None) -> dict[
     return {
         "covered": "yes",
         "holder": "other",
-        "cover": with_acknowledgement(data, row.acknowledged_version, row.acknowledged_at),
+        "cover": data,
         "insurer": data["insurer"],
         "policy_number": data["master_policy"]["number"],
         "certificate": data["certificate"],
@@ -175,7 +174,7 @@ def _on_condition(car_no: int, values: dict[str, Any]) -> dict[str, Any]:
     return {
         "covered": "unknown",
         "holder": None,
-        "cover": with_acknowledgement(row.data, row.acknowledged_version, row.acknowledged_at),
+        "cover": row.data,
         "recorded_at": row.recorded_at,
     }
 
@@ -213,9 +212,3 @@ def _identity(person: str, cover: UUID, client: str) -> dict[str, Any] | None:
 @transactional
 def _shown(fact: IdentityShown) -> None:
     facts.record(fact)
-
-
-def with_acknowledgement(data: dict[str, Any], version: int | None, at: datetime | None) -> dict[str, Any]:
-    """A version as the insurer reads it, with when it took note of it."""
-    taken = version is not None and version >= data["version"]
-    return {**data, "acknowledged_at": z(at) if taken and at is not None else None}

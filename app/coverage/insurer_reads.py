@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import TextClause, text
 
 from app.coverage import sealed
-from app.coverage.coverage_at import with_acknowledgement
 from app.coverage.models import COV, INS
+from app.kit.clock import z
 from app.kit.db import bare
 from app.kit.driver import read
 from app.kit.errors import NotFound, Validation
@@ -73,8 +73,7 @@ def find(insurer: str, cover: str, as_of: datetime | None = None) -> dict[str, A
     rows = read(_ONE, {"cover": bare(cover, COV), "insurer": bare(insurer, INS), "position": known.position})
     if not rows:
         raise NotFound
-    row = rows[0]
-    return _named(known, with_acknowledgement(row.data, row.acknowledged_version, row.acknowledged_at))
+    return _named(known, _as_read(rows[0], as_of))
 
 
 def covers(
@@ -86,7 +85,10 @@ def covers(
     acknowledged: bool | None,
     as_of: datetime | None,
 ) -> dict[str, Any]:
-    """A page of covers, newest first."""
+    """A page of covers, newest first. Raises Validation: what was taken note of is known for now alone."""
+    if acknowledged is not None and as_of is not None:
+        detail = "Not with as_of: what you took note of is shown as it stands now."
+        raise Validation(errors=[{"parameter": "acknowledged", "code": "invalid", "detail": detail}])
     known = sealed.head(as_of)
     values = {
         "insurer": bare(insurer, INS),
@@ -97,9 +99,7 @@ def covers(
         "most": limit + 1,
     }
     rows = read(_LIST, values)
-    items = [
-        with_acknowledgement(row.data, row.acknowledged_version, row.acknowledged_at) for row in rows[:limit]
-    ]
+    items = [_as_read(row, as_of) for row in rows[:limit]]
     page = Page(items, to_cursor(items[-1]["id"]) if len(rows) > limit else None)
     return _named(known, {"items": page.items, "next_cursor": page.next_cursor})
 
@@ -177,6 +177,17 @@ def signed_heads(*, limit: int, cursor: str | None, as_of: datetime | None) -> d
     found = [row._asdict() for row in read(_SIGNED, {"upto": upto, "most": limit + 1})]
     more = _cursor(found[limit - 1]["last"]) if len(found) > limit else None
     return _named(known, {"items": found[:limit], "next_cursor": more})
+
+
+def _as_read(row: Any, as_of: datetime | None) -> dict[str, Any]:
+    """A version as the insurer reads it, with when it took note of it; `as_of` an earlier instant without, since that it
+    did so later would change the answer.
+    """
+    data: dict[str, Any] = row.data
+    if as_of is not None:
+        return data
+    taken = row.acknowledged_version is not None and row.acknowledged_version >= data["version"]
+    return {**data, "acknowledged_at": z(row.acknowledged_at) if taken else None}
 
 
 def _named(known: sealed.Head, answer: dict[str, Any]) -> dict[str, Any]:

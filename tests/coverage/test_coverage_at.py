@@ -1,10 +1,11 @@
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.coverage import cover, coverage_at, insurer_reads, sealed
+from app.coverage import ahead, cover, coverage_at, insurer_reads, report, sealed
 from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.db import db
@@ -197,3 +198,44 @@ def test_the_coverage_query_uses_its_indexes_alone(app: Flask, statement: object
     assert "covers_at_idx" in plan, plan
     assert "cover_versions_pkey" in plan, plan
     assert "Index Cond: ((car_no = " in plan, plan
+
+
+def test_a_start_that_a_late_record_moved_back_changes_no_answer_given_before(app: Flask) -> None:
+    circle = factories.circle()
+    clock.forward(timedelta(hours=1))
+    trip = circle.trip()
+    bound = bind(trip)
+    doing(cover.activate, trip.rental, bound.from_at, odometer_km=1200)
+    seal()
+    clock.forward(timedelta(minutes=1))
+    between = bound.from_at - timedelta(minutes=10)
+    said = ask(circle, between)
+    assert said["covered"] == "no"
+    clock.forward(timedelta(minutes=1))
+    doing(ahead.begin_earlier, trip.rental, bound.from_at - timedelta(minutes=20))
+    seal()
+    assert ask(circle, between)["covered"] == "yes"
+    assert ask(circle, between, as_of=said["as_of"]) == said
+
+
+def test_that_the_insurer_takes_note_changes_no_answer_given_before(app: Flask) -> None:
+    circle = factories.circle()
+    bound = bind(circle.trip())
+    seal()
+    clock.forward(timedelta(minutes=1))
+    said, mine = ask(circle, bound.from_at), circle.policy.insurer_id
+    then: Any = said["as_of"]
+    one = insurer_reads.find(mine, bound.id, then)
+    report.acknowledge(bound.id, 1)
+    seal()
+    assert insurer_reads.find(mine, bound.id)["acknowledged_at"] is not None
+    assert ask(circle, bound.from_at, as_of=said["as_of"]) == said
+    assert insurer_reads.find(mine, bound.id, then) == one
+
+
+def test_what_was_taken_note_of_is_no_question_about_an_earlier_instant(app: Flask) -> None:
+    circle = factories.circle()
+    with pytest.raises(Validation):
+        insurer_reads.covers(
+            circle.policy.insurer_id, limit=10, cursor=None, state=None, acknowledged=False, as_of=clock.now()
+        )
