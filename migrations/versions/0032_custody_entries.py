@@ -76,27 +76,21 @@ end $$
 FILL = """
 do $$
 declare
-  batch int[];
-  after int := 0;
+  number int;
   span custody;
 begin
-  loop
-    select array_agg(no order by no) into batch from (
-      select no from cars where no > after order by no limit 100
-    ) following;
-    exit when batch is null;
-    perform 1 from cars where no = any(batch) order by no for no key update;
+  for number in select no from cars order by no loop
+    perform 1 from cars where no = number for no key update;
     for span in
-      select c.* from custody c where c.car_no = any(batch) and (c.to_at is null or c.to_at > c.from_at)
+      select c.* from custody c where c.car_no = number and (c.to_at is null or c.to_at > c.from_at)
       and not exists (
         select 1 from custody_entries e where e.car_no = c.car_no and e.from_at = c.from_at
         and (e.holder, e.person_id, e.rental_id) is not distinct from (c.holder, c.person_id, c.rental_id)
-      ) order by c.car_no, c.from_at
+      ) order by c.from_at
     loop
       perform note_custody(span);
     end loop;
     commit;
-    after := batch[cardinality(batch)];
   end loop;
 end $$
 """
