@@ -5,38 +5,35 @@ reported, or became known too late, is a line of the next one. So the premiums o
 and what claims bordereaux show as paid in the month to what was paid.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 from dateutil.relativedelta import relativedelta
 from flask import Flask, current_app
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 
 from app.coverage import claims_reported
-from app.coverage.bordereau_models import BDX, Bordereau, BordereauRow
+from app.coverage.bordereau_book import BATCH, JSON_END, Book, Spool, json_between, json_head
+from app.coverage.bordereau_models import BDX, Bordereau
 from app.coverage.models import INS
-from app.facts import BordereauClosed
-from app.kit import clock, deadlines, facts
-from app.kit.clock import z
-from app.kit.db import bare, new_id, session, transactional
+from app.kit import clock, deadlines
+from app.kit.db import bare, session, transactional
 from app.kit.driver import read
 from app.kit.errors import NotFound, Validation
 from app.kit.http import Page, page
 from app.kit.jobs import defer, job
 from app.kit.keys import settings
-from app.kit.media import CSV, csv_lines, harmless
+from app.kit.media import CSV
 from insurance import bordereau, claims_bordereau
 from insurance.bordereau import OF_COVERS, Kind, Line, OfCovers, Reported
 
 CLOSED_ON, HOUR = 6, 3
 """The day of the next month, and its hour UTC: by then boxes that were out of reach have mostly reported."""
 MONTH = relativedelta(months=1)
-BATCH = 1000
 _POLICIES = text(
     "select distinct insurer_id, number from master_policies"
     " where insurer_id = coalesce(cast(:insurer as uuid), insurer_id) order by 1, 2"
@@ -58,7 +55,8 @@ _MADE = text(
     " where insurer_id = :insurer and number = :number"
 )
 _REMEMBER = text(
-    "insert into covers_reported (cover_id, version, premium, voided) values (:cover, :version, :premium, :voided)"
+    "insert into covers_reported (cover_id, version, premium, voided)"
+    " values (cast(:cover as uuid), :version, :premium, :voided)"
     " on conflict (cover_id) do update set version = excluded.version, premium = excluded.premium,"
     " voided = excluded.voided"
 )
@@ -115,34 +113,50 @@ class Policies:
     insurer: UUID
     number: str
 
+    @property
+    def of(self) -> str:
+        """Whose they are."""
+        return f"{INS}_{self.insurer.hex}"
+
 
 @transactional
 def _close(policies: Policies, month: str, tell: Tell | None) -> int:
+    """All is read and formatted before the first line is written: facts are not sealed past a transaction that writes."""
     session.execute(_LOCK)
     names = {"insurer": policies.insurer, "number": policies.number}
     made = session.execute(_MADE, {**names, "month": month}).one()
     if made.already:
         return 0
-    books = [_Book(kind, bordereau.columns(kind), policies, month) for kind in OF_COVERS]
     asked = {**names, "upto": month_end(month), "since": _since(made.last)}
     rows = session.execute(_COVERS, asked, execution_options={"yield_per": BATCH})
-    reported, count = list[dict[str, Any]](), 0
+    with ExitStack() as files:
+        books = [
+            Book(kind, bordereau.columns(kind), policies.of, policies.number, month, Spool(files))
+            for kind in OF_COVERS
+        ]
+        reported = Spool(files)
+        for line, row in _told(rows, policies, month, tell):
+            told = {kind for kind in OF_COVERS if line.belongs(kind)}
+            for kind, book in zip(OF_COVERS, books, strict=True):
+                if kind in told:
+                    book.take(bordereau.row(line, kind))
+            reported.put(_reported(row, line, told))
+        books.append(_claims(policies, month, Spool(files)))
+        for batch in reported.batches():
+            session.execute(_REMEMBER, batch)
+        return sum(book.close() for book in books)
+
+
+def _told(
+    rows: Iterable[Any], policies: Policies, month: str, tell: Tell | None
+) -> Iterator[tuple[Line, Any]]:
+    count = 0
     for count, row in enumerate(rows, 1):
-        line = _line(row, month)
-        told = {kind for kind in OF_COVERS if line.belongs(kind)}
-        for kind, book in zip(OF_COVERS, books, strict=True):
-            if kind in told:
-                book.take(bordereau.row(line, kind))
-        reported.append(_reported(row, line, told))
-        if len(reported) == BATCH:
-            _remember(reported)
+        yield _line(row, month), row
         if tell is not None and count % BATCH == 0:
             tell(policies.number, count)
-    _remember(reported)
     if tell is not None and count % BATCH:
         tell(policies.number, count)
-    books.append(_claims(policies, month))
-    return sum(book.close() for book in books)
 
 
 def _since(last: str | None) -> datetime | None:
@@ -153,8 +167,8 @@ def _since(last: str | None) -> datetime | None:
     return None if last is None else datetime.combine(month_end(last), time(), UTC) - timedelta(days=1)
 
 
-def _claims(policies: Policies, month: str) -> "_Book":
-    book = _Book("claims", claims_bordereau.COLUMNS, policies, month)
+def _claims(policies: Policies, month: str, spool: Spool) -> Book:
+    book = Book("claims", claims_bordereau.COLUMNS, policies.of, policies.number, month, spool)
     for line in claims_reported.lines(policies.insurer, policies.number, month_end(month), BATCH):
         book.take(claims_bordereau.row(line))
     return book
@@ -182,74 +196,6 @@ def _reported(row: Any, line: Line, told: set[OfCovers]) -> dict[str, Any]:
         "premium": premium,
         "voided": row.data["state"] == "void",
     }
-
-
-def _remember(reported: list[dict[str, Any]]) -> None:
-    if reported:
-        session.execute(_REMEMBER, reported)
-    reported.clear()
-
-
-class _Book:
-    """One bordereau in the making: lines are written in batches, and hashed as they will be handed out."""
-
-    def __init__(self, kind: Kind, headings: tuple[str, ...], policies: Policies, month: str) -> None:
-        self._row = Bordereau(
-            id=new_id(BDX),
-            insurer_id=f"{INS}_{policies.insurer.hex}",
-            number=policies.number,
-            month=month,
-            kind=kind,
-            closed_at=clock.now(),
-            csv_head=csv_lines([headings]),
-            lines=0,
-            csv_sha256="",
-            json_sha256="",
-        )
-        session.add(self._row)
-        session.flush()
-        self._waiting: list[dict[str, Any]] = []
-        self._csv = hashlib.sha256(self._row.csv_head.encode())
-        self._json = hashlib.sha256(json_head(self._row).encode())
-
-    def take(self, found: dict[str, str | int | None]) -> None:
-        """Write a line, heading to value."""
-        self._row.lines += 1
-        cells = [harmless(one) if isinstance(one, str) else one for one in found.values()]
-        lines = {"csv": csv_lines([cells]), "json": orjson.dumps(found).decode()}
-        self._csv.update(lines["csv"].encode())
-        self._json.update((json_between(self._row.lines) + lines["json"]).encode())
-        self._waiting.append(
-            {"bordereau_id": self._row.id, "no": self._row.lines, "cover_id": found["cover_id"], **lines}
-        )
-        if len(self._waiting) == BATCH:
-            self._write()
-
-    def close(self) -> int:
-        """Write what waits, and what the whole will be checked by; returns how many lines."""
-        self._write()
-        self._json.update(JSON_END.encode())
-        self._row.csv_sha256, self._row.json_sha256 = self._csv.hexdigest(), self._json.hexdigest()
-        facts.record(BordereauClosed(bordereau=self._row.id, sha256=self._row.json_sha256))
-        return self._row.lines
-
-    def _write(self) -> None:
-        if self._waiting:
-            session.execute(insert(BordereauRow), self._waiting)
-        self._waiting = []
-
-
-JSON_END = "\n]}\n"
-
-
-def json_head(made: Bordereau) -> str:
-    names = {"insurer": made.insurer_id, "policy_number": made.number, "month": made.month, "kind": made.kind}
-    head = orjson.dumps({**names, "id": made.id, "closed_at": z(made.closed_at)}).decode()
-    return head.removesuffix("}") + ',"rows":[\n'
-
-
-def json_between(no: int) -> str:
-    return ",\n" if no > 1 else ""
 
 
 # -- reading

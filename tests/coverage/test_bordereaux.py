@@ -207,6 +207,21 @@ def test_one_that_is_broken_off_leaves_nothing_and_is_made_anew(circle: factorie
     assert len(rows(ask(f"/{month}?kind=risk"))) == 1
 
 
+def test_while_a_month_is_read_nothing_is_written_that_would_hold_up_the_sealer(
+    circle: factories.Circle,
+) -> None:
+    month = month_of(factories.ended(circle))
+    over(month)
+    begun: list[object] = []
+
+    def looked(policy: str, covers: int) -> None:
+        del policy, covers
+        begun.append(session.execute(text("select pg_current_xact_id_if_assigned()")).scalar())
+
+    bordereaux.close(month, tell=looked, insurer=circle.policy.insurer_id)
+    assert begun == [None]
+
+
 def test_by_hand_a_month_is_made_and_said_how_far_and_how_long_it_is(
     app: Flask, circle: factories.Circle, ask: Ask
 ) -> None:
