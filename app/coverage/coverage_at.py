@@ -144,11 +144,10 @@ def _check(plate: str | None, vin: str | None, country: str | None) -> None:
 
 def _judged(row: Any, insurer: str, at: datetime, shown_to: str | None) -> dict[str, Any]:
     mine = row.insurer_id is not None and f"{INS}_{row.insurer_id.hex}" == insurer
-    if not (row.covered and mine):
-        if not row.ours:
-            return {"car_no": row.car_no}
-        # Under somebody else's cover the car was not with its owner; by whom it was held is not ours to tell.
-        return {"covered": "no", "holder": None if row.covered else "owner", "car_no": row.car_no}
+    if row.covered and not mine:  # under somebody else's cover, of which nothing is told, not even by a "no"
+        return {"car_no": row.car_no}
+    if not row.covered:
+        return ({"covered": "no", "holder": "owner"} if row.ours else {}) | {"car_no": row.car_no}
     data = row.data
     return {
         "covered": "yes",

@@ -3,24 +3,34 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.cars import access
 from app.coverage import coverage_at
-from app.coverage.models import Lookup
+from app.coverage.models import INS, Lookup
 from app.kit import clock
 from app.kit.auth import Partner
-from app.kit.db import session, transactional
+from app.kit.db import bare, session, transactional
+from app.kit.driver import read
 from app.kit.http import Page, page
 
+_EVER = text(
+    "select exists (select 1 from covers c join cover_versions x on x.cover_id = c.id join facts f on f.seq = x.fact_seq"
+    " where c.car_no = cast(:car as int) and c.insurer_id = :insurer and f.position <= cast(:position as bigint)) as ever"
+)
 SHOWN = ("covered", "at", "as_of", "position", "plate", "insurer", "policy_number", "certificate")
 
 
 def look_up(
     partner: Partner, *, plate: str, country: str, at: datetime, as_of: datetime | None
 ) -> dict[str, Any]:
-    """yes, no or unknown, without a driver. A plate oracle is a stalking tool: who asked stays written down."""
+    """yes, no or unknown, without a driver. A plate oracle is a stalking tool: who asked stays written down, and a car that
+    the asking insurer never covered is answered like a plate that nobody knows, by the same steps.
+    """
     found = coverage_at.ask(partner.insurer, at=at, plate=plate, country=country, as_of=as_of)
+    asked = {"car": found.get("car_no"), "insurer": bare(partner.insurer, INS), "position": found["position"]}
+    if not read(_EVER, asked)[0].ever:
+        found["covered"] = "unknown"
     _log(partner, plate, country, at, found)
     return {name: found.get(name) for name in SHOWN}
 

@@ -110,10 +110,10 @@ def _clear(country: str, begin: datetime, end: datetime) -> None:
 
 
 @transactional
-def retire(policy_id: str, *, at: datetime | None = None) -> None:
+def retire(policy_id: str) -> None:
     """Bind no more covers under this policy; those given run off. Raises NotFound."""
     policy = find(policy_id)
-    now = at or clock.now()
+    now = clock.now()
     rows = session.scalars(
         select(PolicyInForce)
         .where(PolicyInForce.policy_id == policy.id, PolicyInForce.to_at > now)

@@ -17,7 +17,7 @@ from app.kit.clock import z
 from app.kit.db import session
 from app.kit.routes import RULES
 from tests.coverage import factories
-from tests.coverage.factories import bearer, seal
+from tests.coverage.factories import bearer, bind, seal
 
 Asked = tuple[str, str, dict[str, Any]]
 
@@ -188,3 +188,33 @@ def test_an_unknown_plate_and_a_rivals_car_are_answered_alike(http: Any, tenants
         return {**found, "plate": None}
 
     assert asked(tenants.circle.car.plate) == asked("ZZ-999-ZZ")
+
+
+def test_a_car_that_was_never_insured_is_looked_up_like_a_plate_that_nobody_knows(
+    http: Any, app: Flask
+) -> None:
+    circle = factories.circle()
+    mine = bearer(http, factories.client(circle.policy.insurer_id, "coverage:lookup"))
+
+    def asked(plate: str) -> dict[str, Any]:
+        query = {"plate": plate, "country": "FR", "at": z(clock.now())}
+        found: dict[str, Any] = http.get("/v1/insurer/lookup", headers=mine, query_string=query).json
+        return {name: found[name] for name in found if name not in ("plate", "at", "as_of", "position")}
+
+    assert asked(circle.car.plate) == asked("ZZ-999-ZZ")
+    factories.ended(circle)
+    seal()
+    assert asked(circle.car.plate)["covered"] == "no"
+
+
+def test_who_took_over_a_country_learns_nothing_of_a_cover_that_runs_off(http: Any, app: Flask) -> None:
+    circle = factories.circle()
+    bound = bind(circle.trip())
+    seal()
+    successor = factories.policy()
+    headers = bearer(http, factories.client(successor.insurer_id, "coverage:read"))
+    clock.forward(timedelta(minutes=1))
+    query = {"plate": circle.car.plate, "country": "FR", "at": z(clock.now() - timedelta(seconds=10))}
+    found = http.get("/v1/insurer/coverage", headers=headers, query_string=query).json
+    assert found["covered"] == "unknown"
+    assert (bound.id in str(found), "holder" in found) == (False, False)
