@@ -5,7 +5,7 @@ nobody can change, with a fact `CustodyRecorded`, so that what was known at an e
 """
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Select, func, or_, select, text
 
@@ -108,33 +108,38 @@ def _owners(car: Car, from_at: datetime, to_at: datetime | None) -> list[Custody
 
 def begin_earlier(car: Car, *, person: str, rental: str, at: datetime) -> None:
     """The first custody of a rental began before we thought."""
-    first = _of_rental(car, rental, Custody.from_at.asc())
+    mine = select(Custody).where(Custody.car_no == car.no, Custody.rental_id == rental)
+    first = session.scalars(mine.order_by(Custody.from_at).limit(1)).first()
     if first is not None and at < first.from_at:
         record(car, person=person, rental=rental, from_at=at, to_at=first.from_at)
 
 
 def end_earlier(car: Car, rental: str, at: datetime) -> None:
-    """The last custody of a rental ended before we thought: the owner's began then."""
-    last = _of_rental(car, rental, Custody.from_at.desc())
-    if last is None or last.to_at is None or not last.from_at <= at < last.to_at:
-        return
+    """The custody of a rental ended before we thought: what came after is the owner's, also where it is in pieces."""
+    pieces = session.scalars(
+        select(Custody)
+        .where(Custody.car_no == car.no, Custody.rental_id == rental, Custody.to_at > at)
+        .where(Custody.to_at > Custody.from_at)
+        .order_by(Custody.from_at)
+    ).all()
+    for piece in pieces:
+        _give_back(car, piece, max(piece.from_at, at))
+
+
+def _give_back(car: Car, piece: Custody, at: datetime) -> None:
+    """From then on the owner held it; what the owner held next begins there."""
     following = session.scalars(
-        select(Custody).where(Custody.car_no == car.no, Custody.from_at == last.to_at, Custody.id != last.id)
+        select(Custody)
+        .where(Custody.car_no == car.no, Custody.from_at == piece.to_at, Custody.holder == "owner")
+        .where(or_(Custody.to_at.is_(None), Custody.to_at > Custody.from_at))
     ).first()
-    until, last.to_at = last.to_at, at
+    until, piece.to_at = piece.to_at, at
     session.flush()
-    if following is not None and following.holder == "owner":
+    if following is not None:
         following.from_at = at
     else:
         session.add(Custody(car_no=car.no, holder="owner", person_id=car.owner_id, from_at=at, to_at=until))
     session.flush()
-
-
-def _of_rental(car: Car, rental: str, order: Any) -> Custody | None:
-    found: Custody | None = session.scalars(
-        select(Custody).where(Custody.car_no == car.no, Custody.rental_id == rental).order_by(order).limit(1)
-    ).first()
-    return found
 
 
 def driver_before(car_no: int, instant: datetime, *, but: str) -> Custody | None:

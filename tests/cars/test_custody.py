@@ -141,6 +141,17 @@ def test_a_custody_that_ended_earlier_ended_later_as_of_before(ledger: Ledger, f
     assert ledger.holders(10, 19, 20, 29, 30, as_of=before) == f"dddd{last}"
 
 
+def test_a_custody_in_pieces_that_ended_within_the_first_is_the_owners_from_there(ledger: Ledger) -> None:
+    ledger.taken(10)
+    ledger.given_back(20)
+    ledger.taken(30)
+    ledger.given_back(40)
+    before = ledger.known()
+    ledger.does(custody.end_earlier, ledger.scene.rental_id, ledger.minute(15))
+    assert ledger.holders(10, 14, 15, 25, 30, 39, 40) == "ddooooo"
+    assert ledger.holders(10, 14, 15, 25, 30, 39, 40, as_of=before) == "dddoddo"
+
+
 def test_every_step_of_the_way_stays_the_answer_as_of_then(ledger: Ledger) -> None:
     asked = (0, 9, 10, 19, 20, 29, 30, 60)
     steps: list[Callable[[], None]] = [
