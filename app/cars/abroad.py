@@ -41,10 +41,18 @@ def look(box: Box, delta: BoxState) -> None:
 
 
 def judge_anew(box: Box, at: datetime) -> None:
-    """Somebody takes the car: if the next reading shows it where it was, it is there with them."""
+    """Somebody took the car at that instant: if the next reading shows it where it was, it is there with them.
+
+    Where it was seen there later, but before the box's record said that it was taken, that counts now.
+    """
     stands = box.watch.get("country")
-    if stands is not None and datetime.fromisoformat(stands["since"]) < at:
+    if stands is None:
+        return
+    since = datetime.fromisoformat(stands["since"])
+    if since < at:
         _note(box, stands["code"], at, judged=False)
+    elif stands["judged"]:
+        _hand_on(box, stands["code"], since)
 
 
 def _place(box: Box) -> tuple[float, float, datetime] | None:

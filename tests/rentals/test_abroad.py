@@ -153,6 +153,19 @@ def test_a_car_that_was_abroad_already_is_noted_once_it_is_seen_there_under_the_
     assert flags(made) == ["CH"]
 
 
+def test_a_car_seen_abroad_before_the_record_of_its_start_is_here_is_flagged_with_it(app: Flask) -> None:
+    made = build(8)
+    made.fetched()
+    unlock = made.do("unlock")
+    drive(made, BERN, BERN)
+    assert made.upload(unlock) == ["accepted"]
+    [begun] = facts_of(RentalStarted, made.scene.rental_id)
+    assert made.rental.started_at is not None
+    abroad.on_started(RentalStarted(made.scene.rental_id, begun["command"], made.rental.started_at))
+    work(made)
+    assert flags(made) == ["CH"]
+
+
 def test_a_car_is_at_home_where_its_place_is(garage: Garage) -> None:
     car = garage.scene.car
     car.home_lat, car.home_lon = BERN
