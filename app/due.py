@@ -20,7 +20,7 @@ from app.billing import (
     tax_reminder,
     transfer,
 )
-from app.cars import alerts, hourly, reachability, readings, windows
+from app.cars import alerts, calendar_imports, hourly, reachability, readings, windows
 from app.claims import close as charge_requests
 from app.coverage import bordereaux, log_head, webhooks
 from app.kit import clock
@@ -48,6 +48,7 @@ TIDY_EVERY = 3600
 Step = Callable[[str], None]
 TABLE: Mapping[str, Step] = {
     "offer": windows.refresh,
+    "calendar_import": calendar_imports.due,
     "lapse": expire.lapse,
     "about_to_start": expire.remind,
     "start_check": start_check.early,

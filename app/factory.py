@@ -16,7 +16,7 @@ from app.billing import routes as billing
 from app.cars import access as cars_access
 from app.cars import add as cars_add
 from app.cars import box as boxes
-from app.cars import box_routes, calendar_routes, charge_plan, terms_routes
+from app.cars import box_routes, calendar_import_routes, calendar_routes, charge_plan, terms_routes
 from app.cars import routes as cars
 from app.claims import access as claims_access
 from app.claims import loss, loss_routes, said
@@ -132,6 +132,7 @@ MORE = (
     invitation_routes,
     terms_routes,
     calendar_routes,
+    calendar_import_routes,
     box_routes,
     door_routes,
     driver_routes,

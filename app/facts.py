@@ -230,6 +230,29 @@ class CarRemoved(Fact):
 
 
 @dataclass(frozen=True)
+class CalendarImportAdded(Fact):
+    calendar_import: str
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CalendarImportRemoved(Fact):
+    calendar_import: str
+    car: str
+    by: str
+
+
+@dataclass(frozen=True)
+class CalendarImportFailing(Fact):
+    """An imported calendar could not be read for a day; what it said last goes on to count. Once until it can again."""
+
+    calendar_import: str
+    car: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class CarBarred(Fact):
     """An operator has found the car unsafe: nobody unlocks it."""
 

@@ -91,6 +91,8 @@ NOTHING_FOLLOWS: dict[type[Fact], str] = {
     facts.CarAdded: _THEIR_OWN_DOING,
     facts.CarChanged: "booked rentals keep their terms; others read the car as it is",
     facts.CarRemoved: "a car with open rentals cannot be removed, so nobody waits for it",
+    facts.CalendarImportAdded: "read a moment later by a job of its own",
+    facts.CalendarImportRemoved: _THEIR_OWN_DOING,
     facts.BoxPaired: "the broker is told by boxlink, which the request waits for",
     facts.BoxRemoved: "the broker is told by boxlink, which cuts the box off",
     facts.TermsChanged: "other people's open rentals keep theirs",

@@ -188,6 +188,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "tax_details_missing": _kind("", channels=_BOTH),
         "person_suspended": _kind("", channels=_BOTH, urgent=True),
         "person_restored": _kind("", channels=_BOTH),
+        "calendar_failing.owner": _kind("car since"),
         "cost_covered.owner": _kind("car amount", channels=_BOTH),
         "cost_not_stated.owner": _kind("car", channels=_BOTH),
         "car_barred.owner": _kind("car", channels=_BOTH, urgent=True),

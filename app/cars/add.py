@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from app.cars import access, custody, windows
+from app.cars import access, calendar_imports, custody, windows
 from app.cars.models import Box, Car, CarShare, Plate
 from app.communities import access as circles
 from app.facts import CarAdded, CarChanged, CarRemoved, CommunityEnded, MemberRemoved
@@ -173,6 +173,7 @@ def remove(person: str, car_id: str) -> None:
         ),
         {"now": now, "car": car.no},
     )
+    calendar_imports.forget(car.id)
     facts.record(CarRemoved(car=car.id, by=person))
 
 

@@ -1,4 +1,4 @@
-"""A car's calendar: what is free, held and blocked; by whom is shown to the owner alone."""
+"""A car's calendar: what is free, held and blocked, by imported calendars too; by whom is shown to the owner alone."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,12 +19,16 @@ span as (select tstzrange(:a, :b, '[)') as s),
 busy as materialized (
   select x.kind, x.ref, x.during from car, span, occupancy x
   where int4range(x.car_no, x.car_no, '[]') && int4range(car.no, car.no, '[]') and x.during && s
+), imported as (
+  select unnest((select range_agg(i.busy) from calendar_imports i where i.car_id = :car) * tstzmultirange(s)
+    - coalesce((select range_agg(during) from busy), '{{}}')) as during from car, span
 ), free as (
   select unnest(tstzmultirange(s) * o.spans - coalesce((select range_agg(during) from busy), '{{}}')) as during
   from car join offers o on o.car_no = car.no, span
 )
 select runs, null as kind, null as ref, cast(null as timestamptz) as a, cast(null as timestamptz) as b from car
 union all select null, 'free', null, lower(during), upper(during) from free
+union all select null, 'blocked', null, lower(during), upper(during) from imported
 union all select null, case kind when 'block' then 'blocked' else 'held' end, ref,
   greatest(lower(during), :a), least(upper(during), :b) from busy
 order by a nulls first

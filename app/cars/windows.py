@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import DateTime, Integer, bindparam, exists, func, select, text
 
 from app.cars import access
-from app.cars.models import Car, Offer, Window
+from app.cars.models import CAR, Car, Offer, Window
 from app.kit import clock, deadlines
-from app.kit.db import new_id, session, transactional
+from app.kit.db import bare, new_id, session, transactional
 from app.kit.driver import plain
 from app.kit.errors import NotFound, Validation
 
@@ -200,20 +200,23 @@ def remove(person: str, car: str, window: str) -> None:
 
 
 _STORE = text(
-    "insert into offers (car_no, spans, until) values (cast(:car as int), cast(:spans as tstzmultirange), :until)"
+    "insert into offers (car_no, spans, until) select cast(:car as int), cast(:spans as tstzmultirange)"
+    " - coalesce((select range_agg(busy) from calendar_imports where car_id = :id), '{}'), :until"
     " on conflict (car_no) do update set spans = excluded.spans, until = excluded.until"
 )
 
 
 def recompute(car: Car) -> None:
-    """Write what the windows of a car come to, in the transaction that changed them."""
+    """Write what the windows of a car come to without its owner's imported calendars, in the transaction that changed
+    one of them.
+    """
     now = clock.now()
     start, until = now - BEHIND, now + HORIZON
     rows = session.scalars(select(Window).where(Window.car_id == car.id))
     zone = ZoneInfo(car.time_zone)
     merged = union(span for row in rows for span in spans(rule_of(row), zone, start, until))
     literal = "{" + ",".join(f"[{a.isoformat()},{b.isoformat()})" for a, b in merged) + "}"
-    session.execute(_STORE, {"car": car.no, "spans": literal, "until": until})
+    session.execute(_STORE, {"car": car.no, "id": bare(car.id, CAR), "spans": literal, "until": until})
     deadlines.at("offer", car.id, now + REFRESH)
 
 

@@ -18,14 +18,14 @@ from app.coverage.webhook_models import WHK, Webhook, WebhookDelivery
 from app.facts import (
     WebhookChanged,
 )
-from app.kit import clock, deadlines, facts, keys
+from app.kit import clock, deadlines, facts, fetch, keys
 from app.kit.clock import z
 from app.kit.db import bare, new_id, session, transactional
 from app.kit.deadlines import Deadline
 from app.kit.errors import InUse, NotFound, Validation
+from app.kit.fetch import AddressForbidden, FetchFailed
 from app.kit.jobs import defer, job
 from insurance import webhook
-from insurance.webhook import EndpointForbidden, WebhookFailed
 
 log = structlog.get_logger(__name__)
 MOST = 10
@@ -67,8 +67,8 @@ def add(insurer: str, *, url: str, events: list[str]) -> tuple[Webhook, str]:
 
 def _check(url: str) -> None:
     try:
-        webhook.check_url(url, local=keys.settings().clock_may_move)
-    except EndpointForbidden as error:
+        fetch.check_url(url, local=keys.settings().clock_may_move)
+    except AddressForbidden as error:
         raise Validation(errors=[{"pointer": "/url", "code": "invalid", "detail": str(error)}]) from error
 
 
@@ -159,7 +159,7 @@ def deliver_webhook(webhook: str, seq: int) -> None:
         return
     try:
         status = _post(one)
-    except WebhookFailed as error:
+    except FetchFailed as error:
         _missed(webhook, seq, error)
     else:
         _taken(webhook, seq, status)
@@ -196,14 +196,8 @@ def _next(webhook_id: str, seq: int) -> _Try | None:
 
 def _post(one: _Try) -> int:
     """A message is signed for the moment it is sent, by the machine's own clock."""
-    return webhook.post(
-        one.url,
-        one.body,
-        message=one.message,
-        at=clock.real_now(),
-        signed_by=one.secrets,
-        local=keys.settings().clock_may_move,
-    )
+    headers = webhook.headers(one.message, clock.real_now(), one.body, signed_by=one.secrets)
+    return fetch.post(one.url, one.body.encode(), headers, local=keys.settings().clock_may_move)
 
 
 @transactional
@@ -215,7 +209,7 @@ def _taken(webhook_id: str, seq: int, status: int) -> None:
 
 
 @transactional
-def _missed(webhook_id: str, seq: int, error: WebhookFailed) -> None:
+def _missed(webhook_id: str, seq: int, error: FetchFailed) -> None:
     """Again later, unless the endpoint is gone or that was the last try: then it is disabled."""
     found = _locked(webhook_id)
     waiting = session.get(WebhookDelivery, (webhook_id, seq), populate_existing=True)

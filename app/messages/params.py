@@ -87,7 +87,7 @@ def _answer_by(scene: Scene) -> str:
 def _since(scene: Scene) -> str:
     box = boxes.live(scene.fact.car)
     heard = box.last_heard_at if box else None
-    return z(heard or scene.at)
+    return z(scene.said("since") or heard or scene.at)
 
 
 def _expires_at(scene: Scene) -> str:

@@ -52,6 +52,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.PersonRestored: (Told(whom.person, "person_restored"),),
     facts.CostCovered: (Told(whom.owners, "cost_covered.owner"),),
     facts.CostNotStated: (Told(whom.owners, "cost_not_stated.owner"),),
+    facts.CalendarImportFailing: (Told(whom.owners, "calendar_failing.owner"),),
     facts.CarBarred: (Told(whom.owners, "car_barred.owner"),),
     facts.CarStolen: (Told(whom.other_owners, "car_stolen.owner"),),
     facts.CarUnbarred: (Told(whom.owners, "car_unbarred.owner"),),

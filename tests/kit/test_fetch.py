@@ -1,0 +1,74 @@
+"""The one way out to an address that somebody else chose."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from app.kit import fetch
+from app.kit.fetch import AddressForbidden, FetchFailed
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://partner.example/changes",
+        "ftp://partner.example/",
+        "https://",
+        "https://[partner.example/",
+        f"https://{'a' * 64}.example/",
+        "https://user:secret@partner.example/",
+        "https://partner.example/#part",
+        "https://10.0.0.1/",
+        "https://127.0.0.1/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::1]/",
+        "https://[fd00::1]/",
+        "https://[::ffff:127.0.0.1]/",
+    ],
+)
+def test_an_address_that_is_not_public_is_refused(url: str) -> None:
+    with pytest.raises(AddressForbidden):
+        fetch.check_url(url)
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """A port that takes one connection and says this, whatever it is asked."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            try:
+                taken, _ = server.accept()
+            except OSError:
+                return
+            with taken:
+                heard.append(taken.recv(4096))
+                taken.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1], heard
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def test_a_name_that_resolves_to_this_machine_is_not_spoken_to() -> None:
+    with answering(b"") as (port, heard):
+        with pytest.raises(AddressForbidden):
+            fetch.post(f"https://localhost:{port}/", b"{}", {})
+        assert heard in ([], [b""])
+
+
+def test_a_small_answer_that_grows_is_not_read() -> None:
+    packed = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
+    with answering(packed) as (port, _), pytest.raises(FetchFailed, match="compressed"):
+        fetch.get(f"http://127.0.0.1:{port}/", at_most=100, local=True)
+
+
+def test_what_is_not_http_is_a_failure_like_others() -> None:
+    with answering(b"220 smtp.example ESMTP\r\n") as (port, _), pytest.raises(FetchFailed):
+        fetch.get(f"http://127.0.0.1:{port}/", at_most=100, local=True)
