@@ -26,6 +26,7 @@ from app.messages.models import Delivery, Message, Preferences
 from app.people import identity, phones, sign_in
 from app.people.models import EmailCode, Licence, Person
 from app.rentals import name_driver
+from app.rentals.feed_models import CalendarFeed
 from app.rentals.lifecycle import OUT
 from app.rentals.lifecycle import State as Stands
 from app.rentals.models import Rental
@@ -103,11 +104,12 @@ def _last_return(person: str) -> datetime:
 
 
 def _forget_words(person: str) -> None:
-    """What they were told, and how they wanted to be told."""
+    """What they were told, how they wanted to be told, and the addresses at which calendars read of them."""
     theirs = select(Message.id).where(Message.person_id == person)
     session.execute(delete(Delivery).where(Delivery.message_id.in_(theirs)))
     session.execute(delete(Message).where(Message.person_id == person))
     session.execute(delete(Preferences).where(Preferences.person_id == person))
+    session.execute(delete(CalendarFeed).where(CalendarFeed.person_id == person))
 
 
 def _forget_invitations(address: str) -> None:

@@ -156,9 +156,7 @@ def _instant(given: date, zone: ZoneInfo) -> datetime:
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _free_busy(
-    calendar: Node, zone: ZoneInfo, start: datetime, end: datetime, found: Busy
-) -> list[Span]:
+def _free_busy(calendar: Node, zone: ZoneInfo, start: datetime, end: datetime, found: Busy) -> list[Span]:
     """The periods of VFREEBUSY, which some send instead of events."""
     spans = []
     for component in calendar.walk("VFREEBUSY"):

@@ -38,6 +38,7 @@ class Limits:
     refresh: tuple[int, int] = (60, 900)
     refresh_address: tuple[int, int] = (600, 900)
     preview: tuple[int, int] = (20, 3600)
+    feeds: tuple[int, int] = (3000, 3600)
     partner: tuple[int, int] = (6000, 60)
     lookup: tuple[int, int] = (60, 60)
     invitations: tuple[int, int] = (30, 86400)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, current_app, request
 
 JSON, PDF, CSV, JOSE = "application/json", "application/pdf", "text/csv", "application/jose"
-HTML = "text/html"
+HTML, CALENDAR = "text/html", "text/calendar"
 JPEG, SVG, ZIP = "image/jpeg", "image/svg+xml", "application/zip"
 DESCRIBED: dict[str, dict[str, Any]] = {
     PDF: {
@@ -71,6 +71,16 @@ DESCRIBED: dict[str, dict[str, Any]] = {
             "pattern": r"^[A-Za-z][^\r]*\r\n",
         },
         "example": "at,amount,currency\r\n2027-03-01T09:00:00.000Z,12.50,EUR\r\n",
+    },
+    CALENDAR: {
+        "schema": {
+            "type": "string",
+            "contentMediaType": CALENDAR,
+            "description": "A calendar as RFC 5545 has it, with its time zones.",
+            "maxLength": 5_000_000,
+            "pattern": "^BEGIN:VCALENDAR",
+        },
+        "example": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Glovebox//Calendar 1//EN\r\nEND:VCALENDAR\r\n",
     },
     JOSE: {
         "schema": {

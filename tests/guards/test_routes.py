@@ -26,6 +26,7 @@ OPEN = {
     "certificates.verify_certificate": "whoever is shown a certificate may check it; no names",
     "coverage.read_certificate": "whoever is shown a certificate may check it; no names",
     "communities.preview_invitation": "who holds the code may look before making an account; limited",
+    "feeds.read_feed": "a calendar program knows nothing but the secret address; limited",
     "rentals.upload_box_records": "each record is signed by the box whose it is; the answer opens nothing",
     "people.ask_email_code": "one is not signed in yet; answers alike, known or not; limited",
     "people.confirm_person": "proves itself by the mailed code; limited",
