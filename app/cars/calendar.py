@@ -1,12 +1,15 @@
 """A car's calendar: what is free, held and blocked, by imported calendars too; by whom is shown to the owner alone."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
 from app.cars import access
+from app.cars.calendar_picture import Sheet, Shown, midnight, month_of, week_of
 from app.cars.models import CAR
+from app.kit import clock, i18n, locales
 from app.kit.db import bare
 from app.kit.driver import read
 from app.kit.errors import NotFound, Validation
@@ -50,3 +53,17 @@ def of(person: str, car_id: str, from_at: datetime, to_at: datetime) -> list[dic
         {"from_at": row.a, "to_at": row.b, "kind": row.kind, "ref": row.ref if mine else None}
         for row in rows[1:]
     ]
+
+
+def picture(person: str, car_id: str, day: date | None, span: str) -> str:
+    """The week or month around a day, drawn; today on the clocks of the car when left out. Raises NotFound."""
+    car = access.may_see(car_id, person)
+    zone = ZoneInfo(car.time_zone)
+    day = day or clock.now().astimezone(zone).date()
+    days = month_of(day) if span == "month" else week_of(day)
+    begins, ends = midnight(days[0], zone), midnight(days[-1] + timedelta(days=1), zone)
+    spans = [Shown(one["kind"], one["from_at"], one["to_at"]) for one in of(person, car_id, begins, ends)]
+    language = i18n.reader()
+    words = {kind: i18n.say(f"calendar.{kind}", language) for kind in ("free", "held", "blocked")}
+    locale = locales.locale_of(language, car.country)
+    return Sheet(days, zone, words, locale).svg(f"{car.make} {car.model}", spans)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask import Response
 from sqlalchemy import select
 
 from app.cars import (
@@ -21,6 +22,7 @@ from app.kit.errors import (
 )
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page, require_match
+from app.kit.media import SVG, file
 from app.kit.routes import created, patch_of
 
 
@@ -200,3 +202,18 @@ def remove_block(car: str, block_id: str) -> None:
 def read_calendar(car: str, query: dict[str, Any]) -> dict[str, Any]:
     """What is free, held and blocked, for at most 92 days; by whom is shown to the owner alone."""
     return {"items": calendar.of(caller().person, car, query["from_"], query["to"])}
+
+
+@routes.add(
+    "GET",
+    ONE + "/calendar.svg",
+    summary="The calendar as a picture",
+    query=calendar_schemas.PictureQuery,
+    media=(SVG,),
+)
+def draw_calendar(car: str, query: dict[str, Any]) -> Response:
+    """The week (Monday to Sunday) or month around a day, today when left out, on the clocks of the car: when it is free,
+    held and blocked.
+    """
+    drawn = calendar.picture(caller().person, car, query.get("day"), query["span"])
+    return file(drawn, SVG, "calendar.svg")

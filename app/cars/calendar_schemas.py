@@ -49,6 +49,13 @@ class CalendarQuery(Strict):
     to = Instant(required=True)
 
 
+class PictureQuery(Strict):
+    """Which days to draw."""
+
+    day = Day()
+    span = OneOf(("week", "month"), load_default="week")
+
+
 class CalendarSpan(Strict):
     """A span of the calendar: free (offered and unoccupied), held or blocked; by whom only to the owner."""
 
