@@ -38,6 +38,7 @@ from app.rentals import (
     grants_out,
     offline_receipts,
     owe_premium,
+    reviews,
     start_check,
 )
 
@@ -59,6 +60,7 @@ TABLE: Mapping[str, Step] = {
     "no_show": expire.no_show,
     "late": expire.late,
     "settle": expire.settle,
+    "reviews": reviews.due,
     "extension": extend.lapse,
     "hand_back": close.hand_back,
     "grant": grants_out.lapse,

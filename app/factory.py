@@ -59,6 +59,7 @@ from app.rentals import (
     photo_routes,
     photo_sheet,
     represent,
+    word_routes,
 )
 from app.rentals import routes as rentals
 
@@ -139,6 +140,7 @@ MORE = (
     driver_routes,
     extension_routes,
     feed_routes,
+    word_routes,
     offline_routes,
     insurer_routes,
     payment_routes,

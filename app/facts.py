@@ -570,6 +570,21 @@ class PhotoAdded(Fact):
 
 
 @dataclass(frozen=True)
+class NoteWritten(Fact):
+    rental: str
+    note: str
+    by: str
+
+
+@dataclass(frozen=True)
+class ReviewsOpened(Fact):
+    """Both sides have written, or the time to write is over; `sides` wrote what can be read from now on."""
+
+    rental: str
+    sides: str
+
+
+@dataclass(frozen=True)
 class MeterStopped(Fact):
     rental: str
     at: datetime

@@ -158,6 +158,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "unlock_unknown.driver": _kind("car", urgent=True, ttl=_NOW),
         "opened_late.driver": _kind("car at", urgent=True),
         "note_received": _kind("sender car"),
+        "review_opened": _kind("car"),
         "car_free_again": _kind("car from to", urgent=True),
         "charge_requested.driver": _kind("owner car amount reason answer_by", channels=_BOTH),
         "charge_accepted.owner": _kind("driver car amount answer_by"),

@@ -30,6 +30,7 @@ from app.rentals.feed_models import CalendarFeed
 from app.rentals.lifecycle import OUT
 from app.rentals.lifecycle import State as Stands
 from app.rentals.models import Rental
+from app.rentals.word_models import Note, Review
 
 LONGER = timedelta(days=1)
 """Beside the last instant at which a letter for a fine may be asked for: nobody is late by an hour."""
@@ -104,11 +105,13 @@ def _last_return(person: str) -> datetime:
 
 
 def _forget_words(person: str) -> None:
-    """What they were told, how they wanted to be told, and the addresses at which calendars read of them."""
+    """What they were told and wrote, how they wanted to be told, the addresses at which calendars read of them."""
     theirs = select(Message.id).where(Message.person_id == person)
     session.execute(delete(Delivery).where(Delivery.message_id.in_(theirs)))
     session.execute(delete(Message).where(Message.person_id == person))
     session.execute(delete(Preferences).where(Preferences.person_id == person))
+    for written in (Note, Review):
+        session.execute(update(written).where(written.by_id == person).values(text=None))
     session.execute(delete(CalendarFeed).where(CalendarFeed.person_id == person))
 
 

@@ -35,6 +35,8 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "charge_requests": "select id as charge_request_id, rental_id, kind, currency, amount, text, answer, state,"
         " final_amount, made_at from charge_requests where driver_id = :person or made_by = :person",
         "messages": "select id as message_id, kind, made_at, read_at from messages where person_id = :person",
+        "notes": "select rental_id, text, made_at from notes where by_id = :person",
+        "reviews": "select rental_id, side, stars, text, made_at from reviews where by_id = :person",
         "calendar_feeds": "select car_id, made_at from calendar_feeds where person_id = :person",
         "lookups_of_my_cars": "select l.plate, l.at, l.covered, l.asked_at, i.name as insurer from coverage_lookups l"
         " join insurers i on i.id = l.insurer_id join cars c on c.no = l.car_no where c.owner_id = :person",

@@ -11,7 +11,7 @@ ROLE, FARE = ("owner", "manager", "driver"), ("free", "at_cost", "priced")
 class Rules(Strict):
     """The rules of a community."""
 
-    approval = OneOf(("always", "never", "by_fare"))
+    approval = OneOf(("always", "never", "by_fare", "by_trust"))
     photos = OneOf(("none", "start", "end", "both"))
     days_ahead = Whole(1, 365)
     per_week = Whole(0, 50)

@@ -46,7 +46,7 @@ DESCRIBED: dict[str, dict[str, Any]] = {
         "schema": {
             "type": "string",
             "contentMediaType": SVG,
-            "description": "A drawing with a title and a description; what its words and instants are in is said with the route.",
+            "description": "A drawing with a title and a description.",
             "maxLength": 10_000_000,
             "pattern": "^<svg ",
         },

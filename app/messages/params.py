@@ -106,6 +106,7 @@ def _reason(scene: Scene) -> str:
 
 _SOURCES: dict[str, Callable[[Scene], Any]] = {
     "inviter": lambda scene: scene.fact.by,
+    "sender": lambda scene: scene.fact.by,
     "member": lambda scene: scene.fact.person,
     "community": lambda scene: scene.said("community") or scene.fact.person,
     "owner": _owner,

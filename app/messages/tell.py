@@ -166,6 +166,11 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.owners, "driver_taken_off.owner"),
         Told(whom.other_than_actor(whom.driver), "driver_taken_off.driver"),
     ),
+    facts.NoteWritten: (Told(whom.other_side, "note_received"),),
+    facts.ReviewsOpened: (
+        Told(whom.driver, "review_opened", when.says_among("sides", "owner")),
+        Told(whom.owners, "review_opened", when.says_among("sides", "driver")),
+    ),
     facts.ExtensionAsked: (Told(whom.owners, "extension_asked.owner"),),
     facts.RentalExtended: (
         Told(whom.driver, "extension_approved.driver"),
@@ -250,7 +255,6 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.ReceiptReady: (Told(whom.driver, "receipt_ready"), Told(whom.owners, "receipt_ready")),
 }
 UNTOLD = {
-    "note_received": "notes have no fact yet",
     "car_free_again": "the waiting list has no fact yet",
     "cover_unconfirmed.owner": "a policy that confirms first has no fact yet",
     "cover_unconfirmed.driver": "a policy that confirms first has no fact yet",

@@ -38,6 +38,7 @@ _OWNER: tuple[type[Fact], ...] = (
     facts.RentalDeclined,
     facts.ExtensionDeclined,
     facts.CustodyLookedUp,
+    facts.NoteWritten,
     facts.ChargeRequested,
     facts.ChargeRequestWithdrawn,
     facts.HandOverLetterRead,
@@ -114,6 +115,7 @@ HIDDEN = {
     facts.FraudWarned.kind: "for operators",
     facts.ChargeShort.kind: "it is about the rental that comes next, which is another's",
     facts.PhotoAdded.kind: "the list of photos says it",
+    facts.ReviewsOpened.kind: "the reviews themselves are read",
     facts.AlertStands.kind: "the alert itself says it",
     facts.CoverActivated.kind: "the start says it",
     facts.CoverOverrun.kind: "the lateness says it",
@@ -152,7 +154,7 @@ def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:
         {
             "at": row.at,
             "kind": snake(row.kind),
-            "by": _by(row),
+            "by": _by(row, rental),
             "text": i18n.say(_key(row), language, driver=driver, member=_member(row, language)),
             "told_at": told[row.seq][0],
             "opened_at": told[row.seq][1],
@@ -162,8 +164,10 @@ def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:
     ]
 
 
-def _by(row: FactRow) -> str:
+def _by(row: FactRow, rental: Rental) -> str:
     said = row.data.get("by")
+    if said == rental.driver_id:
+        return "driver"
     if row.kind == facts.RentalBooked.kind:
         return "owner" if row.data["approved_by"] else "system"
     return said if said in BY else SHOWN[row.kind]

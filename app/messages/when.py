@@ -18,6 +18,11 @@ def says(field: str, *values: str) -> Callable[[Scene], bool]:
     return lambda here: here.said(field) in values
 
 
+def says_among(field: str, value: str) -> Callable[[Scene], bool]:
+    """The field holds several words."""
+    return lambda here: value in here.said(field).split()
+
+
 def has(field: str) -> Callable[[Scene], bool]:
     return lambda here: here.said(field) is not None
 

@@ -39,6 +39,11 @@ def other_owners(scene: Scene) -> People:
     return [one for one in owners(scene) if one not in actors]
 
 
+def other_side(scene: Scene) -> People:
+    """Whom a note is for: the owners, or the driver."""
+    return owners(scene) if scene.fact.by in driver(scene) else driver(scene)
+
+
 def other_than_actor(named: Callable[[Scene], People]) -> Callable[[Scene], People]:
     """Those of them who did not do it themselves."""
     return lambda scene: [one for one in named(scene) if one != scene.said("by")]

@@ -21,7 +21,7 @@ from app.kit.deadlines import Due
 from app.kit.errors import Arrears, CardNeeded, NotFound, NotInsurable, QuoteExpired, Validation
 from app.people import conditions
 from app.people.models import Person
-from app.rentals import charge_watch, distance, start_check
+from app.rentals import charge_watch, distance, start_check, trust
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import State
 from app.rentals.models import Quote, Rental
@@ -145,7 +145,8 @@ def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | No
 
 
 def needs_approval(frozen: Quote) -> bool:
-    """The community's rule; `by_fare` lets the free fare, given to those closest, book without asking.
+    """The community's rule; `by_fare` lets the free fare, given to those closest, book without asking, `by_trust` besides
+    whoever has brought cars back well.
 
     Who runs the car asks nobody: nobody else might be there to answer.
     """
@@ -154,7 +155,11 @@ def needs_approval(frozen: Quote) -> bool:
     community = session.get(Community, frozen.community_id)
     assert community is not None
     rule = community.rule("approval")
-    return rule == "always" or (rule == "by_fare" and frozen.fare != "free")
+    if rule in ("always", "never"):
+        return bool(rule == "always")
+    if frozen.fare == "free":
+        return False
+    return rule == "by_fare" or not trust.is_trusted(frozen.person_id, frozen.community_id)
 
 
 def _ask(rental: Rental, now: datetime) -> None:
