@@ -570,6 +570,29 @@ class PhotoAdded(Fact):
 
 
 @dataclass(frozen=True)
+class DamageReported(Fact):
+    """`rental` is None where its owner saw it; with an `unsafe` one nobody unlocks the car any more."""
+
+    car: str
+    damage: str
+    rental: str | None
+    by: str
+    part: str
+    unsafe: bool
+
+
+@dataclass(frozen=True)
+class DamageChanged(Fact):
+    """As it stands from now on."""
+
+    car: str
+    damage: str
+    by: str
+    state: str
+    unsafe: bool
+
+
+@dataclass(frozen=True)
 class NoteWritten(Fact):
     rental: str
     note: str

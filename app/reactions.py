@@ -12,6 +12,7 @@ from app.kit.facts import Fact, Reactions
 from app.messages import tell
 from app.rentals import (
     abroad,
+    damages,
     expire,
     extend,
     grants_out,
@@ -29,6 +30,8 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.LicenceRefused: (grants_out.of_refused_licence,),
     facts.CarBarred: (grants_out.of_barred_car,),
     facts.CarStolen: (grants_out.of_barred_car,),
+    facts.DamageReported: (damages.on_reported,),
+    facts.DamageChanged: (damages.on_reported,),
     facts.CoverRefused: (grants_out.of_refused_cover,),
     facts.DriverBlocked: (grants_out.of_blocked_driver,),
     facts.MembershipChanged: (grants_out.of_changed_membership,),

@@ -158,6 +158,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "unlock_unknown.driver": _kind("car", urgent=True, ttl=_NOW),
         "opened_late.driver": _kind("car at", urgent=True),
         "note_received": _kind("sender car"),
+        "damage_reported.owner": _kind("driver car"),
+        "damage_unsafe.owner": _kind("driver car", channels=_BOTH, urgent=True),
         "review_opened": _kind("car"),
         "car_free_again": _kind("car from to", urgent=True),
         "charge_requested.driver": _kind("owner car amount reason answer_by", channels=_BOTH),

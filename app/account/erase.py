@@ -26,6 +26,7 @@ from app.messages.models import Delivery, Message, Preferences
 from app.people import identity, phones, sign_in
 from app.people.models import EmailCode, Licence, Person
 from app.rentals import name_driver
+from app.rentals.damage_models import Damage
 from app.rentals.feed_models import CalendarFeed
 from app.rentals.lifecycle import OUT
 from app.rentals.lifecycle import State as Stands
@@ -110,7 +111,7 @@ def _forget_words(person: str) -> None:
     session.execute(delete(Delivery).where(Delivery.message_id.in_(theirs)))
     session.execute(delete(Message).where(Message.person_id == person))
     session.execute(delete(Preferences).where(Preferences.person_id == person))
-    for written in (Note, Review):
+    for written in (Note, Review, Damage):
         session.execute(update(written).where(written.by_id == person).values(text=None))
     session.execute(delete(CalendarFeed).where(CalendarFeed.person_id == person))
 

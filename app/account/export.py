@@ -36,6 +36,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         " final_amount, made_at from charge_requests where driver_id = :person or made_by = :person",
         "messages": "select id as message_id, kind, made_at, read_at from messages where person_id = :person",
         "notes": "select rental_id, text, made_at from notes where by_id = :person",
+        "damages": "select car_id, rental_id, part, text, unsafe, state, made_at from damages where by_id = :person",
         "reviews": "select rental_id, side, stars, text, made_at from reviews where by_id = :person",
         "calendar_feeds": "select car_id, made_at from calendar_feeds where person_id = :person",
         "lookups_of_my_cars": "select l.plate, l.at, l.covered, l.asked_at, i.name as insurer from coverage_lookups l"

@@ -25,6 +25,7 @@ CAR, BOX, WIN, BLK = "car", "box", "win", "blk"
 class Car(Model):
     """The vehicle. `no` is the short number that the occupancy constraint and the hot queries use.
 
+    `unsafe`: nobody unlocks it, since an operator `barred` it, it was stolen, or a damage says so.
     `stop_told_in` is the year for which its owner was told last that its cost is covered, or not stated.
     """
 
@@ -61,6 +62,7 @@ class Car(Model):
     inspection_until: Mapped[date | None]
     declared_value: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     unsafe: Mapped[bool] = mapped_column(default=False)
+    barred: Mapped[bool] = mapped_column(default=False)
     made_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
 

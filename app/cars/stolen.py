@@ -19,8 +19,8 @@ def report_stolen(person: str, car_id: str) -> Car:
 
 def mark_stolen(car: Car, *, by: str) -> None:
     """Whatever is under way; who calls has looked, and holds the car's row. Once is enough."""
-    is_news = not car.unsafe or boxes.live(car.id) is not None
+    is_news = not car.barred or boxes.live(car.id) is not None
     boxes.cut(car)
-    car.unsafe = True
+    car.unsafe = car.barred = True
     if is_news:
         facts.record(CarStolen(car=car.id, by=by))

@@ -166,6 +166,12 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.owners, "driver_taken_off.owner"),
         Told(whom.other_than_actor(whom.driver), "driver_taken_off.driver"),
     ),
+    facts.DamageReported: (
+        Told(
+            whom.other_owners, "damage_reported.owner", when.both(when.has("rental"), when.is_false("unsafe"))
+        ),
+        Told(whom.other_owners, "damage_unsafe.owner", when.both(when.has("rental"), when.is_true("unsafe"))),
+    ),
     facts.NoteWritten: (Told(whom.other_side, "note_received"),),
     facts.ReviewsOpened: (
         Told(whom.driver, "review_opened", when.says_among("sides", "owner")),

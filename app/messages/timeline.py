@@ -29,6 +29,7 @@ _DRIVER: tuple[type[Fact], ...] = (
     facts.DriverNamed,
     facts.DriverTakenOff,
     facts.StillHasCar,
+    facts.DamageReported,
     facts.GrantIssued,
     facts.ChargeRequestAccepted,
     facts.ChargeRequestContested,

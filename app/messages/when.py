@@ -18,6 +18,14 @@ def says(field: str, *values: str) -> Callable[[Scene], bool]:
     return lambda here: here.said(field) in values
 
 
+def is_true(field: str) -> Callable[[Scene], bool]:
+    return lambda here: here.said(field) is True
+
+
+def is_false(field: str) -> Callable[[Scene], bool]:
+    return lambda here: here.said(field) is False
+
+
 def says_among(field: str, value: str) -> Callable[[Scene], bool]:
     """The field holds several words."""
     return lambda here: value in here.said(field).split()

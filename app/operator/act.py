@@ -14,7 +14,7 @@ from app.kit.jobs import FailedJob
 from app.kit.keys import Purpose
 from app.people import licence, register, sign_in
 from app.people.models import Person
-from app.rentals import close, commands
+from app.rentals import close, commands, damages
 from app.rentals.models import Rental
 
 COMMAND_LINE = "command line"
@@ -157,8 +157,9 @@ def set_safe(car: str, *, safe: bool, by: str, reason: str) -> None:
     command = None if safe else commands.open_of(found.no)
     if command is not None:
         rights.revoke(command.asked_by)
-    if found.unsafe is safe:
-        found.unsafe = not safe
+    if found.barred is safe:
+        found.barred = found.unsafe = not safe
+        damages.settle(found)
         facts.record(CarUnbarred(car=car, by=by) if safe else CarBarred(car=car, by=by))
     audit(by, "car safe" if safe else "car unsafe", car, reason)
 

@@ -225,6 +225,12 @@ def of_barred_car(fact: CarBarred | CarStolen) -> None:
 
 
 @transactional
+def of_unsafe_car(car: str) -> None:
+    """A damage was reported with which nobody is to drive."""
+    _take_back_of_booked(Rental.car_id == car, "unsafe")
+
+
+@transactional
 def of_refused_cover(fact: CoverRefused) -> None:
     """The insurer refused after the bind: what was given stands, but nobody is to begin under it."""
     _take_back_of_booked(Rental.id == fact.rental, "cover")

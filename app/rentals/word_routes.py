@@ -18,12 +18,18 @@ def _words(longest: int, **kwargs: Any) -> Text:
     return Text(longest, lines=True, **kwargs)
 
 
+class NoteIn(Strict):
+    """What is to be said to the other side."""
+
+    text = _words(1000, required=True)
+
+
 class NoteOut(Strict):
     """A text between driver and owner; null once whoever wrote it was erased."""
 
     id = PublicIdField("not", dump_only=True)
     by = PublicIdField("per", dump_only=True, attribute="by_id")
-    text = _words(1000, required=True, allow_none=False)
+    text = _words(1000, allow_none=True)
     made_at = Instant(dump_only=True)
 
 
@@ -51,7 +57,7 @@ class Reviews(Strict):
     "POST",
     ONE + "/notes",
     summary="Write to the other side",
-    body=NoteOut,
+    body=NoteIn,
     returns=NoteOut,
     status=201,
     while_suspended=True,

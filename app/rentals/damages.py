@@ -1,0 +1,177 @@
+"""The register of a car's damage: seen before the unlock by the next driver, so that nobody answers for another's."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Select, exists, select
+
+from app.cars import access as cars
+from app.cars.models import Car
+from app.facts import DamageChanged, DamageReported
+from app.kit import clock, facts
+from app.kit.db import new_id, session, transactional
+from app.kit.errors import InUse, NotAllowed, NotFound, Validation
+from app.rentals import grants_out
+from app.rentals.damage_models import DMG, Damage
+from app.rentals.lifecycle import OUT, State
+from app.rentals.models import Rental
+from app.rentals.photo_models import Photo
+from app.rentals.photo_rules import EARLY
+
+PARTS = ("front", "back", "left", "right", "roof", "glass", "wheels", "interior", "technical", "other")
+AFTERWARDS = timedelta(hours=24)
+MOST_OPEN, MOST_PHOTOS = 100, 12
+
+
+@transactional
+def report(person: str, car_id: str, body: dict[str, Any]) -> Damage:
+    """Write a damage down; one that is unsafe bars the car at once. Raises NotFound, NotAllowed, Validation, InUse."""
+    car = cars.of(car_id, lock=True)
+    rental = None if cars.runs(car, person) else _rental(car, person)
+    _refuse_strange(car, rental, body.get("photos", []))
+    if len(session.scalars(_open_of(car.id).limit(MOST_OPEN)).all()) == MOST_OPEN:
+        raise InUse(f"There are {MOST_OPEN} open damages already: mark what is repaired.")
+    made = Damage(
+        id=new_id(DMG),
+        car_id=car.id,
+        rental_id=rental.id if rental else None,
+        by_id=person,
+        before_unlock=rental.started_at is None if rental else None,
+        part=body["part"],
+        text=body["text"],
+        photos=body.get("photos", []),
+        unsafe=body.get("unsafe", False),
+        made_at=clock.now(),
+    )
+    session.add(made)
+    session.flush()
+    _bar(car)
+    facts.record(
+        DamageReported(
+            car=car.id, damage=made.id, rental=made.rental_id, by=person, part=made.part, unsafe=made.unsafe
+        )
+    )
+    return made
+
+
+def _rental(car: Car, person: str) -> Rental:
+    """The rental in which a driver sees the car, from an hour before its start to a day after its lock."""
+    now = clock.now()
+    newest = (
+        select(Rental).where(Rental.car_id == car.id, Rental.driver_id == person).order_by(Rental.id.desc())
+    )
+    for one in session.scalars(newest.limit(20)):
+        if one.stands in OUT or (one.stands is State.BOOKED and now >= one.from_at - EARLY):
+            return one
+        if one.stands in (State.ENDED, State.SETTLED) and one.ended_at and now < one.ended_at + AFTERWARDS:
+            return one
+    if cars.my_membership(car, person) is None:
+        raise NotFound
+    raise NotAllowed("Damage is reported by its owner, and by whoever drives the car.")
+
+
+def _refuse_strange(car: Car, rental: Rental | None, photos: list[str]) -> None:
+    of_car = select(Photo.id).join(Rental, Rental.id == Photo.rental_id).where(Rental.car_id == car.id)
+    known = (
+        set(session.scalars(of_car.where(Photo.rental_id == rental.id) if rental else of_car))
+        if photos
+        else set()
+    )
+    errors = [
+        {
+            "pointer": f"/photos/{place}",
+            "code": "unknown",
+            "detail": "No photo of this car that is yours to show.",
+        }
+        for place, one in enumerate(photos)
+        if one not in known
+    ]
+    if errors:
+        raise Validation(errors=errors)
+
+
+@transactional
+def change(person: str, car_id: str, damage: str, body: dict[str, Any], check: Any) -> Damage:
+    """Its owner says that it is repaired, or is safe to drive with; who saw it adds photos, or that it is unsafe.
+
+    What was written stays as it was written. Raises NotFound, NotAllowed, Validation.
+    """
+    car = cars.of(car_id, lock=True)
+    row = find(person, car_id, damage)
+    check(row)
+    runs = cars.runs(car, person)
+    if not runs:
+        _refuse_to_reporter(row, person, body)
+    _refuse_strange(car, None, [one for one in body.get("photos", []) if one not in row.photos])
+    if "state" in body and body["state"] != row.state:
+        row.state = body["state"]
+        row.repaired_at = clock.now() if row.state == "repaired" else None
+    row.unsafe = body.get("unsafe", row.unsafe)
+    row.photos = body.get("photos", row.photos)
+    session.flush()
+    _bar(car)
+    facts.record(DamageChanged(car=car.id, damage=row.id, by=person, state=row.state, unsafe=row.unsafe))
+    return row
+
+
+def _refuse_to_reporter(row: Damage, person: str, body: dict[str, Any]) -> None:
+    if row.by_id != person:
+        raise NotAllowed("Only the owner, or who reported it, may change it.")
+    kept = set(row.photos) <= set(body.get("photos", row.photos))
+    if "state" in body or body.get("unsafe") is False or not kept:
+        raise NotAllowed(
+            "Who reported a damage may add photos, or say that it is unsafe; the rest is the owner's."
+        )
+    if clock.now() > row.made_at + AFTERWARDS:
+        raise NotAllowed("A report is changed within a day.")
+
+
+def _bar(car: Car) -> None:
+    """Nobody unlocks a car that an operator barred, or that has an open damage with which it is unsafe."""
+    is_unsafe = exists().where(Damage.car_id == car.id, Damage.state == "open", Damage.unsafe)
+    car.unsafe = car.barred or bool(session.execute(select(is_unsafe)).scalar_one())
+
+
+def settle(car: Car) -> None:
+    """Inside the transaction in which an operator lets a car again: what its damages say stands."""
+    session.flush()
+    _bar(car)
+
+
+def of(person: str, car_id: str) -> Select[Any]:
+    """All of a car, for whoever may see it: known before one drives. Raises NotFound."""
+    cars.may_see(car_id, person)
+    return select(Damage).where(Damage.car_id == car_id)
+
+
+def find(person: str, car_id: str, damage: str) -> Damage:
+    """Raises NotFound."""
+    cars.may_see(car_id, person)
+    row = session.get(Damage, damage)
+    if row is None or row.car_id != car_id:
+        raise NotFound
+    return row
+
+
+def knows_rental(row: Damage, person: str) -> bool:
+    """In which rental it was seen is for the car's owner and whoever reported it."""
+    return row.by_id == person or cars.runs(session.get_one(Car, row.car_id), person)
+
+
+def _open_of(car: str) -> Select[Any]:
+    return select(Damage.id).where(Damage.car_id == car, Damage.state == "open")
+
+
+def on_reported(fact: DamageReported | DamageChanged) -> None:
+    """With a damage that makes it unsafe nobody unlocks the car, with signal or without."""
+    if fact.unsafe:
+        grants_out.of_unsafe_car(fact.car)
+
+
+def photo(person: str, car_id: str, damage: str, photo_id: str) -> Photo:
+    """A photo shown with a damage, to whoever may see the car. Raises NotFound."""
+    row = find(person, car_id, damage)
+    found = session.get(Photo, photo_id)
+    if found is None or photo_id not in row.photos:
+        raise NotFound
+    return found
