@@ -40,6 +40,7 @@ from app.rentals import (
     owe_premium,
     reviews,
     start_check,
+    waits,
 )
 
 log = structlog.get_logger(__name__)
@@ -61,6 +62,9 @@ TABLE: Mapping[str, Step] = {
     "late": expire.late,
     "settle": expire.settle,
     "reviews": reviews.due,
+    "freed": waits.offer,
+    "wait_answer": waits.over,
+    "wait_over": waits.over,
     "extension": extend.lapse,
     "hand_back": close.hand_back,
     "grant": grants_out.lapse,

@@ -60,6 +60,7 @@ from app.rentals import (
     photo_routes,
     photo_sheet,
     represent,
+    wait_routes,
     word_routes,
 )
 from app.rentals import routes as rentals
@@ -142,6 +143,7 @@ MORE = (
     driver_routes,
     extension_routes,
     feed_routes,
+    wait_routes,
     word_routes,
     offline_routes,
     insurer_routes,

@@ -593,6 +593,18 @@ class DamageChanged(Fact):
 
 
 @dataclass(frozen=True)
+class WaitOffered(Fact):
+    """What somebody waited for is free, and held for them a while."""
+
+    wait: str
+    person: str
+    car: str
+    from_at: datetime
+    to_at: datetime
+    answer_by: datetime
+
+
+@dataclass(frozen=True)
 class NoteWritten(Fact):
     rental: str
     note: str

@@ -161,7 +161,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "damage_reported.owner": _kind("driver car"),
         "damage_unsafe.owner": _kind("driver car", channels=_BOTH, urgent=True),
         "review_opened": _kind("car"),
-        "car_free_again": _kind("car from to", urgent=True),
+        "car_free_again": _kind("car from to answer_by", urgent=True),
         "charge_requested.driver": _kind("owner car amount reason answer_by", channels=_BOTH),
         "charge_accepted.owner": _kind("driver car amount answer_by"),
         "charge_accepted.driver": _kind("owner car amount answer_by", channels=_BOTH),

@@ -25,7 +25,7 @@ from app.kit.facts import record
 from app.messages.models import Delivery, Message, Preferences
 from app.people import identity, phones, sign_in
 from app.people.models import EmailCode, Licence, Person
-from app.rentals import name_driver
+from app.rentals import name_driver, waits
 from app.rentals.damage_models import Damage
 from app.rentals.feed_models import CalendarFeed
 from app.rentals.lifecycle import OUT
@@ -113,6 +113,8 @@ def _forget_words(person: str) -> None:
     session.execute(delete(Preferences).where(Preferences.person_id == person))
     for written in (Note, Review, Damage):
         session.execute(update(written).where(written.by_id == person).values(text=None))
+    for one in session.scalars(waits.mine(person)).all():
+        waits.remove(person, one.id)
     session.execute(delete(CalendarFeed).where(CalendarFeed.person_id == person))
 
 

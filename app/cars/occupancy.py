@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.cars.models import Car
+from app.kit import clock, deadlines
 from app.kit.clock import z
 from app.kit.db import constraint, session
 from app.kit.driver import plain
@@ -120,7 +121,9 @@ def grow(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:
 
 def vacate(ref: str) -> None:
     """Give the whole span back."""
-    session.execute(text("delete from occupancy where ref = :ref"), {"ref": ref})
+    freed = session.execute(text("delete from occupancy where ref = :ref returning car_no"), {"ref": ref})
+    for car_no in set(freed.scalars()):
+        deadlines.at("freed", session.scalars(select(Car.id).where(Car.no == car_no)).one(), clock.now())
 
 
 def shrink_buffers(car: Car, from_at: datetime, to_at: datetime) -> None:
@@ -186,6 +189,7 @@ def shrink(car: Car, rental: str, at: datetime, buffer: timedelta) -> None:
     room = min(buffer, limit - at) if limit else buffer
     if room > timedelta(0):
         _set_buffer(car, rental, at, room)
+    deadlines.at("freed", car.id, clock.now())
 
 
 def begin_early(rental: str, at: datetime) -> None:

@@ -218,6 +218,7 @@ def recompute(car: Car) -> None:
     literal = "{" + ",".join(f"[{a.isoformat()},{b.isoformat()})" for a, b in merged) + "}"
     session.execute(_STORE, {"car": car.no, "id": bare(car.id, CAR), "spans": literal, "until": until})
     deadlines.at("offer", car.id, now + REFRESH)
+    deadlines.at("freed", car.id, now)
 
 
 @transactional

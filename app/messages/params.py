@@ -48,7 +48,7 @@ def _owner(scene: Scene) -> str:
 
 
 def _to(scene: Scene) -> str:
-    return z(scene.said("to") or _rental(scene).to_at)
+    return z(scene.said("to") or scene.said("to_at") or _rental(scene).to_at)
 
 
 def _at(scene: Scene) -> str:
@@ -112,7 +112,7 @@ _SOURCES: dict[str, Callable[[Scene], Any]] = {
     "owner": _owner,
     "driver": lambda scene: _rental(scene).driver,
     "car": lambda scene: scene.car.id if scene.car else None,
-    "from": lambda scene: z(_rental(scene).from_at),
+    "from": lambda scene: z(scene.said("from_at") or _rental(scene).from_at),
     "to": _to,
     "at": _at,
     "answer_by": _answer_by,

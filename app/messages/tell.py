@@ -172,6 +172,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         ),
         Told(whom.other_owners, "damage_unsafe.owner", when.both(when.has("rental"), when.is_true("unsafe"))),
     ),
+    facts.WaitOffered: (Told(whom.person, "car_free_again"),),
     facts.NoteWritten: (Told(whom.other_side, "note_received"),),
     facts.ReviewsOpened: (
         Told(whom.driver, "review_opened", when.says_among("sides", "owner")),
@@ -261,7 +262,6 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.ReceiptReady: (Told(whom.driver, "receipt_ready"), Told(whom.owners, "receipt_ready")),
 }
 UNTOLD = {
-    "car_free_again": "the waiting list has no fact yet",
     "cover_unconfirmed.owner": "a policy that confirms first has no fact yet",
     "cover_unconfirmed.driver": "a policy that confirms first has no fact yet",
     "conditions_changed": "publishing conditions has no fact yet",

@@ -21,7 +21,7 @@ from app.kit.deadlines import Due
 from app.kit.errors import Arrears, CardNeeded, NotFound, NotInsurable, QuoteExpired, Validation
 from app.people import conditions
 from app.people.models import Person
-from app.rentals import charge_watch, distance, start_check, trust
+from app.rentals import charge_watch, distance, start_check, trust, waits
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import State
 from app.rentals.models import Quote, Rental
@@ -118,6 +118,7 @@ def _card(person: str, frozen: Quote, given: str | None) -> str | None:
 
 
 def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | None, now: datetime) -> Rental:
+    waits.take(frozen)
     rental = Rental(
         id=new_id("ren"),
         car_id=car.id,

@@ -18,6 +18,7 @@ class Quote(Model):
     """The itemised price of one rental (or extension), frozen with the terms it was made from; valid 15 minutes.
 
     `range_km` is how far the car was foreseen to go at the start, where a distance was stated and that could be said.
+    `wait_id`: it is offered to somebody who waited, and held for them.
     `shares` says who gets what of it; `cost_left`, at cost, what the car may still bring until its cost is covered.
     """
 
@@ -40,6 +41,7 @@ class Quote(Model):
     conditions: Mapped[list[Any]] = mapped_column(JSONB)
     made_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    wait_id: Mapped[str | None] = mapped_column(PublicId("wai"))
 
 
 class Rental(Model):

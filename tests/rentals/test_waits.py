@@ -1,0 +1,237 @@
+"""The waiting list over HTTP: what frees is held for whoever has waited longest and may have it, with a time to answer."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.cars import block, occupancy, windows
+from app.cars.models import Window
+from app.communities import accept, invite, leave
+from app.kit import clock
+from app.kit.clock import z
+from app.kit.db import session
+from app.kit.deadlines import Deadline
+from app.people import conditions
+from app.people.models import Person
+from app.rentals import cancel, waits
+from app.rentals import quote as quotes
+from tests import factories
+from tests.kit.asking import session_of
+from tests.rentals.scene import Scene
+
+HOUR = timedelta(hours=1)
+CONDITIONS = ["rental-2026-1", "insurance-2026-1"]
+
+
+class List:
+    """Who waits for the scene's car, in a span that a block takes."""
+
+    def __init__(self, app: Flask, scene: Scene) -> None:
+        self.app, self.scene = app, scene
+        self.day = (clock.now() + timedelta(days=20)).replace(hour=9, minute=0, second=0, microsecond=0)
+        self.block = self.blocked()
+        self.nina = member(scene)
+
+    def blocked(self) -> str:
+        body = {"from_at": self.day, "to_at": self.day + 4 * HOUR, "kind": "own_use"}
+        return block.add(self.scene.olga.id, self.scene.car_id, body).id
+
+    def __call__(self, who: Person, method: str, path: str, status: int, body: Any = None) -> Any:
+        session.rollback()
+        headers = session_of(who).headers | {"Idempotency-Key": uuid.uuid4().hex}
+        answer = self.app.test_client().open(f"/v1{path}", method=method, json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+        return answer.json
+
+    def wait(self, who: Person, status: int = 201, *, hours: float = 2, **what: Any) -> Any:
+        what = what or {"car": self.scene.car_id}
+        span = {"from": z(self.day), "to": z(self.day + hours * HOUR)}
+        made = self(who, "POST", "/me/waits", status, what | span)
+        self.work()
+        return made
+
+    def work(self) -> None:
+        """What the due-runner does with a car of which something was freed."""
+        session.rollback()
+        row = session.get(Deadline, ("freed", self.scene.car_id))
+        if row is not None and row.due_at <= clock.now():
+            session.delete(row)
+            session.commit()
+            waits.offer(self.scene.car_id)
+        session.rollback()
+
+    def free(self) -> None:
+        block.remove(self.scene.olga.id, self.scene.car_id, self.block)
+        self.work()
+
+    def of(self, who: Person) -> list[tuple[str, bool]]:
+        """State of each, and whether something is offered."""
+        found = self(who, "GET", "/me/waits", 200)["items"]
+        return [(one["state"], one["offer"] is not None) for one in found]
+
+    def book(self, who: Person, status: int = 201) -> Any:
+        offer = self(who, "GET", "/me/waits", 200)["items"][0]["offer"]
+        return self(who, "POST", "/rentals", status, {"quote": offer["quote"], "accept": CONDITIONS})
+
+
+def member(scene: Scene, name: str = "Nina Neighbour") -> Person:
+    """Another member who may book."""
+    person = factories.person(name)
+    invitation = invite.invite(scene.olga.id, scene.community.id, {"email": person.email, "fare": "free"})
+    accept.accept(person.id, invite.code_of(invitation.id))
+    factories.licensed(person, scene.olga, scene.community)
+    conditions.accept(person.id, ["insurance-2026-1"])
+    return person
+
+
+@pytest.fixture
+def waiting(app: Flask, scene: Scene) -> List:
+    return List(app, scene)
+
+
+def busy(waiting: List) -> list[str]:
+    car = waiting.scene.car
+    return [kind for kind, *_ in occupancy.spans(car, waiting.day, waiting.day + HOUR)]
+
+
+def test_what_frees_is_held_for_who_has_waited_longest(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    waiting.wait(waiting.scene.max)
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+    waiting.free()
+    assert waiting.of(waiting.nina) == [("offered", True)]
+    assert waiting.of(waiting.scene.max) == [("waiting", False)]
+    assert busy(waiting) == [waits.OFFER]
+
+
+def test_what_is_held_is_booked_by_its_quote_and_by_nobody_else(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    waiting.free()
+    span = {"car": waiting.scene.car_id, "from": z(waiting.day), "to": z(waiting.day + HOUR)}
+    waiting(waiting.scene.max, "POST", "/quotes", 409, span)
+    rental = waiting.book(waiting.nina)
+    assert rental["state"] == "booked"
+    assert waiting.of(waiting.nina) == [("taken", False)]
+    assert busy(waiting) == ["rental"]
+
+
+def test_who_does_not_answer_in_time_makes_room_for_the_next(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    waiting.wait(waiting.scene.max)
+    waiting.free()
+    [row] = (
+        session.query(Deadline)
+        .filter_by(kind="wait_answer")
+        .filter(
+            Deadline.ref.in_([one["id"] for one in waiting(waiting.nina, "GET", "/me/waits", 200)["items"]])
+        )
+    )
+    assert row.due_at - clock.now() <= waits.ANSWER_WITHIN
+    clock.forward(waits.ANSWER_WITHIN + timedelta(seconds=1))
+    waits.over(row.ref)
+    waiting.work()
+    assert waiting.of(waiting.nina) == [("lapsed", False)]
+    assert waiting.of(waiting.scene.max) == [("offered", True)]
+
+
+def test_an_offer_that_ran_out_is_not_booked(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    waiting.free()
+    offer = waiting(waiting.nina, "GET", "/me/waits", 200)["items"][0]["offer"]
+    clock.forward(waits.ANSWER_WITHIN + timedelta(seconds=1))
+    body = {"quote": offer["quote"], "accept": CONDITIONS}
+    assert waiting(waiting.nina, "POST", "/rentals", 410, body)["type"] == "/problems/quote-expired"
+
+
+def test_who_waits_no_longer_makes_room(waiting: List) -> None:
+    made = waiting.wait(waiting.nina)
+    waiting.wait(waiting.scene.max)
+    waiting.free()
+    waiting(waiting.nina, "DELETE", f"/me/waits/{made['id']}", 204)
+    waiting.work()
+    assert waiting.of(waiting.scene.max) == [("offered", True)]
+
+
+def test_who_may_not_have_it_is_passed_over(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    waiting.wait(waiting.scene.max)
+    leave.leave(waiting.nina.id, waiting.scene.community.id, waiting.nina.id)
+    waiting.free()
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+    assert waiting.of(waiting.scene.max) == [("offered", True)]
+
+
+def test_a_community_is_waited_for_as_a_whole(waiting: List) -> None:
+    waiting.wait(waiting.nina, community=waiting.scene.community.id)
+    waiting.free()
+    [row] = waiting(waiting.nina, "GET", "/me/waits", 200)["items"]
+    assert row["offer"]["car"] == waiting.scene.car_id
+
+
+def test_what_is_free_already_is_offered_at_once(waiting: List) -> None:
+    block.remove(waiting.scene.olga.id, waiting.scene.car_id, waiting.block)
+    waiting.wait(waiting.nina)
+    assert waiting.of(waiting.nina) == [("offered", True)]
+
+
+def test_a_cancelled_rental_frees_its_slot(waiting: List) -> None:
+    waiting.free()
+    span = {"car": waiting.scene.car_id, "from_": waiting.day, "to": waiting.day + HOUR}
+    quoted = quotes.quote(waiting.nina.id, span)
+    rental = waiting(waiting.nina, "POST", "/rentals", 201, {"quote": quoted.id, "accept": CONDITIONS})
+    waiting.wait(waiting.scene.max)
+    assert waiting.of(waiting.scene.max) == [("waiting", False)]
+    cancel.cancel(waiting.nina.id, rental["id"], "another plan")
+    waiting.work()
+    assert waiting.of(waiting.scene.max) == [("offered", True)]
+
+
+def test_a_new_window_frees_its_time(app: Flask, scene: Scene) -> None:
+    one = List(app, scene)
+    session.rollback()
+    for row in session.query(Window).filter_by(car_id=scene.car_id):
+        windows.remove(scene.olga.id, scene.car_id, row.id)
+    one.free()
+    one.wait(one.nina)
+    assert one.of(one.nina) == [("waiting", False)]
+    local = clock.now().replace(tzinfo=None, microsecond=0)
+    windows.add(scene.olga.id, scene.car_id, {"from_": local, "to": local + timedelta(days=40)})
+    one.work()
+    assert one.of(one.nina) == [("offered", True)]
+
+
+def test_a_wait_ends_at_its_start(waiting: List) -> None:
+    made = waiting.wait(waiting.nina)
+    assert session.get_one(Deadline, ("wait_over", made["id"])).due_at == waiting.day
+    waits.over(made["id"])
+    assert waiting.of(waiting.nina) == [("lapsed", False)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"car": "car_" + "0" * 32, "community": "com_" + "0" * 32},
+        {"car": "car_" + "0" * 32, "to": "2000-01-01T00:00:00Z"},
+    ],
+)
+def test_a_wait_names_one_car_or_one_community_and_a_span_to_come(
+    waiting: List, body: dict[str, Any]
+) -> None:
+    span = {"from": z(waiting.day), "to": z(waiting.day + HOUR)}
+    waiting(waiting.nina, "POST", "/me/waits", 422, span | body)
+
+
+def test_for_a_car_one_may_not_see_nobody_waits(waiting: List) -> None:
+    waiting.wait(factories.person("Charlie"), 404)
+
+
+def test_ten_waits_are_enough(waiting: List) -> None:
+    begins: datetime = waiting.day
+    for number in range(10):
+        start = begins + number * HOUR / 10
+        waits.add(waiting.nina.id, {"car": waiting.scene.car_id, "from_at": start, "to_at": start + HOUR})
+    waiting.wait(waiting.nina, 409)
