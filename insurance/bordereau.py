@@ -49,7 +49,10 @@ OURS: Final = (
     *("driver_ref", "odometer_start_km", "odometer_end_km", "covered_minutes", "charged_minutes"),
     *("master_policy_version", "end_evidence", "recorded_at_utc", "log_position", "zone"),
 )
-LATER: Final[Mapping[OfCovers, tuple[str, ...]]] = {"risk": ("named_drivers",), "premium": ()}
+LATER: Final[Mapping[OfCovers, tuple[str, ...]]] = {
+    "risk": ("named_drivers",),
+    "premium": ("charged_km", "km_from"),
+}
 """Headings of ours that came later; a month that was closed before does not have them."""
 
 
@@ -150,11 +153,17 @@ def row(line: Line, kind: OfCovers) -> dict[str, str | int | None]:
         line.position,
         line.zone,
     )
-    later = (len({one["driver_ref"] for one in cover.get("named_drivers", ())}),) if kind == "risk" else ()
     amounts: tuple[str | None, ...] = (units(line.sum_insured),)
     if kind == "premium":
         amounts = (units(line.written), units(0), None, units(line.written))
-    return dict(zip(columns(kind), (*standard, *amounts, *ours, *later), strict=True))
+    return dict(zip(columns(kind), (*standard, *amounts, *ours, *_later(cover, kind)), strict=True))
+
+
+def _later(cover: Mapping[str, Any], kind: OfCovers) -> tuple[str | int | None, ...]:
+    """A version recorded before there were such things does not have them."""
+    if kind == "risk":
+        return (len({one["driver_ref"] for one in cover.get("named_drivers", ())}),)
+    return (cover.get("charged_km"), cover.get("km_from"))
 
 
 def local(at: str | None, zone: str) -> str | None:

@@ -159,17 +159,33 @@ def _late(fields: Fields) -> LateRule:
 
 
 def _premium(fields: Fields, money_of: str) -> PremiumRate:
+    """Fields of the other way of counting are not known here: kilometres have no minutes, and hours no kilometres."""
+    per = fields.take("per", word("hour", "day", "km"))
     rate = PremiumRate(
         currency=money_of,
-        per=fields.take("per", word("hour", "day")),
+        per=per,
         amount=fields.take("amount", _MONEY),
         day_cap=fields.take("day_cap", optional(_MONEY), None),
         cap=fields.take("cap", optional(_MONEY), None),
-        minimum_minutes=fields.take("minimum_minutes", number(0, 24 * 60), 0),
-        basis=fields.take("basis", word("covered", "charged"), "covered"),
+        **(_by_km(fields) if per == "km" else _by_time(fields)),
     )
     fields.end()
     return rate
+
+
+def _by_time(fields: Fields) -> dict[str, Any]:
+    return {
+        "minimum_minutes": fields.take("minimum_minutes", number(0, 24 * 60), 0),
+        "basis": fields.take("basis", word("covered", "charged"), "covered"),
+    }
+
+
+def _by_km(fields: Fields) -> dict[str, Any]:
+    """Without an odometer kilometres still cost something: a policy that does not say how many is not usable."""
+    return {
+        "minimum_km": fields.take("minimum_km", number(1, 1000), 1),
+        "untold_km_per_hour": fields.take("untold_km_per_hour", number(1, 250)),
+    }
 
 
 def _check_together(policy: MasterPolicy, errors: list[tuple[str, str]]) -> None:

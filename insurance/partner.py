@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
-from insurance.period import Span
+from insurance.period import KmFrom, Span
 
 CoverState = Literal["conditional", "bound", "active", "closed", "void"]
 Decision = Literal["accepted", "pending"]
@@ -74,6 +74,8 @@ class CoverReport:
     recorded_at: datetime
     covered_minutes: int | None = None
     charged_minutes: int | None = None
+    charged_km: int | None = None
+    km_from: KmFrom | None = None
     premium: Premium | None = None
     end_evidence: str | None = None
     named_drivers: tuple[NamedDriver, ...] = ()

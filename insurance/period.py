@@ -7,10 +7,12 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 LateRuleName = Literal["stop", "reported", "lock"]
-Unit = Literal["hour", "day"]
+TimeUnit = Literal["hour", "day"]
+Unit = TimeUnit | Literal["km"]
 Basis = Literal["covered", "charged"]
+KmFrom = Literal["odometer", "hours"]
 
-UNIT_MINUTES: Final[Mapping[Unit, int]] = MappingProxyType({"hour": 60, "day": 24 * 60})
+UNIT_MINUTES: Final[Mapping[TimeUnit, int]] = MappingProxyType({"hour": 60, "day": 24 * 60})
 _MINUTE: Final = timedelta(minutes=1)
 
 
@@ -68,6 +70,9 @@ class PremiumRate:
 
     Time is rounded up to the started unit, money never: `amount` per started hour or day, at most `day_cap`
     per started 24 hours and `cap` in all, for at least `minimum_minutes`. `basis` says which minutes count.
+
+    Per km it is `amount` for each kilometre, at least `minimum_km`, under the same caps. Where the box told no
+    odometer, `untold_km_per_hour` count for each started hour.
     """
 
     currency: str
@@ -77,6 +82,16 @@ class PremiumRate:
     cap: int | None = None
     minimum_minutes: int = 0
     basis: Basis = "covered"
+    minimum_km: int = 1
+    untold_km_per_hour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedKm:
+    """The kilometres a premium is for: by the `odometer` at both ends, or by started `hours` where it was not told."""
+
+    km: int
+    by: KmFrom
 
 
 def cover_spans(
@@ -117,20 +132,63 @@ def charged_minutes(liability: Span, meter_stopped_at: datetime | None = None) -
     return _started_minutes(max(timedelta(0), min(ends) - liability.from_at))
 
 
-def premium(rate: PremiumRate, *, covered: int, charged: int) -> int:
-    """The premium in minor units for these minutes; a cover of no minutes is void and costs nothing."""
+def charged_km(
+    rate: PremiumRate, *, covered: int, odometer_start_km: int | None, odometer_end_km: int | None
+) -> ChargedKm | None:
+    """The kilometres a rate counts in a cover of `covered` minutes; None where it counts none.
+
+    Odometers are whole kilometres as shown, cut: so those of the covers of a car, one after the other, add up to
+    what it drove, and none is counted twice. One that runs backwards was not told: it is of another instrument.
+    """
+    if rate.per != "km":
+        return None
+    if covered == 0:
+        return ChargedKm(0, "odometer")
+    if odometer_start_km is not None and odometer_end_km is not None and odometer_end_km >= odometer_start_km:
+        return ChargedKm(max(odometer_end_km - odometer_start_km, rate.minimum_km), "odometer")
+    hours = -(-covered // UNIT_MINUTES["hour"])
+    return ChargedKm(max(hours * rate.untold_km_per_hour, rate.minimum_km), "hours")
+
+
+def premium(rate: PremiumRate, *, covered: int, charged: int, km: ChargedKm | None = None) -> int:
+    """The premium in minor units for these minutes, or kilometres; a cover of no minutes is void and costs nothing."""
     minutes = covered if rate.basis == "covered" else charged
     if minutes < 0:
         raise ValueError("minutes are not negative")
     if minutes == 0:
         return 0
-    days, rest = divmod(max(minutes, rate.minimum_minutes), UNIT_MINUTES["day"])
-    total = days * _within_a_day(rate, UNIT_MINUTES["day"]) + _within_a_day(rate, rest)
+    if rate.per == "km":
+        total = _for_km(rate, km, minutes)
+    else:
+        days, rest = divmod(max(minutes, rate.minimum_minutes), UNIT_MINUTES["day"])
+        total = days * _within_a_day(rate, rate.per, UNIT_MINUTES["day"])
+        total += _within_a_day(rate, rate.per, rest)
     return total if rate.cap is None else min(total, rate.cap)
 
 
-def _within_a_day(rate: PremiumRate, minutes: int) -> int:
-    units = -(-minutes // UNIT_MINUTES[rate.per])
+def estimate(rate: PremiumRate, span: Span, expected_km: int | None) -> int | None:
+    """The premium of a cover of a planned, closed span; None where it depends on kilometres that nobody has stated."""
+    minutes = covered_minutes(span)
+    if minutes is None:
+        raise ValueError("a premium is estimated for a planned span, with its end")
+    if rate.per != "km":
+        return premium(rate, covered=minutes, charged=minutes)
+    if expected_km is None:
+        return None
+    km = charged_km(rate, covered=minutes, odometer_start_km=0, odometer_end_km=expected_km)
+    return premium(rate, covered=minutes, charged=minutes, km=km)
+
+
+def _for_km(rate: PremiumRate, km: ChargedKm | None, minutes: int) -> int:
+    if km is None or km.km < 0:
+        raise ValueError("a premium per kilometre is for kilometres that are not negative")
+    price = km.km * rate.amount
+    started_days = -(-minutes // UNIT_MINUTES["day"])
+    return price if rate.day_cap is None else min(price, started_days * rate.day_cap)
+
+
+def _within_a_day(rate: PremiumRate, per: TimeUnit, minutes: int) -> int:
+    units = -(-minutes // UNIT_MINUTES[per])
     price = units * rate.amount
     return price if rate.day_cap is None else min(price, rate.day_cap)
 

@@ -37,6 +37,8 @@ def to_json(report: CoverReport) -> dict[str, Any]:
         "recorded_at": instant(report.recorded_at),
         "covered_minutes": report.covered_minutes,
         "charged_minutes": report.charged_minutes,
+        "charged_km": report.charged_km,
+        "km_from": report.km_from,
         "premium": premium and {"amount": premium.amount, "currency": premium.currency},
         "end_evidence": report.end_evidence,
     }

@@ -217,6 +217,8 @@ def money(rental: Rental, cover: Cover) -> dict[str, Any]:
         "premium": None if cover.premium is None else {"amount": cover.premium, "currency": cover.currency},
         "covered_minutes": cover.covered_minutes,
         "charged_minutes": cover.charged_minutes,
+        "charged_km": cover.charged_km,
+        "km_from": cover.km_from,
         "quoted": rental.price,
         "charged": rental.final_price,
         "payments": [

@@ -43,9 +43,17 @@ def keep(trip: Trip, from_at: datetime, until: datetime) -> None:
 
 
 def use(
-    trip: Trip, from_at: datetime, to_at: datetime, *, evidence: str, odometer_km: tuple[int, int]
+    trip: Trip,
+    from_at: datetime,
+    to_at: datetime,
+    *,
+    evidence: str,
+    odometer_km: tuple[int | None, int | None],
 ) -> None:
-    """A use that is over before we hear of it: covered for its span, given on condition or given up since."""
+    """A use that is over before we hear of it: covered for its span, given on condition or given up since.
+
+    `odometer_km` at both ends, each where it was told.
+    """
     found = conditional.of(trip.rental)
     if found is None:
         last = cover.of(trip.rental)
@@ -57,12 +65,13 @@ def use(
     cover.end(found, to_at, evidence, None, odometer_km[1])
 
 
-def begin_earlier(rental: str, at: datetime) -> None:
-    """A record that came late says that the doors opened before we thought: the cover runs from there."""
+def begin_earlier(rental: str, at: datetime, *, odometer_km: int) -> None:
+    """A record that came late says that the doors opened before we thought: the cover runs from there, by its odometer."""
     found = cover.of(rental)
     if found is None or found.state not in ("active", "closed") or found.from_at <= period.to_ms(at):
         return
     found.from_at = found.activated_at = period.to_ms(at)
+    found.odometer_start_km = odometer_km
     if found.to_at is None:
         versions.record(found, CoverActivated)
     else:

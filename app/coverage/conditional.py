@@ -42,7 +42,7 @@ def taken_up(trip: Trip, policy: InForce, at: datetime) -> Cover | None:
     return cover
 
 
-def activate(rental: str, at: datetime, planned_to: datetime, *, odometer_km: int) -> None:
+def activate(rental: str, at: datetime, planned_to: datetime, *, odometer_km: int | None) -> None:
     """The box's record says that the doors opened: the cover runs from there. Nothing without a conditional one."""
     cover = of(rental)
     if cover is None:

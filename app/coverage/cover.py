@@ -15,7 +15,7 @@ from app.coverage.models import Cover, Policy
 from app.coverage.trip import Trip, as_insured, driver_ref
 from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, CoverOverrun, CoverVoided
 from app.kit import clock
-from app.kit.db import Big, session
+from app.kit.db import session
 from app.kit.errors import NotFound, NotInsurable
 from insurance import period
 
@@ -193,17 +193,14 @@ def end(
     cover: Cover, at: datetime, evidence: str, charged_until: datetime | None, odometer_km: int | None
 ) -> Cover:
     """The cover ends at `at`, not before it began: its minutes and its premium follow."""
-    terms = master_policies.of_cover(cover)
     cover.state, cover.end_evidence = "closed", evidence
     cover.to_at = max(period.to_ms(at), cover.from_at)
     parts = spans.spread(cover)
     cover.covered_minutes = period.covered_minutes(parts.liability) or 0
     cover.charged_minutes = period.charged_minutes(parts.liability, charged_until) or 0
-    cover.premium = Big(
-        period.premium(terms.premium, covered=cover.covered_minutes, charged=cover.charged_minutes)
-    )
     if odometer_km is not None:
         cover.odometer_end_km = odometer_km
+    spans.price(cover)
     return versions.record(cover, CoverClosed)
 
 

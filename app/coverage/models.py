@@ -108,7 +108,8 @@ class Cover(Model):
 
     `from_at` changes only when a box's record comes late. A void cover is a span of no length, and so is a conditional
     one until the box's record of an unlock gives it its span: it holds for what an offline grant may open, at the latest
-    to `conditional_to`. Money is minor units of `currency`.
+    to `conditional_to`. Money is minor units of `currency`. Where the policy charges per kilometre, `charged_km` counts
+    them, and `km_from` says how: by the odometer, or by hours where it was not told.
     """
 
     __tablename__ = "covers"
@@ -141,6 +142,8 @@ class Cover(Model):
     odometer_end_km: Mapped[int | None]
     covered_minutes: Mapped[int | None]
     charged_minutes: Mapped[int | None]
+    charged_km: Mapped[int | None]
+    km_from: Mapped[str | None]
     premium: Mapped[Big | None]
     end_evidence: Mapped[str | None]
     left_territory: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))

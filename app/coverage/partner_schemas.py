@@ -28,6 +28,7 @@ from app.kit.fields import (
 )
 from insurance.master_policy import CLEARANCE_RANK
 
+KM_FROM = ("odometer", "hours")
 STATES = ("conditional", "bound", "active", "closed", "void")
 
 
@@ -92,6 +93,8 @@ class CoverOut(Strict):
     odometer_end_km = Whole(0, 10**7, allow_none=True)
     covered_minutes = Whole(0, 10**7, allow_none=True)
     charged_minutes = Whole(0, 10**7, allow_none=True)
+    charged_km = Whole(0, 10**7, allow_none=True)
+    km_from = OneOf(KM_FROM, allow_none=True)
     premium = fields.Nested(MoneySchema, allow_none=True)
     end_evidence = Text(200, allow_none=True)
     acknowledged_at = Instant(allow_none=True)
@@ -283,12 +286,17 @@ class EligibilityIn(Strict):
     driver = fields.Nested(DriverIn, required=True)
     car = fields.Nested(CarFactsIn, required=True)
     span = fields.Nested(SpanSchema, required=True)
+    expected_km = Whole(0, 10**5, load_default=None, allow_none=True)
 
 
 class EligibilityOut(Strict):
-    """Whether it would be bound, and under which policy it was judged."""
+    """Whether it would be bound, under which policy it was judged, and what the cover of that span would cost.
+
+    `premium` is null where it is charged per kilometre and `expected_km` was not given.
+    """
 
     eligible = Flag(required=True)
     reasons = Many(Text(60), 40, required=True)
     max_named_drivers = Whole(0, 9, required=True)
     master_policy = fields.Nested(MasterPolicyRef, allow_none=True)
+    premium = fields.Nested(MoneySchema, allow_none=True)

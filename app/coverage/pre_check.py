@@ -9,24 +9,35 @@ from app.coverage.master_policies import NO_POLICY
 from app.kit.errors import Validation
 from insurance.eligibility import CarFacts, DriverFacts, reasons_against
 from insurance.master_policy import MasterPolicy
-from insurance.period import Span
+from insurance.period import Span, estimate
 
 
 def pre_check(insurer: str, body: dict[str, Any]) -> dict[str, Any]:
-    """eligible, with every reason against it, under the insurer's policy in force at the start. Raises Validation."""
+    """eligible, with every reason against it, under the insurer's policy in force at the start, and what it would cost.
+
+    Raises Validation.
+    """
     span = _span(body["span"]["from_"], body["span"]["to"])
     policy = master_policies.in_force(body["country"], span.from_at)
     if policy is None or policy.insurer_id != insurer:
-        return {"eligible": False, "reasons": [NO_POLICY], "max_named_drivers": 0, "master_policy": None}
+        return {
+            "eligible": False,
+            "reasons": [NO_POLICY],
+            "max_named_drivers": 0,
+            "master_policy": None,
+            "premium": None,
+        }
     terms = master_policies.read(policy)
     car = _car(body["country"], body["car"], terms)
     reasons = [*reasons_against(terms, _driver(body["driver"]), car, span), *delegation_against(policy)]
     named = {"id": policy.id, "number": policy.number, "version": policy.version}
+    amount = estimate(terms.premium, span, body["expected_km"])
     return {
         "eligible": not reasons,
         "reasons": reasons,
         "max_named_drivers": terms.max_named_drivers,
         "master_policy": named,
+        "premium": None if amount is None else {"amount": amount, "currency": terms.currency},
     }
 
 

@@ -102,6 +102,8 @@ def _report(data: dict[str, Any]) -> CoverReport:
         recorded_at=datetime.fromisoformat(data["recorded_at"]),
         covered_minutes=data["covered_minutes"],
         charged_minutes=data["charged_minutes"],
+        charged_km=data.get("charged_km"),
+        km_from=data.get("km_from"),
         premium=Premium(**premium) if premium else None,
         end_evidence=data["end_evidence"],
         named_drivers=tuple(

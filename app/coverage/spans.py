@@ -1,4 +1,4 @@
-"""The spans of a cover's two parts, as they follow from what its row says."""
+"""The spans of a cover's two parts and what it costs, as they follow from what its row says."""
 
 from app.coverage import master_policies
 from app.coverage.models import Cover
@@ -24,4 +24,18 @@ def void(cover: Cover, evidence: str) -> None:
     cover.state, cover.end_evidence = "void", evidence
     cover.to_at = cover.own_damage_to = cover.from_at
     cover.covered_minutes = cover.charged_minutes = 0
-    cover.premium = Big(0)
+    price(cover)
+
+
+def price(cover: Cover) -> None:
+    """The premium of a cover that has ended, and the kilometres it is for where the policy counts them."""
+    rate = master_policies.of_cover(cover).premium
+    covered, charged = cover.covered_minutes or 0, cover.charged_minutes or 0
+    km = period.charged_km(
+        rate,
+        covered=covered,
+        odometer_start_km=cover.odometer_start_km,
+        odometer_end_km=cover.odometer_end_km,
+    )
+    cover.charged_km, cover.km_from = (km.km, km.by) if km is not None else (None, None)
+    cover.premium = Big(period.premium(rate, covered=covered, charged=charged, km=km))

@@ -96,6 +96,8 @@ def as_json(cover: Cover) -> dict[str, Any]:
         "odometer_end_km": cover.odometer_end_km,
         "covered_minutes": cover.covered_minutes,
         "charged_minutes": cover.charged_minutes,
+        "charged_km": cover.charged_km,
+        "km_from": cover.km_from,
         "premium": None if cover.premium is None else {"amount": cover.premium, "currency": cover.currency},
         "end_evidence": cover.end_evidence,
         "recorded_at": z(cover.recorded_at),

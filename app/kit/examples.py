@@ -34,6 +34,7 @@ BY_NAME: dict[str, Any] = {
     "config_lines": ["vehicle type SE", "config set server.v3 server mqtt.example"],
     "country": "FR",
     "covered_minutes": 540,
+    "charged_km": 37,
     "charged_minutes": 540,
     "description": "Rent, 9 hours",
     "detail": "Free until 14:00.",

@@ -11,6 +11,7 @@ from app.cars.models import Box, Car
 from app.coverage import cover
 from app.facts import RentalEnded
 from app.kit import deadlines, facts
+from app.kit.keys import settings
 from app.rentals import book, earnings, energy, grants_out
 from app.rentals.lifecycle import State
 from app.rentals.models import Rental
@@ -84,9 +85,14 @@ def hand_back(car: Car, rental: Rental, at: datetime, evidence: str) -> None:
         at,
         evidence=evidence,
         charged_until=charged_until,
-        odometer_km=int(rental.odometer_end) if rental.odometer_end is not None else None,
+        odometer_km=whole_km(rental.odometer_end) if _told_by_box(car, evidence) else None,
     )
     grants_out.rental_over(car, rental)
+
+
+def _told_by_box(car: Car, evidence: str) -> bool:
+    """Whether the last reading is of the end: a box that was silent then may have told it before the car was driven."""
+    return evidence.startswith(BOX) or boxes.heard_within(boxes.live(car.id), settings().box_heard_within_min)
 
 
 def price_of(car: Car, rental: Rental, at: datetime, energy_wh: int | None) -> Price:
@@ -119,6 +125,11 @@ def driven_km(rental: Rental) -> int | None:
     if rental.odometer_start is None or rental.odometer_end is None:
         return None
     return max(0, int(rental.odometer_end - rental.odometer_start))
+
+
+def whole_km(odometer: float | None) -> int | None:
+    """As the instrument shows it, cut; None where it was not told."""
+    return int(odometer) if odometer is not None else None
 
 
 def odometer(box: Box | None) -> float | None:

@@ -98,7 +98,7 @@ def _heard_in_use(car: Car, rental: Rental, held: Custody) -> list[datetime]:
 def _unlock(car: Car, rental: Rental, row: OfflineReceipt) -> None:
     at = _at(row)
     if rental.stands is State.BOOKED and custody.driver_after(car.no, at, but=rental.id) is None:
-        _begin(car, rental, row, at)
+        _begin(car, rental, row, at, row.odometer_km)
     elif rental.stands is State.UNLOCKING:
         _open(car, rental, row, at)
     elif rental.stands in OUT:
@@ -107,10 +107,10 @@ def _unlock(car: Car, rental: Rental, row: OfflineReceipt) -> None:
         _use_after_all(car, rental, row, at)
 
 
-def _begin(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
-    """The doors opened without signal: custody, cover and meter from the instant of the receipt."""
+def _begin(car: Car, rental: Rental, row: OfflineReceipt, at: datetime, odometer_km: int | None) -> None:
+    """The doors opened without signal: custody, cover and meter from this instant. `odometer_km`, where it was told then."""
     custody.record(car, person=rental.driver_id, rental=rental.id, from_at=at, to_at=None)
-    _cover_from(car, rental, row, at)
+    _cover_from(car, rental, at, odometer_km)
     occupancy.begin_early(rental.id, at)
     rental.state = lifecycle.after(rental.stands, Step.OPENED, Role.BOX).value
     rental.started_at, rental.odometer_start = at, float(row.odometer_km)
@@ -119,9 +119,9 @@ def _begin(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
     facts.record(RentalStarted(rental=rental.id, command=None, at=at))
 
 
-def _cover_from(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
+def _cover_from(car: Car, rental: Rental, at: datetime, odometer_km: int | None) -> None:
     ahead.keep(grants_out.trip(car, rental), at, at)
-    conditional.activate(rental.id, at, rental.to_at, odometer_km=row.odometer_km)
+    conditional.activate(rental.id, at, rental.to_at, odometer_km=odometer_km)
 
 
 def _open(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
@@ -147,7 +147,7 @@ def _go_on(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
         if rental.started_at is not None and at < rental.started_at:
             rental.started_at = at
             custody.begin_earlier(car, person=rental.driver_id, rental=rental.id, at=at)
-            ahead.begin_earlier(rental.id, at)
+            ahead.begin_earlier(rental.id, at, odometer_km=row.odometer_km)
         return
     lock_answered.run_meter(rental)
     rental.paused = False
@@ -163,9 +163,9 @@ def _use_after_all(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) 
     ends = following.from_at if following else None
     custody.record(car, person=rental.driver_id, rental=rental.id, from_at=at, to_at=ends)
     if ends is None:
-        _cover_from(car, rental, row, at)
+        _cover_from(car, rental, at, row.odometer_km)
     else:
-        odometer = (row.odometer_km, row.odometer_km)
+        odometer = (row.odometer_km, None)
         ahead.use(grants_out.trip(car, rental), at, ends, evidence=NEXT_HAD_IT, odometer_km=odometer)
     facts.record(UsedAfterAll(rental=rental.id, at=at, state=rental.state))
 
@@ -185,7 +185,7 @@ def _end(car: Car, rental: Rental, row: OfflineReceipt) -> None:
     at = _at(row)
     _bury(rental, row)
     if rental.stands is State.BOOKED and custody.driver_after(car.no, at, but=rental.id) is None:
-        _begin(car, rental, row, min(at, _earliest(car, rental, row)))
+        _begin(car, rental, row, min(at, _earliest(car, rental, row)), None)
     if rental.stands is State.UNLOCKING:
         held = custody.current(car.no)
         _open(car, rental, row, held.from_at if held is not None else at)
@@ -225,7 +225,7 @@ def _use_whole(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> N
     """Of a use under a rental that is over only the end is known: it is covered from its earliest instant."""
     begun = min(at, _earliest(car, rental, row))
     custody.record(car, person=rental.driver_id, rental=rental.id, from_at=begun, to_at=at)
-    odometer = (row.odometer_km, row.odometer_km)
+    odometer = (None, row.odometer_km)
     ahead.use(grants_out.trip(car, rental), begun, at, evidence=EVIDENCE, odometer_km=odometer)
     facts.record(UsedAfterAll(rental=rental.id, at=begun, state=rental.state))
 

@@ -29,7 +29,8 @@ REQUIRED: Final = frozenset(
             "planned",
             "liability",
         ),
-        *("own_damage", "recorded_at", "covered_minutes", "charged_minutes", "premium", "end_evidence"),
+        *("own_damage", "recorded_at", "covered_minutes", "charged_minutes", "charged_km", "km_from"),
+        *("premium", "end_evidence"),
     )
 )
 STATES: Final = frozenset({"conditional", "bound", "active", "closed", "void"})

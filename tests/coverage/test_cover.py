@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -162,6 +163,47 @@ def test_a_later_record_of_the_box_corrects_the_end(app: Flask) -> None:
         corrected = doing(cover.correct, ended.rental_id, later, evidence="box record")
     assert (corrected.to_at, corrected.covered_minutes, corrected.premium) == (later, 62, 300)
     assert kinds(ended) == ["cover.bound", "cover.activated", "cover.closed", "cover.closed"]
+
+
+PER_KM = {"per": "km", "amount": 7, "untold_km_per_hour": 30}
+
+
+def told(one: Cover) -> tuple[Any, ...]:
+    """What the newest version says of its premium."""
+    last = versions(one)[-1].data
+    return last["charged_km"], last["km_from"], last["premium"]["amount"]
+
+
+def test_a_premium_by_the_kilometre_is_by_the_odometer_at_both_ends(app: Flask) -> None:
+    trip = factories.circle(premium=PER_KM).trip()
+    bound = bind(trip)
+    assert versions(bound)[-1].data["charged_km"] is None
+    doing(cover.activate, trip.rental, bound.from_at, odometer_km=1200)
+    doing(cover.close, trip.rental, bound.from_at + timedelta(minutes=61), evidence="box", odometer_km=1237)
+    assert told(bound) == (37, "odometer", 259)
+
+
+def test_a_cover_whose_box_told_no_odometer_is_charged_by_hours_until_a_later_record_tells_it(
+    app: Flask,
+) -> None:
+    circle = factories.circle(premium=PER_KM)
+    ended = factories.ended(circle, minutes=90)
+    assert told(ended) == (60, "hours", 420)
+    doing(
+        cover.correct,
+        ended.rental_id,
+        ended.from_at + timedelta(minutes=80),
+        evidence="box receipt",
+        odometer_km=1211,
+    )
+    assert told(ended) == (11, "odometer", 77)
+
+
+def test_a_void_cover_by_the_kilometre_costs_nothing(app: Flask) -> None:
+    trip = factories.circle(premium=PER_KM).trip()
+    bound = bind(trip)
+    doing(cover.void, trip.rental, bound.from_at, "nothing opened")
+    assert told(bound) == (0, "odometer", 0)
 
 
 def test_an_extension_moves_own_damage_and_liability_stays_open(app: Flask) -> None:

@@ -212,7 +212,7 @@ def test_a_start_that_a_late_record_moved_back_changes_no_answer_given_before(ap
     said = ask(circle, between)
     assert said["covered"] == "no"
     clock.forward(timedelta(minutes=1))
-    doing(ahead.begin_earlier, trip.rental, bound.from_at - timedelta(minutes=20))
+    doing(ahead.begin_earlier, trip.rental, bound.from_at - timedelta(minutes=20), odometer_km=1200)
     seal()
     assert ask(circle, between)["covered"] == "yes"
     assert ask(circle, between, as_of=said["as_of"]) == said

@@ -5,10 +5,10 @@ import pytest
 from flask import Flask
 
 from app.coverage import cover, partner_schemas, partners, report
-from app.coverage.models import Cover
+from app.coverage.models import Cover, InsurerRow
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import new_id
+from app.kit.db import new_id, session
 from tests import factories as people
 from tests.coverage import factories
 from tests.coverage.factories import bearer, bind, doing, seal, signed_in
@@ -291,6 +291,7 @@ def test_an_insurer_asks_beforehand_by_the_rules_of_the_bind(
     assert (good.status_code, good.json["eligible"], good.json["reasons"]) == (200, True, [])
     assert good.json["master_policy"]["number"] == circle.policy.number
     assert good.json["max_named_drivers"] == 2
+    assert good.json["premium"] == {"amount": 450, "currency": "EUR"}
     body["driver"]["birth_date"] = (begin - timedelta(days=17 * 365)).date().isoformat()  # type: ignore[index]
     body["driver"]["licence_classes"] = ["AM"]  # type: ignore[index]
     bad = http.post("/v1/insurer/eligibility", json=body, headers=ines)
@@ -302,7 +303,38 @@ def test_an_insurer_asks_beforehand_by_the_rules_of_the_bind(
         "reasons": ["no_policy"],
         "max_named_drivers": 0,
         "master_policy": None,
+        "premium": None,
     }
+
+
+def test_an_insurer_asks_beforehand_what_a_cover_would_cost(http: Any, app: Flask) -> None:
+    per_km = {"per": "km", "amount": 7, "untold_km_per_hour": 30}
+    circle = factories.circle(premium=per_km)
+    headers = bearer(http, factories.client(circle.policy.insurer_id))
+    begin = clock.now() + timedelta(hours=1)
+    body: dict[str, Any] = {
+        "country": "FR",
+        "driver": {
+            "birth_date": None,
+            "licence_classes": ["B"],
+            "licence_issued_on": "2010-05-01",
+            "licence_expires_on": "2090-05-01",
+        },
+        "car": {"powertrain": "electric", "time_zone": "Europe/Paris"},
+        "span": {"from": z(begin), "to": z(begin + timedelta(hours=3))},
+    }
+
+    def cost(**more: Any) -> Any:
+        return http.post("/v1/insurer/eligibility", json=body | more, headers=headers).json["premium"]
+
+    assert cost(expected_km=40) == {"amount": 280, "currency": "EUR"}
+    assert cost() is None, "nobody has said how far"
+    factories.policy(insurer_of(circle), premium={"per": "hour", "amount": 150})
+    assert cost() == {"amount": 450, "currency": "EUR"}
+
+
+def insurer_of(circle: factories.Circle) -> InsurerRow:
+    return session.get_one(InsurerRow, circle.policy.insurer_id)
 
 
 def test_an_answer_has_no_place_and_no_name(

@@ -98,6 +98,15 @@ def test_a_risk_says_how_many_were_named_and_a_premium_does_not() -> None:
     assert "named_drivers" not in bordereau.row(line(named_drivers=twice), "premium")
 
 
+def test_a_premium_by_the_kilometre_says_how_many_and_how_they_were_counted() -> None:
+    assert bordereau.columns("premium")[-2:] == ("charged_km", "km_from")
+    found = bordereau.row(line(charged_km=20, km_from="odometer"), "premium")
+    assert (found["charged_km"], found["km_from"]) == (20, "odometer")
+    before = bordereau.row(line(), "premium")
+    assert (before["charged_km"], before["km_from"]) == (None, None), "a version of before counts none"
+    assert "charged_km" not in bordereau.row(line(), "risk")
+
+
 def test_what_costs_the_same_as_reported_is_no_premium() -> None:
     assert not line(Reported(2, 250)).belongs("premium")
 

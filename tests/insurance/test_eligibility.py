@@ -147,6 +147,35 @@ def test_every_mistake_is_named_at_once() -> None:
     assert {pointer for pointer, _ in caught.value.errors} == {"/version", "/mode", "/late/rule"}
 
 
+PER_KM: dict[str, Any] = {"per": "km", "amount": 7, "untold_km_per_hour": 30}
+
+
+def test_a_premium_may_be_by_the_kilometre() -> None:
+    rate = MasterPolicy.from_json(changed("/premium", {**PER_KM, "cap": 5000})).premium
+    assert rate == PremiumRate("EUR", "km", 7, cap=5000, minimum_km=1, untold_km_per_hour=30)
+
+
+@pytest.mark.parametrize(
+    ("premium", "at"),
+    [
+        ({"per": "km", "amount": 7}, "/premium/untold_km_per_hour"),
+        ({**PER_KM, "untold_km_per_hour": 0}, "/premium/untold_km_per_hour"),
+        ({**PER_KM, "minimum_km": 0}, "/premium/minimum_km"),
+        ({**PER_KM, "minimum_minutes": 60}, "/premium/minimum_minutes"),
+        ({**PER_KM, "basis": "charged"}, "/premium/basis"),
+        ({**PER_KM, "amount": 0.07}, "/premium/amount"),
+        ({**JSON["premium"], "untold_km_per_hour": 30}, "/premium/untold_km_per_hour"),
+        ({**JSON["premium"], "minimum_km": 1}, "/premium/minimum_km"),
+    ],
+)
+def test_a_premium_by_the_kilometre_says_what_counts_without_an_odometer_and_nothing_of_minutes(
+    premium: dict[str, Any], at: str
+) -> None:
+    with pytest.raises(PolicyInvalid) as caught:
+        MasterPolicy.from_json(changed("/premium", premium))
+    assert [pointer for pointer, _ in caught.value.errors] == [at]
+
+
 @pytest.mark.parametrize("name", [name for name in JSON if name != "liability_until"])
 def test_a_missing_field_is_named_unless_it_is_optional(name: str) -> None:
     rest = {key: value for key, value in JSON.items() if key != name}

@@ -1,18 +1,22 @@
 """Which span counts for the insurer, and what it costs."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from insurance.period import (
+    ChargedKm,
     LateRule,
     PremiumRate,
     Span,
+    charged_km,
     charged_minutes,
     cover_spans,
     covered_minutes,
+    estimate,
     premium,
 )
 
@@ -199,6 +203,83 @@ def test_the_policy_says_which_minutes_count() -> None:
 def test_negative_minutes_are_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         premium(HOURLY, covered=-1, charged=0)
+
+
+PER_KM = PremiumRate(
+    currency="EUR", per="km", amount=7, day_cap=2100, cap=5000, minimum_km=2, untold_km_per_hour=30
+)
+
+
+def by_km(start: int | None, end: int | None, minutes: int = 60) -> tuple[int, str, int]:
+    """What is counted, how, and what it costs."""
+    km = charged_km(PER_KM, covered=minutes, odometer_start_km=start, odometer_end_km=end)
+    assert km is not None
+    return km.km, km.by, premium(PER_KM, covered=minutes, charged=0, km=km)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "minutes", "found"),
+    [
+        (1200, 1237, 60, (37, "odometer", 259)),
+        (1200, 1201, 60, (2, "odometer", 14)),
+        (1200, 1200, 1, (2, "odometer", 14)),
+        (1200, 1500, 1440, (300, "odometer", 2100)),
+        (1200, 1501, 1440, (301, "odometer", 2100)),
+        (1200, 1501, 1441, (301, "odometer", 2107)),
+        (1200, 9200, 10 * 1440, (8000, "odometer", 5000)),
+        (1200, 1237, 0, (0, "odometer", 0)),
+        (None, 1237, 60, (30, "hours", 210)),
+        (1200, None, 61, (60, "hours", 420)),
+        (None, None, 1, (30, "hours", 210)),
+        (1200, 1199, 60, (30, "hours", 210)),
+    ],
+)
+def test_a_premium_by_the_kilometre_is_by_the_odometer_and_by_hours_where_none_was_told(
+    start: int | None, end: int | None, minutes: int, found: tuple[int, str, int]
+) -> None:
+    assert by_km(start, end, minutes) == found
+
+
+def test_the_kilometres_of_covers_one_after_the_other_are_those_the_car_drove() -> None:
+    shown = [1200, 1203, 1270, 1272, 1300]
+    counted = sum(by_km(a, b)[0] for a, b in pairwise(shown))
+    assert counted == shown[-1] - shown[0]
+
+
+def test_a_rate_by_time_counts_no_kilometres() -> None:
+    assert charged_km(HOURLY, covered=60, odometer_start_km=1, odometer_end_km=9) is None
+
+
+def test_a_rate_by_the_kilometre_is_never_reckoned_without_them() -> None:
+    for km in (None, ChargedKm(-1, "odometer")):
+        with pytest.raises(ValueError, match="per kilometre"):
+            premium(PER_KM, covered=60, charged=60, km=km)
+
+
+def test_a_premium_is_estimated_for_the_planned_span_and_the_stated_kilometres() -> None:
+    span = Span(START, START + HOUR)
+    assert estimate(HOURLY, span, None) == 150
+    assert estimate(PER_KM, span, 40) == 280
+    assert estimate(PER_KM, span, 0) == 14
+    assert estimate(PER_KM, span, None) is None
+    with pytest.raises(ValueError, match="planned span"):
+        estimate(PER_KM, Span(START), 40)
+
+
+@given(
+    st.integers(1, 50_000),
+    st.integers(0, 5_000),
+    st.none() | st.integers(0, 10**6),
+    st.none() | st.integers(0, 10**6),
+    st.integers(0, 1000),
+)
+def test_a_cover_of_any_minute_costs_something_by_the_kilometre_and_never_less_for_more(
+    minutes: int, longer: int, start: int | None, end: int | None, further: int
+) -> None:
+    _, _, short = by_km(start, end, minutes)
+    told = start is not None and end is not None and end >= start
+    _, _, long = by_km(start, end + further if told and end is not None else end, minutes + longer)
+    assert 0 < short <= long <= 5000
 
 
 RATES = st.builds(
