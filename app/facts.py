@@ -742,6 +742,14 @@ class ConfirmationRefused(Fact):
 
 
 @dataclass(frozen=True)
+class CoverLimitReached(Fact):
+    """An unlock was refused: what may be bound before the insurer takes note is used up. Once per rental."""
+
+    rental: str
+    reasons: str
+
+
+@dataclass(frozen=True)
 class CoverBound(Fact):
     """A cover's first version; `digest`, here and below, is the SHA-256 of all that the version says, as hex."""
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from insurance.master_policy import CLEARANCE_RANK, Clearance, MasterPolicy
 from insurance.period import Span
 
-RULES: Final = 1
+RULES: Final = 2
 """Counts up when a rule below decides differently; evidence names it beside the policy's version."""
 Reason = Literal[
     "policy_not_in_force",
@@ -30,7 +30,12 @@ Reason = Literal[
     "inspection_expired",
     "too_many_unacknowledged",
     "unacknowledged_too_old",
+    "unacknowledged_sum_too_high",
 ]
+LIMITS: Final[frozenset[Reason]] = frozenset(
+    {"too_many_unacknowledged", "unacknowledged_too_old", "unacknowledged_sum_too_high"}
+)
+"""Reasons that lie with neither driver nor car: our written authority is used up until the insurer takes note."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +68,11 @@ class CarFacts:
 
 @dataclass(frozen=True, slots=True)
 class Unacknowledged:
-    """The covers of this policy the insurer has not confirmed yet."""
+    """The covers of this policy the insurer has not confirmed yet; `value` is what their cars are declared to be worth."""
 
     count: int
     oldest_age: timedelta
+    value: int = 0
 
 
 def reasons_against(policy: MasterPolicy, driver: DriverFacts, car: CarFacts, span: Span) -> list[Reason]:
@@ -81,14 +87,21 @@ def reasons_against(policy: MasterPolicy, driver: DriverFacts, car: CarFacts, sp
     )
 
 
-def reasons_against_delegation(policy: MasterPolicy, waiting: Unacknowledged) -> list[Reason]:
-    """Whether our written authority is used up; a policy that confirms first does not lean on it."""
+def reasons_against_delegation(
+    policy: MasterPolicy, waiting: Unacknowledged, declared_value: int | None
+) -> list[Reason]:
+    """Whether our written authority is used up; a policy that confirms first does not lean on it.
+
+    `declared_value`: of the car that would join them. One that is not known is refused by the rules of the car.
+    """
     if policy.mode != "delegated":
         return []
-    oldest = timedelta(hours=policy.max_unacknowledged_age_hours)
+    oldest, most = timedelta(hours=policy.max_unacknowledged_age_hours), policy.max_sum_unacknowledged
+    value = waiting.value + (declared_value or 0)
     rules: list[tuple[Reason, bool]] = [
         ("too_many_unacknowledged", waiting.count >= policy.max_open_unacknowledged),
         ("unacknowledged_too_old", waiting.count > 0 and waiting.oldest_age > oldest),
+        ("unacknowledged_sum_too_high", most is not None and value > most),
     ]
     return _broken(rules)
 
@@ -130,11 +143,12 @@ def reasons_against_driver(
 def _against_the_car(policy: MasterPolicy, car: CarFacts, span: Span) -> list[Reason]:
     last = _end(span).astimezone(ZoneInfo(car.time_zone)).date()
     value, most = car.declared_value, policy.max_declared_value
+    counts = most is not None or (policy.mode == "delegated" and policy.max_sum_unacknowledged is not None)
     inspected = car.inspection_until is not None and car.inspection_until >= last
     return _broken(
         [
             ("powertrain_not_covered", car.powertrain not in policy.powertrains),
-            ("value_unknown", most is not None and value is None),
+            ("value_unknown", counts and value is None),
             ("value_too_high", most is not None and value is not None and value > most),
             ("immobiliser_missing", policy.needs_immobiliser and not car.has_immobiliser),
             ("inspection_expired", policy.needs_valid_inspection and not inspected),

@@ -40,11 +40,12 @@ class PolicyInvalid(Invalid):
 class MasterPolicy:
     """One version of one master policy; amounts are minor units of its currency.
 
-    In mode `delegated` a cover is bound at once and told afterwards, while fewer than
-    `max_open_unacknowledged` wait and none longer than `max_unacknowledged_age_hours`; in `confirm_first` the
-    insurer confirms the planned span ahead, with `confirm_early_minutes` before it and `confirm_late_minutes`
-    after. A driver must have accepted every version in `conditions`. `max_named_drivers` may be insured besides
-    who booked; a contract that does not speak of them has none.
+    In mode `delegated` a cover is bound at once and told afterwards, while fewer than `max_open_unacknowledged`
+    wait, none longer than `max_unacknowledged_age_hours`, and their cars and this one are declared to be worth
+    at most `max_sum_unacknowledged` together; in `confirm_first` the insurer confirms the planned span ahead, with
+    `confirm_early_minutes` before it and `confirm_late_minutes` after. A driver must have accepted every version in
+    `conditions`. `max_named_drivers` may be insured besides who booked; a contract that does not speak of them has
+    none.
     """
 
     number: str
@@ -69,6 +70,7 @@ class MasterPolicy:
     mode: Mode
     max_open_unacknowledged: int
     max_unacknowledged_age_hours: int
+    max_sum_unacknowledged: int | None
     confirm_early_minutes: int
     confirm_late_minutes: int
     max_rental_days: int
@@ -136,6 +138,7 @@ def _limits(fields: Fields) -> dict[str, Any]:
         "max_declared_value": fields.take("max_declared_value", optional(_MONEY), None),
         "max_open_unacknowledged": fields.take("max_open_unacknowledged", number(0, 10**6)),
         "max_unacknowledged_age_hours": fields.take("max_unacknowledged_age_hours", number(1, 24 * 30)),
+        "max_sum_unacknowledged": fields.take("max_sum_unacknowledged", optional(_MONEY), None),
         "confirm_early_minutes": fields.take("confirm_early_minutes", number(0, 24 * 60), 15),
         "confirm_late_minutes": fields.take("confirm_late_minutes", number(0, 7 * 24 * 60), 120),
         "max_rental_days": fields.take("max_rental_days", number(1, 365)),
@@ -195,6 +198,9 @@ def _check_together(policy: MasterPolicy, errors: list[tuple[str, str]]) -> None
         errors.append(("/territory", "is to hold every country the policy is for"))
     if policy.mode == "delegated" and policy.max_open_unacknowledged == 0:
         errors.append(("/max_open_unacknowledged", "a delegated policy that allows none could never bind"))
+    most = policy.max_sum_unacknowledged
+    if most is not None and policy.max_declared_value is not None and most < policy.max_declared_value:
+        errors.append(("/max_sum_unacknowledged", "is to hold at least one car of max_declared_value"))
     if policy.mode == "confirm_first" and policy.max_named_drivers:
         errors.append(
             ("/max_named_drivers", "an insurer that confirms first is asked about the one who booked alone")

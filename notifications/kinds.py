@@ -198,6 +198,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "car_stolen.owner": _kind("car", channels=_BOTH, urgent=True),
         "car_unbarred.owner": _kind("car", channels=_BOTH),
         "custody_looked_up.driver": _kind("owner car"),
+        "cover_limit.owner": _kind("driver car from", urgent=True),
         "cover_refused.owner": _kind("driver car from"),
         "cover_refused.driver": _kind("car from", urgent=True),
         "new_sign_in": _kind("phone at", channels=_BOTH, urgent=True),

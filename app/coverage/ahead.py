@@ -8,7 +8,6 @@ from app.coverage.models import Cover, Policy
 from app.coverage.trip import Trip
 from app.facts import CoverActivated, CoverBound, CoverExtended
 from app.kit.db import session
-from app.kit.errors import NotInsurable
 from insurance import period
 
 
@@ -25,7 +24,7 @@ def bind(trip: Trip, from_at: datetime, until: datetime) -> None:
         return
     policy, reasons = cover.judged(trip, from_at, share_lock=True, exact=True)
     if policy is None or reasons:
-        raise NotInsurable("The master policy does not cover this rental.", reasons=reasons)
+        raise cover.refusal(reasons)
     name_driver.look_again(trip, policy, from_at)
     _record(_draft(trip, policy, from_at, until))
 

@@ -17,9 +17,11 @@ from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, Co
 from app.kit import clock
 from app.kit.db import session
 from app.kit.errors import NotFound, NotInsurable
+from insurance import eligibility as insurance_rules
 from insurance import period
 
 __all__ = [
+    "LIMITS",
     "Trip",
     "activate",
     "bind",
@@ -36,10 +38,13 @@ __all__ = [
     "open_of_car",
     "overrun",
     "reasons_against",
+    "refusal",
     "report_late",
     "void",
 ]
 COVER_OPEN = "cover_open"
+LIMITS = frozenset(map(str, insurance_rules.LIMITS))
+"""Reasons for which nobody is insured until the insurer takes note of earlier covers."""
 _CONDITIONAL = Cover.state == "conditional"
 
 
@@ -92,13 +97,24 @@ def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
         raise NotInsurable("Another cover of this car is still open.", reasons=[COVER_OPEN])
     policy, reasons = judged(trip, at, share_lock=True, exact=True)
     if policy is None or reasons:
-        raise NotInsurable("The master policy does not cover this rental.", reasons=reasons)
+        raise refusal(reasons)
     name_driver.look_again(trip, policy, at)
     cover = conditional.taken_up(trip, policy, at) or draft(trip, policy, at)
     cover.odometer_start_km = odometer_km
     continue_confirmation(cover)
     session.add(cover)
     return versions.record(cover, CoverBound)
+
+
+def refusal(reasons: list[str]) -> NotInsurable:
+    """What is answered where a cover is not bound."""
+    if reasons and set(reasons) <= LIMITS:
+        detail = (
+            "The insurer has not taken note of earlier covers yet, and what may be bound until then is used up. Nobody"
+            " pays anything: try again shortly."
+        )
+        return NotInsurable(detail, reasons=reasons)
+    return NotInsurable("The master policy does not cover this rental.", reasons=reasons)
 
 
 def draft(trip: Trip, policy: InForce | Policy, at: datetime) -> Cover:

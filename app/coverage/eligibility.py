@@ -92,7 +92,7 @@ def of_trip(
         return [one for one in reasons if one not in left_out]
     if terms.mode == "confirm_first" and not confirm.holds(policy, trip):
         reasons.append(NOT_CONFIRMED)
-    return reasons + delegation_against(policy, exact=exact)
+    return reasons + delegation_against(policy, car.declared_value, rental=trip.rental, exact=exact)
 
 
 def of_driver(policy: InForce | Policy, trip: Trip) -> list[str]:
@@ -113,10 +113,16 @@ def _of_licence(reasons: Sequence[str], standing: licence.Standing) -> list[str]
     return [one for one in reasons if one == "licence_not_cleared" or one not in _LICENCE]
 
 
-def delegation_against(policy: InForce, *, exact: bool = False) -> list[str]:
-    """Whether our written authority under the policy is used up."""
+def delegation_against(
+    policy: InForce, declared_value: int | None, *, rental: str | None = None, exact: bool = False
+) -> list[str]:
+    """Whether our written authority under the policy is used up for a car of this value, in the policy's currency.
+
+    `rental`: whose cover would be bound; what it was given on condition already is not counted beside it.
+    """
     terms = master_policies.read(policy)
-    return list(reasons_against_delegation(terms, _waiting(policy, terms, exact=exact)))
+    waiting = _waiting(policy, terms, declared_value or 0, rental, exact=exact)
+    return list(reasons_against_delegation(terms, waiting, declared_value))
 
 
 def _look(policy: InForce | Policy, trip: Trip) -> Sequence[Any]:
@@ -172,22 +178,32 @@ def declared_value(car: Car, currency: str) -> int | None:
 
 
 _WAITING = text(
-    "select count(*) as number, min(from_at) as oldest from covers"
+    "select count(*) as number, min(from_at) as oldest, coalesce(sum(declared_value), 0) as value from covers"
     " where policy_id = :policy and acknowledged_version is null and state <> 'void'"
-    " and refused_reason is null"
+    " and refused_reason is null and rental_id is distinct from cast(:rental as uuid)"
 )
 _IN_TURN = text("select pg_advisory_xact_lock(7004, hashtext(:policy))")
 
 
-def _waiting(policy: InForce, terms: MasterPolicy, *, exact: bool) -> Unacknowledged:
+def _waiting(
+    policy: InForce, terms: MasterPolicy, value: int, rental: str | None, *, exact: bool
+) -> Unacknowledged:
     """The covers of this policy its insurer has not confirmed yet.
 
-    Near the limit binds count in turn, so that two at once cannot both be the last one allowed.
+    Near a limit binds count in turn, so that two at once cannot both be the last one allowed.
     """
-    uuid = policy.id.removeprefix("pol_")
-    found = session.execute(_WAITING, {"policy": uuid}).one()
-    if exact and terms.mode == "delegated" and found.number >= terms.max_open_unacknowledged - MARGIN:
-        session.execute(_IN_TURN, {"policy": uuid})
-        found = session.execute(_WAITING, {"policy": uuid}).one()
+    asked = {"policy": bare(policy.id, "pol"), "rental": bare(rental, "ren") if rental else None}
+    found = session.execute(_WAITING, asked).one()
+    if exact and terms.mode == "delegated" and _is_near(terms, found, value):
+        session.execute(_IN_TURN, {"policy": policy.id.removeprefix("pol_")})
+        found = session.execute(_WAITING, asked).one()
     oldest = max(timedelta(0), clock.now() - found.oldest) if found.oldest else timedelta(0)
-    return Unacknowledged(found.number, oldest)
+    return Unacknowledged(found.number, oldest, int(found.value))
+
+
+def _is_near(terms: MasterPolicy, found: Any, value: int) -> bool:
+    """Whether the binds that may be under way could reach a limit before this one is counted."""
+    most, dearest = terms.max_sum_unacknowledged, terms.max_declared_value
+    if found.number >= terms.max_open_unacknowledged - MARGIN:
+        return True
+    return most is not None and (dearest is None or found.value + value + MARGIN * dearest > most)

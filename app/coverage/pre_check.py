@@ -29,7 +29,10 @@ def pre_check(insurer: str, body: dict[str, Any]) -> dict[str, Any]:
         }
     terms = master_policies.read(policy)
     car = _car(body["country"], body["car"], terms)
-    reasons = [*reasons_against(terms, _driver(body["driver"]), car, span), *delegation_against(policy)]
+    reasons = [
+        *reasons_against(terms, _driver(body["driver"]), car, span),
+        *delegation_against(policy, car.declared_value),
+    ]
     named = {"id": policy.id, "number": policy.number, "version": policy.version}
     amount = estimate(terms.premium, span, body["expected_km"])
     return {

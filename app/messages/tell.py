@@ -184,6 +184,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.owners, "extension_approved.owner"),
     ),
     facts.ExtensionDeclined: (Told(whom.driver, "extension_declined.driver"),),
+    facts.CoverLimitReached: (Told(whom.owners, "cover_limit.owner"),),
     facts.CoverRefused: (
         Told(whom.driver, "cover_refused.driver"),
         Told(whom.owners, "cover_refused.owner"),

@@ -67,6 +67,7 @@ _SYSTEM: tuple[type[Fact], ...] = (
     facts.RentalNoShow,
     facts.RentalAboutToStart,
     facts.StartAtRisk,
+    facts.CoverLimitReached,
     facts.DoorUnknown,
     facts.MeterStopped,
     facts.RentalEnded,

@@ -102,7 +102,7 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     yield Condition("accepted", _has_accepted(rental))
     yield Condition("phone", phone_is_good(asked))
     yield _payment(rental, lock=asked.lock)
-    yield Condition("cover", not _uninsurable(car, rental, at, lock=asked.lock))
+    yield _cover(car, rental, at, lock=asked.lock)
     yield Condition("command", commands.open_of(car.no) is None)
     heard = boxes.heard_within(box, settings().box_heard_within_min)
     heard = heard or grants_out.in_hand(rental.id, asked.phone)
@@ -194,9 +194,17 @@ def phone_is_good(asked: Asked) -> bool:
     )
 
 
-def _uninsurable(car: Car, rental: Rental, at: datetime, *, lock: bool) -> list[str]:
+def _cover(car: Car, rental: Rental, at: datetime, *, lock: bool) -> Condition:
     trip = Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at)
-    return cover.reasons_against(trip, at=at, share_lock=lock)
+    reasons = cover.reasons_against(trip, at=at, share_lock=lock)
+    if reasons and set(reasons) <= cover.LIMITS:
+        return cover_at_limit()
+    return Condition("cover", not reasons)
+
+
+def cover_at_limit() -> Condition:
+    """What may be bound before the insurer takes note is used up: that lies with nobody at the car."""
+    return Condition("cover", met=False, remedy=i18n.say("condition.unlock.cover.limit"))
 
 
 def _capability(box: Box | None) -> Condition:

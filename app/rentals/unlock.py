@@ -18,8 +18,8 @@ from app.facts import UnlockAsked
 from app.kit import clock, facts
 from app.kit.auth import Caller
 from app.kit.db import session, transactional
-from app.kit.errors import CommandOpen, NotAllowed, NotReady, RateLimited
-from app.rentals import access, commands, lifecycle, lock_answered, readiness
+from app.kit.errors import CommandOpen, NotAllowed, NotInsurable, NotReady, RateLimited
+from app.rentals import access, commands, cover_limit, lifecycle, lock_answered, readiness
 from app.rentals import end as ending
 from app.rentals.lifecycle import Role, State, Step
 from app.rentals.models import Command, Rental
@@ -79,19 +79,33 @@ def _first(car: Car, rental: Rental, by: Caller) -> Command:
     found = readiness.of(car, rental, "unlock", now, Asked(by.person, by.phone, lock=True))
     if any(one.code == "payment" and not one.met for one in found):
         hold.wake(rental.id)
+    trip = Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at)
     _note_refusal(rental, found, now)
+    if any(one.code == "cover" and not one.met for one in found):
+        cover_limit.tell(rental, cover.reasons_against(trip, at=now))
     readiness.require(found, keep=True)
     at = custody.next_instant(car)
     box = boxes.find(car.id)
-    rental.odometer_start = ending.odometer(box)
-    trip = Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, rental.to_at)
-    cover.bind(trip, at, odometer_km=ending.whole_km(rental.odometer_start))
+    odometer = ending.odometer(box)
+    _cover(rental, trip, at, ending.whole_km(odometer))
+    rental.odometer_start = odometer
     custody.take(car, holder="driver", person=rental.driver_id, rental=rental.id, at=at)
     occupancy.begin_early(rental.id, at)
     rental.state = lifecycle.after(rental.stands, Step.UNLOCK, Role.DRIVER).value
     command = commands.create(car, box.id, "unlock", "unlock", by, rental)
     facts.record(UnlockAsked(rental=rental.id, command=command.id))
     return command
+
+
+def _cover(rental: Rental, trip: Trip, at: datetime, odometer_km: int | None) -> None:
+    """Bind; where another unlock at once was given the last cover that a limit allows, it is told as if seen before."""
+    try:
+        cover.bind(trip, at, odometer_km=odometer_km)
+    except NotInsurable as refused:
+        if not cover_limit.tell(rental, refused.members["reasons"]):
+            raise
+        rental.kept_out_at = at
+        readiness.require([readiness.cover_at_limit()], keep=True)
 
 
 def _note_refusal(rental: Rental, found: list[Condition], now: datetime) -> None:

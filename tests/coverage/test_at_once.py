@@ -63,6 +63,18 @@ def test_the_last_cover_the_authority_allows_is_given_once(app: Flask) -> None:
     assert refused == [["too_many_unacknowledged"]] * 4
 
 
+def test_unlocks_at_once_do_not_pass_the_limit_of_sums_insured_together(app: Flask) -> None:
+    """A car of the tests is worth 15,000: two are within the sum, three are not."""
+    circle = factories.circle(max_declared_value=1_500_000, max_sum_unacknowledged=3_000_000)
+    cars = [people.shared(circle.olga, circle.community_row()) for _ in range(6)]
+    trips = [circle.trip(car=car) for car in cars]
+    let_go(trips)
+    answers = at_once(app, [lambda trip=trip: bind(trip) for trip in trips])  # type: ignore[misc]
+    assert sum(isinstance(one, Cover) for one in answers) == 2
+    refused = [one.members["reasons"] for one in answers if isinstance(one, NotInsurable)]
+    assert refused == [["unacknowledged_sum_too_high"]] * 4
+
+
 def test_a_reader_walking_among_writers_misses_no_change_and_sees_none_twice(app: Flask) -> None:
     circle = factories.circle()
     insurer = circle.policy.insurer_id

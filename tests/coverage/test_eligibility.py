@@ -6,7 +6,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.coverage import blocks, cover, report
+from app.coverage import ahead, blocks, cover, report
 from app.coverage.trip import Trip
 from app.kit import clock
 from app.kit.db import session
@@ -125,6 +125,29 @@ def test_an_old_unacknowledged_cover_stops_further_ones(app: Flask) -> None:
     assert reasons(circle.trip()) == []
     clock.forward(timedelta(hours=1))
     assert reasons(circle.trip()) == ["unacknowledged_too_old"]
+
+
+def test_cars_worth_more_together_than_the_policy_allows_wait_until_the_insurer_takes_note(
+    app: Flask,
+) -> None:
+    circle = factories.circle(max_declared_value=1_500_000, max_sum_unacknowledged=2_000_000)
+    first = factories.ended(circle)
+    trip = circle.trip()
+    assert reasons(trip) == ["unacknowledged_sum_too_high"]
+    assert refused(trip) == ["unacknowledged_sum_too_high"]
+    assert cover.reasons_against(trip, ignore_clearance=True) == []
+    report.acknowledge(first.id)
+    assert refused(trip) == []
+
+
+def test_what_a_rental_was_given_on_condition_is_not_counted_beside_its_own_cover(app: Flask) -> None:
+    circle = factories.circle(
+        max_open_unacknowledged=1, max_declared_value=1_500_000, max_sum_unacknowledged=1_500_000
+    )
+    trip = circle.trip()
+    doing(ahead.bind, trip, trip.from_at, trip.to_at)
+    assert reasons(circle.trip()) == ["too_many_unacknowledged", "unacknowledged_sum_too_high"]
+    assert bind(trip).state == "bound"
 
 
 def test_a_driver_the_insurer_refused_is_insured_again_once_the_block_is_lifted(app: Flask) -> None:

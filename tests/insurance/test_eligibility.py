@@ -124,6 +124,8 @@ def test_a_policy_whose_liability_ends_before_the_lock_is_refused(until: object)
         ("/max_open_unacknowledged", 0),
         ("/max_open_unacknowledged", -1),
         ("/max_unacknowledged_age_hours", 0),
+        ("/max_sum_unacknowledged", 4_999_999),
+        ("/max_sum_unacknowledged", -1),
         ("/max_rental_days", 0),
         ("/max_named_drivers", 10),
         ("/max_named_drivers", -1),
@@ -300,8 +302,36 @@ def test_a_policy_without_limits_on_the_car_asks_nothing_of_it() -> None:
 )
 def test_delegated_authority_is_used_up_at_its_limits(count: int, age_hours: int, reasons: list[str]) -> None:
     waiting = Unacknowledged(count, timedelta(hours=age_hours))
-    assert reasons_against_delegation(POLICY, waiting) == reasons
-    assert reasons_against_delegation(replace(POLICY, mode="confirm_first"), waiting) == []
+    assert reasons_against_delegation(POLICY, waiting, 2_000_000) == reasons
+    assert reasons_against_delegation(replace(POLICY, mode="confirm_first"), waiting, 2_000_000) == []
+
+
+@pytest.mark.parametrize(
+    ("waiting", "value", "reasons"),
+    [
+        (0, 5_000_000, []),
+        (8_000_000, 2_000_000, []),
+        (8_000_000, 2_000_001, ["unacknowledged_sum_too_high"]),
+        (10_000_001, 0, ["unacknowledged_sum_too_high"]),
+    ],
+)
+def test_the_sum_insured_of_what_waits_and_of_this_car_stays_within_the_limit(
+    waiting: int, value: int, reasons: list[str]
+) -> None:
+    limited = MasterPolicy.from_json(changed("/max_sum_unacknowledged", 10_000_000))
+    some = Unacknowledged(3, timedelta(hours=1), waiting)
+    assert reasons_against_delegation(limited, some, value) == reasons
+    assert reasons_against_delegation(replace(limited, mode="confirm_first"), some, value) == []
+    assert reasons_against_delegation(POLICY, some, value) == [], "a policy that names no sum has no limit"
+
+
+def test_a_car_whose_value_nobody_stated_is_not_let_past_a_limit_of_sums() -> None:
+    unknown = replace(ZOE, declared_value=None)
+    open_value = changed("/max_declared_value", None)
+    limited = MasterPolicy.from_json({**open_value, "max_sum_unacknowledged": 10_000_000})
+    assert reasons_against(limited, MAX, unknown, SPAN) == ["value_unknown"]
+    assert reasons_against(MasterPolicy.from_json(open_value), MAX, unknown, SPAN) == []
+    assert reasons_against(replace(limited, mode="confirm_first"), MAX, unknown, SPAN) == []
 
 
 def test_one_born_on_29_february_has_a_birthday_on_1_march() -> None:

@@ -82,6 +82,7 @@ RENTAL_FACTS = [
     Row(facts.ExtensionAsked, None, "extension_asked.owner", {"to": START}),
     Row(facts.RentalExtended, "extension_approved.driver", "extension_approved.owner", {"to": START}),
     Row(facts.ExtensionDeclined, "extension_declined.driver", None, {}),
+    Row(facts.CoverLimitReached, None, "cover_limit.owner", {"reasons": "too_many_unacknowledged"}),
     Row(
         facts.CoverRefused,
         "cover_refused.driver",
