@@ -19,6 +19,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         " where person_id = :person",
         "licence": "select number_end, country, classes, birth_date, issued_on, expires_on, recorded_at, refused_at,"
         " refused_reason from licences where person_id = :person",
+        "licence_checks": "select rental_id, looked_at as made_at from licence_checks where person_id = :person",
         "conditions": "select version, accepted_at as made_at from acceptances where person_id = :person",
         "memberships": "select community_id, role, fare, label, blocked, made_at, ended_at from memberships"
         " where person_id = :person",

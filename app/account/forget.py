@@ -1,7 +1,8 @@
 """What was kept of erased accounts, past its time: forgotten each hour, unless a hold or an open claim needs it."""
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, delete, text
 
+from app.coverage.driver_models import LicenceCheck
 from app.facts import IdentityForgotten
 from app.kit.db import session, transactional
 from app.kit.facts import record
@@ -16,7 +17,12 @@ _PAST = text(
 )
 
 
+_CHECKS = delete(LicenceCheck).where(LicenceCheck.person_id == bindparam("person"))
+"""What their licence said when they were insured; that it was looked at, by whom and when, names nobody and stays."""
+
+
 @transactional
 def forget() -> None:
     for row in session.execute(_PAST).all():
+        session.execute(_CHECKS, {"person": row.person})
         record(IdentityForgotten(person=row.person))

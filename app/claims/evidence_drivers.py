@@ -1,11 +1,12 @@
 """What our records say of who drove under a cover, for the evidence of a claim: licences and conditions; no names."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select
 
-from app.coverage import named_drivers, versions
+from app.coverage import licence_check, named_drivers, versions
 from app.coverage.models import Cover
 from app.kit.db import session
 from app.people.models import Acceptance, Clearance, Licence
@@ -28,20 +29,9 @@ def named(cover: Cover) -> list[dict[str, Any]]:
 
 def licence(cover: Cover, driver: str, begun: datetime) -> dict[str, Any]:
     """What came of looking at a driver's licence; neither its number nor a picture. `begun`: their cover."""
-    held = session.get(Licence, driver)
     looked = select(Clearance).where(Clearance.person_id == driver).order_by(Clearance.id)
     return {
-        "licence": None
-        if held is None
-        else {
-            "country": held.country,
-            "classes": held.classes,
-            "issued_on": held.issued_on,
-            "expires_on": held.expires_on,
-            "recorded_at": held.recorded_at,
-            "recorded_after_the_cover_began": held.recorded_at > begun,
-            "refused_at": held.refused_at,
-        },
+        "licence": _licence(cover.rental_id, driver, begun),
         "clearances": [
             {
                 "level": row.level,
@@ -53,6 +43,22 @@ def licence(cover: Cover, driver: str, begun: datetime) -> dict[str, Any]:
             for row in session.scalars(looked)
             if row.community_id in (None, cover.community_id)
         ],
+    }
+
+
+def _licence(rental: str, driver: str, begun: datetime) -> dict[str, Any] | None:
+    """As it was looked at for this cover; of covers before that was kept, as it is recorded now, and `looked_at` is null."""
+    kept = licence_check.of(rental, driver, begun)
+    if kept is None:
+        held = session.get(Licence, driver)
+        if held is None:
+            return None
+        kept = None, licence_check.read(held)
+    looked_at, said = kept
+    return {
+        **asdict(said),
+        "looked_at": looked_at,
+        "recorded_after_the_cover_began": said.recorded_at > begun,
     }
 
 

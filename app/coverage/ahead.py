@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from app.coverage import conditional, cover, master_policies, name_driver, versions
+from app.coverage import conditional, cover, licence_check, master_policies, name_driver, versions
 from app.coverage.master_policies import InForce
 from app.coverage.models import Cover, Policy
 from app.coverage.trip import Trip
@@ -25,6 +25,7 @@ def bind(trip: Trip, from_at: datetime, until: datetime) -> None:
     policy, reasons = cover.judged(trip, from_at, share_lock=True, exact=True)
     if policy is None or reasons:
         raise cover.refusal(reasons)
+    licence_check.keep(trip.rental, trip.driver, from_at)
     name_driver.look_again(trip, policy, from_at)
     _record(_draft(trip, policy, from_at, until))
 

@@ -9,7 +9,16 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.cars.models import Car
-from app.coverage import conditional, confirm, eligibility, master_policies, name_driver, spans, versions
+from app.coverage import (
+    conditional,
+    confirm,
+    eligibility,
+    licence_check,
+    master_policies,
+    name_driver,
+    spans,
+    versions,
+)
 from app.coverage.master_policies import NO_POLICY, InForce
 from app.coverage.models import Cover, Policy
 from app.coverage.trip import Trip, as_insured, driver_ref
@@ -98,6 +107,7 @@ def bind(trip: Trip, at: datetime, *, odometer_km: int | None = None) -> Cover:
     policy, reasons = judged(trip, at, share_lock=True, exact=True)
     if policy is None or reasons:
         raise refusal(reasons)
+    licence_check.keep(trip.rental, trip.driver, at)
     name_driver.look_again(trip, policy, at)
     cover = conditional.taken_up(trip, policy, at) or draft(trip, policy, at)
     cover.odometer_start_km = odometer_km

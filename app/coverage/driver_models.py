@@ -1,13 +1,13 @@
-"""The table of drivers named besides who booked."""
+"""Tables of who drives: drivers named besides who booked, and what the licence of each said."""
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.db import Model, PublicId, new_id
 
-NDR = "ndr"
+NDR, LCK = "ndr", "lck"
 
 
 class NamedDriver(Model):
@@ -32,3 +32,17 @@ class NamedDriver(Model):
             postgresql_where=text("taken_off_at is null"),
         ),
     )
+
+
+class LicenceCheck(Model):
+    """What the licence of somebody who was about to be insured said, sealed; one row for each time that it was looked at.
+
+    It goes when nothing is kept of who they were any more.
+    """
+
+    __tablename__ = "licence_checks"
+    id: Mapped[str] = mapped_column(PublicId(LCK), primary_key=True, default=lambda: new_id(LCK))
+    rental_id: Mapped[str] = mapped_column(PublicId("ren"), index=True)
+    person_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"), index=True)
+    looked_at: Mapped[datetime]
+    said_sealed: Mapped[bytes] = mapped_column(LargeBinary)

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.cars import access as cars
-from app.coverage import eligibility, master_policies, named_drivers, versions
+from app.coverage import eligibility, licence_check, master_policies, named_drivers, versions
 from app.coverage.driver_models import NamedDriver
 from app.coverage.master_policies import NO_POLICY, InForce
 from app.coverage.models import Cover, Policy
@@ -45,6 +45,7 @@ def name(trip: Trip, person: str, *, by: str, at: datetime) -> None:
     if reasons:
         raise NotInsurable("The insurer's rules do not allow this driver.", driver=person, reasons=reasons)
     session.add(NamedDriver(rental_id=trip.rental, person_id=person, named_at=period.to_ms(at)))
+    licence_check.keep(trip.rental, person, at)
     session.flush()
     _endorse(cover)
     facts.record(DriverNamed(rental=trip.rental, person=person, by=by))
@@ -96,6 +97,7 @@ def look_again(trip: Trip, policy: InForce, at: datetime) -> None:
         if reasons:
             _end(row, SYSTEM, at, reasons)
         else:
+            licence_check.keep(trip.rental, row.person_id, at)
             kept += 1
 
 

@@ -126,7 +126,7 @@ def standing(person: str, community: str | None, at: datetime, *, share_lock: bo
 
 def keep(person: str) -> None:
     """The licence stays as it is until the transaction ends."""
-    session.scalars(_LOCKED, {"person": person})
+    session.scalars(_LOCKED, {"person": person}).first()
 
 
 def asked(person: str, community: str | None, at: datetime) -> dict[str, Any]:
