@@ -97,7 +97,9 @@ def _record(found: Cover) -> None:
 
 
 def _endorse(found: Cover, trip: Trip, until: datetime) -> None:
-    ends, limit = period.to_ms(trip.to_at), period.to_ms(until)
+    """Only ever further: what was promised until then is looked for by it, also as of an instant before."""
+    assert found.conditional_to is not None
+    ends, limit = period.to_ms(trip.to_at), max(found.conditional_to, period.to_ms(until))
     if found.planned_to == ends and found.conditional_to == limit:
         return
     found.planned_to, found.conditional_to = ends, limit

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -5,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from app.coverage import ahead, cover, coverage_at, insurer_reads, report, sealed
+from app.coverage import ahead, conditional, cover, coverage_at, insurer_reads, report, sealed
 from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.db import db
@@ -216,6 +218,32 @@ def test_a_start_that_a_late_record_moved_back_changes_no_answer_given_before(ap
     seal()
     assert ask(circle, between)["covered"] == "yes"
     assert ask(circle, between, as_of=said["as_of"]) == said
+
+
+@pytest.mark.parametrize("later", ["shorter", "longer", "used", "taken up", "given up"])
+def test_whatever_becomes_of_a_cover_on_condition_changes_no_answer_given_before(
+    app: Flask, later: str
+) -> None:
+    circle = factories.circle()
+    trip = circle.trip(hours=3)
+    begin, hour = trip.from_at, timedelta(hours=1)
+    doing(ahead.bind, trip, begin, begin + 4 * hour)
+    seal()
+    clock.forward(timedelta(hours=3, minutes=30))
+    asked = begin + 3 * hour
+    said = ask(circle, asked)
+    assert said["cover"]["state"] == "conditional"  # type: ignore[index]
+    changes: dict[str, Callable[[], object]] = {
+        "shorter": lambda: doing(ahead.bind, replace(trip, to_at=begin + hour), begin, begin + 2 * hour),
+        "longer": lambda: doing(ahead.bind, replace(trip, to_at=begin + 5 * hour), begin, begin + 6 * hour),
+        "used": lambda: doing(conditional.activate, trip.rental, begin + hour, trip.to_at, odometer_km=7),
+        "taken up": lambda: bind(trip),
+        "given up": lambda: doing(conditional.drop, trip.rental, "no grant opened the car"),
+    }
+    clock.forward(timedelta(minutes=1))
+    changes[later]()
+    seal()
+    assert ask(circle, asked, as_of=said["as_of"]) == said
 
 
 def test_that_the_insurer_takes_note_changes_no_answer_given_before(app: Flask) -> None:
