@@ -65,8 +65,14 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
 
 
 def _must_be_insurable(longer: cover.Trip, now: datetime) -> None:
-    """By the rules, with everybody who is named; an insurer that confirms first is asked."""
-    reasons = cover.reasons_against(longer, ignore_clearance=True)
+    """By the rules, with everybody who is named; an insurer that confirms first is asked.
+
+    A rental that has begun is judged by the policy its cover was bound under, also where that was early, and the next
+    was in force by the planned start.
+    """
+    given = cover.open_of_car(longer.car.no)
+    begun = given.from_at if given is not None and given.rental_id == longer.rental else None
+    reasons = cover.reasons_against(longer, at=begun, ignore_clearance=True)
     if reasons:
         raise NotInsurable("The insurer's rules do not allow that long a rental.", reasons=reasons)
     named = name_driver.refused(longer, now)
