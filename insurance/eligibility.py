@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from insurance.master_policy import CLEARANCE_RANK, Clearance, MasterPolicy
 from insurance.period import Span
 
-RULES: Final = 2
+RULES: Final = 1
 """Counts up when a rule below decides differently; evidence names it beside the policy's version."""
 Reason = Literal[
     "policy_not_in_force",
