@@ -1,12 +1,10 @@
 """What we say: a kind of message put into the words, dates and money of its reader."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from importlib import resources
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,13 +13,13 @@ from babel.dates import format_skeleton, format_time
 from babel.numbers import format_currency, format_decimal, format_percent, get_currency_precision
 
 from notifications.kinds import KINDS, SHAPES, URGENT, Channel, Kind, Shape
+from notifications.sentences import LANGUAGES, sentence
 
-__all__ = ["KINDS", "LANGUAGES", "URGENT", "Channel", "Kind", "MissingParam", "Text", "render", "texts"]
+__all__ = ["KINDS", "LANGUAGES", "URGENT", "Channel", "Kind", "MissingParam", "Text", "render", "template"]
 
 FALLBACK: Final = "en"
-LANGUAGES: Final = ("en", "fr", "de")
 # English without a country is written as in Great Britain: Glovebox lives in Europe, with a 24 hour clock.
-_HOME: Final = {"en": "en-GB", "fr": "fr-FR", "de": "de-DE"}
+_HOME: Final = {one: f"{one}-{one.upper()}" for one in LANGUAGES} | {"en": "en-GB"}
 
 
 class MissingParam(KeyError):
@@ -40,7 +38,8 @@ def render(kind: str, language: str, params: Mapping[str, Any]) -> Text:
     """The message in the reader's language, dates in `params["zone"]` (the car's), money as read there.
 
     `language` is BCP 47: an unknown one falls back to English, `de-AT` reads German written the Austrian
-    way. Money is {"amount": minor units, "currency": code}, instants are aware, percents whole numbers.
+    way. A sentence that counts has the form of its language for so many. Money is {"amount": minor units,
+    "currency": code}, instants are aware, percents whole numbers.
     A missing parameter raises MissingParam, a wrongly shaped one TypeError, an unknown kind KeyError.
     """
     needed = KINDS[kind].params
@@ -52,16 +51,14 @@ def render(kind: str, language: str, params: Mapping[str, Any]) -> Text:
     words = {
         name: _written(SHAPES[name], params[name], locale, zone, name) for name in needed if name != "zone"
     }
-    sentences = texts(locale.language)["messages"][kind]
-    return Text(sentences["title"].format_map(words), sentences["body"].format_map(words))
+    count = next((params[name] for name in needed if SHAPES.get(name) == "count"), 2)
+    open_ = template(kind, locale.language, count)
+    return Text(open_.title.format_map(words), open_.body.format_map(words))
 
 
-@cache
-def texts(language: str) -> dict[str, Any]:
-    """The sentences of one language, as its file has them."""
-    file = resources.files("notifications").joinpath("texts", f"{language}.json")
-    read: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return read
+def template(kind: str, language: str, count: int = 2) -> Text:
+    """The sentences of a kind with their gaps open, in the form for so many."""
+    return Text(sentence(f"{kind}.title", language, count), sentence(f"{kind}.body", language, count))
 
 
 @cache
@@ -104,7 +101,7 @@ def _instant(at: datetime, zone: ZoneInfo, locale: Locale) -> str:
     there = at.astimezone(zone)
     date = format_skeleton("MMMEd", there, tzinfo=zone, locale=locale)
     time = format_time(there, "short", tzinfo=zone, locale=locale)
-    return str(texts(locale.language)["instant"]).format(date=date, time=time)
+    return sentence("instant", locale.language).format(date=date, time=time)
 
 
 def _zone(name: Any) -> ZoneInfo:
