@@ -1,52 +1,79 @@
-"""Which language the reader wants, and the few words the API itself says in it."""
+"""Which language the reader wants, and the few words the API itself says in it, from the gettext catalogues in `texts`."""
 
-import json
+import gettext
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 from babel.dates import format_skeleton
-from flask import g, has_request_context, request
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import g, has_request_context
 
-LANGUAGES = ("en", "fr", "de")
+from app.kit import locales
+
+LANGUAGES = locales.LANGUAGES
 _TEXTS = Path(__file__).parent / "texts"
-
-
-@cache
-def _words(language: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads((_TEXTS / f"{language}.json").read_text("utf-8"))
-    return found
 
 
 def pick(wanted: str | None) -> str:
     """The nearest of our languages to a BCP 47 tag."""
-    base = (wanted or "").split("-")[0].lower()
-    return base if base in LANGUAGES else "en"
+    return locales.known(wanted) or "en"
 
 
 def reader() -> str:
     """Accept-Language, else the signed-in person's, else English."""
     if not has_request_context():
         return "en"
-    asked = request.accept_languages.best_match([*LANGUAGES])
-    if asked:
-        return asked
-    caller = g.get("caller")
-    return pick(getattr(caller, "language", None))
+    return pick(locales.asked() or getattr(g.get("caller"), "language", None))
 
 
 def title(slug: str, english: str) -> str:
-    return _words(reader()).get(f"problem.{slug}", english)
+    key = f"problem.{slug}"
+    return sentence(key, reader()) if key in sentences() else english
 
 
 def say(key: str, language: str | None = None, **values: object) -> str:
-    """A text by its key in the reader's language, else in English."""
-    words = _words(language or reader())
-    text = words.get(key) or _words("en")[key]
-    return text.format(**values)
+    """A text by its key in the reader's language, else in English; one that counts goes by its one whole number."""
+    count = next((value for value in values.values() if isinstance(value, int)), 2)
+    return sentence(key, language or reader(), count).format(**values)
+
+
+def sentence(key: str, language: str, count: int = 2) -> str:
+    """A text with its gaps open, in the form that `count` asks for."""
+    said = sentences()[key]
+    if isinstance(said, str):
+        return _translations(language).pgettext(key, said)
+    return _translations(language).npgettext(key, *said, count)
+
+
+@cache
+def sentences() -> Mapping[str, str | tuple[str, str]]:
+    """Every text in English by its key; one that counts something in the singular and the plural."""
+    every = [one for one in _file("messages.pot") if one.id]
+    return {str(one.context): one.id if isinstance(one.id, str) else (one.id[0], one.id[1]) for one in every}
+
+
+@cache
+def _translations(language: str) -> gettext.NullTranslations:
+    if language == "en":
+        return gettext.NullTranslations()
+    # Compiled in memory: no step to forget, and what translators edit is what runs.
+    compiled = BytesIO()
+    write_mo(compiled, _file(f"{language}.po"))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def _file(name: str) -> Catalog:
+    with (_TEXTS / name).open("rb") as file:
+        return read_po(file, abort_invalid=True)
 
 
 def wall_time(local: datetime, language: str | None = None) -> str:
     """A time as clocks there show it, with its day."""
-    locale = {"en": "en_GB"}.get(language or reader(), language or reader())
+    locale = locales.locale_of(language or reader(), None)
     return f"{format_skeleton('MMMEd', local, tzinfo=local.tzinfo, locale=locale)}, {local:%H:%M}"

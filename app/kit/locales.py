@@ -13,7 +13,7 @@ from babel.numbers import format_currency, format_decimal, format_percent, get_c
 from flask import has_request_context, request
 
 LANGUAGES = ("en", "fr", "de", "nl", "it", "es", "pt")
-"""The languages of receipts and statements."""
+"""The languages of everything a person reads."""
 # English without a country is written as in Great Britain: Glovebox lives in Europe, with a 24 hour clock.
 _HOME = {"en": "GB", "fr": "FR", "de": "DE", "nl": "NL", "it": "IT", "es": "ES", "pt": "PT"}
 
@@ -25,10 +25,10 @@ def locale_of(language: str | None, country: str | None) -> Locale:
     German of a person in Switzerland is de-CH, French of one in Belgium fr-BE. Where Babel knows no such pair (Spanish
     in France) the language is written as at home, and a language we have no texts in is English.
     """
-    parts = (language or "").replace("_", "-").split("-")
-    base = parts[0].lower()
-    if base not in LANGUAGES:
+    base = known(language)
+    if base is None:
         return locale_of("en", country)
+    parts = (language or "").replace("_", "-").split("-")
     regions = [part.upper() for part in parts[1:] if len(part) == 2]
     for region in (*regions[:1], country, _HOME[base]):
         try:
@@ -41,11 +41,21 @@ def locale_of(language: str | None, country: str | None) -> Locale:
 
 def of_reader(language: str, country: str) -> Locale:
     """The first of Accept-Language that we have texts in, else the person's own language; in their country."""
-    if has_request_context():
-        for tag in request.accept_languages.values():
-            if tag.split("-")[0].lower() in LANGUAGES:
-                return locale_of(tag, country)
-    return locale_of(language, country)
+    return locale_of(asked() or language, country)
+
+
+def asked() -> str | None:
+    """The tag of Accept-Language that is wanted most and that we have texts in, its region whatever it is."""
+    if not has_request_context():
+        return None
+    wanted = (tag for tag, quality in request.accept_languages if quality > 0)
+    return next((tag for tag in wanted if known(tag)), None)
+
+
+def known(tag: str | None) -> str | None:
+    """The language of a BCP 47 tag, if it is one of ours."""
+    base = (tag or "").replace("_", "-").split("-")[0].lower()
+    return base if base in LANGUAGES else None
 
 
 def decimal_of(amount: int, currency: str) -> Decimal:

@@ -1,6 +1,5 @@
 """What is open to all: health, the contract and its page, problem types, the invitation link."""
 
-import html
 from importlib.resources import files
 from typing import Any
 
@@ -68,10 +67,9 @@ def docs_file(file: str) -> Response:
 
 
 _PROBLEM = """<!doctype html><html lang="{{ language }}"><meta charset="utf-8"><title>{{ title }}</title>
-<style>body{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}
-code{background:#eee;padding:0 .3em}</style>
-<h1>{{ title }}</h1><p>Status <code>{{ status }}</code>, type <code>/problems/{{ slug }}</code>.</p>
-<p>{{ acted }} {{ again }}</p>"""
+<style>body{font:16px/1.5 system-ui;max-width:40rem;margin:3rem auto;padding:0 1rem}</style>
+<h1>{{ title }}</h1><p>{{ say("page.problem.type", status=status, type="/problems/" + slug) }}</p>
+<p>{{ say("page.problem." + acted) }} {{ say("page.problem." + again) }}</p>"""
 
 
 @routes.get("/problems/<slug>")
@@ -85,11 +83,10 @@ def problem_page(slug: str) -> Response:
         language=i18n.reader(),
         title=i18n.title(slug, kind.title),
         status=kind.status,
-        slug=html.escape(slug),
-        acted="It may have acted all the same: look before you repeat."
-        if kind.may_have_acted
-        else "Nothing has happened.",
-        again="It may go through later." if kind.temporary else "The same request will be refused again.",
+        slug=slug,
+        say=i18n.say,
+        acted="acted" if kind.may_have_acted else "not_acted",
+        again="temporary" if kind.temporary else "lasting",
     )
     return _page(page)
 
@@ -114,16 +111,17 @@ def invitation_link(code: str) -> Response:
     return _page(render_template_string(_INVITED, code=code))
 
 
-_PAYOUTS = """<!doctype html><html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+_PAYOUTS = """<!doctype html><html lang="{{ language }}"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>Glovebox</title><style>body{font:18px/1.5 system-ui;max-width:32rem;margin:4rem auto;padding:0 1rem}</style>
-<h1>Back to the app</h1><p>Open Glovebox, Payouts: it shows whether anything is still missing.</p>"""
+<h1>{{ say("page.payouts.title") }}</h1><p>{{ say("page.payouts.body") }}</p>"""
 
 
 @routes.get("/payouts/<any('done','again'):how>")
 def payouts_link(how: str) -> Response:
     """Where the payment provider sends an owner back to without the app: all said, or the link had been used."""
     del how
-    return _page(_PAYOUTS)
+    return _page(render_template_string(_PAYOUTS, language=i18n.reader(), say=i18n.say))
 
 
 @routes.get("/.well-known/apple-app-site-association")

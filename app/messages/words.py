@@ -5,13 +5,12 @@ from datetime import datetime
 from textwrap import shorten
 from typing import Any
 
-from babel import Locale
 from sqlalchemy import select
 
 from app.cars.models import Car
 from app.communities import invite
 from app.communities.models import Community
-from app.kit import i18n
+from app.kit import i18n, locales
 from app.kit.db import session
 from app.kit.keys import settings
 from app.messages.about import label
@@ -136,7 +135,7 @@ def _digits(code: str, language: str) -> str:
 
 
 def _country(code: str, language: str) -> str:
-    return str(Locale.parse(language).territories.get(code, code))
+    return str(locales.locale_of(language, None).territories.get(code, code))
 
 
 _NAMES: dict[str, Callable[[str, str], str]] = {

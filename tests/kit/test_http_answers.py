@@ -228,6 +228,33 @@ def test_every_problem_has_its_page(client: FlaskClient) -> None:
         assert client.get(f"/problems/{one}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ("Car taken", "Nothing has happened.", "The same request will be refused again.")),
+        ("nl", ("Auto al bezet", "Er is niets gebeurd.")),
+        ("es", ("Coche ya ocupado", "No ha pasado nada.")),
+    ],
+)
+def test_a_problem_page_speaks_its_readers_language(
+    client: FlaskClient, language: str, said: list[str]
+) -> None:
+    page = client.get("/problems/car-taken", headers={"Accept-Language": language}).get_data(as_text=True)
+    assert f'<html lang="{language}">' in page
+    assert "409" in page
+    assert all(one in page for one in said)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "Back to the app"), ("it-CH", "Torna all\u2019app"), ("pt", "Voltar à app")]
+)
+def test_the_way_back_from_the_payment_provider_is_worded_too(
+    client: FlaskClient, language: str, said: str
+) -> None:
+    page = client.get("/payouts/done", headers={"Accept-Language": language})
+    assert said in page.get_data(as_text=True)
+
+
 def test_an_invitation_page_shows_no_markup_of_its_caller(client: FlaskClient) -> None:
     page = client.get("/i/<script>alert(1)<%2Fscript>")
     assert b"<script>" not in page.data

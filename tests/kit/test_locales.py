@@ -1,14 +1,15 @@
 """Amounts, numbers and dates as a reader writes them: the language as it is written in the country."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 
 from app.billing.words import words
-from app.kit import locales, media
+from app.kit import i18n, locales, media
 from app.kit.paper import legible
-from tests.messages.test_texts import names
+from tests.guards.test_texts import names
 
 AT = datetime(2027, 3, 1, 23, 30, tzinfo=UTC)
 
@@ -55,6 +56,7 @@ def test_each_writes_money_and_days_their_own_way(tag: str, money: str, day: str
     [
         ("it", "it_CH"),
         ("ja, nl-BE;q=0.7, fr;q=0.9", "fr_CH"),
+        ("fr;q=0, es-MX;q=0.5", "es_MX"),
         ("ja", "de_CH"),
         ("*", "de_CH"),
         ("en-GB", "en_GB"),
@@ -91,3 +93,40 @@ def test_no_free_text_becomes_a_formula(text: str) -> None:
 
 def test_an_amount_below_zero_stays_a_number() -> None:
     assert media.csv_lines([(media.harmless("-1.50"), None, 3)]) == "-1.50,,3\r\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("de-AT", "de"),
+        ("fr-BE, en;q=0.5", "fr"),
+        ("nl-BE, en;q=0.9", "nl"),
+        ("it-CH;q=0.8, de;q=0.7", "it"),
+        ("es", "es"),
+        ("pt-PT", "pt"),
+        ("pt-BR, en;q=0.5", "pt"),
+        ("ja, *;q=0.1", "en"),
+        ("en;q=0, ja", "en"),
+    ],
+)
+def test_a_region_comes_with_its_language(app: Flask, asked: str, language: str) -> None:
+    """Somebody who reads Portuguese and some English is answered in Portuguese, whichever."""
+    with app.test_request_context(headers={"Accept-Language": asked}):
+        assert i18n.reader() == language
+
+
+@pytest.mark.parametrize(
+    ("language", "written"),
+    [
+        ("en", "Fri 3 Jul, 14:30"),
+        ("fr", "ven. 3 juil., 14:30"),
+        ("de-AT", "Fr., 3. Juli, 14:30"),
+        ("nl", "vr 3 jul, 14:30"),
+        ("it", "ven 3 lug, 14:30"),
+        ("es", "vie, 3 jul, 14:30"),
+        ("pt", "sexta, 3/07, 14:30"),
+    ],
+)
+def test_a_time_on_the_wall_is_written_as_its_reader_does(language: str, written: str) -> None:
+    local = datetime(2026, 7, 3, 14, 30, tzinfo=ZoneInfo("Europe/Paris"))
+    assert i18n.wall_time(local, language) == written
