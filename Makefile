@@ -6,7 +6,7 @@ WORKERS ?= 2
 PROFILE ?= DEMO
 PROVED_APART := tests/bench tests/rentals/test_custody_is_covered.py tests/rentals/test_offline.py tests/carbox/test_box_broker.py tests/billing/test_money_model.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve simulate test check bench bench-insurer faults migrate worker openapi lint-api format requirements
+.PHONY: help setup demo serve simulate test check bench bench-insurer faults migrate worker openapi lint-api format requirements texts
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ worker: setup ## run a worker with the settings of the environment
 format: setup ## format and mend what ruff can mend
 	@$(VENV)/ruff format .
 	@$(VENV)/ruff check --fix .
+
+texts: setup ## what is new in the English texts (messages.pot) into every language, to be translated
+	@$(VENV)/python tools/texts.py
 
 requirements: setup ## compile the lock files anew
 	@$(VENV)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header requirements.in -o requirements.txt

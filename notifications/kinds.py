@@ -1,7 +1,7 @@
 """What there is to say: every kind of message, what it must be given, and how it travels by default.
 
 A kind with `.owner` or `.driver` is the event as told to that side; one without reads alike for whoever gets
-it. The sentences are in `texts/<language>.json`, `catalogue.py` fills them in.
+it. The sentences are in `texts`, `catalogue.py` fills them in.
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 import re
 import string
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.people import conditions
 from notifications import catalogue
 from notifications.kinds import SHAPES
 from notifications.sentences import english
+from tools.texts import merged
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (ROOT / "notifications" / "texts", ROOT / "app" / "kit" / "texts")
@@ -89,20 +91,32 @@ def test_every_language_has_every_sentence_as_it_is_in_english_now(folder: Path,
 
 @pytest.mark.parametrize(("folder", "language"), EVERY)
 def test_every_form_fills_in_what_the_english_sentence_does(folder: Path, language: str) -> None:
-    english, theirs = entries(folder, "messages.pot"), entries(folder, f"{language}.po")
-    assert filled({key: one.string for key, one in theirs.items()}) == filled(
-        {key: one.id for key, one in english.items()}
-    )
+    english = entries(folder, "messages.pot")
+    for key, one in entries(folder, f"{language}.po").items():
+        each = [names(text) for text in (*forms(english[key].id), *forms(one.string))]
+        assert all(found == each[0] for found in each), key
 
 
-def filled(sentences: dict[str, Any]) -> dict[str, set[str]]:
-    """What each message fills in: a language may name the car in the title and another in the body."""
-    found: dict[str, set[str]] = {}
-    for key, given in sentences.items():
-        each = [names(text) for text in forms(given)]
-        assert all(one == each[0] for one in each), key
-        found.setdefault(key.removesuffix(".title").removesuffix(".body"), set()).update(each[0])
-    return found
+@pytest.mark.parametrize(("folder", "language"), EVERY)
+def test_the_files_are_as_make_texts_writes_them(folder: Path, language: str) -> None:
+    """So that a new sentence changes nothing but its own lines."""
+    written = merged(read(folder, "messages.pot"), read(folder, f"{language}.po"), language)
+    assert written == (folder / f"{language}.po").read_text("utf-8")
+
+
+def test_a_new_sentence_waits_for_its_translator_and_an_old_one_goes() -> None:
+    english, theirs = Catalog(), Catalog()
+    for sentence in ("stays", "is new", ("{n} thing", "{n} things")):
+        english.add(sentence, context=f"key of {sentence}")
+    theirs.add("stays", "bleibt", context="key of stays")
+    theirs.add("was otherwise", "war anders", context="key of is new")
+    theirs.add("is gone", "ist weg", context="key of is gone")
+    found = read_po(BytesIO(merged(english, theirs, "de").encode()))
+    assert [(one.id, one.string) for one in found if one.id] == [
+        ("stays", "bleibt"),
+        ("is new", ""),
+        (("{n} thing", "{n} things"), ("", "")),
+    ]
 
 
 @pytest.mark.parametrize(("folder", "language"), EVERY)
