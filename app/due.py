@@ -22,6 +22,7 @@ from app.billing import (
 )
 from app.cars import alerts, calendar_imports, hourly, reachability, readings, windows
 from app.claims import close as charge_requests
+from app.communities import invite
 from app.coverage import bordereaux, log_head, webhooks
 from app.kit import clock
 from app.kit.db import release, session, transactional
@@ -49,6 +50,7 @@ TIDY_EVERY = 3600
 """Rounds of a second or so."""
 Step = Callable[[str], None]
 TABLE: Mapping[str, Step] = {
+    "invitation_reminder": invite.remind,
     "offer": windows.refresh,
     "calendar_import": calendar_imports.due,
     "lapse": expire.lapse,

@@ -22,7 +22,7 @@ from app.claims import access as claims_access
 from app.claims import loss, loss_routes, said
 from app.claims import photos as claimed_photos
 from app.claims import routes as claims
-from app.communities import invitation_routes
+from app.communities import invitation_routes, landing
 from app.communities import make as communities_make
 from app.communities import routes as communities
 from app.coverage import desk_routes, partner_routes, partners, webhook_routes
@@ -127,6 +127,7 @@ def _register(app: Flask, api: Api) -> None:
         api.register_blueprint(blueprint)
     app.register_blueprint(people.public)
     app.register_blueprint(open_routes.routes)
+    app.register_blueprint(landing.routes)
     app.register_blueprint(desk_routes.routes)
 
 

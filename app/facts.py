@@ -173,6 +173,15 @@ class Invited(Fact):
 
 
 @dataclass(frozen=True)
+class InvitationReminded(Fact):
+    """Whoever was invited by mail has not answered and is asked once more."""
+
+    invitation: str
+    community: str
+    by: str
+
+
+@dataclass(frozen=True)
 class InvitationAccepted(Fact):
     invitation: str
     community: str

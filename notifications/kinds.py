@@ -73,6 +73,7 @@ def _kind(
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "invited": _kind("inviter community link expires_at", channels=_BOTH),
+        "invited_again": _kind("inviter community link expires_at", channels=_BOTH),
         "invitation_accepted": _kind("member community"),
         "invitation_declined": _kind("member community"),
         "member_removed": _kind("community", channels=_BOTH),

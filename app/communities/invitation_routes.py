@@ -43,6 +43,7 @@ def _invitation(row: Invitation, *, code: bool = False) -> dict[str, Any]:
         "state": invite.state_of(row, clock.now()),
         "code": invite.code_of(row.id) if code else None,
         "url": invite.url_of(row.id) if code else None,
+        "qr": invite.qr_of(row.id) if code else None,
     }
 
 
@@ -55,7 +56,7 @@ def _invitation(row: Invitation, *, code: bool = False) -> dict[str, Any]:
     returns=schemas.Invitation,
     status=201,
     problems=(NotAllowed,),
-    secrets=("code", "url"),
+    secrets=("code", "url", "qr"),
 )
 def make_invitation(community: str, body: dict[str, Any]) -> Answer:
     """Makes a link and a code, shown this once, that make a membership. Nobody invites to a role above their

@@ -4,18 +4,21 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
+import segno
 from sqlalchemy import select
 
 from app.communities import access
 from app.communities.models import Community, Invitation
-from app.facts import InvitationRevoked, Invited
-from app.kit import clock, facts
+from app.facts import InvitationReminded, InvitationRevoked, Invited
+from app.kit import clock, deadlines, facts
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import InvitationGone, NotAllowed, NotFound, Validation
 from app.kit.keys import b64, mac, settings
 from app.people.models import Person
 
 LIVES, AT_MOST = timedelta(days=7), timedelta(days=30)
+REMIND_AFTER = timedelta(days=3)
+"""Or after half of its life, where that is shorter."""
 
 
 def code_of(invitation_id: str) -> str:
@@ -25,6 +28,12 @@ def code_of(invitation_id: str) -> str:
 
 def url_of(invitation_id: str) -> str:
     return f"{settings().public_url}/i/{code_of(invitation_id)}"
+
+
+def qr_of(invitation_id: str) -> str:
+    """The link as a square to scan: a data URI of an SVG."""
+    found: str = segno.make(url_of(invitation_id), error="m", micro=False).svg_data_uri(scale=4)
+    return found
 
 
 def hashed(code: str) -> bytes:
@@ -60,7 +69,25 @@ def invite(person: str, community: str, body: dict[str, Any]) -> Invitation:
     session.add(made)
     session.flush()
     facts.record(Invited(invitation=made.id, community=community, by=person))
+    if made.email is not None:
+        deadlines.at("invitation_reminder", made.id, now + min(REMIND_AFTER, (expires - now) / 2))
     return made
+
+
+@transactional
+def remind(invitation_id: str) -> None:
+    """Deadline "invitation_reminder": whoever was invited by mail and has not answered is asked once more."""
+    found = session.get(Invitation, invitation_id, with_for_update=True)
+    if found is None or state_of(found, clock.now()) != "open" or not _stands(found):
+        return
+    facts.record(InvitationReminded(invitation=found.id, community=found.community_id, by=found.invited_by))
+
+
+def _stands(invitation: Invitation) -> bool:
+    """Whether there is still somebody to answer to."""
+    community = session.get(Community, invitation.community_id)
+    inviter = access.membership(invitation.community_id, invitation.invited_by)
+    return community is not None and community.ended_at is None and inviter is not None
 
 
 def state_of(invitation: Invitation, now: datetime) -> str:
@@ -129,14 +156,17 @@ def preview(code: str) -> dict[str, Any]:
     }
 
 
+GONE = {
+    "used": "It has been used.",
+    "revoked": "It has been revoked.",
+    "expired": "It has expired.",
+    "exhausted": "It has been used as often as it may be.",
+    "declined": "It has been declined.",
+}
+"""What a state other than open means."""
+
+
 def gone(state: str) -> InvitationGone:
     """The refusal of an invitation that is no longer open, with its reason."""
     reason = state if state != "open" else "revoked"
-    words = {
-        "used": "It has been used.",
-        "revoked": "It has been revoked.",
-        "expired": "It has expired.",
-        "exhausted": "It has been used as often as it may be.",
-        "declined": "It has been declined.",
-    }
-    return InvitationGone(words[reason] + " Ask for a new one.", reason=reason)
+    return InvitationGone(f"{GONE[reason]} Ask for a new one.", reason=reason)

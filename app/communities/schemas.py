@@ -65,6 +65,7 @@ class Invitation(Strict):
     state = OneOf(("open", "declined", "used", "revoked", "expired", "exhausted"), dump_only=True)
     code = Text(40, dump_only=True, allow_none=True)
     url = fields.String(dump_only=True, allow_none=True, metadata={"format": "uri", "maxLength": 300})
+    qr = fields.String(dump_only=True, allow_none=True, metadata={"format": "uri", "maxLength": 20000})
 
 
 InvitationPage = page_of(Invitation, "Invitation")

@@ -87,6 +87,7 @@ class Settings:
     metrics_token: str = ""
     double_clocks: tuple[str, ...] = ()
     apple_app_ids: tuple[str, ...] = ()
+    apple_store_id: str = ""
     android_package: str = ""
     android_fingerprints: tuple[str, ...] = ()
     invoice_prefix: str = "GLV"
@@ -208,6 +209,7 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         metrics_token=env.str("METRICS_TOKEN", ""),
         double_clocks=tuple(env.list("DOUBLE_CLOCKS", [])),
         apple_app_ids=tuple(env.list("APPLE_APP_IDS", [])),
+        apple_store_id=_digits("GLOVEBOX_APPLE_STORE_ID", env.str("APPLE_STORE_ID", "")),
         android_package=env.str("ANDROID_PACKAGE", ""),
         android_fingerprints=tuple(env.list("ANDROID_FINGERPRINTS", [])),
         invoice_prefix=_prefix(env.str("INVOICE_PREFIX", "GLV")),
@@ -233,6 +235,12 @@ def _prefix(text: str) -> str:
     name = "GLOVEBOX_INVOICE_PREFIX"
     if not re.fullmatch(r"[A-Z0-9]{1,8}", text):
         raise EnvValidationError(f"{name}: bad prefix", {name: ["must be 1 to 8 capital letters and digits"]})
+    return text
+
+
+def _digits(name: str, text: str) -> str:
+    if text and not re.fullmatch(r"[0-9]{6,12}", text):
+        raise EnvValidationError(f"{name}: bad number", {name: ["must be the number in the store's address"]})
     return text
 
 

@@ -1,4 +1,4 @@
-"""What is open to all: health, the contract and its page, problem types, the invitation link."""
+"""What is open to all: health, the contract and its page, problem types, which links an app opens."""
 
 from importlib.resources import files
 from typing import Any
@@ -97,18 +97,6 @@ def _page(body: str) -> Response:
         "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     )
     return answer
-
-
-_INVITED = """<!doctype html><html><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Glovebox</title><style>body{font:18px/1.5 system-ui;max-width:32rem;margin:4rem auto;padding:0 1rem}</style>
-<h1>You are invited</h1><p>Open this link on the phone that has the Glovebox app. Without the app, install it first and enter
-the code:</p><p><code>{{ code }}</code></p>"""
-
-
-@routes.get("/i/<string(minlength=1,maxlength=64):code>")
-def invitation_link(code: str) -> Response:
-    """Where an invitation link leads without the app; it says nothing about the invitation itself."""
-    return _page(render_template_string(_INVITED, code=code))
 
 
 _PAYOUTS = """<!doctype html><html lang="{{ language }}"><meta charset="utf-8">

@@ -95,7 +95,7 @@ def _one(message: Message, language: str, deliveries: list[Delivery], state: str
 
 def _actions(message: Message, state: str | None, language: str) -> list[dict[str, str]]:
     """What the reader may do about it now."""
-    if message.kind == "invited":
+    if message.kind in ("invited", "invited_again"):
         return _answers(message.params["link"], language)
     if message.kind == "licence_refused.driver":
         return [{"label": i18n.say("step.licence", language), "link": "/v1/me/licence"}]

@@ -18,6 +18,7 @@ SECRET: Final = frozenset(name for name, kind in KINDS.items() if "code" in kind
 """Told by mail alone: a code that the signed-in app could read would prove nothing."""
 ALWAYS: Final = SECRET | {
     "invited",
+    "invited_again",
     "new_sign_in",
     "password_changed",
     "phone_confirm",

@@ -58,6 +58,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.CarUnbarred: (Told(whom.owners, "car_unbarred.owner"),),
     facts.CustodyLookedUp: (Told(whom.driver, "custody_looked_up.driver"),),
     facts.Invited: (Told(whom.invited, "invited"),),
+    facts.InvitationReminded: (Told(whom.invited, "invited_again"),),
     facts.InvitationAccepted: (Told(whom.inviters, "invitation_accepted"),),
     facts.InvitationDeclined: (Told(whom.inviters, "invitation_declined"),),
     facts.MemberRemoved: (Told(whom.person, "member_removed"),),

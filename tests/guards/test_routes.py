@@ -51,7 +51,7 @@ NOT_IN_THE_CONTRACT = {
     "open.docs_page": "the page that shows the contract",
     "open.docs_start": "the page that shows the contract",
     "open.healthz": "the balancer asks",
-    "open.invitation_link": "an invitation opened without the app",
+    "landing.invitation": "an invitation opened without the app",
     "open.openapi_yaml": "the contract itself",
     "open.payouts_link": "where the payment provider sends an owner back to",
     "open.problem_page": "what a problem type means",

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import app
 from app.cars import read_calendar
+from app.communities.access import ROLES
+from app.communities.invite import GONE
 from app.kit import i18n
 from app.kit.errors import BY_SLUG
 from app.messages import words
@@ -36,6 +38,8 @@ def families() -> set[str]:
     wanted |= {f"phone.{one}" for one in (*PLATFORMS, "new")}
     wanted |= {f"phone.this.{one}" for one in (*PLATFORMS, "new")}
     wanted |= {f"page.problem.{one}" for one in ("acted", "not_acted", "temporary", "lasting")}
+    wanted |= {f"landing.role.{role}" for role in ROLES}
+    wanted |= {f"landing.gone.{state}" for state in GONE}
     wanted |= {f"calendar.{kind}" for kind in ("free", "held", "blocked")}
     wanted |= {f"calendar_import.{code}" for code in read_calendar.CODES}
     wanted |= {f"timeline.{snake(kind)}" for kind in SHOWN}
@@ -49,7 +53,8 @@ def test_every_refusal_condition_step_and_event_has_words() -> None:
 
 
 def test_no_text_is_left_that_nothing_says() -> None:
-    source = "\n".join(path.read_text("utf-8") for path in APP.rglob("*.py"))
+    files = (path for path in APP.rglob("*") if path.suffix in (".py", ".html"))
+    source = "\n".join(path.read_text("utf-8") for path in files)
     left = [key for key in i18n.sentences() if key not in families() and f'"{key}"' not in source]
     assert left == []
 
