@@ -12,7 +12,10 @@ BDX = "bdx"
 
 
 class Bordereau(Model):
-    """A month of a master policy as it was handed out; neither it nor its rows ever change."""
+    """A month of a master policy as it was handed out; once whole, neither it nor its rows ever change.
+
+    One that is not is being written, or was broken off: nobody is shown it, and it is begun anew.
+    """
 
     __tablename__ = "bordereaux"
     __table_args__ = (UniqueConstraint("insurer_id", "number", "month", "kind"),)
@@ -26,6 +29,7 @@ class Bordereau(Model):
     lines: Mapped[int]
     csv_sha256: Mapped[str]
     json_sha256: Mapped[str]
+    whole: Mapped[bool] = mapped_column(server_default="true")
 
 
 class BordereauRow(Model):
@@ -40,10 +44,13 @@ class BordereauRow(Model):
 
 
 class CoverReported(Model):
-    """What a cover was last reported as: its version, and the premium of all its lines, in minor units."""
+    """What a cover was reported as, once for each bordereau that told of it: its version, and the premium of all its lines
+    so far, in minor units. The last one counts. What was reported before bordereaux were noted here names none.
+    """
 
     __tablename__ = "covers_reported"
     cover_id: Mapped[str] = mapped_column(PublicId(COV), ForeignKey("covers.id"), primary_key=True)
-    version: Mapped[int]
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     premium: Mapped[Big | None]
     voided: Mapped[bool]
+    bordereau_id: Mapped[str | None] = mapped_column(PublicId(BDX), ForeignKey("bordereaux.id"), index=True)

@@ -1,64 +1,59 @@
 """Monthly bordereaux: made once when the month is over, each line kept as it was handed out, corrected by later lines alone.
 
-A cover is in the bordereau of the month in which it begins, on the clocks of the car's place. What changed after it was
-reported, or became known too late, is a line of the next one. So the premiums of all lines sum to those of the covers,
-and what claims bordereaux show as paid in the month to what was paid.
+A cover is in the bordereau of the month in which it begins, on the clocks of the place where it was given. What changed
+after it was reported, or became known too late, is a line of the next one. So the premiums of all lines sum to those of the
+covers, and what claims bordereaux show as paid in the month to what was paid.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from dateutil.relativedelta import relativedelta
+import structlog
 from flask import Flask, current_app
 from sqlalchemy import select, text
 
-from app.coverage import claims_reported
-from app.coverage.bordereau_book import BATCH, JSON_END, Book, Spool, json_between, json_head
+from app.coverage import bordereau_book, bordereau_covers, claims_reported
+from app.coverage.bordereau_book import JSON_END, Book, json_between, json_head
+from app.coverage.bordereau_covers import MONTH, Policies, month_end
 from app.coverage.bordereau_models import BDX, Bordereau
 from app.coverage.models import INS
 from app.kit import clock, deadlines
 from app.kit.db import bare, session, transactional
-from app.kit.driver import read
+from app.kit.driver import long_read, plain, read
 from app.kit.errors import NotFound, Validation
 from app.kit.http import Page, page
-from app.kit.jobs import defer, job
-from app.kit.keys import settings
+from app.kit.jobs import defer, is_temporary, job
 from app.kit.media import CSV
 from insurance import bordereau, claims_bordereau
-from insurance.bordereau import OF_COVERS, Kind, Line, OfCovers, Reported
+from insurance.bordereau import OF_COVERS, Kind
 
+log = structlog.get_logger(__name__)
 CLOSED_ON, HOUR = 6, 3
 """The day of the next month, and its hour UTC: by then boxes that were out of reach have mostly reported."""
-MONTH = relativedelta(months=1)
+WITHIN = timedelta(hours=1)
+"""So long after that hour bordereaux are there, or something is wrong with them."""
+BATCH = 1000
+"""So many covers are read, and written, at a time."""
 _POLICIES = text(
     "select distinct insurer_id, number from master_policies"
     " where insurer_id = coalesce(cast(:insurer as uuid), insurer_id) order by 1, 2"
 )
-_LOCK = text("select pg_advisory_xact_lock(7011)")
-_COVERS = text(
-    "select c.id, x.data, x.version, f.position, c.declared_value, k.time_zone, p.data as policy,"
-    " r.version as told, r.premium as told_premium, r.voided as told_void"
-    " from covers c join master_policies p on p.id = c.policy_id join cars k on k.no = c.car_no"
-    " cross join lateral (select v.version, v.data, v.fact_seq from cover_versions v where v.cover_id = c.id"
-    " order by v.version desc limit 1) x join facts f on f.seq = x.fact_seq and f.position is not null"
-    " left join covers_reported r on r.cover_id = c.id"
-    " where c.insurer_id = :insurer and p.number = :number and x.version > coalesce(r.version, 0)"
-    " and c.state <> 'conditional' and c.recorded_at >= coalesce(cast(:since as timestamptz), '-infinity')"
-    " and (c.from_at at time zone k.time_zone)::date <= cast(:upto as date) order by c.from_at, c.id"
+_MISSING = text(
+    "select insurer_id, number from master_policies p group by 1, 2 having min(made_at) < :due and not exists ("
+    "select 1 from bordereaux b where b.insurer_id = p.insurer_id and b.number = p.number and b.month = :month and b.whole)"
+    " order by 1, 2"
+)
+_LOCK = text(
+    "select pg_advisory_xact_lock(hashtextextended(cast(:insurer as uuid) || cast(:number as text), 7011))"
 )
 _MADE = text(
     "select bool_or(month = :month) as already, max(month) as last from bordereaux"
-    " where insurer_id = :insurer and number = :number"
-)
-_REMEMBER = text(
-    "insert into covers_reported (cover_id, version, premium, voided)"
-    " values (cast(:cover as uuid), :version, :premium, :voided)"
-    " on conflict (cover_id) do update set version = excluded.version, premium = excluded.premium,"
-    " voided = excluded.voided"
+    " where insurer_id = :insurer and number = :number and whole"
 )
 _LINES = text(
     "select no, csv, json from bordereau_rows where bordereau_id = :of and no > cast(:after as bigint)"
@@ -66,6 +61,12 @@ _LINES = text(
 )
 Tell = Callable[[str, int], None]
 """Hears a policy's number, and how many of its covers were looked at so far: at each batch, and at the end."""
+
+
+class NotMadeError(Exception):
+    """Bordereaux of policies could not be made; those of all others were. Jobs try again until somebody has mended it."""
+
+    temporary = True
 
 
 def due(ref: str) -> None:
@@ -81,121 +82,119 @@ def next_at(now: datetime) -> datetime:
     return this if this > now else this + MONTH
 
 
-def month_end(month: str) -> date:
-    """The last day of YYYY-MM. Raises ValueError."""
-    return date.fromisoformat(f"{month}-01") + MONTH - timedelta(days=1)
-
-
 @job("close_bordereaux")
+@transactional
 def close_bordereaux(month: str) -> None:
-    close(month)
+    """A job for each policy, so that none waits for another. Those of one policy run month after month."""
+    for row in plain(_POLICIES, {"insurer": None}):
+        one = Policies(row.insurer_id, row.number)
+        lock = f"bordereau {one.of} {one.number}"
+        defer("close_bordereau", lock=lock, insurer=one.of, number=one.number, month=month)
 
 
-def close(month: str, tell: Tell | None = None, *, insurer: str | None = None) -> int:
+@job("close_bordereau")
+def close_bordereau(insurer: str, number: str, month: str) -> None:
+    """One that fails is tried again without end, whatever the reason: it is missing until somebody mends what is wrong."""
+    try:
+        _close(Policies(bare(insurer, INS), number), month, None, BATCH)
+    except Exception as error:
+        if is_temporary(error):
+            raise
+        raise NotMadeError(f"{number} {month}: {error!r}") from error
+
+
+def missing() -> tuple[str, list[Policies]]:
+    """The month that was to be closed last, and the policies of which it is not made."""
+    due_at = next_at(clock.now() - WITHIN) - MONTH
+    month = (due_at - MONTH).isoformat()[:7]
+    rows = read(_MISSING, {"due": due_at, "month": month})
+    return month, [Policies(row.insurer_id, row.number) for row in rows]
+
+
+def close(month: str, tell: Tell | None = None, *, insurer: str | None = None, batch: int = BATCH) -> int:
     """Make what is missing of a month that is over everywhere; returns how many lines.
 
-    `insurer`: its policies alone. Each policy's in a transaction of its own, so that what is broken off is made anew;
-    what was made before is left as it is.
-    Raises Validation, NotFound.
+    `insurer`: its policies alone. What was broken off is made anew; what was made before is left as it is. One that
+    fails keeps none of the others from being made.
+    Raises Validation, NotFound, NotMadeError.
     """
     if month_end(month) + timedelta(days=1) >= clock.now().date():
         raise Validation(
             errors=[{"parameter": "month", "code": "future", "detail": "It is not over everywhere."}]
         )
-    policies = read(_POLICIES, {"insurer": None if insurer is None else bare(insurer, INS)})
-    return sum(_close(Policies(row.insurer_id, row.number), month, tell) for row in policies)
+    count, failed = 0, list[str]()
+    for row in read(_POLICIES, {"insurer": None if insurer is None else bare(insurer, INS)}):
+        try:
+            count += _close(Policies(row.insurer_id, row.number), month, tell, batch)
+        except Exception as error:
+            log.exception("bordereau not made", number=row.number, month=month, error=repr(error))
+            failed.append(f"{row.number}: {error!r}")
+    if failed:
+        raise NotMadeError("; ".join(failed))
+    return count
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
-    """All versions of one master policy: a bordereau is made of what was bound under any of them."""
-
-    insurer: UUID
-    number: str
-
-    @property
-    def of(self) -> str:
-        """Whose they are."""
-        return f"{INS}_{self.insurer.hex}"
-
-
-@transactional
-def _close(policies: Policies, month: str, tell: Tell | None) -> int:
-    """All is read and formatted before the first line is written: facts are not sealed past a transaction that writes."""
-    session.execute(_LOCK)
-    names = {"insurer": policies.insurer, "number": policies.number}
-    made = session.execute(_MADE, {**names, "month": month}).one()
-    if made.already:
-        return 0
-    asked = {**names, "upto": month_end(month), "since": _since(made.last)}
-    rows = session.execute(_COVERS, asked, execution_options={"yield_per": BATCH})
-    with ExitStack() as files:
-        books = [
-            Book(kind, bordereau.columns(kind), policies.of, policies.number, month, Spool(files))
-            for kind in OF_COVERS
+def _close(policies: Policies, month: str, tell: Tell | None, batch: int) -> int:
+    """One policy's, by one process at a time: the transaction that reads lasts to the end, and holds the lock."""
+    with long_read() as reading:
+        reading.execute(_LOCK, policies.names)
+        made = reading.execute(_MADE, {**policies.names, "month": month}).one()
+        if made.already:
+            return 0
+        bordereau_book.remove_broken_off(policies.names)
+        headings = {kind: bordereau.columns(kind) for kind in OF_COVERS}
+        now = clock.now()
+        of_covers = [
+            Book(kind, of, policies.of, policies.number, month, now) for kind, of in headings.items()
         ]
-        reported = Spool(files)
-        for line, row in _told(rows, policies, month, tell):
+        claims = Book("claims", claims_bordereau.COLUMNS, policies.of, policies.number, month, now)
+        bordereau_book.begin([*of_covers, claims])
+        with closing(bordereau_covers.lines(reading, policies, month, made.last, batch)) as lines:
+            _write_covers(of_covers, lines, batch, partial(tell or _untold, policies.number))
+        told = claims_reported.Told()
+        upto = month_end(month)
+        with closing(
+            claims_reported.lines(reading, policies.insurer, policies.number, upto, batch, told)
+        ) as found:
+            _write_claims(claims, found, batch)
+        return _finish([*of_covers, claims], told)
+
+
+def _untold(_policy: str, _covers: int) -> None:
+    """Nobody listens."""
+
+
+def _write_covers(
+    books: list[Book], lines: Iterator[tuple[bordereau.Line, Any]], batch: int, tell: Callable[[int], None]
+) -> None:
+    count = 0
+    while some := list(islice(lines, batch)):
+        reported = []
+        for line, row in some:
             told = {kind for kind in OF_COVERS if line.belongs(kind)}
             for kind, book in zip(OF_COVERS, books, strict=True):
                 if kind in told:
                     book.take(bordereau.row(line, kind))
-            reported.put(_reported(row, line, told))
-        books.append(_claims(policies, month, Spool(files)))
-        for batch in reported.batches():
-            session.execute(_REMEMBER, batch)
-        return sum(book.close() for book in books)
+            reported.append(bordereau_covers.reported(row, line, told))
+        bordereau_book.write(books, reported)
+        count += len(some)
+        tell(count)
 
 
-def _told(
-    rows: Iterable[Any], policies: Policies, month: str, tell: Tell | None
-) -> Iterator[tuple[Line, Any]]:
-    count = 0
-    for count, row in enumerate(rows, 1):
-        yield _line(row, month), row
-        if tell is not None and count % BATCH == 0:
-            tell(policies.number, count)
-    if tell is not None and count % BATCH:
-        tell(policies.number, count)
+def _write_claims(book: Book, lines: Iterator[claims_bordereau.ClaimLine], batch: int) -> None:
+    while some := list(islice(lines, batch)):
+        for line in some:
+            book.take(claims_bordereau.row(line))
+        bordereau_book.write([book])
 
 
-def _since(last: str | None) -> datetime | None:
-    """The month made last told of all that was recorded before, but for what began after it, which was recorded since.
-
-    A day less, for it ended on each car's own clocks.
-    """
-    return None if last is None else datetime.combine(month_end(last), time(), UTC) - timedelta(days=1)
-
-
-def _claims(policies: Policies, month: str, spool: Spool) -> Book:
-    book = Book("claims", claims_bordereau.COLUMNS, policies.of, policies.number, month, spool)
-    for line in claims_reported.lines(policies.insurer, policies.number, month_end(month), BATCH):
-        book.take(claims_bordereau.row(line))
-    return book
-
-
-def _line(row: Any, month: str) -> Line:
-    before = None if row.told is None else Reported(row.told, row.told_premium, row.told_void)
-    return Line(
-        cover=row.data,
-        policy=row.policy,
-        sum_insured=row.declared_value,
-        position=row.position,
-        zone=row.time_zone,
-        coverholder=settings().issuer[0],
-        month_end=month_end(month),
-        before=before,
-    )
-
-
-def _reported(row: Any, line: Line, told: set[OfCovers]) -> dict[str, Any]:
-    premium = line.premium if "premium" in told else row.told_premium
-    return {
-        "cover": row.id,
-        "version": row.version,
-        "premium": premium,
-        "voided": row.data["state"] == "void",
-    }
+@transactional
+def _finish(books: list[Book], claims: claims_reported.Told) -> int:
+    """From this commit on they are handed out, and what they told counts as told."""
+    claims.remember()
+    for book in books:
+        book.close()
+    return sum(book.lines for book in books)
 
 
 # -- reading
@@ -203,7 +202,7 @@ def _reported(row: Any, line: Line, told: set[OfCovers]) -> dict[str, Any]:
 
 def find(insurer: str, month: str, kind: Kind, number: str | None) -> Bordereau:
     """One that was made. Raises NotFound, and Validation where a policy must be named."""
-    wanted = select(Bordereau).filter_by(insurer_id=insurer, month=month, kind=kind)
+    wanted = select(Bordereau).filter_by(insurer_id=insurer, month=month, kind=kind, whole=True)
     if number is not None:
         wanted = wanted.filter_by(number=number)
     found = session.scalars(wanted.order_by(Bordereau.number).limit(2)).all()
@@ -217,7 +216,9 @@ def find(insurer: str, month: str, kind: Kind, number: str | None) -> Bordereau:
 
 def listed(insurer: str, *, limit: int, cursor: str | None) -> Page:
     """Those that were made, the last one first."""
-    return page(select(Bordereau).filter_by(insurer_id=insurer), Bordereau.id, limit=limit, cursor=cursor)
+    return page(
+        select(Bordereau).filter_by(insurer_id=insurer, whole=True), Bordereau.id, limit=limit, cursor=cursor
+    )
 
 
 def lines(made: Bordereau, form: str) -> Iterator[str]:

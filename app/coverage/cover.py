@@ -140,6 +140,7 @@ def draft(trip: Trip, policy: InForce | Policy, at: datetime) -> Cover:
         driver_ref=driver_ref(policy.insurer_id, trip.driver),
         community_id=trip.community,
         car=as_insured(car),
+        time_zone=car.time_zone,
         declared_value=eligibility.declared_value(car, terms.currency),
         currency=terms.currency,
         state="bound",

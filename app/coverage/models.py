@@ -109,7 +109,8 @@ class Cover(Model):
     `from_at` changes only when a box's record comes late. A void cover is a span of no length, and so is a conditional
     one until the box's record of an unlock gives it its span: it holds for what an offline grant may open, at the latest
     to `conditional_to`. Money is minor units of `currency`. Where the policy charges per kilometre, `charged_km` counts
-    them, and `km_from` says how: by the odometer, or by hours where it was not told.
+    them, and `km_from` says how: by the odometer, or by hours where it was not told. `time_zone` is the car's when the
+    cover was given; covers of a time before that was kept have none.
     """
 
     __tablename__ = "covers"
@@ -124,6 +125,7 @@ class Cover(Model):
     driver_ref: Mapped[str]
     community_id: Mapped[str] = mapped_column(PublicId("com"))
     car: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    time_zone: Mapped[str | None]
     declared_value: Mapped[Big | None]
     currency: Mapped[str]
     state: Mapped[str]

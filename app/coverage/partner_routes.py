@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.coverage import (
+    alarms,
     bordereau_schemas,
     bordereaux,
     coverage_at,
@@ -25,6 +26,7 @@ from app.kit.routes import Routes
 from insurance import timeline
 
 routes = Routes("insurer", __name__, url_prefix="/v1/insurer", description="What insurers ask.")
+METRICS = (alarms,)
 READ, LOOKUP, DRIVERS, BORDEREAU = "coverage:read", "coverage:lookup", "drivers:read", "bordereau:read"
 ONE = '/covers/<pid("cov"):cover>'
 

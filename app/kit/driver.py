@@ -4,7 +4,8 @@
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import orjson
@@ -12,7 +13,8 @@ import psycopg
 from flask import current_app
 from psycopg.pq import ExecStatus
 from psycopg.rows import namedtuple_row
-from sqlalchemy import ClauseElement, Engine, Executable, TextClause, create_engine
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import ClauseElement, Connection, Engine, Executable, NullPool, TextClause, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -62,6 +64,40 @@ def plain(
         return () if cursor.rownumber is None else cursor.fetchall()
     except psycopg.Error as error:
         raise _said(error) from error
+
+
+def copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Add rows to a table in the present transaction by COPY: a tenth of what inserting them one by one takes.
+
+    Table and columns are names of ours; ids are uuids.
+    """
+    present = session()
+    present.flush()
+    held = cast("psycopg.Connection[Any]", present.connection().connection.dbapi_connection)
+    names = SQL(", ").join(map(Identifier, columns))
+    into = SQL("copy {} ({}) from stdin").format(Identifier(table), names)
+    try:
+        with held.cursor() as cursor, cursor.copy(into) as made:
+            for row in rows:
+                made.write_row(row)
+    except psycopg.Error as error:
+        raise _said(error) from error
+
+
+@contextmanager
+def long_read() -> Iterator[Connection]:
+    """A connection for a read that takes long, beside which short transactions write: one transaction that only reads, so
+    that nothing waits for it. Apart from the pools, which it would hold a part of for as long.
+    """
+    made = create_engine(
+        db.engine.url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        json_deserializer=orjson.loads,
+        connect_args=CONNECTION,
+    )
+    with made.connect() as connection:
+        yield connection
 
 
 def _rows(engine: Engine, statement: bytes, parameters: dict[str, Any] | None) -> Sequence[Any]:

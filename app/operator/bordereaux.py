@@ -16,13 +16,18 @@ def bordereaux() -> None:
 @click.argument("month")
 @click.option("--insurer", help="Its policies alone; every insurer's when left out.")
 def close(month: str, insurer: str | None) -> None:
-    """Make what is missing of MONTH (YYYY-MM), for every policy; what was made before stays as it is."""
+    """Make what is missing of MONTH (YYYY-MM), for every policy; what was made before stays as it is.
+
+    One that cannot be made is named at the end; it keeps none of the others from being made.
+    """
     try:
         lines = made.close(month, tell=_progress, insurer=insurer)
     except NotFound as error:
         raise click.BadParameter("no id of an insurer", param_hint="--insurer") from error
     except (Validation, ValueError) as error:
         raise click.BadParameter("a month as 2026-10 that is over everywhere", param_hint="MONTH") from error
+    except made.NotMadeError as error:
+        raise click.ClickException(f"{month} could not be made of {error}") from error
     click.echo(f"{month}: {lines} lines")
 
 

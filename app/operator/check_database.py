@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.engine import make_url
 
 from app.cars.models import Car
-from app.coverage import master_policies
+from app.coverage import bordereaux, master_policies
 from app.kit import clock, heartbeat, metrics, ready
 from app.kit.config import Settings
 from app.kit.db import release, session
@@ -44,6 +44,7 @@ def of(house: Settings) -> list[Finding]:
         _operators,
         _conditions,
         _policies,
+        _bordereaux,
         check_money.refused_steps,
         check_money.currencies,
         check_money.hearings,
@@ -233,3 +234,16 @@ def _policies() -> Iterator[Finding]:
             yield ok(name, f"{policy.number} version {policy.version}")
     if not countries:
         yield ok("master policies", "no cars yet")
+
+
+def _bordereaux() -> Iterator[Finding]:
+    """Those of the month that was closed last are there."""
+    month, missing = bordereaux.missing()
+    if missing:
+        names = ", ".join(one.number for one in missing[:3])
+        remedy = (
+            f"The worker's log says why: close_bordereau. By hand: flask --app wsgi bordereaux close {month}"
+        )
+        yield warning("bordereaux", f"{month} is missing of {len(missing)} master policies: {names}", remedy)
+    else:
+        yield ok("bordereaux", f"{month} is there")

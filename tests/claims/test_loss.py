@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.claims import loss
-from app.coverage import bordereaux, cover
+from app.coverage import bordereau_covers, bordereaux, cover
 from app.coverage.loss_models import ClaimVersion
 from app.coverage.models import Cover
 from app.facts import ClaimChanged, ClaimNotified
@@ -288,7 +288,7 @@ class Months:
         """Time goes on until the present month is made; which one it was."""
         seal()
         month = clock.now().isoformat()[:7]
-        after = bordereaux.month_end(month) + timedelta(days=6)
+        after = bordereau_covers.month_end(month) + timedelta(days=6)
         clock.forward(datetime.combine(after, datetime.min.time(), UTC) - clock.now())
         bordereaux.close(month, insurer=self.insurer)
         return month
@@ -328,7 +328,7 @@ def test_what_was_said_after_the_months_end_is_in_the_next_one(
 ) -> None:
     claim = ask("POST", "", 201, **notice(ended)).json["id"]
     month = clock.now().isoformat()[:7]
-    after = bordereaux.month_end(month) + timedelta(days=3)
+    after = bordereau_covers.month_end(month) + timedelta(days=3)
     clock.forward(datetime.combine(after, datetime.min.time(), UTC) - clock.now())
     changed(ask, claim, reserve={"indemnity": 500})
     seal()

@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from app.coverage import bordereaux, cover, partners
+from app.coverage import bordereau_covers, bordereaux, cover, partners
 from app.coverage.models import Cover
 from app.kit import clock
 from app.kit.db import new_id, session
@@ -48,7 +48,7 @@ def month_of(one: Cover) -> str:
 def over(month: str) -> None:
     """Business time goes on until bordereaux of the month may be made."""
     seal()
-    wanted = bordereaux.month_end(month) + timedelta(days=6)
+    wanted = bordereau_covers.month_end(month) + timedelta(days=6)
     left = datetime.combine(wanted, datetime.min.time(), UTC) - clock.now()
     if left > timedelta():
         clock.forward(left)
