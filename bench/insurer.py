@@ -30,6 +30,7 @@ ABOUT = {
     "changes_cursor": "changes read by one walker over HTTP, 100 a page / the same pages by raw psycopg",
     "bordereau_100k": "lines a second (two a cover) while a month of 100,000 covers is closed / of 10,000; p50: the whole command",
     "bordereau_close_mb": "most memory of the command that closes 100,000 / 10,000",
+    "bordereau_held_up": "ms that a transaction of that command holds up the sealer, the longest / the aim",
     "bordereau_csv_mb": "most memory of the server that hands it out as CSV, 100,000 / 10,000; p50: the whole file",
     "bordereau_json_mb": "the same as JSON",
 }

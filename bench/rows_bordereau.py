@@ -5,9 +5,11 @@ import http.client
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +25,10 @@ from bench.turns import Row
 
 LARGE, SMALL = 0, -1
 """The insurers with the most and the fewest covers in a month."""
+HELD_UP_AT_MOST_S = 2.0
+"""So long facts may wait to be sealed while a bordereau is written: the aim."""
+LOOK_EVERY_S = 0.02
+_WRITING = "select backend_xid::text from pg_stat_activity where backend_type = 'client backend' and backend_xid is not null"
 
 _FORGET = (
     "delete from bordereau_rows where bordereau_id in (select id from bordereaux where insurer_id = %(insurer)s)",
@@ -42,11 +48,15 @@ _FORGET = (
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One month closed and fetched: lines, seconds, and the most memory each took, in MB."""
+    """One month closed and fetched: lines, seconds, and the most memory each took, in MB.
+
+    `held_up_s`: how long a transaction that wrote was open, the longest of all.
+    """
 
     lines: int
     closing_s: float
     closing_mb: float
+    held_up_s: float
     fetched: dict[str, tuple[float, float]]
 
 
@@ -56,6 +66,8 @@ def bordereau(asked: Asked, tell: Callable[[str], None]) -> list[Row]:
     rate, limit = large.lines / large.closing_s, small.lines / small.closing_s
     rows = [row("bordereau_100k", rate, limit, "1/s", large.closing_s * 1000, 0.0)]
     rows.append(row("bordereau_close_mb", large.closing_mb, small.closing_mb, "MB", 0.0, 0.0))
+    held_up = large.held_up_s * 1000
+    rows.append(row("bordereau_held_up", held_up, HELD_UP_AT_MOST_S * 1000, "ms", 0.0, 0.0))
     for form, (seconds, mb) in large.fetched.items():
         rows.append(row(f"bordereau_{form}_mb", mb, small.fetched[form][1], "MB", seconds * 1000, 0.0))
     return rows
@@ -63,10 +75,11 @@ def bordereau(asked: Asked, tell: Callable[[str], None]) -> list[Row]:
 
 def _made(asked: Asked, insurer: Insurer, tell: Callable[[str], None]) -> Made:
     _forget(asked, insurer)
-    lines, seconds, mb = _closed(asked, insurer)
+    with _watched(asked.dsn) as held_up:
+        lines, seconds, mb = _closed(asked, insurer)
     fetched = {form: _fetched(asked, insurer, accept) for form, accept in (("csv", CSV), ("json", JSON))}
     tell(f"{insurer.country} {asked.covers.month}: {lines} lines in {seconds:.1f} s")
-    return Made(lines, seconds, mb, fetched)
+    return Made(lines, seconds, mb, max(held_up), fetched)
 
 
 def _forget(asked: Asked, insurer: Insurer) -> None:
@@ -82,6 +95,28 @@ def _forget(asked: Asked, insurer: Insurer) -> None:
         db.execute("set local session_replication_role = replica")  # rows refuse to be removed
         for statement in _FORGET:
             db.execute(statement, values)
+
+
+@contextmanager
+def _watched(dsn: str) -> Iterator[list[float]]:
+    """For how long each transaction that writes was seen, in seconds: no fact is sealed past one."""
+    seen, stop = [0.0], threading.Event()
+
+    def watch() -> None:
+        since: dict[str, float] = {}
+        with psycopg.connect(dsn, autocommit=True) as db:
+            while not stop.wait(LOOK_EVERY_S):
+                now, found = time.perf_counter(), [xid for (xid,) in db.execute(_WRITING)]
+                since = {xid: since.get(xid, now) for xid in found}
+                seen.extend(now - begun for begun in since.values())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        watching.join()
 
 
 def _closed(asked: Asked, insurer: Insurer) -> tuple[int, float, float]:
