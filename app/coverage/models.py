@@ -158,7 +158,7 @@ class Cover(Model):
         TSTZRANGE, Computed("tstzrange(from_at, to_at, '[)')", persisted=True)
     )
     __table_args__ = (
-        Index("covers_at_idx", "car_no", "from_at"),
+        Index("covers_began_idx", "car_no", "from_at", "id"),
         Index("covers_one_open_key", "car_no", unique=True, postgresql_where=text("to_at is null")),
         Index("covers_insurer_idx", "insurer_id", "id"),
         Index(

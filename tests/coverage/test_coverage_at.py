@@ -197,7 +197,7 @@ def test_the_coverage_query_uses_its_indexes_alone(app: Flask, statement: object
         rows = connection.execute(text(f"explain {statement}"), values).scalars().all()
     plan = "\n".join(rows)
     assert "Seq Scan" not in plan, plan
-    assert "covers_at_idx" in plan, plan
+    assert "covers_began_idx" in plan, plan
     assert "cover_versions_pkey" in plan, plan
     assert "Index Cond: ((car_no = " in plan, plan
 
