@@ -99,8 +99,8 @@ def _forget(asked: Asked, insurer: Insurer) -> None:
 
 @contextmanager
 def _watched(dsn: str) -> Iterator[list[float]]:
-    """For how long each transaction that writes was seen, in seconds: no fact is sealed past one."""
-    seen, stop = [0.0], threading.Event()
+    """For how long each transaction that writes was open, in seconds, at the most: it may have begun just after a look."""
+    seen, stop = [LOOK_EVERY_S], threading.Event()
 
     def watch() -> None:
         since: dict[str, float] = {}
@@ -108,7 +108,7 @@ def _watched(dsn: str) -> Iterator[list[float]]:
             while not stop.wait(LOOK_EVERY_S):
                 now, found = time.perf_counter(), [xid for (xid,) in db.execute(_WRITING)]
                 since = {xid: since.get(xid, now) for xid in found}
-                seen.extend(now - begun for begun in since.values())
+                seen.extend(now - begun + LOOK_EVERY_S for begun in since.values())
 
     watching = threading.Thread(target=watch)
     watching.start()

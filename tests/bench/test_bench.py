@@ -102,5 +102,5 @@ def test_every_row_of_insurers_is_measured_and_two_are_taken_apart(
         assert set(row) == KEYS
         assert row["ours"] > 0
         assert row["limit"] > 0
-        assert row["unit"] in ("1/s", "MB")
+        assert row["unit"] in ("1/s", "MB", "ms")
     assert [one.name for one in apart] == ["coverage_10m_http", "changes_cursor"]
