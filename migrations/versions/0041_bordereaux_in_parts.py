@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0034"
-down_revision = "0033"
+revision = "0041"
+down_revision = "0040"
 
 ROWS_STAY = """
 create function bordereau_rows_stay() returns trigger language plpgsql as $$

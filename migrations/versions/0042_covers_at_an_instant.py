@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0035"
-down_revision = "0034"
+revision = "0042"
+down_revision = "0041"
 
 _OLD, _NEW = "covers_at_idx", "covers_began_idx"
 
