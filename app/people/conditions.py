@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Text, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from app.facts import ConditionsAccepted
 from app.kit import clock, facts
@@ -50,8 +50,11 @@ def accept(person: str, given: list[str]) -> set[str]:
         )
     held = accepted(person)
     for version in sorted(set(given) - held):
-        session.add(Acceptance(person_id=person, version=version, accepted_at=clock.now()))
-        facts.record(ConditionsAccepted(person=person, version=version))
+        row = insert(Acceptance).values(person_id=person, version=version, accepted_at=clock.now())
+        # On two phones at once they are accepted once, and neither phone is refused.
+        made = session.execute(row.on_conflict_do_nothing().returning(Acceptance.version)).first()
+        if made is not None:
+            facts.record(ConditionsAccepted(person=person, version=version))
     held.update(given)
     return held
 
