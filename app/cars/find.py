@@ -20,7 +20,7 @@ from payments.tariff import Fare, Price
 EARTH_KM = 6371.0
 BLUR_KM = 0.5
 RADIUS_KM = 50
-_PICKED = f"""
+PICKED = f"""
 with mine as materialized ({MINE}), seen as materialized (
   select distinct on (car_id) car_id, community_id, fare, rank from (
     select c.id as car_id, null::uuid as community_id, 'free' as fare, 0 as rank from cars c
@@ -70,8 +70,12 @@ order by c.id desc
 def find(person: str, query: dict[str, Any]) -> tuple[list[Any], str | None]:
     """Rows of cars, newest first, and the cursor of the next page."""
     free = query.get("free_from") is not None
-    limit = query["limit"]
-    parameters = {
+    return _pages(_statement(free), values(person, query), query)
+
+
+def values(person: str, query: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of the search."""
+    return _box(query) | {
         "person": bare(person, "per"),
         "community": bare(query["community"], "com") if query.get("community") else None,
         "cursor": bare(uncursor(query["cursor"], "car"), "car") if query.get("cursor") else None,
@@ -81,9 +85,8 @@ def find(person: str, query: dict[str, Any]) -> tuple[list[Any], str | None]:
         "range_km": query.get("range_km"),
         "free_from": query.get("free_from"),
         "free_to": query.get("free_to"),
-        "limit": limit + 1,
+        "limit": query["limit"] + 1,
     }
-    return _pages(_statement(free), parameters | _box(query), query)
 
 
 def _pages(
@@ -120,7 +123,7 @@ def _statement(free: bool) -> TextClause:  # noqa: FBT001
 
 def sql(*, free: bool) -> str:
     """The one statement of the search."""
-    return _PICKED + (_FREE if free else "") + _SHOWN
+    return PICKED + (_FREE if free else "") + _SHOWN
 
 
 def total(row: Any, from_at: datetime, to_at: datetime) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from app.cars import (
     box,
     find,
     look,
+    other_times,
     schemas,
     state_schemas,
 )
@@ -96,6 +97,25 @@ def find_cars(query: dict[str, Any]) -> Answer:
     for one in items:
         one["return"] = one.pop("return_")
     return Answer({"items": items, "next_cursor": cursor}, ready=True)
+
+
+@routes.add(
+    "GET",
+    "/cars/other-times",
+    summary="When cars are free instead",
+    query=schemas.OtherTimesQuery,
+    returns=schemas.OtherTimes,
+)
+def find_other_times(query: dict[str, Any]) -> dict[str, Any]:
+    """For a span in which a car is not free, the nearest of the same length in which it is, up to two days before or
+    after, with what that would cost; the cars of the search, the nearest time first.
+    """
+    if not query["free_from"] < query["free_to"]:
+        raise Validation(
+            errors=[{"parameter": "free_to", "code": "invalid", "detail": "Lies after `free_from`."}]
+        )
+    rows = other_times.nearest(caller().person, query)
+    return {"items": [{"car": found(row, query, (a, b)), "from_": a, "to": b} for row, a, b in rows]}
 
 
 def found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, Any]:

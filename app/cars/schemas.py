@@ -119,6 +119,35 @@ class CarQuery(Paging):
     community = PublicIdField("com")
 
 
+class OtherTimesQuery(Strict):
+    """Which cars, and the span in which none of them is free."""
+
+    free_from = Instant(required=True)
+    free_to = Instant(required=True)
+    near = Near(metadata={"maxLength": 40, "pattern": r"^-?[0-9.]+,-?[0-9.]+$"})
+    radius_km = Count(1, 500)
+    seats = Count(1, 9)
+    powertrain = OneOf(POWERTRAIN)
+    range_km = Count(0, 2000)
+    fare = OneOf(("free", "at_cost", "priced"))
+    community = PublicIdField("com")
+    limit = Count(1, 20, load_default=10)
+
+
+class OtherTime(Strict):
+    """A car, and the span of the same length nearest to the one asked for in which it is free."""
+
+    car = fields.Nested(FoundCar)
+    from_ = Instant(data_key="from")
+    to = Instant()
+
+
+class OtherTimes(Strict):
+    """The nearest first."""
+
+    items = Many(fields.Nested(OtherTime), 20)
+
+
 class Share(Strict):
     """A car in a community."""
 
