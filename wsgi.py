@@ -85,7 +85,10 @@ def make() -> Flask:
         house = from_environment()
         if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
             refuse_played(house)
-        return create_app(house, real_doors(house))
+        made = create_app(house, real_doors(house))
+        if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
+            made.extensions["glovebox"].watch.begin(made)
+        return made
     except (BadSettingsError, ValueError) as error:
         if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
             raise

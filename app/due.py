@@ -24,7 +24,7 @@ from app.cars import alerts, calendar_imports, hourly, reachability, readings, w
 from app.claims import close as charge_requests
 from app.communities import invite
 from app.coverage import bordereaux, log_head, webhooks
-from app.kit import clock
+from app.kit import clock, steady
 from app.kit.db import release, session, transactional
 from app.kit.leader import lead
 from app.messages import deliver, digest
@@ -117,6 +117,12 @@ def work_off() -> int:
     return len(rows)
 
 
+def work_off_steadily(stop: threading.Event) -> None:
+    """Until nothing is due. By a clock that was just set nothing is: what is done an hour early cannot be taken back."""
+    while steady.watch().steady and work_off() == BATCH and not stop.is_set():
+        pass
+
+
 @transactional
 def _take(kind: str, ref: str, due_at: datetime) -> None:
     """The step and the end of its deadline, unless the deadline moved meanwhile; the step may set it anew.
@@ -159,8 +165,7 @@ def run(app: Flask, stop: threading.Event) -> None:
     rounds = itertools.count()
 
     def work() -> None:
-        while work_off() == BATCH and not stop.is_set():
-            pass
+        work_off_steadily(stop)
         abandoned.settle()
         number = next(rounds)
         if number % 10 == 0:

@@ -37,6 +37,7 @@ from app.kit.keys import KeyRing
 from app.kit.listen import Waiting
 from app.kit.openapi import OPENAPI, Contract
 from app.kit.routes import PidConverter, Routes
+from app.kit.steady import Watch
 from app.messages import routes as messages
 from app.messages import words
 from app.operator import bank_routes, check_outside, hold_routes, insurer_routes, payment_routes
@@ -75,6 +76,7 @@ class House:
     keys: KeyRing
     loaders: Loaders
     commands: Waiting
+    watch: Watch
 
 
 def _end_reading(_: BaseException | None) -> None:
@@ -104,6 +106,7 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
         keys=KeyRing(),
         loaders=Loaders(person=sign_in.caller_of, partner=partners.caller_of),
         commands=Waiting(settings.listen_database_url, "command_settled", settings.waiters),
+        watch=Watch(settings.clock_step_s, settings.clock_steady_s),
     )
     app.url_map.converters["pid"] = PidConverter
     db.init_app(app)

@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 
 from app.kit.db import release, session, transactional
 from app.kit.facts import as_sealed
+from app.kit.keys import settings
 from app.kit.leader import lead
 from insurance.verify_log import GENESIS, link
 
@@ -23,9 +24,17 @@ _READY = text(
     " and xid < pg_snapshot_xmin(pg_current_snapshot()) order by xid, seq limit :batch"
 )
 _LEFT = text("select exists(select 1 from facts where position is null)")
-_HEAD = text("select position, chain from facts where position is not null order by position desc limit 1")
+_HEAD = text(
+    "select position, chain, sealed_at + interval '1 ms' as sealed,"
+    " sealed_at + (at - recorded_at) + interval '1 ms' as moved from facts"
+    " where position is not null order by position desc limit 1"
+)
+# A clock that was put back must not seal a fact before an earlier one, nor in the same millisecond: `as_of` an instant
+# between would change its answer. In demo and test alone `as_of` is in business time, which must not go back either.
 _SEAL = text(
-    "update facts f set position = v.position, chain = v.chain, sealed_at = clock_timestamp()"
+    "update facts f set position = v.position, chain = v.chain,"
+    " sealed_at = greatest(clock_timestamp(), cast(:sealed as timestamptz),"
+    " cast(:moved as timestamptz) - (f.at - f.recorded_at))"
     " from unnest(cast(:seqs as bigint[]), cast(:positions as bigint[]), cast(:chains as bytea[]))"
     " as v(seq, position, chain) where f.seq = v.seq"
 )
@@ -43,13 +52,17 @@ def seal() -> int:
         return 0
     head = session.execute(_HEAD).first()
     position, chain = (head.position, bytes(head.chain)) if head else (0, GENESIS)
+    sealed, moved = (head.sealed, head.moved) if head else (None, None)
+    moved = moved if settings().clock_may_move else None
     seqs, positions, chains = [], [], []
     for row in rows:
         position, chain = position + 1, link(chain, as_sealed(row))
         seqs.append(row.seq)
         positions.append(position)
         chains.append(chain)
-    session.execute(_SEAL, {"seqs": seqs, "positions": positions, "chains": chains})
+    session.execute(
+        _SEAL, {"seqs": seqs, "positions": positions, "chains": chains, "sealed": sealed, "moved": moved}
+    )
     return len(rows)
 
 

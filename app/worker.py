@@ -24,7 +24,7 @@ def run(app: Flask, *, concurrency: int = CONCURRENCY) -> None:
     stop = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: stop.set())
-    loops = (sealer.run, due.run, _rescue)
+    loops = (_watch_clock, sealer.run, due.run, _rescue)
     threads = [threading.Thread(target=loop, args=(app, stop), name=loop.__module__) for loop in loops]
     for thread in threads:
         thread.start()
@@ -64,6 +64,10 @@ async def _work(app: Flask, concurrency: int, stop: threading.Event) -> None:
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await working
+
+
+def _watch_clock(app: Flask, stop: threading.Event) -> None:
+    app.extensions["glovebox"].watch.keep_looking(app, stop, "worker")
 
 
 def _rescue(app: Flask, stop: threading.Event) -> None:

@@ -44,6 +44,7 @@ class BoxLink:
         self._join()
         loops = (
             self._keep_looking,
+            self._watch_clock,
             self._accounts.keep,
             self._share_boxes,
             self._take_readings,
@@ -73,6 +74,9 @@ class BoxLink:
 
     def _keep_looking(self) -> None:
         self._member.keep_looking(self._stop)
+
+    def _watch_clock(self) -> None:
+        self._app.extensions["glovebox"].watch.keep_looking(self._app, self._stop, "boxlink")
 
     def _share_boxes(self) -> None:
         """Whenever boxes or boxlinks come or go, and now and then for a notice that was lost."""

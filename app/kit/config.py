@@ -84,6 +84,8 @@ class Settings:
     insurers: tuple[dict[str, Any], ...] = ()
     box_heard_within_min: int = 25
     box_answer_within_s: int = 15
+    clock_step_s: float = 1.0
+    clock_steady_s: float = 60.0
     metrics_token: str = ""
     double_clocks: tuple[str, ...] = ()
     apple_app_ids: tuple[str, ...] = ()
@@ -206,6 +208,8 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         insurers=tuple(_insurers(env.str("INSURERS", "[]"))),
         box_heard_within_min=env.int("BOX_HEARD_WITHIN_MIN", 25),
         box_answer_within_s=env.int("BOX_ANSWER_WITHIN_S", 15),
+        clock_step_s=_seconds(env, "CLOCK_STEP_S", 1.0),
+        clock_steady_s=_seconds(env, "CLOCK_STEADY_S", 60.0),
         metrics_token=env.str("METRICS_TOKEN", ""),
         double_clocks=tuple(env.list("DOUBLE_CLOCKS", [])),
         apple_app_ids=tuple(env.list("APPLE_APP_IDS", [])),
@@ -221,6 +225,14 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         photos_secret_key=env.str("PHOTOS_SECRET_KEY", ""),
         limits=_read_limits(env),
     )
+
+
+def _seconds(env: Env, name: str, usual: float) -> float:
+    found = env.float(name, usual)
+    if found is not None and not 0.1 <= found <= 3600:
+        words = "must lie between 0.1 and 3600 seconds"
+        raise EnvValidationError(f"GLOVEBOX_{name}: {words}", {f"GLOVEBOX_{name}": [words]})
+    return usual if found is None else found
 
 
 def _place(text: str) -> str:

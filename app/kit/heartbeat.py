@@ -51,6 +51,11 @@ def signs() -> dict[str, Sign]:
     return {row.name: Sign(row.says, float(row.age)) for row in read(_SEEN)}
 
 
+def clock_of(name: str) -> str:
+    """Under what a process says what it sees of the clocks."""
+    return f"clock-{name}"
+
+
 def numbered(name: str, number: int) -> str:
     """Of a process that may run several times: what the first, second ... goes by."""
     return name if number == 1 else f"{name}-{number}"

@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import text
 
+from app.kit import steady
 from app.kit.driver import read
 from app.kit.errors import NotFound
 
@@ -58,7 +59,30 @@ class Lags(Collector):
         yield GaugeMetricFamily("glovebox_deadlines_overdue", "Deadlines over 10 s late.", value=row.overdue)
 
 
+class Clocks(Collector):
+    """What the process that answers sees of the clocks."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        watch = steady.watch()
+        yield GaugeMetricFamily(
+            "glovebox_clock_unsteady",
+            "1 while no unlock is let through for it.",
+            value=0 if watch.steady else 1,
+        )
+        yield GaugeMetricFamily(
+            "glovebox_clock_step_seconds",
+            "By how much a clock was last put forward or back.",
+            value=watch.moved,
+        )
+        yield GaugeMetricFamily(
+            "glovebox_clock_apart_seconds",
+            "How far this machine's clock is ahead of the database's.",
+            value=watch.apart,
+        )
+
+
 LAGS.register(Lags())
+LAGS.register(Clocks())
 
 
 def counts() -> CollectorRegistry:

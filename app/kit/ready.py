@@ -12,7 +12,7 @@ from flask import current_app
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.kit import heartbeat, metrics
+from app.kit import heartbeat, metrics, steady
 from app.kit.driver import read
 from app.kit.heartbeat import FINE
 
@@ -74,6 +74,7 @@ def degraded() -> dict[str, str]:
         else heartbeat.missing(signs.get("deadlines"), "the due-runner"),
         "boxlink": heartbeat.missing(boxlink, "boxlink"),
         "broker": broker(boxlink),
+        "clock": clock(signs),
     }
     found = {name: words or FINE for name, words in checks.items()}
     for outside in OUTSIDE:
@@ -90,6 +91,12 @@ def broker(sign: heartbeat.Sign | None) -> str | None:
     if sign is None or not sign.alive:
         return "unknown: boxlink is silent"
     return None if sign.says == FINE else sign.says
+
+
+def clock(signs: Mapping[str, heartbeat.Sign]) -> str | None:
+    """What is wrong with the clocks, as this process sees them or another says."""
+    other = heartbeat.of_several(signs, "clock")
+    return steady.watch().words() or (other.says if other is not None and other.alive else None)
 
 
 @functools.cache

@@ -41,15 +41,19 @@ def head(as_of: datetime | None = None) -> Head:
     Raises Validation for an `as_of` in the future.
     """
     last = next(iter(read(_LAST)), None)
+    newest = None if last is None else of(last.position, last.sealed, last.sealed)
+    if (
+        newest is not None and as_of is not None and as_of <= newest.as_of
+    ):  # also by a clock that was put back since
+        return newest if as_of == newest.as_of else _at(as_of)
     if as_of is not None and as_of > clock.now():
         raise Validation(
             errors=[{"parameter": "as_of", "code": "future", "detail": "Nobody knows that yet."}]
         )
-    if last is None:
-        return Head(0, as_of or clock.now())
-    newest = of(last.position, last.sealed, last.sealed)
-    if as_of is None or as_of >= newest.as_of:
-        return newest
+    return newest or Head(0, as_of or clock.now())
+
+
+def _at(as_of: datetime) -> Head:
     then = read(_AS_OF_MOVED if settings().clock_may_move else _AS_OF, {"as_of": as_of + _MS})
     return Head(then[0].position if then else 0, as_of)
 

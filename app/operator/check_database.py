@@ -16,7 +16,7 @@ from app.kit.db import release, session
 from app.kit.driver import read
 from app.kit.listen import conninfo
 from app.kit.ready import LAGS_FINE_S, head
-from app.operator import check_money, check_outside, check_photos
+from app.operator import check_clock, check_money, check_outside, check_photos
 from app.operator.finding import Check, Finding, ok, run, warning, wrong
 from app.people import conditions
 from app.people.models import Person
@@ -37,6 +37,7 @@ def of(house: Settings) -> list[Finding]:
         return found
     checks: tuple[Check, ...] = (
         lambda: _clock(house),
+        check_clock.steadily,
         _queue,
         _sealing,
         _boxlink,

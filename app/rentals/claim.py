@@ -8,7 +8,7 @@ from sqlalchemy import Row, bindparam, select, update
 from app.cars import access as cars
 from app.cars.models import Car
 from app.communities import access as circles
-from app.kit import clock
+from app.kit import clock, steady
 from app.kit.clock import business_now
 from app.kit.db import session, transactional
 from app.people import licence
@@ -66,15 +66,15 @@ class Claim(StrEnum):
 def claim(command_id: str, name: str) -> Claim:
     """Mark a command as sent by `name`, if it is still to be sent and its asker still may.
 
-    TAKEN: another has it, or it is settled. EXPIRED: it was not sent in time, whoever asked may ask again. The caller
-    holds the asker's rights (`kit.rights`) until it has published.
+    TAKEN: another has it, or it is settled. EXPIRED: it was not sent in time, or by a clock that was just set nobody can
+    tell; whoever asked may ask again. The caller holds the asker's rights (`kit.rights`) until it has published.
     """
     row = session.execute(_AS_IT_STANDS, {"command": command_id}).first()
     if row is None:
         return Claim.TAKEN
     if not _still_may(row):
         return Claim.NO_LONGER
-    if row.expired:
+    if row.expired or (row.purpose == "unlock" and not steady.watch().steady):
         return Claim.EXPIRED
     session.execute(_SENT, {"command": command_id, "by": name, "at": clock.real_now()})
     return Claim.MINE

@@ -32,6 +32,7 @@ CONDITION = (
     "charge",
     "photos",
     "safe",
+    "clock",
     "doors",
     "ignition",
     "keys",

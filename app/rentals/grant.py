@@ -30,7 +30,7 @@ from carbox.grant import Grant as Signed
 
 AHEAD = timedelta(hours=24)
 RIGHTS = Right.UNLOCK | Right.LOCK | Right.ENABLE_DRIVE | Right.END_RENTAL
-ASKED_OF_UNLOCK = ("membership", "licence", "accepted", "payment", "cover", "safe")
+ASKED_OF_UNLOCK = ("membership", "licence", "accepted", "payment", "cover", "safe", "clock")
 """What a grant must find as the unlock would; the rest is seen at the car alone."""
 
 

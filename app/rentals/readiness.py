@@ -14,7 +14,7 @@ from app.cars.models import Box, Car
 from app.communities.models import Community, Membership
 from app.coverage import cover
 from app.coverage.cover import Trip
-from app.kit import i18n
+from app.kit import i18n, steady
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.errors import NotReady
@@ -74,6 +74,8 @@ def require(found: list[Condition], *, keep: bool = False) -> None:
         words = "; ".join(one.remedy or one.code for one in unmet)
         problem = NotReady(words, conditions=[as_json(one) for one in unmet])
         problem.keeps = keep
+        if any(one.code == "clock" for one in unmet):
+            problem.headers["Retry-After"] = str(steady.watch().wait_s())
         raise problem
 
 
@@ -111,6 +113,7 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     yield _charge(car, box)
     yield _photos(rental, At.UNLOCK)
     yield Condition("safe", not car.unsafe)
+    yield _clock(lock=asked.lock)
     yield from _standing(box)
 
 
@@ -242,6 +245,17 @@ def _standing(box: Box | None) -> Iterator[Condition]:
     )
     low = "battery_12v_low" in alerts.standing(box)
     yield Condition("battery_12v", not low, blocking=False, observed_at=readings.instant(box, "battery_12v"))
+
+
+def _clock(*, lock: bool) -> Condition:
+    """No cover begins by a clock that was just set. The step itself looks once more, for what happened a moment ago."""
+    watch = steady.watch()
+    if lock:
+        watch.look()
+    if watch.steady:
+        return Condition("clock", met=True)
+    remedy = i18n.say("condition.unlock.clock", seconds=watch.wait_s())
+    return Condition("clock", met=False, remedy=remedy)
 
 
 # -- lock ------------------------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ NOT_THEIRS = frozenset(
         "capability",
         "charge",
         "safe",
+        "clock",
     )
 )
 """Conditions that somebody else has to meet."""

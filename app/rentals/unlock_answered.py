@@ -68,7 +68,8 @@ def open_doors(car: Car, rental: Rental, command: str | None) -> None:
 
 def begin(car: Car, rental: Rental, command: str | None) -> None:
     """The driver is in: the cover is active, and the meter has a beginning."""
-    at = clock.now()
+    held = custody.current(car.no)  # the clock may have been put back since it was taken
+    at = clock.now() if held is None else max(clock.now(), held.from_at)
     rental.started_at = rental.started_at or at
     box = boxes.live(car.id)
     odometer = readings.value(box, "odometer_km")

@@ -4,7 +4,7 @@ from tests.flows.friends import WAIT, Friends
 
 UNLOCK = (
     "state time car_back other_rental membership licence accepted phone payment cover command box capability"
-    " charge photos safe doors battery_12v"
+    " charge photos safe clock doors battery_12v"
 )
 
 

@@ -18,7 +18,7 @@ from app.rentals.photo_rules import ROUND
 
 UNLOCK = (
     *("state", "time", "car_back", "other_rental", "membership", "licence", "accepted", "phone"),
-    *("payment", "cover", "command", "box", "capability", "charge", "photos", "safe"),
+    *("payment", "cover", "command", "box", "capability", "charge", "photos", "safe", "clock"),
     *("doors", "battery_12v", "range", "car_back.due", "payment.warned"),
 )
 GRANT = ("state", "time", "capability", "phone")

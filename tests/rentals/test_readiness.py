@@ -46,6 +46,7 @@ UNLOCK = (
     "charge",
     "photos",
     "safe",
+    "clock",
     "doors",
     "battery_12v",
 )
@@ -423,7 +424,9 @@ def test_every_condition_is_listed_in_the_order_of_the_contract(
     asked = readiness.Asked(scene.max.id, scene.phone.id, keys_in_glove_box=True)
     found = readiness.of(scene.car, scene.rental, step, clock.now(), asked)
     assert tuple(one.code for one in found) == codes
-    assert set(codes) - {"capability", "licence"} == set(UNLOCK_BROKEN if step == "unlock" else LOCK_BROKEN)
+    assert set(codes) - {"capability", "licence", "clock"} == set(
+        UNLOCK_BROKEN if step == "unlock" else LOCK_BROKEN
+    )
 
 
 @pytest.mark.parametrize(
