@@ -107,8 +107,12 @@ def _owners(car: Car, from_at: datetime, to_at: datetime | None) -> list[Custody
 
 
 def begin_earlier(car: Car, *, person: str, rental: str, at: datetime) -> None:
-    """The first custody of a rental began before we thought."""
-    mine = select(Custody).where(Custody.car_no == car.no, Custody.rental_id == rental)
+    """The first custody of a rental began before we thought; one that was voided is none."""
+    mine = select(Custody).where(
+        Custody.car_no == car.no,
+        Custody.rental_id == rental,
+        or_(Custody.to_at.is_(None), Custody.to_at > Custody.from_at),
+    )
     first = session.scalars(mine.order_by(Custody.from_at).limit(1)).first()
     if first is not None and at < first.from_at:
         record(car, person=person, rental=rental, from_at=at, to_at=first.from_at)

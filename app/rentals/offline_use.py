@@ -54,7 +54,7 @@ def _instant(car: Car, rental: Rental, row: OfflineReceipt) -> datetime:
 def _last_contact(car: Car, rental: Rental, row: OfflineReceipt) -> datetime:
     """The last instant known without this box's clock at which this had not been done."""
     grant = session.get_one(Grant, row.grant_id)
-    known = [grant.issued_at]
+    known = [grant.issued_at, car.made_at]  # the clock may have been put back between the two
     before = custody.driver_before(car.no, _claimed(row), but=rental.id)
     if before is not None and before.to_at is not None:
         known.append(before.to_at + A_MOMENT)
@@ -208,7 +208,7 @@ def _earliest(car: Car, rental: Rental, row: OfflineReceipt) -> datetime:
     grant = session.get_one(Grant, row.grant_id)
     before = custody.driver_before(car.no, _claimed(row), but=rental.id)
     back = [before.to_at + A_MOMENT] if before is not None and before.to_at is not None else []
-    return max(grant.not_before - grants_out.EDGE, grant.issued_at, *back)
+    return max(grant.not_before - grants_out.EDGE, grant.issued_at, car.made_at, *back)
 
 
 def _was_unlocked(row: OfflineReceipt) -> bool:

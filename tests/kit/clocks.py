@@ -1,9 +1,12 @@
 """Clocks that tests hold in hand: the wall's, the database's, and the one that nobody sets."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from app.kit.db import session
 from app.kit.steady import Watch
 
 NOON = 1_800_000_000.0
@@ -46,3 +49,18 @@ class Clocks:
         told = self.database
         self.go_on(self.slow)
         return told
+
+
+def set_database(by: timedelta) -> None:
+    """The database's clock is put forward or back, as far as business time can tell. Whoever puts it back must see that
+    it has caught up in the end: other tests of the process have the same database.
+    """
+    session.rollback()
+    session.execute(
+        text(
+            "insert into clock_offset (single, milliseconds) values (true, :by)"
+            " on conflict (single) do update set milliseconds = clock_offset.milliseconds + :by"
+        ),
+        {"by": by // timedelta(milliseconds=1)},
+    )
+    session.commit()

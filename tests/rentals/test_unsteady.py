@@ -19,7 +19,7 @@ from app.rentals import claim, commands, lock, outcome
 from app.rentals.claim import Claim
 from carbox.box import AnswerKind, Evidence
 from tests.coverage.factories import doing, seal
-from tests.kit.clocks import Clocks
+from tests.kit.clocks import Clocks, set_database
 from tests.rentals.garage import MINUTE, Garage, end_with_signal
 from tests.rentals.scene import Scene
 from tests.rentals.test_outcome import Said, answer
@@ -125,7 +125,7 @@ def test_a_clock_put_back_gives_no_cover_an_instant_before_an_earlier_one(garage
     clock.forward(10 * MINUTE)
     outcome.apply(garage.scene.unlock().id, None)
     (void,) = garage.covers()
-    put_back(5 * MINUTE)
+    set_database(-5 * MINUTE)
     garage.scene.reads(locked=True)
     outcome.apply(garage.scene.unlock().id, answer(DONE))
     first, second = sorted(garage.covers(), key=lambda one: one.from_at)
@@ -164,15 +164,6 @@ def _seal_later(position: int, by: timedelta) -> None:
     session.execute(
         text("update facts set sealed_at = sealed_at + :by where position >= :position"),
         {"by": by, "position": position},
-    )
-    session.commit()
-
-
-def put_back(by: timedelta) -> None:
-    """The database's clock is set back, as far as business time can tell."""
-    session.execute(
-        text("update clock_offset set milliseconds = milliseconds - :by"),
-        {"by": by // timedelta(milliseconds=1)},
     )
     session.commit()
 

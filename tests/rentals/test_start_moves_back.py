@@ -1,0 +1,50 @@
+"""The unlock is heard of last: custody and cover move back to it together, whatever lies before."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+from app import due
+from app.kit import clock
+from app.rentals import outcome
+from tests.kit.clocks import set_database
+from tests.rentals.garage import MINUTE, Garage
+
+
+def second_door_first(garage: Garage) -> None:
+    """Two doors without signal; the second is heard of, and after an hour nobody waits for the first any more."""
+    garage.fetched()
+    first = garage.do("unlock")
+    clock.forward(3 * MINUTE)
+    second = garage.do("unlock")
+    assert garage.upload(second) == ["accepted"]
+    clock.forward(61 * MINUTE)
+    due.work_off()
+    assert garage.upload(first) == ["accepted"]
+
+
+def covered_is_held(garage: Garage) -> None:
+    (cover,) = [one for one in garage.covers() if one.state == "active"]
+    pieces = [one for one in garage.custody() if one[0] == "driver"]
+    assert (pieces[0][1], pieces[-1][2]) == (cover.from_at, None)
+    assert all(one[2] == following[1] for one, following in pairwise(pieces))
+    assert garage.rental.started_at == cover.from_at
+
+
+def test_custody_moves_back_with_its_cover(garage: Garage) -> None:
+    second_door_first(garage)
+    covered_is_held(garage)
+
+
+def test_an_unlock_that_failed_before_keeps_custody_from_nothing(garage: Garage) -> None:
+    outcome.apply(garage.scene.unlock().id, None)
+    clock.forward(10 * MINUTE)
+    second_door_first(garage)
+    covered_is_held(garage)
+
+
+def test_by_a_clock_that_was_put_back_nobody_held_the_car_before_it_was_there(garage: Garage) -> None:
+    set_database(timedelta(seconds=-20))
+    second_door_first(garage)
+    covered_is_held(garage)
+    (first, *_) = [begins for holder, begins, _ in garage.custody() if holder == "driver"]
+    assert first >= garage.scene.car.made_at
