@@ -32,7 +32,7 @@ COUNTRIES = {
 }
 """Of twenty cars so many are of each country, and so its insurer's."""
 TABLES = ("covers", "cover_versions", "facts")
-SCOPES = ("coverage:read", "bordereau:read")
+SCOPES = ("coverage:read", "coverage:lookup", "bordereau:read")
 REASON = ("--reason", "bench")
 SEEDED = "covers.json"
 DRIVERS = 500

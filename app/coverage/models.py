@@ -263,7 +263,8 @@ class Lookup(Model):
     id: Mapped[str] = mapped_column(PublicId("lku"), primary_key=True, default=lambda: new_id("lku"))
     client_id: Mapped[str] = mapped_column(PublicId(CLI), ForeignKey("partner_clients.id"))
     insurer_id: Mapped[str] = mapped_column(PublicId(INS), ForeignKey("insurers.id"))
-    car_no: Mapped[int | None] = mapped_column(ForeignKey("cars.no"))
+    car_no: Mapped[int | None]
+    """No foreign key: looking after it would take longer for a car that we know. No car is ever deleted."""
     country: Mapped[str]
     plate: Mapped[str]
     at: Mapped[datetime]
