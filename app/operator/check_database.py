@@ -16,7 +16,7 @@ from app.kit.db import release, session
 from app.kit.driver import read
 from app.kit.listen import conninfo
 from app.kit.ready import LAGS_FINE_S, head
-from app.operator import check_clock, check_money, check_outside, check_photos
+from app.operator import check_clock, check_custody, check_money, check_outside, check_photos
 from app.operator.finding import Check, Finding, ok, run, warning, wrong
 from app.people import conditions
 from app.people.models import Person
@@ -46,6 +46,7 @@ def of(house: Settings) -> list[Finding]:
         _conditions,
         _policies,
         _bordereaux,
+        check_custody.custody_and_covers,
         check_money.refused_steps,
         check_money.currencies,
         check_money.hearings,
