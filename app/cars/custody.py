@@ -146,6 +146,19 @@ def _give_back(car: Car, piece: Custody, at: datetime) -> None:
     session.flush()
 
 
+def ended_after(car_no: int, rental: str, at: datetime, following: Custody | None) -> bool:
+    """Whether a custody of the rental ended after an instant, and before the next driver's began."""
+    ended: datetime | None = session.execute(
+        select(func.max(Custody.to_at)).where(
+            Custody.car_no == car_no,
+            Custody.rental_id == rental,
+            Custody.to_at > at,
+            Custody.to_at > Custody.from_at,
+        )
+    ).scalar_one()
+    return ended is not None and (following is None or ended <= following.from_at)
+
+
 def driver_before(car_no: int, instant: datetime, *, but: str) -> Custody | None:
     """The last custody of another rental's driver that began by then."""
     return _of_a_driver(

@@ -156,10 +156,16 @@ def _go_on(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
 
 
 def _use_after_all(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
-    """The rental is over by our books, or the next has begun. Until a lock is heard of, the driver has the car."""
+    """The rental is over by our books, or the next has begun. Until a lock is heard of, the driver has the car.
+
+    A door before the end that we know of is part of that use: at most it began earlier.
+    """
     if grants_out.has_car(rental):
         return
     following = custody.driver_after(car.no, at, but=rental.id)
+    if custody.ended_after(car.no, rental.id, at, following):
+        _used_before(car, rental, at)
+        return
     ends = following.from_at if following else None
     custody.record(car, person=rental.driver_id, rental=rental.id, from_at=at, to_at=ends)
     if ends is None:
@@ -168,6 +174,13 @@ def _use_after_all(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) 
         odometer = (row.odometer_km, None)
         ahead.use(grants_out.trip(car, rental), at, ends, evidence=NEXT_HAD_IT, odometer_km=odometer)
     facts.record(UsedAfterAll(rental=rental.id, at=at, state=rental.state))
+
+
+def _used_before(car: Car, rental: Rental, at: datetime) -> None:
+    custody.begin_earlier(car, person=rental.driver_id, rental=rental.id, at=at)
+    ahead.begin_earlier(rental.id, at)
+    if rental.started_at is not None:
+        rental.started_at = min(rental.started_at, at)
 
 
 def _lock(car: Car, rental: Rental, row: OfflineReceipt) -> None:
@@ -196,7 +209,7 @@ def _end(car: Car, rental: Rental, row: OfflineReceipt) -> None:
         deadlines.drop(rental.id, "hand_back")
         rental.odometer_end = float(row.odometer_km)
         ending.hand_back(car, rental, at, EVIDENCE)
-    elif rental.started_at is None and not _was_unlocked(row):
+    elif rental.started_at is None and not _was_unlocked(row) and not _ended_later(car, rental, at):
         _use_whole(car, rental, row, at)
     else:
         _correct(car, rental, row, at)
@@ -219,6 +232,11 @@ def _was_unlocked(row: OfflineReceipt) -> bool:
         OfflineReceipt.sequence < row.sequence,
     )
     return session.execute(unlock.limit(1)).first() is not None
+
+
+def _ended_later(car: Car, rental: Rental, at: datetime) -> bool:
+    following = custody.driver_after(car.no, at, but=rental.id)
+    return custody.ended_after(car.no, rental.id, at, following)
 
 
 def _use_whole(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:

@@ -7,7 +7,7 @@ from app import due
 from app.kit import clock
 from app.rentals import outcome
 from tests.kit.clocks import set_database
-from tests.rentals.garage import MINUTE, Garage
+from tests.rentals.garage import MINUTE, Garage, end_with_signal, start_with_signal
 
 
 def second_door_first(garage: Garage) -> None:
@@ -48,3 +48,36 @@ def test_by_a_clock_that_was_put_back_nobody_held_the_car_before_it_was_there(ga
     covered_is_held(garage)
     (first, *_) = [begins for holder, begins, _ in garage.custody() if holder == "driver"]
     assert first >= garage.scene.car.made_at
+
+
+def test_a_door_of_the_rental_that_is_heard_of_after_its_end_begins_nothing(garage: Garage) -> None:
+    garage.fetched()
+    start_with_signal(garage)
+    clock.forward(10 * MINUTE)
+    unlock = garage.do("unlock")
+    clock.forward(10 * MINUTE)
+    end_with_signal(garage)
+    before = garage.custody()
+    clock.forward(10 * MINUTE)
+    assert garage.upload(unlock) == ["accepted"]
+    assert garage.custody() == before
+    assert [one.state for one in garage.covers() if one.state != "conditional"] == ["closed"]
+
+
+def test_a_door_before_the_rental_that_is_heard_of_after_its_end_moves_the_beginning(garage: Garage) -> None:
+    garage.fetched()
+    clock.forward(5 * MINUTE)
+    unlock = garage.do("unlock")
+    clock.forward(5 * MINUTE)
+    start_with_signal(garage)
+    begun = garage.custody()[-1][1]
+    clock.forward(10 * MINUTE)
+    end_with_signal(garage)
+    ended = garage.custody()[-1][1]
+    assert garage.upload(unlock) == ["accepted"]
+    (cover,) = [one for one in garage.covers() if one.state != "conditional"]
+    assert (cover.state, cover.to_at) == ("closed", ended)
+    assert cover.from_at < begun
+    pieces = [one for one in garage.custody() if one[0] == "driver"]
+    assert (pieces[0][1], pieces[-1][2]) == (cover.from_at, ended)
+    assert garage.custody()[-1] == ("owner", ended, None)
