@@ -69,11 +69,12 @@ def add_client(
     scopes: list[str],
     public_keys: list[dict[str, Any]] | None = None,
     certificate: str | None = None,
+    certificate_alone: bool = False,
 ) -> tuple[Client, str | None]:
     """A client with public keys (JWKs, P-256), else with a secret, which is returned once and stored hashed.
 
-    With the thumbprint of a certificate (x5t#S256) it is heard only where that comes with the request.
-    Raises NotFound, Validation.
+    With the thumbprint of a certificate (x5t#S256) it is heard only where that comes with the request; where that is to be
+    its proof alone it has neither key nor secret. Raises NotFound, Validation.
     """
     find_insurer(insurer)
     errors = [_error("/scopes", f"{one} is not a scope.") for one in scopes if one not in SCOPES]
@@ -84,9 +85,11 @@ def add_client(
             _error("/certificate_sha256", "No header is set in which the proxy names certificates.")
         )
     keys = _public(public_keys or [], errors)
+    if certificate_alone and (certificate is None or keys):
+        errors.append(_error("/certificate_alone", "Needs a certificate_sha256, and no public_keys."))
     if errors:
         raise Validation(errors=errors)
-    secret = None if keys else _new_secret()
+    secret = None if keys or certificate_alone else _new_secret()
     client = Client(
         id=new_id(CLI),
         insurer_id=insurer,
@@ -128,8 +131,10 @@ def hashed(secret: str) -> bytes:
 
 @transactional
 def rotate_client(client_id: str) -> str:
-    """A new secret, returned once; the old one is dead when this returns. Raises NotFound."""
+    """A new secret, returned once; the old one is dead when this returns. Raises NotFound, also where none was given."""
     client = _live(client_id)
+    if client.secret_hash is None and client.certificate_sha256 is not None and not client.public_keys:
+        raise NotFound("This client has no secret: its certificate is its proof.")
     secret = _new_secret()
     client.secret_hash, client.rotated_at = hashed(secret), clock.real_now()
     _changed(client, "rotated")

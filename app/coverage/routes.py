@@ -155,7 +155,9 @@ _FORM: dict[str, Any] = {
     description="Not the client it says it is (RFC 6749, 5.2)",
 )
 def grant_token() -> Any:
-    """A token of ten minutes for the scopes asked for, by secret or by a signed assertion used once."""
+    """A token of ten minutes for the scopes asked for, by secret, by a signed assertion used once, or by the certificate of
+    the TLS alone where that was agreed.
+    """
     try:
         form = _form()
         authorization = request.headers.get("Authorization")

@@ -1,4 +1,6 @@
-"""Tokens for insurers' clients: client credentials (RFC 6749, 4.4), by secret or by a signed assertion (RFC 7523)."""
+"""Tokens for insurers' clients: client credentials (RFC 6749, 4.4), by secret, by a signed assertion (RFC 7523), or by
+the certificate of their TLS alone (RFC 8705, 2.2).
+"""
 
 import base64
 import binascii
@@ -48,6 +50,8 @@ class TokenRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
+    """Without secret and assertion it is the certificate that came with the request."""
+
     client: str
     secret: str | None = None
     assertion: str | None = None
@@ -96,9 +100,9 @@ def _proof(authorization: str | None, form: Mapping[str, str]) -> _Proof:
     given = [one for one in ways if one is not None]
     if len(given) > 1:
         raise TokenRefusedError("invalid_request", "Prove yourself in one way only.")
-    if not given:
+    if not given and "client_id" not in form:
         raise TokenRefusedError("invalid_client", "Send a client secret or a client assertion.")
-    proof = given[0]
+    proof = given[0] if given else _Proof(form["client_id"])
     if form.get("client_id", proof.client) != proof.client:
         raise TokenRefusedError("invalid_request", "client_id names another client.")
     if not _ID.fullmatch(proof.client):
@@ -142,8 +146,10 @@ def _proven(proof: _Proof) -> Client:
         raise wrong
     if proof.assertion is not None:
         _verify(client, proof.assertion, wrong)
+    elif proof.secret is None:
+        _verify_certificate(client, wrong)
     elif client.secret_hash is None or not hmac.compare_digest(
-        client.secret_hash, partners.hashed(proof.secret or "")
+        client.secret_hash, partners.hashed(proof.secret)
     ):
         raise wrong
     if client.certificate_sha256 not in (None, client_certificate.presented()):
@@ -151,6 +157,14 @@ def _proven(proof: _Proof) -> Client:
             "invalid_client", "This client is bound to a certificate, which did not come."
         )
     return client
+
+
+def _verify_certificate(client: Client, wrong: TokenRefusedError) -> None:
+    """Enough where it was agreed to be: of who has a secret or a key, that is wanted. Which one it is, is asked of all."""
+    if client.certificate_sha256 is None or client.secret_hash is not None or client.public_keys:
+        raise wrong
+    if client_certificate.presented() is not None and not client_certificate.is_in_time(real_now()):
+        raise TokenRefusedError("invalid_client", "The certificate is not valid at this time.")
 
 
 def _verify(client: Client, assertion: str, wrong: TokenRefusedError) -> None:

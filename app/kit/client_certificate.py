@@ -4,8 +4,10 @@ import base64
 import binascii
 import hashlib
 import re
+from datetime import datetime
 from urllib.parse import unquote
 
+from cryptography import x509
 from flask import request
 
 from app.kit.keys import b64, settings
@@ -19,10 +21,26 @@ def presented() -> str | None:
 
     What the header says is believed: the settings demand a proxy in front, which must set it anew on every request.
     """
+    der = _presented()
+    return None if der is None else _thumbprint(der)
+
+
+def _presented() -> bytes | None:
     name = settings().client_certificate_header
     given = request.headers.get(name, "") if name else ""
-    der = _der(given.strip())
-    return None if der is None else _thumbprint(der)
+    return _der(given.strip())
+
+
+def is_in_time(at: datetime) -> bool:
+    """Whether this request's certificate is valid at an instant; no proxy need have looked. False without one."""
+    der = _presented()
+    if der is None:
+        return False
+    try:
+        found = x509.load_der_x509_certificate(der)
+    except ValueError:
+        return False
+    return found.not_valid_before_utc <= at <= found.not_valid_after_utc
 
 
 def of_pem(text: str) -> str:

@@ -30,10 +30,16 @@ def add_client(
     reason: str,
     public_keys: list[dict[str, Any]] | None = None,
     certificate: str | None = None,
+    certificate_alone: bool = False,
 ) -> tuple[Client, str | None]:
-    """A client of an insurer and, where it has no public keys, its secret, shown once. Raises NotFound, Validation."""
+    """A client of an insurer and, where a secret is its proof, that, shown once. Raises NotFound, Validation."""
     client, secret = partners.add_client(
-        insurer, label=label, scopes=scopes, public_keys=public_keys, certificate=certificate
+        insurer,
+        label=label,
+        scopes=scopes,
+        public_keys=public_keys,
+        certificate=certificate,
+        certificate_alone=certificate_alone,
     )
     audit(by, "client add", client.id, reason)
     return client, secret

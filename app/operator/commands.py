@@ -147,8 +147,15 @@ def insurer_add(name: str, reason: str) -> dict[str, Any]:
 @click.option("--label", required=True)
 @click.option("--scope", "scopes", multiple=True, required=True, help="May be given several times.")
 @click.option("--certificate", type=click.File(), help="PEM file: heard only over TLS with this certificate.")
+@click.option("--certificate-alone", is_flag=True, help="That is its proof: it is given no secret.")
 def insurer_client(
-    insurer_id: str, label: str, scopes: tuple[str, ...], certificate: TextIO | None, reason: str
+    insurer_id: str,
+    label: str,
+    scopes: tuple[str, ...],
+    certificate: TextIO | None,
+    reason: str,
+    *,
+    certificate_alone: bool,
 ) -> dict[str, Any]:
     """Give an insurer a client; prints its secret, once."""
     try:
@@ -156,7 +163,13 @@ def insurer_client(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--certificate") from error
     client, secret = act_on_insurer.add_client(
-        insurer_id, label=label, scopes=list(scopes), certificate=bound, by=BY, reason=reason
+        insurer_id,
+        label=label,
+        scopes=list(scopes),
+        certificate=bound,
+        certificate_alone=certificate_alone,
+        by=BY,
+        reason=reason,
     )
     return {"client_id": client.id, "client_secret": secret, "scopes": sorted(scopes)}
 

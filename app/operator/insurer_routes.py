@@ -71,6 +71,7 @@ def add_client(insurer: str, body: dict[str, Any]) -> Answer:
         scopes=body["scopes"],
         public_keys=body.get("public_keys"),
         certificate=body.get("certificate_sha256"),
+        certificate_alone=body.get("certificate_alone", False),
         **why(body),
     )
     return created(show.client(made, secret), f"/operator/insurers/{insurer}/clients/{made.id}")

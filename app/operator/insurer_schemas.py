@@ -62,6 +62,9 @@ class ClientIn(OperatorReason):
     scopes = Many(OneOf(SCOPES), len(SCOPES), least=1, required=True)
     public_keys = Many(fields.Nested(ClientKey), 5)
     certificate_sha256 = Text(43, shortest=43, pattern=THUMBPRINT)
+    certificate_alone = fields.Boolean(
+        metadata={"description": "The certificate is its proof: it is given no secret (RFC 8705, 2.2)."}
+    )
 
 
 class PartnerClient(Strict):

@@ -26,7 +26,7 @@ from app.factory import create_app
 from app.kit.client_certificate import of_pem
 from app.kit.config import BadSettingsError, Settings, from_environment
 from app.kit.db import dispose, session, transactional
-from app.kit.errors import Validation
+from app.kit.errors import NotFound, Validation
 from app.kit.keys import b64
 from insurance.partners import partners_of
 from tests.conftest import settings_for
@@ -35,11 +35,11 @@ from tests.coverage import factories
 HEADER, READ = "Client-Cert", "/v1/insurer/exposure"
 
 
-def certificate() -> x509.Certificate:
+def certificate(begin_year: int = 2026, end_year: int = 2090) -> x509.Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "claims desk")])
-    begins = datetime(2026, 1, 1, tzinfo=UTC)
-    built = x509.CertificateBuilder(name, name, key.public_key(), 1, begins, begins.replace(year=2090))
+    begins = datetime(begin_year, 1, 1, tzinfo=UTC)
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, begins, begins.replace(year=end_year))
     return built.sign(key, SHA256())
 
 
@@ -184,3 +184,101 @@ def test_an_operator_binds_a_client_to_a_file(behind: Flask, proxied: Any, tmp_p
     assert client.certificate_sha256 == thumbprint(OURS) == of_pem(pem(OURS))
     file.write_text("no certificate", "ascii")
     assert behind.test_cli_runner().invoke(args=arguments).exit_code == 2
+
+
+# -- the certificate alone ---------------------------------------------------------------------------------------------
+
+
+def alone(proof: x509.Certificate) -> Client:
+    made, secret = partners.add_client(
+        factories.insurer().id,
+        label="by certificate",
+        scopes=["coverage:read"],
+        certificate=thumbprint(proof),
+        certificate_alone=True,
+    )
+    assert secret is None
+    return made
+
+
+def by_certificate(http: Any, client: str, headers: dict[str, str], **form: str) -> Any:
+    asked = {"grant_type": "client_credentials", "client_id": client, **form}
+    return http.post("/oauth/token", data=asked, headers=headers)
+
+
+def test_a_certificate_alone_is_proof_where_it_was_agreed_to_be(proxied: Any) -> None:
+    client = alone(OURS)
+    given = by_certificate(proxied, client.id, sent(OURS))
+    assert given.status_code == 200
+    claims = jwt.decode(given.json["access_token"], options={"verify_signature": False})
+    assert claims["cnf"] == {"x5t#S256": thumbprint(OURS)}
+    bearer = {"Authorization": f"Bearer {given.json['access_token']}"}
+    assert proxied.get(READ, headers={**bearer, **sent(OURS)}).status_code == 200
+    assert proxied.get(READ, headers={**bearer, **sent(OTHER)}).status_code == 401
+    assert proxied.get(READ, headers=bearer).status_code == 401
+
+
+@pytest.mark.parametrize("headers", [{}, sent(OTHER), {HEADER: "nonsense"}, {HEADER: ":AAAA:"}])
+def test_a_rivals_certificate_or_none_proves_nothing(proxied: Any, headers: dict[str, str]) -> None:
+    client, rival = alone(OURS), alone(OTHER)
+    refused = by_certificate(proxied, client.id, headers)
+    assert (refused.status_code, refused.json["error"]) == (401, "invalid_client")
+    assert by_certificate(proxied, rival.id, sent(OURS)).status_code == 401
+
+
+@pytest.mark.parametrize("years", [(2020, 2025), (2080, 2090)])
+def test_a_certificate_out_of_its_time_proves_nothing(proxied: Any, years: tuple[int, int]) -> None:
+    late = certificate(*years)
+    refused = by_certificate(proxied, alone(late).id, sent(late))
+    assert (refused.status_code, refused.json["error"]) == (401, "invalid_client")
+    assert refused.json["error_description"] == "The certificate is not valid at this time."
+
+
+def test_who_has_a_secret_or_a_key_proves_nothing_by_a_certificate(
+    proxied: Any, bound: tuple[Client, str]
+) -> None:
+    assert by_certificate(proxied, bound[0].id, sent(OURS)).status_code == 401
+    unbound, _ = factories.client(factories.insurer().id)
+    assert by_certificate(proxied, unbound.id, sent(OURS)).status_code == 401
+
+
+def test_no_secret_opens_what_a_certificate_alone_does(proxied: Any) -> None:
+    client = alone(OURS)
+    assert by_certificate(proxied, client.id, sent(OURS), client_secret="gbs_guessed").status_code == 401
+    with pytest.raises(NotFound):
+        partners.rotate_client(client.id)
+
+
+def test_a_client_that_is_removed_is_so_with_its_certificate(proxied: Any) -> None:
+    client = alone(OURS)
+    partners.remove_client(client.id)
+    assert by_certificate(proxied, client.id, sent(OURS)).status_code == 401
+
+
+def test_a_certificate_alone_needs_one_and_no_keys(proxied: Any) -> None:
+    del proxied
+    with pytest.raises(Validation):
+        partners.add_client(
+            factories.insurer().id, label="none", scopes=["coverage:read"], certificate_alone=True
+        )
+
+
+def test_an_operator_gives_a_client_without_a_secret(behind: Flask, proxied: Any, tmp_path: Path) -> None:
+    file = tmp_path / "desk.pem"
+    file.write_text(pem(OURS), "ascii")
+    arguments = [
+        "operator",
+        "insurer",
+        "client",
+        factories.insurer().id,
+        "--label",
+        "desk",
+        "--reason",
+        "tests",
+    ]
+    arguments += ["--scope", "coverage:read", "--certificate", str(file), "--certificate-alone"]
+    made = behind.test_cli_runner().invoke(args=arguments)
+    assert made.exit_code == 0, made.output
+    printed = json.loads(made.output)
+    assert printed["client_secret"] is None
+    assert by_certificate(proxied, printed["client_id"], sent(OURS)).status_code == 200
