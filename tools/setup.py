@@ -1,4 +1,4 @@
-"""Make this clone ready: virtual environment, pinned packages, Mosquitto. Needs Python 3.11, nothing else; repeatable."""
+"""Make this clone ready: virtual environment, pinned packages, Mosquitto, jose. Needs Python 3.11 alone; repeatable."""
 
 import hashlib
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "glovebox-requirements"
+JOSE_TRIED = VENV / "glovebox-jose-tried"
 LOCKS = (ROOT / "requirements.txt", ROOT / "requirements-dev.txt")
 LEAST = (3, 11)
 BROKER_PLACES = ("/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
@@ -74,25 +75,45 @@ def install_broker() -> None:
     """Mosquitto through apt-get where it is missing and we may; else what to do, in words."""
     if broker():
         return
-    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if shutil.which("apt-get") and (not prefix or shutil.which("sudo")):
-        say("installing mosquitto through apt-get")
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        policy = Path("/usr/sbin/policy-rc.d")
-        quiet = not prefix and not policy.exists()
-        if quiet:
-            policy.write_text("#!/bin/sh\nexit 101\n")
-            policy.chmod(0o755)
-        try:
-            for step in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", "mosquitto"]):
-                subprocess.run(
-                    [*prefix, "apt-get", *step], env=environment, stdout=subprocess.DEVNULL, check=False
-                )
-        finally:
-            if quiet:
-                policy.unlink(missing_ok=True)
+    apt_get("mosquitto", update=True)
     if not broker():
         fail(BROKER_WAYS)
+
+
+def install_jose() -> None:
+    """A JOSE tool of another make, which a few tests hold our signatures against; they are skipped without it.
+
+    It is tried once in the life of an environment: nobody who may not install it is to wait for that again.
+    """
+    if shutil.which("jose") or JOSE_TRIED.exists():
+        return
+    JOSE_TRIED.touch()
+    apt_get("jose", update=False)
+
+
+def apt_get(package: str, *, update: bool) -> None:
+    """Install it as root or through `sudo -n`, without starting a service; where that may not be, nothing happens.
+
+    Without `update` only by the lists that are there, and no error is shown.
+    """
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if not shutil.which("apt-get") or (prefix and not shutil.which("sudo")):
+        return
+    say(f"installing {package} through apt-get")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    policy = Path("/usr/sbin/policy-rc.d")
+    quiet = not prefix and not policy.exists()
+    if quiet:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+    steps, heard = ([["update", "-q"]], None) if update else ([], subprocess.DEVNULL)
+    try:
+        for step in (*steps, ["install", "-y", "-q", "--no-install-recommends", package]):
+            command = [*prefix, "apt-get", *step]
+            subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL, stderr=heard)
+    finally:
+        if quiet:
+            policy.unlink(missing_ok=True)
 
 
 def main() -> None:
@@ -101,6 +122,7 @@ def main() -> None:
     make_environment()
     install_packages()
     install_broker()
+    install_jose()
     say("ready")
 
 
