@@ -6,7 +6,8 @@ A fact may be sealed once every transaction that could still commit an earlier o
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 from flask import Flask
 from sqlalchemy import Row, text
@@ -26,15 +27,14 @@ _READY = text(
 _LEFT = text("select exists(select 1 from facts where position is null)")
 _HEAD = text(
     "select position, chain, sealed_at + interval '1 ms' as sealed,"
-    " sealed_at + (at - recorded_at) + interval '1 ms' as moved from facts"
+    " sealed_at + (at - recorded_at) + interval '1 ms' as moved, business_now() as now from facts"
     " where position is not null order by position desc limit 1"
 )
 # A clock that was put back must not seal a fact before an earlier one, nor in the same millisecond: `as_of` an instant
-# between would change its answer. In demo and test alone `as_of` is in business time, which must not go back either.
+# between would change its answer. In demo and test `as_of` is in business time.
 _SEAL = text(
-    "update facts f set position = v.position, chain = v.chain,"
-    " sealed_at = greatest(clock_timestamp(), cast(:sealed as timestamptz),"
-    " cast(:moved as timestamptz) - (f.at - f.recorded_at))"
+    "update facts f set position = v.position, chain = v.chain, sealed_at = greatest(clock_timestamp(),"
+    " cast(:floor as timestamptz) - case when :moves then f.at - f.recorded_at else interval '0' end)"
     " from unnest(cast(:seqs as bigint[]), cast(:positions as bigint[]), cast(:chains as bytea[]))"
     " as v(seq, position, chain) where f.seq = v.seq"
 )
@@ -52,18 +52,35 @@ def seal() -> int:
         return 0
     head = session.execute(_HEAD).first()
     position, chain = (head.position, bytes(head.chain)) if head else (0, GENESIS)
-    sealed, moved = (head.sealed, head.moved) if head else (None, None)
-    moved = moved if settings().clock_may_move else None
     seqs, positions, chains = [], [], []
     for row in rows:
         position, chain = position + 1, link(chain, as_sealed(row))
         seqs.append(row.seq)
         positions.append(position)
         chains.append(chain)
+    moves = settings().clock_may_move
     session.execute(
-        _SEAL, {"seqs": seqs, "positions": positions, "chains": chains, "sealed": sealed, "moved": moved}
+        _SEAL,
+        {
+            "seqs": seqs,
+            "positions": positions,
+            "chains": chains,
+            "floor": _floor(head, moves=moves),
+            "moves": moves,
+        },
     )
     return len(rows)
+
+
+def _floor(head: Any, *, moves: bool) -> datetime | None:
+    """Before this nothing may be sealed: the last seal's instant and a bit. Where business time moves by itself, only while
+    it lies behind that instant.
+    """
+    if head is None:
+        return None
+    if not moves:
+        return cast("datetime", head.sealed)
+    return cast("datetime", head.moved) if head.moved >= head.now else None
 
 
 def run(app: Flask, stop: threading.Event) -> None:

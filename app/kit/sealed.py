@@ -11,9 +11,11 @@ from app.kit.errors import Validation
 from app.kit.keys import settings
 
 # Sealed in business time, as `at` and `as_of` are: the offset a fact was recorded with exists in demo and test alone.
+# Elsewhere the two differ by what lies between two looks at the clock, and an `as_of` that was answered would be found
+# before its own position.
 LAST = (
-    "select position, sealed_at + (at - recorded_at) as sealed from facts where position is not null"
-    " order by position desc limit 1"
+    "select position, sealed_at + case when (select true from clock_offset) then at - recorded_at else interval '0' end"
+    " as sealed from facts where position is not null order by position desc limit 1"
 )
 _LAST = text(LAST)
 _AS_OF = text(

@@ -3,6 +3,8 @@
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from sqlalchemy import text
 
 from app import due
 from app.kit import clock, deadlines, heartbeat, metrics, ready, sealed
+from app.kit.config import Mode
 from app.kit.db import session
 from app.kit.errors import NotReady, Validation
 from app.operator import check_clock
@@ -140,13 +143,18 @@ def test_a_clock_put_back_gives_no_cover_an_instant_before_an_earlier_one(garage
     clock.forward(10 * MINUTE)
 
 
-def test_what_is_sealed_by_a_clock_that_was_put_back_changes_no_answer_as_of_an_instant(scene: Scene) -> None:
-    seal()
-    last = sealed.head().position
-    _seal_later(last, timedelta(minutes=1))
-    try:
+@pytest.mark.parametrize("mode", [Mode.TEST, Mode.PRODUCTION])
+def test_what_is_sealed_by_a_clock_that_was_put_back_changes_no_answer_as_of_an_instant(
+    scene: Scene, app: Flask, mode: Mode
+) -> None:
+    unlock = scene.unlock().id
+    with as_in(mode, app):
+        seal()
+        last = sealed.head().position
+        _seal_later(last, timedelta(minutes=1))
         before = sealed.head()
-        outcome.apply(scene.unlock().id, None)
+        assert sealed.head(before.as_of) == before
+        outcome.apply(unlock, None)
         seal()
         after = sealed.head()
         assert after.position > before.position
@@ -154,8 +162,26 @@ def test_what_is_sealed_by_a_clock_that_was_put_back_changes_no_answer_as_of_an_
         assert sealed.head(before.as_of) == before
         with pytest.raises(Validation):
             sealed.head(after.as_of + MINUTE)
-    finally:
         _seal_later(last, timedelta(minutes=-1))
+
+
+@contextmanager
+def as_in(mode: Mode, app: Flask) -> Iterator[None]:
+    """In production business time is the database's; here it has been moved, and is again afterwards."""
+    house = app.extensions["glovebox"]
+    usual, house.settings = house.settings, replace(house.settings, mode=mode)
+    moved = (
+        []
+        if mode is Mode.TEST
+        else session.execute(text("delete from clock_offset returning milliseconds")).all()
+    )
+    session.commit()
+    try:
+        yield
+    finally:
+        house.settings = usual
+        for (milliseconds,) in moved:
+            set_database(timedelta(milliseconds=milliseconds))
 
 
 def _seal_later(position: int, by: timedelta) -> None:
