@@ -118,12 +118,21 @@ def begin_earlier(car: Car, *, person: str, rental: str, at: datetime) -> None:
         record(car, person=person, rental=rental, from_at=at, to_at=first.from_at)
 
 
+def give_back(car: Car, rental: str, at: datetime) -> None:
+    """The owner holds the car again; also where the rental's custody is in pieces, and ended before the last of them."""
+    held = current(car.no)
+    if held is not None and held.rental_id == rental and at < held.from_at:
+        end_earlier(car, rental, at)
+    else:
+        take(car, holder="owner", person=car.owner_id, rental=None, at=at)
+
+
 def end_earlier(car: Car, rental: str, at: datetime) -> None:
     """The custody of a rental ended before we thought: what came after is the owner's, also where it is in pieces."""
     pieces = session.scalars(
         select(Custody)
-        .where(Custody.car_no == car.no, Custody.rental_id == rental, Custody.to_at > at)
-        .where(Custody.to_at > Custody.from_at)
+        .where(Custody.car_no == car.no, Custody.rental_id == rental)
+        .where(or_(Custody.to_at.is_(None), (Custody.to_at > at) & (Custody.to_at > Custody.from_at)))
         .order_by(Custody.from_at)
     ).all()
     for piece in pieces:

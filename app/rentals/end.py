@@ -76,7 +76,7 @@ def end(
 
 def hand_back(car: Car, rental: Rental, at: datetime, evidence: str) -> None:
     """Custody is the owner's again and the cover ends."""
-    custody.take(car, holder="owner", person=car.owner_id, rental=None, at=at)
+    custody.give_back(car, rental.id, at)
     bound, charged_until = cover.of(rental.id), rental.meter_stopped_at or rental.ended_at
     if rental.started_at is None and bound is not None:
         charged_until = bound.from_at

@@ -154,6 +154,7 @@ class Borrowing:
     def insurer(self, number: int) -> None:
         """Told of a cover, the insurer takes note or refuses; or takes a driver again whom it had refused."""
         session.rollback()
+        self.door.told.clear()
         wanted = select(Cover).where(Cover.rental_id == self.rental).order_by(Cover.from_at.desc()).limit(1)
         told = session.scalars(wanted).first()
         if told is None:

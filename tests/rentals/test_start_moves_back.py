@@ -6,6 +6,7 @@ from itertools import pairwise
 from app import due
 from app.kit import clock
 from app.rentals import outcome
+from app.rentals.lifecycle import State
 from tests.kit.clocks import set_database
 from tests.rentals.garage import MINUTE, Garage, end_with_signal, start_with_signal
 
@@ -81,3 +82,22 @@ def test_a_door_before_the_rental_that_is_heard_of_after_its_end_moves_the_begin
     pieces = [one for one in garage.custody() if one[0] == "driver"]
     assert (pieces[0][1], pieces[-1][2]) == (cover.from_at, ended)
     assert garage.custody()[-1] == ("owner", ended, None)
+
+
+def test_an_end_without_its_unlock_that_lies_before_an_unlock_that_failed_is_the_end(garage: Garage) -> None:
+    garage.fetched()
+    garage.do("unlock")
+    clock.forward(5 * MINUTE)
+    lock = garage.do("lock")
+    clock.forward(5 * MINUTE)
+    outcome.apply(garage.scene.unlock().id, None)
+    clock.forward(5 * MINUTE)
+    assert garage.upload(lock) == ["accepted"]
+    clock.forward(61 * MINUTE)
+    due.work_off()
+    assert garage.stands() is State.ENDED
+    (cover,) = [one for one in garage.covers() if one.state == "closed"]
+    spans = garage.custody()
+    assert ("driver", cover.from_at, cover.to_at) in spans
+    assert spans[-1][0] == "owner"
+    assert all(one[2] == following[1] for one, following in pairwise(spans))
