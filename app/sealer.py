@@ -6,8 +6,7 @@ A fact may be sealed once every transaction that could still commit an earlier o
 
 import threading
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import Row, text
@@ -27,7 +26,7 @@ _READY = text(
 _LEFT = text("select exists(select 1 from facts where position is null)")
 _HEAD = text(
     "select position, chain, sealed_at + interval '1 ms' as sealed,"
-    " sealed_at + (at - recorded_at) + interval '1 ms' as moved, business_now() as now from facts"
+    " sealed_at + (at - recorded_at) + interval '1 ms' as moved from facts"
     " where position is not null order by position desc limit 1"
 )
 # A clock that was put back must not seal a fact before an earlier one, nor in the same millisecond: `as_of` an instant
@@ -59,28 +58,10 @@ def seal() -> int:
         positions.append(position)
         chains.append(chain)
     moves = settings().clock_may_move
-    session.execute(
-        _SEAL,
-        {
-            "seqs": seqs,
-            "positions": positions,
-            "chains": chains,
-            "floor": _floor(head, moves=moves),
-            "moves": moves,
-        },
-    )
+    floor = None if head is None else head.moved if moves else head.sealed
+    parameters = {"seqs": seqs, "positions": positions, "chains": chains, "floor": floor, "moves": moves}
+    session.execute(_SEAL, parameters)
     return len(rows)
-
-
-def _floor(head: Any, *, moves: bool) -> datetime | None:
-    """Before this nothing may be sealed: the last seal's instant and a bit. Where business time moves by itself, only while
-    it lies behind that instant.
-    """
-    if head is None:
-        return None
-    if not moves:
-        return cast("datetime", head.sealed)
-    return cast("datetime", head.moved) if head.moved >= head.now else None
 
 
 def run(app: Flask, stop: threading.Event) -> None:
