@@ -164,7 +164,7 @@ def _use_after_all(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) 
         return
     following = custody.driver_after(car.no, at, but=rental.id)
     if custody.ended_after(car.no, rental.id, at, following):
-        _used_before(car, rental, at)
+        _used_before(car, rental, row, at)
         return
     ends = following.from_at if following else None
     custody.record(car, person=rental.driver_id, rental=rental.id, from_at=at, to_at=ends)
@@ -176,9 +176,9 @@ def _use_after_all(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) 
     facts.record(UsedAfterAll(rental=rental.id, at=at, state=rental.state))
 
 
-def _used_before(car: Car, rental: Rental, at: datetime) -> None:
+def _used_before(car: Car, rental: Rental, row: OfflineReceipt, at: datetime) -> None:
     custody.begin_earlier(car, person=rental.driver_id, rental=rental.id, at=at)
-    ahead.begin_earlier(rental.id, at)
+    ahead.begin_earlier(rental.id, at, odometer_km=row.odometer_km)
     if rental.started_at is not None:
         rental.started_at = min(rental.started_at, at)
 
