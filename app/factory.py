@@ -50,6 +50,7 @@ from app.rentals import (
     charge_watch,
     commands,
     damage_routes,
+    damages,
     door_routes,
     driver_routes,
     evidence,
@@ -192,7 +193,12 @@ def _wire() -> None:
     hold.ON_HOLD_IMPOSSIBLE[:] = [_cannot_pay]
     deposit.IN_HEARING[:] = [claims_access.damage_is_heard]
     dispute_evidence.EVIDENCE_OF[:] = [evidence.of]
-    forget_photos.HELD[:] = [dispute_of.undecided, claimed_photos.needed, loss.is_open]
+    forget_photos.HELD[:] = [
+        dispute_of.undecided,
+        claimed_photos.needed,
+        loss.is_open,
+        damages.shows_photos_of,
+    ]
     dispute_evidence.SHEET_OF[:] = [photo_sheet.of]
     words.SAID[:] = [said.said]
     ready.OUTSIDE[:] = [check_outside.seen]

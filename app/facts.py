@@ -592,13 +592,14 @@ class DamageReported(Fact):
 
 @dataclass(frozen=True)
 class DamageChanged(Fact):
-    """As it stands from now on."""
+    """As it stands from now on; `became_unsafe`: until now the car could be unlocked with it."""
 
     car: str
     damage: str
     by: str
     state: str
     unsafe: bool
+    became_unsafe: bool
 
 
 @dataclass(frozen=True)

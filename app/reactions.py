@@ -5,7 +5,7 @@ from typing import Any
 
 from app import facts
 from app.billing import capture, transfer
-from app.cars import add
+from app.cars import add, calendar_imports
 from app.claims import use
 from app.coverage import log_head, report, webhooks
 from app.kit.facts import Fact, Reactions
@@ -22,11 +22,12 @@ from app.rentals import (
     pickup,
     receipts,
     start_check,
+    waits,
 )
 
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PhoneRemoved: (grants_out.of_removed_phone,),
-    facts.PersonSuspended: (grants_out.of_suspended,),
+    facts.PersonSuspended: (grants_out.of_suspended, waits.on_left),
     facts.LicenceRefused: (grants_out.of_refused_licence,),
     facts.CarBarred: (grants_out.of_barred_car,),
     facts.CarStolen: (grants_out.of_barred_car,),
@@ -34,12 +35,14 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.DamageChanged: (damages.on_reported,),
     facts.CoverRefused: (grants_out.of_refused_cover,),
     facts.DriverBlocked: (grants_out.of_blocked_driver,),
-    facts.MembershipChanged: (grants_out.of_changed_membership,),
+    facts.MembershipChanged: (grants_out.of_changed_membership, waits.on_left, calendar_imports.of_leaver),
     facts.CommunityEnded: (add.end_shares,),
     facts.MemberRemoved: (
         expire.cancel_of_member,
         name_driver.take_off_former_member,
         add.end_shares_of_leaver,
+        waits.on_left,
+        calendar_imports.of_leaver,
     ),
     facts.RentalBooked: (start_check.booked,),
     facts.UnlockFailed: (expire.cancel_of_former_member,),

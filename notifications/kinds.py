@@ -160,9 +160,12 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "opened_late.driver": _kind("car at", urgent=True),
         "note_received": _kind("sender car"),
         "damage_reported.owner": _kind("driver car"),
-        "damage_unsafe.owner": _kind("driver car", channels=_BOTH, urgent=True),
+        "damage_unsafe.owner": _kind("sender car", channels=_BOTH, urgent=True),
+        "damage_unsafe.driver": _kind("car", urgent=True),
         "review_opened": _kind("car"),
-        "car_free_again": _kind("car from to answer_by", urgent=True),
+        "car_free_again": _kind(
+            "car from to answer_by", channels=_BOTH, urgent=True, ttl=timedelta(minutes=30)
+        ),
         "charge_requested.driver": _kind("owner car amount reason answer_by", channels=_BOTH),
         "charge_accepted.owner": _kind("driver car amount answer_by"),
         "charge_accepted.driver": _kind("owner car amount answer_by", channels=_BOTH),

@@ -40,6 +40,7 @@ SECTIONS: Mapping[str, str] = MappingProxyType(
         "damages": "select car_id, rental_id, part, text, unsafe, state, made_at from damages where by_id = :person",
         "reviews": "select rental_id, side, stars, text, made_at from reviews where by_id = :person",
         "waits": "select car_id, community_id, from_at, to_at, state, made_at from waits where person_id = :person",
+        "calendar_imports": "select car_id, name, host, made_at from calendar_imports where by_id = :person",
         "calendar_feeds": "select car_id, made_at from calendar_feeds where person_id = :person",
         "lookups_of_my_cars": "select l.plate, l.at, l.covered, l.asked_at, i.name as insurer from coverage_lookups l"
         " join insurers i on i.id = l.insurer_id join cars c on c.no = l.car_no where c.owner_id = :person",

@@ -50,13 +50,6 @@ def communities(car: Car) -> list[str]:
     return [*([car.community_id] if car.community_id else []), *shared]
 
 
-def of_community(community: str) -> list[str]:
-    """The cars that a community owns, and those shared with it."""
-    own = select(Car.id).where(Car.community_id == community, Car.removed_at.is_(None))
-    shared = select(CarShare.car_id).where(CarShare.community_id == community, CarShare.ended_at.is_(None))
-    return [*session.scalars(own), *session.scalars(shared)]
-
-
 _OWNING = Membership.community_id == bindparam("owning", type_=PublicId("com"))
 _SHARED = select(CarShare.community_id).where(
     CarShare.car_id == bindparam("car", type_=PublicId("car")), CarShare.ended_at.is_(None)

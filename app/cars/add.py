@@ -12,7 +12,7 @@ from app.cars import access, calendar_imports, custody, windows
 from app.cars.models import Box, Car, CarShare, Plate
 from app.communities import access as circles
 from app.facts import CarAdded, CarChanged, CarRemoved, CommunityEnded, MemberRemoved
-from app.kit import clock, facts
+from app.kit import clock, deadlines, facts
 from app.kit.db import constraint, new_id, session, transactional
 from app.kit.errors import AlreadyExists, InUse, NotAllowed, NotFound, Validation
 
@@ -191,6 +191,7 @@ def share(person: str, car_id: str, community: str) -> CarShare:
         row.shared_at, row.ended_at = clock.now(), None
     session.add(row)
     session.flush()
+    deadlines.at("freed", car.id, clock.now())
     return row
 
 

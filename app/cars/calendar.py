@@ -1,4 +1,4 @@
-"""A car's calendar: what is free, held and blocked, by imported calendars too; by whom is shown to the owner alone."""
+"""A car's calendar: what is free, held and blocked; by whom, and what imported calendars say, is for its owner alone."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ busy as materialized (
   where int4range(x.car_no, x.car_no, '[]') && int4range(car.no, car.no, '[]') and x.during && s
 ), imported as (
   select unnest((select range_agg(i.busy) from calendar_imports i where i.car_id = :car) * tstzmultirange(s)
-    - coalesce((select range_agg(during) from busy), '{{}}')) as during from car, span
+    - coalesce((select range_agg(during) from busy), '{{}}')) as during from car, span where car.runs
 ), free as (
   select unnest(tstzmultirange(s) * o.spans - coalesce((select range_agg(during) from busy), '{{}}')) as during
   from car join offers o on o.car_no = car.no, span

@@ -14,7 +14,7 @@ IMP = "imp"
 
 
 class CalendarImport(Model):
-    """A calendar at an address, sealed, for whoever has it reads all of it. `busy` is what it said last, of `zone`.
+    """A person's calendar at an address, sealed, for whoever has it reads all of it. `busy` is what it said last, of `zone`.
 
     `read_at` is when it was read whole; at `last_sync_at` it had not changed since.
     """
@@ -22,10 +22,12 @@ class CalendarImport(Model):
     __tablename__ = "calendar_imports"
     id: Mapped[str] = mapped_column(PublicId(IMP), primary_key=True, default=lambda: new_id(IMP))
     car_id: Mapped[str] = mapped_column(PublicId(CAR), ForeignKey("cars.id"), index=True)
+    by_id: Mapped[str] = mapped_column(PublicId("per"), ForeignKey("people.id"), index=True)
     name: Mapped[str]
     host: Mapped[str]
     url_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     made_at: Mapped[datetime]
+    asked_at: Mapped[datetime]
     zone: Mapped[str | None]
     busy: Mapped[Any] = mapped_column(TSTZMULTIRANGE)
     events: Mapped[int] = mapped_column(default=0)

@@ -34,7 +34,7 @@ class CalendarImport(Strict):
     """A calendar of one's own; while it says busy the car is not offered. Its address is not shown again."""
 
     id = PublicIdField("imp", dump_only=True)
-    url = Text(2000, required=True, load_only=True, pattern=r"^(https?|webcals?|WEBCAL)://\S+$")
+    url = Text(2000, required=True, load_only=True, pattern=r"^(https?|webcal)://\S+$")
     name = line(80, required=True)
     host = Text(255, dump_only=True)
     events = Whole(0, 2**31 - 1, dump_only=True)

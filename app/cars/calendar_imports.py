@@ -1,8 +1,9 @@
-"""Import a calendar: while its owner is busy there the car is not offered. Read again each hour, outside of any transaction.
+"""Import a calendar: while its owner is busy there the car is not offered. Read again each hour, outside a transaction.
 
 What it says narrows what the windows offer, as a window that is taken back does: what is booked stays booked.
 """
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +17,13 @@ from app.cars import access, read_calendar, windows
 from app.cars.calendar_import_models import IMP, CalendarImport
 from app.cars.models import Car
 from app.cars.read_calendar import CannotRead, Found
-from app.facts import CalendarImportAdded, CalendarImportFailing, CalendarImportRemoved
+from app.facts import (
+    CalendarImportAdded,
+    CalendarImportFailing,
+    CalendarImportRemoved,
+    MemberRemoved,
+    MembershipChanged,
+)
 from app.kit import clock, deadlines, facts, fetch, keys
 from app.kit.db import bare, new_id, session, transactional
 from app.kit.errors import InUse, NotFound, Validation
@@ -27,6 +34,7 @@ MOST = 5
 EVERY, AT_LEAST_WHOLE = timedelta(hours=1), timedelta(days=1)
 LATEST_AGAIN = timedelta(hours=24)
 TELL_AFTER = timedelta(hours=24)
+LANES = 2
 BY_HAND = timedelta(seconds=30)
 """A calendar read so recently is not read again because somebody asks for it."""
 SECRET = "calendar address"  # noqa: S105 - the name of a purpose
@@ -45,10 +53,12 @@ def add(person: str, car: str, *, url: str, name: str) -> CalendarImport:
     made = CalendarImport(
         id=new_id(IMP),
         car_id=found.id,
+        by_id=person,
         name=name,
         host=urlsplit(address).hostname,
         url_sealed=keys.seal(SECRET, address.encode()),
         made_at=clock.now(),
+        asked_at=clock.now(),
         busy=Multirange(),
         skipped=[],
     )
@@ -101,11 +111,32 @@ def forget(car: str) -> None:
 
 
 @transactional
+def of_leaver(fact: MemberRemoved | MembershipChanged) -> None:
+    """Who runs a car no longer has no calendar of theirs in it."""
+    theirs = select(CalendarImport).where(CalendarImport.by_id == fact.person).order_by(CalendarImport.id)
+    for row in session.scalars(theirs).all():
+        _forget_unless_run(row, fact.person)
+
+
+def _forget_unless_run(row: CalendarImport, person: str) -> None:
+    car = access.of(row.car_id, lock=True)
+    if access.runs(car, person):
+        return
+    session.delete(row)
+    session.flush()
+    deadlines.drop(row.id)
+    windows.recompute(car)
+    facts.record(CalendarImportRemoved(calendar_import=row.id, car=car.id, by=person))
+
+
+@transactional
 def sync(person: str, car: str, import_id: str) -> CalendarImport:
     """Have it read now, unless it was a moment ago. Raises NotFound, NotAllowed."""
-    access.may_run(car, person)
+    access.may_run(car, person, lock=True)
     found = find(car, import_id)
-    if found.tried_at is None or clock.now() - found.tried_at >= BY_HAND:
+    now = clock.now()
+    if now - found.asked_at >= BY_HAND:
+        found.asked_at = now
         _soon(found.id)
     return found
 
@@ -127,7 +158,12 @@ def conflicts(row: CalendarImport) -> list[dict[str, Any]]:
 
 
 def _soon(import_id: str) -> None:
-    defer("sync_calendar", lock=f"calendar:{import_id}", calendar_import=import_id)
+    """Two at a time at most: an address that stalls holds up other calendars, and nothing else. If it fails in a way that
+    nobody foresaw, it is tried again with the next hour.
+    """
+    lane = zlib.crc32(import_id.encode()) % LANES
+    defer("sync_calendar", lock=f"calendar:{lane}", calendar_import=import_id)
+    deadlines.at("calendar_import", import_id, clock.now() + EVERY)
 
 
 def due(import_id: str) -> None:

@@ -76,6 +76,16 @@ def occupy_rental(car: Car, rental: str, from_at: datetime, to_at: datetime, buf
         raise taken(car, from_at, to_at, rental)
 
 
+OFFER = "offer"
+"""What is held for somebody who waited for it."""
+
+
+def occupy_offer(car: Car, ref: str, from_at: datetime, to_at: datetime, buffer: timedelta) -> None:
+    """Hold the span with the buffer that its rental will have, so that it can be booked. Raises CarTaken."""
+    ends = _next_block(car, to_at)
+    occupy(car, OFFER, ref, from_at, min(to_at + buffer, ends) if ends else to_at + buffer)
+
+
 def _set_buffer(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:
     session.execute(text("delete from occupancy where ref = :ref and kind = 'buffer'"), {"ref": rental})
     if not buffer:
@@ -103,6 +113,7 @@ def stretch(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:
             {"to_at": to_at, "ref": rental},
         )
         _set_buffer(car, rental, to_at, buffer)
+    deadlines.at("freed", car.id, clock.now())
 
 
 def grow(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:

@@ -38,17 +38,20 @@ where f.begins <> :begin order by abs(extract(epoch from f.begins - :begin)), c.
 def nearest(person: str, query: dict[str, Any]) -> list[tuple[Any, datetime, datetime]]:
     """Rows of cars with the span of the same length that begins nearest, at most two days away, the nearest first."""
     begin, end = query["free_from"], query["free_to"]
+    earliest = max(clock.now(), begin - AROUND)
+    if earliest >= end + AROUND:
+        return []
     values = find.values(person, query) | {
         "cursor": None,
         "cars": MOST_CARS,
-        "limit": query["limit"],
+        "limit": MOST_CARS,
         "begin": begin,
         "length": end - begin,
-        "earliest": max(clock.now(), begin - AROUND),
+        "earliest": earliest,
         "latest": end + AROUND,
     }
     rows = read(_NEAREST, values)
     if query.get("near"):
         radius = query.get("radius_km", find.RADIUS_KM)
         rows = [row for row in rows if find.distance_km(row, query["near"]) <= radius]
-    return [(row, row.begins, row.begins + (end - begin)) for row in rows]
+    return [(row, row.begins, row.begins + (end - begin)) for row in rows[: query["limit"]]]

@@ -22,7 +22,7 @@ from app.cars.busy_times import NoCalendar, Span
 from app.kit import fetch
 
 MOST_BYTES: Final = 5_000_000
-WAIT_S: Final = 40
+WAIT_S: Final = 30
 """As long as the fetch may take, the reading, and the start of a process on a busy machine."""
 _PROCESSOR_S, _MEMORY = 15, 1 << 30
 _ROOT: Final = Path(__file__).parents[2]
@@ -96,6 +96,8 @@ def read(
         )
     except subprocess.TimeoutExpired as error:
         raise CannotRead("too_slow") from error
+    except OSError as error:  # no process to be had: later, perhaps
+        raise CannotRead("unreachable") from error
     if done.returncode != 0:
         raise CannotRead("broken")
     said = json.loads(done.stdout)

@@ -15,6 +15,7 @@ from app.kit.db import new_id, session, transactional
 from app.kit.errors import InvitationGone, NotAllowed, NotFound, Validation
 from app.kit.keys import b64, mac, settings
 from app.people.models import Person
+from app.people.register import find_by_email
 
 LIVES, AT_MOST = timedelta(days=7), timedelta(days=30)
 REMIND_AFTER = timedelta(days=3)
@@ -78,7 +79,10 @@ def invite(person: str, community: str, body: dict[str, Any]) -> Invitation:
 def remind(invitation_id: str) -> None:
     """Deadline "invitation_reminder": whoever was invited by mail and has not answered is asked once more."""
     found = session.get(Invitation, invitation_id, with_for_update=True)
-    if found is None or state_of(found, clock.now()) != "open" or not _stands(found):
+    if found is None or state_of(found, clock.now()) != "open" or found.used or not _stands(found):
+        return
+    account = find_by_email(found.email or "")
+    if account is not None and access.membership(found.community_id, account.id) is not None:
         return
     facts.record(InvitationReminded(invitation=found.id, community=found.community_id, by=found.invited_by))
 

@@ -1,4 +1,5 @@
-"""The one way out to an address that somebody else chose: TLS alone, public addresses alone, bounded in time and size.
+"""The one way out to an address that somebody else chose: TLS alone, public addresses alone. Each wait is bounded;
+who must be bounded as a whole runs apart, as whoever reads calendars does.
 
 The address is looked at again after the connection is made and before a byte goes out, so a name that resolves otherwise
 meanwhile reaches nothing of ours. Where settings say demo or test, this machine's own loopback may be spoken to as well.

@@ -79,7 +79,7 @@ def _kept_address(message: Message, reader: Person) -> str | None:
 
 def mail_address(message: Message) -> str | None:
     """Where a mail goes: to the invited address, to the new address for its code, else to the person's."""
-    if message.kind == "invited":
+    if message.kind in ("invited", "invited_again"):
         invitation = session.get(Invitation, message.params["link"])
         return invitation.email if invitation else None
     if message.kind == "email_change":

@@ -171,7 +171,12 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(
             whom.other_owners, "damage_reported.owner", when.both(when.has("rental"), when.is_false("unsafe"))
         ),
-        Told(whom.other_owners, "damage_unsafe.owner", when.both(when.has("rental"), when.is_true("unsafe"))),
+        Told(whom.other_owners, "damage_unsafe.owner", when.is_true("unsafe")),
+        Told(whom.out_with_it, "damage_unsafe.driver", when.is_true("unsafe")),
+    ),
+    facts.DamageChanged: (
+        Told(whom.other_owners, "damage_unsafe.owner", when.is_true("became_unsafe")),
+        Told(whom.out_with_it, "damage_unsafe.driver", when.is_true("became_unsafe")),
     ),
     facts.WaitOffered: (Told(whom.person, "car_free_again"),),
     facts.NoteWritten: (Told(whom.other_side, "note_received"),),

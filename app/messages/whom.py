@@ -13,6 +13,7 @@ from app.messages import about
 from app.messages.scene import Scene
 from app.people.models import Session
 from app.people.register import find_by_email
+from app.rentals import access as rentals
 
 People = list[str | None]
 
@@ -37,6 +38,12 @@ def other_owners(scene: Scene) -> People:
     """The owners but the one who did it."""
     actors = (scene.said("by"), scene.said("approved_by"))
     return [one for one in owners(scene) if one not in actors]
+
+
+def out_with_it(scene: Scene) -> People:
+    """Who has the car out, unless they said it themselves."""
+    out = rentals.out_of_car(scene.car.no) if scene.car else None
+    return [out.driver_id] if out is not None and out.driver_id != scene.said("by") else []
 
 
 def other_side(scene: Scene) -> People:

@@ -9,7 +9,7 @@ from app.cars.models import Car
 from app.facts import CarBarred, CarUnbarred, OperatorActed, PersonRestored, PersonSuspended
 from app.kit import clock, facts, jobs, keys, rights
 from app.kit.db import session, transactional
-from app.kit.errors import NotFound
+from app.kit.errors import InUse, NotFound
 from app.kit.jobs import FailedJob
 from app.kit.keys import Purpose
 from app.people import licence, register, sign_in
@@ -147,9 +147,10 @@ def restore(person: str, *, by: str, reason: str) -> None:
 
 @transactional
 def set_safe(car: str, *, safe: bool, by: str, reason: str) -> None:
-    """Bar a car from unlocking, or let it again; an unlock reaches its box before this returns, or never. Raises NotFound.
+    """Bar a car from unlocking, or let it again; an unlock reaches its box before this returns, or never.
 
     With the car locked no new command can come; who asked for the open one has a right in use, which is waited for.
+    Raises NotFound, InUse where a damage bars it.
     """
     found = session.get(Car, car, with_for_update=True)
     if found is None:
@@ -157,10 +158,15 @@ def set_safe(car: str, *, safe: bool, by: str, reason: str) -> None:
     command = None if safe else commands.open_of(found.no)
     if command is not None:
         rights.revoke(command.asked_by)
+    if safe and not found.barred and found.unsafe:
+        raise InUse("A damage bars it: mark it as repaired, or as safe.", by=damages.unsafe_of(car))
     if found.barred is safe:
-        found.barred = found.unsafe = not safe
+        found.barred, found.unsafe = not safe, found.unsafe or not safe
         damages.settle(found)
-        facts.record(CarUnbarred(car=car, by=by) if safe else CarBarred(car=car, by=by))
+        if not safe:
+            facts.record(CarBarred(car=car, by=by))
+        elif not found.unsafe:
+            facts.record(CarUnbarred(car=car, by=by))
     audit(by, "car safe" if safe else "car unsafe", car, reason)
 
 

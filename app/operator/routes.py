@@ -10,6 +10,7 @@ from app.cars.wait_for_broker import wait_cut
 from app.kit import media
 from app.kit.auth import Who, caller
 from app.kit.errors import (
+    InUse,
     NotAllowed,
     NotFound,
     PasswordNeeded,
@@ -195,7 +196,7 @@ def restore_person(person: str, body: dict[str, Any]) -> dict[str, Any]:
     return show.find_person(person)
 
 
-@change('/cars/<pid("car"):car>/safe', "Bar a car, or let it again", schemas.Safe, schemas.CarSafe)
+@change('/cars/<pid("car"):car>/safe', "Bar a car, or let it again", schemas.Safe, schemas.CarSafe, InUse)
 def set_car_safe(car: str, body: dict[str, Any]) -> dict[str, Any]:
     act.set_safe(car, safe=body["safe"], **why(body))
     return show.car_safe(car)

@@ -3,15 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, exists, func, select
 
 from app.cars import access as cars
 from app.cars.models import Car
 from app.facts import DamageChanged, DamageReported
-from app.kit import clock, facts
+from app.kit import clock, deadlines, facts, rights
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import InUse, NotAllowed, NotFound, Validation
-from app.rentals import grants_out
+from app.rentals import commands, grants_out
 from app.rentals.damage_models import DMG, Damage
 from app.rentals.lifecycle import OUT, State
 from app.rentals.models import Rental
@@ -71,7 +71,8 @@ def _rental(car: Car, person: str) -> Rental:
 
 
 def _refuse_strange(car: Car, rental: Rental | None, photos: list[str]) -> None:
-    of_car = select(Photo.id).join(Rental, Rental.id == Photo.rental_id).where(Rental.car_id == car.id)
+    of_car = select(Photo.id).join(Rental, Rental.id == Photo.rental_id)
+    of_car = of_car.where(Rental.car_id == car.id, Photo.id.in_(photos))
     known = (
         set(session.scalars(of_car.where(Photo.rental_id == rental.id) if rental else of_car))
         if photos
@@ -102,7 +103,9 @@ def change(person: str, car_id: str, damage: str, body: dict[str, Any], check: A
     runs = cars.runs(car, person)
     if not runs:
         _refuse_to_reporter(row, person, body)
-    _refuse_strange(car, None, [one for one in body.get("photos", []) if one not in row.photos])
+    seen_in = None if runs or row.rental_id is None else session.get(Rental, row.rental_id)
+    _refuse_strange(car, seen_in, [one for one in body.get("photos", []) if one not in row.photos])
+    was_unsafe = row.state == "open" and row.unsafe
     if "state" in body and body["state"] != row.state:
         row.state = body["state"]
         row.repaired_at = clock.now() if row.state == "repaired" else None
@@ -110,7 +113,17 @@ def change(person: str, car_id: str, damage: str, body: dict[str, Any], check: A
     row.photos = body.get("photos", row.photos)
     session.flush()
     _bar(car)
-    facts.record(DamageChanged(car=car.id, damage=row.id, by=person, state=row.state, unsafe=row.unsafe))
+    is_unsafe = row.state == "open" and row.unsafe
+    facts.record(
+        DamageChanged(
+            car=car.id,
+            damage=row.id,
+            by=person,
+            state=row.state,
+            unsafe=row.unsafe,
+            became_unsafe=is_unsafe and not was_unsafe,
+        )
+    )
     return row
 
 
@@ -127,9 +140,27 @@ def _refuse_to_reporter(row: Damage, person: str, body: dict[str, Any]) -> None:
 
 
 def _bar(car: Car) -> None:
-    """Nobody unlocks a car that an operator barred, or that has an open damage with which it is unsafe."""
-    is_unsafe = exists().where(Damage.car_id == car.id, Damage.state == "open", Damage.unsafe)
-    car.unsafe = car.barred or bool(session.execute(select(is_unsafe)).scalar_one())
+    """Nobody unlocks a car that an operator barred, or that has an open damage with which it is unsafe.
+
+    An unlock under way has reached its box before this is committed, or never does.
+    """
+    is_unsafe = car.barred or bool(session.execute(select(exists().where(*_unsafe_of(car.id)))).scalar_one())
+    if is_unsafe and not car.unsafe:
+        command = commands.open_of(car.no)
+        if command is not None:
+            rights.revoke(command.asked_by)
+    if car.unsafe and not is_unsafe:
+        deadlines.at("freed", car.id, clock.now())
+    car.unsafe = is_unsafe
+
+
+def _unsafe_of(car: str) -> tuple[Any, ...]:
+    return Damage.car_id == car, Damage.state == "open", Damage.unsafe
+
+
+def unsafe_of(car: str) -> list[str]:
+    """The open damages with which a car is unsafe."""
+    return [f"damage {one}" for one in session.scalars(select(Damage.id).where(*_unsafe_of(car)))]
 
 
 def settle(car: Car) -> None:
@@ -162,9 +193,18 @@ def _open_of(car: str) -> Select[Any]:
     return select(Damage.id).where(Damage.car_id == car, Damage.state == "open")
 
 
+def shows_photos_of(rental: str) -> bool:
+    """Whether an open damage was seen in the rental: what it shows is kept until it is repaired."""
+    shown = exists().where(
+        Damage.rental_id == rental, Damage.state == "open", func.jsonb_array_length(Damage.photos) > 0
+    )
+    return bool(session.execute(select(shown)).scalar_one())
+
+
 def on_reported(fact: DamageReported | DamageChanged) -> None:
     """With a damage that makes it unsafe nobody unlocks the car, with signal or without."""
-    if fact.unsafe:
+    car = session.get(Car, fact.car)
+    if fact.unsafe and car is not None and car.unsafe:
         grants_out.of_unsafe_car(fact.car)
 
 

@@ -3,16 +3,18 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select, text
 
 from app.cars import access as cars
-from app.cars import occupancy
+from app.cars import occupancy, terms
 from app.cars.models import Car
 from app.communities import access as circles
-from app.facts import WaitOffered
+from app.coverage import cover
+from app.coverage.cover import Trip
+from app.facts import MemberRemoved, MembershipChanged, PersonSuspended, WaitOffered
 from app.kit import clock, deadlines, facts
-from app.kit.db import new_id, session, transactional
-from app.kit.errors import InUse, NotFound, Problem, Validation
+from app.kit.db import bare, new_id, session, transactional
+from app.kit.errors import InUse, NotFound, NotInsurable, Problem, QuoteExpired, Validation
 from app.rentals import quote
 from app.rentals.models import Quote
 from app.rentals.quote import LONGEST
@@ -21,8 +23,8 @@ from app.rentals.wait_models import WAI, Wait
 MOST = 10
 """Waits of one person that still stand."""
 ANSWER_WITHIN = timedelta(minutes=30)
-OFFER = "offer"
-"""What an offer is in the occupancy of its car; its ref is the wait's."""
+LOOKS = 20
+"""As many of those who could have what frees are judged in one go."""
 _STANDS = ("waiting", "offered")
 
 
@@ -58,13 +60,32 @@ def add(person: str, body: dict[str, Any]) -> Wait:
     session.add(made)
     session.flush()
     deadlines.at("wait_over", made.id, from_at)
-    for car in _cars_of(made):
+    for car in _free_cars(made):
         deadlines.at("freed", car, now)
     return made
 
 
-def _cars_of(wait: Wait) -> list[str]:
-    return [wait.car_id] if wait.car_id else cars.of_community(wait.community_id or "")
+_SPAN = "tstzrange(cast(:from_at as timestamptz), cast(:to_at as timestamptz), '[)')"
+_FREE_CARS = text(f"""
+select c.id from cars c join offers o on o.car_no = c.no
+where (c.id = :car or c.community_id = :community
+  or c.id in (select car_id from car_shares where community_id = :community and ended_at is null))
+  and c.removed_at is null and not c.unsafe and o.spans @> {_SPAN}
+  and not exists (select 1 from occupancy x where int4range(x.car_no, x.car_no, '[]') && int4range(c.no, c.no, '[]')
+    and x.during && {_SPAN})
+order by c.id limit 5
+""")  # noqa: S608 the part is a constant of ours
+
+
+def _free_cars(wait: Wait) -> list[str]:
+    """A few of those that are free already: they are looked at first, with whoever has waited longer for them."""
+    values = {
+        "car": bare(wait.car_id, "car") if wait.car_id else None,
+        "community": bare(wait.community_id, "com") if wait.community_id else None,
+        "from_at": wait.from_at,
+        "to_at": wait.to_at,
+    }
+    return [f"car_{one.hex}" for one in session.execute(_FREE_CARS, values).scalars()]
 
 
 def mine(person: str) -> Any:
@@ -99,7 +120,7 @@ def offer(car_id: str) -> None:
     Each is asked as if they asked for a quote now: who may not have it is passed over, and waits on.
     """
     car = session.get(Car, car_id, with_for_update=True)
-    if car is None or car.removed_at is not None:
+    if car is None or car.removed_at is not None or car.unsafe:
         return
     for wait in _waiting(car):
         try:
@@ -109,18 +130,42 @@ def offer(car_id: str) -> None:
             session.refresh(wait)
 
 
+_WAITING = text("""
+select w.id from waits w join people p on p.id = w.person_id join offers o on o.car_no = cast(:no as int)
+where w.state = 'waiting' and w.from_at > :now and p.suspended_at is null and p.erased_at is null
+  and (w.car_id = :car or w.community_id = any(:communities))
+  and exists (select 1 from memberships m where m.person_id = w.person_id and m.ended_at is null and not m.blocked
+    and m.community_id = any(:communities))
+  and o.spans @> tstzrange(w.from_at, w.to_at, '[)')
+  and not exists (select 1 from occupancy x
+    where int4range(x.car_no, x.car_no, '[]') && int4range(cast(:no as int), cast(:no as int), '[]')
+    and x.during && tstzrange(w.from_at, w.to_at, '[)'))
+order by w.id limit :most for update of w skip locked
+""")
+
+
 def _waiting(car: Car) -> list[Wait]:
-    """Those whose start is still to come, in the order in which they began to wait."""
-    wants = or_(Wait.car_id == car.id, Wait.community_id.in_(cars.communities(car)))
-    rows = select(Wait).where(Wait.state == "waiting", Wait.from_at > clock.now(), wants).order_by(Wait.id)
-    return list(session.scalars(rows.with_for_update(skip_locked=True)))
+    """Who could have what they want of it now, in the order in which they began to wait; judged no further yet."""
+    values = {
+        "no": car.no,
+        "car": bare(car.id, "car"),
+        "communities": [bare(one, "com") for one in cars.communities(car)],
+        "now": clock.now(),
+        "most": LOOKS,
+    }
+    ids = [f"{WAI}_{one.hex}" for one in session.execute(_WAITING, values).scalars()]
+    return [session.get_one(Wait, one) for one in ids]
 
 
 def _hold(car: Car, wait: Wait) -> None:
-    """Raises what a quote raises, and CarTaken."""
+    """The slot and the buffer behind it, as its booking takes them. Raises what a quote raises, NotInsurable, CarTaken."""
     body = {"car": car.id, "from_": wait.from_at, "to": wait.to_at}
     made = quote.quote(wait.person_id, body | ({"community": wait.community_id} if wait.community_id else {}))
-    occupancy.occupy(car, OFFER, wait.id, wait.from_at, wait.to_at)
+    trip = Trip("", car, wait.person_id, made.community_id, wait.from_at, wait.to_at)
+    reasons = cover.reasons_against(trip, ignore_clearance=True)
+    if reasons:
+        raise NotInsurable("The insurer's rules do not allow this rental.", reasons=reasons)
+    occupancy.occupy_offer(car, wait.id, wait.from_at, wait.to_at, terms.buffer_of(made.terms))
     wait.answer_by = made.expires_at = min(clock.now() + ANSWER_WITHIN, wait.from_at)
     wait.state, wait.quote_id, wait.offered_car_id = "offered", made.id, car.id
     made.wait_id = wait.id
@@ -139,14 +184,15 @@ def _hold(car: Car, wait: Wait) -> None:
 
 
 def take(frozen: Quote) -> None:
-    """Inside the transaction that books an offer: what was held for it makes room for the rental."""
+    """Inside the transaction that books an offer: what was held for it makes room for the rental. Raises QuoteExpired."""
     if frozen.wait_id is None:
         return
-    wait = session.get_one(Wait, frozen.wait_id, with_for_update=True, populate_existing=True)
-    if wait.state == "offered" and wait.quote_id == frozen.id:
-        wait.state = "taken"
-        occupancy.vacate(wait.id)
-        deadlines.drop(wait.id)
+    wait = session.get(Wait, frozen.wait_id, with_for_update=True, populate_existing=True)
+    if wait is None or wait.state != "offered" or wait.quote_id != frozen.id:
+        raise QuoteExpired("It is held for you no longer: ask for a new quote.")
+    wait.state = "taken"
+    occupancy.vacate(wait.id)
+    deadlines.drop(wait.id)
 
 
 @transactional
@@ -168,6 +214,21 @@ def _lapse(wait_id: str) -> Wait | None:
         occupancy.vacate(wait.id)
     wait.state = "lapsed"
     return wait
+
+
+@transactional
+def on_left(fact: MemberRemoved | MembershipChanged | PersonSuspended) -> None:
+    """Who may not book there any more holds nothing either: the next in order has it."""
+    community = getattr(fact, "community", None)
+    mine_offered = select(Wait.id).join(Quote, Quote.id == Wait.quote_id)
+    mine_offered = mine_offered.where(Wait.person_id == fact.person, Wait.state == "offered")
+    if community is not None:
+        member = circles.membership(community, fact.person)
+        if member is not None and not member.blocked:
+            return
+        mine_offered = mine_offered.where(Quote.community_id == community)
+    for one in session.scalars(mine_offered).all():
+        _lapse(one)
 
 
 def answer_by(row: Wait) -> datetime | None:

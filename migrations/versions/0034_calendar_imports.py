@@ -16,10 +16,12 @@ def upgrade() -> None:
         "calendar_imports",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("car_id", sa.Uuid(), nullable=False),
+        sa.Column("by_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("url_sealed", sa.LargeBinary(), nullable=False),
         sa.Column("made_at", _AT, nullable=False),
+        sa.Column("asked_at", _AT, nullable=False),
         sa.Column("zone", sa.Text(), nullable=True),
         sa.Column("busy", postgresql.TSTZMULTIRANGE(), nullable=False),
         sa.Column("events", sa.Integer(), nullable=False),
@@ -32,9 +34,11 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("failing_since", _AT, nullable=True),
+        sa.ForeignKeyConstraint(["by_id"], ["people.id"], name=op.f("calendar_imports_by_id_fkey")),
         sa.ForeignKeyConstraint(["car_id"], ["cars.id"], name=op.f("calendar_imports_car_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("calendar_imports_pkey")),
     )
+    op.create_index("calendar_imports_by_id_idx", "calendar_imports", ["by_id"])
     op.create_index("calendar_imports_car_id_idx", "calendar_imports", ["car_id"])
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 
 from app.cars import calendar_imports, windows
 from app.cars.models import Car
-from app.facts import CalendarImportFailing
+from app.communities import leave
+from app.facts import CalendarImportFailing, MemberRemoved
 from app.kit import clock
 from app.kit.db import session
 from app.kit.deadlines import Deadline
@@ -252,3 +253,34 @@ def test_the_address_is_kept_sealed(olga: Voice, car: Car, web: Agenda) -> None:
     ).scalars()
     assert all("basic.ics" not in row for row in rows)
     assert calendar_imports.find(car.id, made["id"]).host == "127.0.0.1"
+
+
+def test_other_members_do_not_read_when_its_owner_is_busy(
+    app: Any, olga: Voice, web: Agenda, day: datetime
+) -> None:
+    max_ = voice(app, "Max")
+    car = factories.shared(olga.person, factories.circle(olga.person, max_.person))
+    web.text = calendar(busy(day))
+    read(add(olga, car, web.url))
+    assert spans(olga, car, day, "blocked") == [(at_z(day), at_z(day + 2 * HOUR))]
+    assert spans(max_, car, day, "blocked") == []
+
+
+def test_the_calendar_of_who_runs_the_car_no_longer_is_forgotten(app: Any, olga: Voice, web: Agenda) -> None:
+    mia = voice(app, "Mia")
+    circle = factories.circle(olga.person, mia.person)
+    leave.change(olga.id, circle.id, mia.id, {"role": "manager"}, lambda _: None)
+    car = factories.car(olga.person, community=circle.id)
+    made = add(mia, car, web.url)
+    leave.leave(mia.id, circle.id, mia.id)
+    calendar_imports.of_leaver(MemberRemoved(community=circle.id, person=mia.id, by=mia.id))
+    assert olga("GET", f"/cars/{car.id}/calendar-imports", want=200)["items"] == []
+    assert session.get(Deadline, ("calendar_import", made["id"])) is None
+
+
+def test_asking_for_it_again_and_again_asks_once(olga: Voice, car: Car, web: Agenda) -> None:
+    made = add(olga, car, web.url)
+    for _ in range(3):
+        olga("POST", f"/cars/{car.id}/calendar-imports/{made['id']}/sync", want=200)
+    jobs = text("select count(*) from procrastinate_jobs where args ->> 'calendar_import' = :id")
+    assert session.execute(jobs, {"id": made["id"]}).scalar_one() == 1

@@ -94,3 +94,7 @@ def test_cars_one_may_not_book_are_not_among_them(app: Flask, olga: Voice, car: 
 
 def test_a_span_that_ends_before_it_begins_is_refused(max_: Voice, day: datetime) -> None:
     assert ask(max_, day, -1, want=422) == "validation"
+
+
+def test_of_times_that_are_over_nothing_is_found(max_: Voice, car: Car) -> None:
+    assert times(max_, clock.now() - timedelta(days=400)) == []

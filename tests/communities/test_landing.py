@@ -18,6 +18,8 @@ from app.kit import clock
 from app.kit.db import dispose, session
 from app.kit.deadlines import Deadline
 from app.kit.facts import FactRow
+from app.messages import channels
+from app.messages.models import Message
 from app.people.models import Person
 from insurance.partners import partners_of
 from tests import factories
@@ -171,6 +173,22 @@ def test_who_has_answered_is_not_asked_again(olga: Person) -> None:
     accept.accept(max_.id, invite.code_of(made.id))
     invite.remind(made.id)
     assert reminded(made) == 0
+
+
+def test_who_joined_by_another_link_is_not_asked_again(olga: Person) -> None:
+    circle, max_ = factories.circle(olga), factories.person("Max")
+    made = invite.invite(olga.id, circle.id, {"email": max_.email})
+    link = invite.invite(olga.id, circle.id, {})
+    accept.accept(max_.id, invite.code_of(link.id))
+    invite.remind(made.id)
+    assert reminded(made) == 0
+
+
+def test_a_reminder_to_somebody_without_an_account_has_an_address(olga: Person) -> None:
+    circle = factories.circle(olga)
+    made = invite.invite(olga.id, circle.id, {"email": "nobody-yet@example.org"})
+    message = Message(kind="invited_again", person_id=None, params={"link": made.id})
+    assert channels.mail_address(message) == "nobody-yet@example.org"
 
 
 def test_a_link_for_several_reminds_nobody(olga: Person) -> None:

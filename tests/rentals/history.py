@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app import due
 from app.communities import leave
 from app.coverage import blocks, report
 from app.coverage.models import Cover
@@ -38,7 +37,7 @@ from insurance.partner import InsurerRefused
 from tests.coverage.factories import doing
 from tests.coverage.test_report import Ines, accepted
 from tests.kit.clocks import set_database
-from tests.rentals.garage import MINUTE, Garage, build
+from tests.rentals.garage import MINUTE, Garage, build, work_off
 from tests.rentals.test_abroad import BERN, BRUSSELS, PARIS, drive
 from tests.rentals.test_name_driver import member
 from tests.rentals.test_outcome import FIRST_ALONE, LOCKED, UNLOCKED, Said, answer
@@ -146,7 +145,7 @@ class Borrowing:
         first, second = self.records[-2:]
         self._try(self.garage.upload, second)
         clock.forward(61 * MINUTE)
-        self._try(due.work_off)
+        self._try(work_off)
         self._try(self.garage.upload, first)
 
     # -- the insurer, further drivers, borders
@@ -195,7 +194,7 @@ class Borrowing:
     def wait(self, number: int) -> None:
         clock.forward(MINUTES[number % len(MINUTES)] * MINUTE)
         self._try(abandoned.settle)
-        self._try(due.work_off)
+        self._try(work_off)
 
     def extend(self, _: int) -> None:
         def extends() -> None:

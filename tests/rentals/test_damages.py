@@ -5,21 +5,25 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app.communities import accept, invite
-from app.facts import DamageReported
+from app.facts import DamageChanged, DamageReported
 from app.kit import clock
 from app.kit.db import new_id, session
+from app.kit.errors import InUse
+from app.kit.facts import FactRow
 from app.operator import act
 from app.people.models import Person
 from app.rentals import damages
+from app.rentals.damage_models import Damage
 from app.rentals.lifecycle import State
 from tests import factories
 from tests.kit.asking import session_of
 from tests.rentals import album
 from tests.rentals.garage import Garage, build
-from tests.rentals.scene import Scene
+from tests.rentals.scene import Scene, other_rental
 
 HOUR = timedelta(hours=1)
 DENT: dict[str, Any] = {"part": "left", "text": "A dent in the rear door."}
@@ -180,3 +184,54 @@ def test_a_grant_in_hand_ends_with_an_unsafe_car(app: Flask) -> None:
         DamageReported(scene.car_id, made.id, None, scene.olga.id, part=made.part, unsafe=True)
     )
     assert garage.grants()[0].revoked_for == "unsafe"
+
+
+def test_a_damage_that_is_repaired_takes_no_grant_away(app: Flask) -> None:
+    del app
+    garage: Garage = build(8)
+    scene = garage.scene
+    made = damages.report(scene.olga.id, scene.car_id, DENT | {"unsafe": True})
+    damages.change(scene.olga.id, scene.car_id, made.id, {"state": "repaired"}, lambda _: None)
+    garage.fetched()
+    fact = DamageChanged(
+        scene.car_id, made.id, scene.olga.id, state="repaired", unsafe=True, became_unsafe=False
+    )
+    damages.on_reported(fact)
+    assert garage.grants()[0].revoked_for is None
+
+
+def test_an_operator_is_told_that_a_damage_bars_the_car(register: Register) -> None:
+    made = register.report(register.scene.max, unsafe=True)
+    with pytest.raises(InUse) as refused:
+        act.set_safe(register.scene.car_id, safe=True, by="operator", reason="looked at")
+    assert refused.value.members["by"] == [f"damage {made['id']}"]
+
+
+def test_a_photo_of_another_drivers_rental_is_not_added_either(register: Register) -> None:
+    scene = register.scene
+    photo = album.build(register.app, scene).added(angle="damage")["id"]
+    other = nina(scene)
+    row = Damage(
+        id=new_id("dmg"),
+        car_id=scene.car_id,
+        rental_id=other_rental(scene).id,
+        by_id=other.id,
+        before_unlock=True,
+        part="left",
+        text="A dent.",
+        photos=[],
+        unsafe=False,
+        made_at=clock.now(),
+    )
+    session.add(row)
+    session.commit()
+    assert register.change(other, row.id, {"photos": [photo]}, 422)["errors"][0]["pointer"] == "/photos/0"
+
+
+def test_becoming_unsafe_is_said_once(register: Register) -> None:
+    made = register.report(register.scene.max)
+    for _ in range(2):
+        register.change(register.scene.max, made["id"], {"unsafe": True})
+    rows = select(FactRow.data["became_unsafe"]).where(FactRow.data["damage"].astext == made["id"])
+    said = session.scalars(rows.where(FactRow.kind == DamageChanged.kind).order_by(FactRow.seq)).all()
+    assert said == [True, False]

@@ -3,12 +3,11 @@
 from datetime import timedelta
 from itertools import pairwise
 
-from app import due
 from app.kit import clock
 from app.rentals import outcome
 from app.rentals.lifecycle import State
 from tests.kit.clocks import set_database
-from tests.rentals.garage import MINUTE, Garage, end_with_signal, start_with_signal
+from tests.rentals.garage import MINUTE, Garage, end_with_signal, start_with_signal, work_off
 
 
 def second_door_first(garage: Garage) -> None:
@@ -19,7 +18,7 @@ def second_door_first(garage: Garage) -> None:
     second = garage.do("unlock")
     assert garage.upload(second) == ["accepted"]
     clock.forward(61 * MINUTE)
-    due.work_off()
+    work_off()
     assert garage.upload(first) == ["accepted"]
 
 
@@ -94,7 +93,7 @@ def test_an_end_without_its_unlock_that_lies_before_an_unlock_that_failed_is_the
     clock.forward(5 * MINUTE)
     assert garage.upload(lock) == ["accepted"]
     clock.forward(61 * MINUTE)
-    due.work_off()
+    work_off()
     assert garage.stands() is State.ENDED
     (cover,) = [one for one in garage.covers() if one.state == "closed"]
     spans = garage.custody()

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.cars import block, occupancy, windows
+from app.cars import block, occupancy, terms, windows
 from app.cars.models import Window
 from app.communities import accept, invite, leave
+from app.facts import MemberRemoved
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
@@ -104,7 +105,7 @@ def test_what_frees_is_held_for_who_has_waited_longest(waiting: List) -> None:
     waiting.free()
     assert waiting.of(waiting.nina) == [("offered", True)]
     assert waiting.of(waiting.scene.max) == [("waiting", False)]
-    assert busy(waiting) == [waits.OFFER]
+    assert busy(waiting) == [occupancy.OFFER]
 
 
 def test_what_is_held_is_booked_by_its_quote_and_by_nobody_else(waiting: List) -> None:
@@ -235,3 +236,54 @@ def test_ten_waits_are_enough(waiting: List) -> None:
         start = begins + number * HOUR / 10
         waits.add(waiting.nina.id, {"car": waiting.scene.car_id, "from_at": start, "to_at": start + HOUR})
     waiting.wait(waiting.nina, 409)
+
+
+def test_what_is_held_has_room_for_its_buffer(waiting: List) -> None:
+    """Else it could not be booked, and whoever waited would have lost their place for nothing."""
+    scene = waiting.scene
+    terms.put(scene.olga.id, scene.car_id, scene.community.id, {"buffer_min": 60})
+    block.remove(scene.olga.id, scene.car_id, waiting.block)
+    span = {"car": scene.car_id, "from_": waiting.day + 2.5 * HOUR, "to": waiting.day + 4 * HOUR}
+    quoted = quotes.quote(scene.max.id, span)
+    rental = waiting(scene.max, "POST", "/rentals", 201, {"quote": quoted.id, "accept": CONDITIONS})["id"]
+    waiting.wait(waiting.nina)
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+    cancel.cancel(scene.max.id, rental, "another plan")
+    waiting.work()
+    assert waiting.book(waiting.nina)["state"] == "booked"
+
+
+def test_an_offer_whose_wait_was_ended_is_not_booked(waiting: List) -> None:
+    made = waiting.wait(waiting.nina)
+    waiting.free()
+    offer = waiting(waiting.nina, "GET", "/me/waits", 200)["items"][0]["offer"]
+    waiting(waiting.nina, "DELETE", f"/me/waits/{made['id']}", 204)
+    body = {"quote": offer["quote"], "accept": CONDITIONS}
+    assert waiting(waiting.nina, "POST", "/rentals", 410, body)["type"] == "/problems/quote-expired"
+
+
+def test_a_car_that_is_unsafe_is_offered_to_nobody(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    waiting.scene.car.unsafe = True
+    session.commit()
+    waiting.free()
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+
+
+def test_who_is_removed_while_something_is_held_for_them_makes_room(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    waiting.wait(waiting.scene.max)
+    waiting.free()
+    scene, nina = waiting.scene, waiting.nina
+    leave.leave(scene.olga.id, scene.community.id, nina.id)
+    waits.on_left(MemberRemoved(community=scene.community.id, person=nina.id, by=scene.olga.id))
+    waiting.work()
+    assert waiting.of(scene.max) == [("offered", True)]
+
+
+def test_a_suspended_person_is_passed_over(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    session.get_one(Person, waiting.nina.id).suspended_at = clock.now()
+    session.commit()
+    waiting.free()
+    assert session.scalars(waits.mine(waiting.nina.id)).one().state == "waiting"
