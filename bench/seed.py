@@ -197,8 +197,8 @@ def _cars(
         car, plate = uuid7(), f"BE{n:05d}"
         no = db.execute(
             "insert into cars (id, owner_id, plate, vin, make, model, powertrain, seats, country, time_zone, home_lat, home_lon,"
-            " home_label, blur_lat, blur_lon, unsafe, made_at, first_registration, inspection_until, declared_value) values"
-            " (%s, %s, %s, %s, 'smart', 'EQ', 'electric', 2, 'FR', 'Europe/Paris', %s, 2.35, '', 0.1, 0.1, false, %s,"
+            " home_label, blur_lat, blur_lon, unsafe, barred, made_at, first_registration, inspection_until, declared_value) values"
+            " (%s, %s, %s, %s, 'smart', 'EQ', 'electric', 2, 'FR', 'Europe/Paris', %s, 2.35, '', 0.1, 0.1, false, false, %s,"
             " '2024-01-01', '2040-01-01', '{\"amount\": 1500000, \"currency\": \"EUR\"}') returning no",
             (car, owner[0], plate, f"WMEBENCH{n:09d}", 48.8 + n / 2000, now),
         ).fetchone()[0]  # type: ignore[index]

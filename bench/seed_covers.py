@@ -175,8 +175,8 @@ def _cars(
         ]
         cursor.executemany(
             "insert into cars (id, owner_id, plate, vin, make, model, powertrain, seats, country, time_zone, home_lat, home_lon,"
-            " home_label, blur_lat, blur_lon, unsafe, made_at) values"
-            " (%s, %s, %s, %s, 'smart', 'EQ', 'electric', 2, %s, %s, 48.8, 2.35, '', 0.1, 0.1, false, %s)",
+            " home_label, blur_lat, blur_lon, unsafe, barred, made_at) values"
+            " (%s, %s, %s, %s, 'smart', 'EQ', 'electric', 2, %s, %s, 48.8, 2.35, '', 0.1, 0.1, false, false, %s)",
             [
                 (car, people[0], f"BX{n:05d}", f"WMECOVER{n:09d}", *places[_country(n)][1:], begin)
                 for n, car in enumerate(cars)
