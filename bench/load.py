@@ -8,7 +8,7 @@ import re
 import selectors
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -18,12 +18,13 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to send."""
+    """One request to send; `then` makes the next one of its answer, and both are timed as one."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes | None = None
+    then: Callable[[bytes], "Call"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +52,34 @@ class _Client:
         self._host = f"{address[0]}:{address[1]}"
         self._calls = calls
         self.began = 0.0
+        self._call: Call | None = None
         self._heard = b""
 
     def send(self) -> bool:
         """The next call; False when none is left."""
-        call = next(self._calls, None)
-        if call is None:
+        self._call = next(self._calls, None)
+        if self._call is None:
             return False
+        self.began = time.perf_counter()
+        self._send(self._call)
+        return True
+
+    def follow(self) -> bool:
+        """What the answer leads to; False when that was all."""
+        if self._call is None or self._call.then is None:
+            return False
+        self._call = self._call.then(self._heard.partition(b"\r\n\r\n")[2])
+        self._send(self._call)
+        return True
+
+    def _send(self, call: Call) -> None:
         headers = {"Host": self._host, **call.headers}
         if call.body is not None or call.method != "GET":
             headers["Content-Length"] = str(len(call.body or b""))
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         sent = f"{call.method} {call.path} HTTP/1.1\r\n{head}\r\n".encode() + (call.body or b"")
-        self._heard, self.began = b"", time.perf_counter()
+        self._heard = b""
         self.socket.sendall(sent)
-        return True
 
     def hear(self) -> int | None:
         """The status, once the answer is here as a whole. Raises ConnectionError."""
@@ -97,7 +111,7 @@ def run(url: str, calls: Sequence[Call], *, seconds: float, clients: int = CLIEN
         while ready.get_map():
             for key, _ in ready.select(WAIT_S) or _silent():
                 status = key.data.hear()
-                if status is None:
+                if status is None or (status < 300 and key.data.follow()):
                     continue
                 now = time.perf_counter()
                 times.append(now - key.data.began)

@@ -2,16 +2,13 @@
 
 import http.client
 import json
-import multiprocessing
 import random
-import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
-from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -23,13 +20,14 @@ from app.kit import auth
 from app.kit.db import bare
 from app.kit.listen import conninfo
 from app.supervisor import Supervisor
-from bench.load import CLIENTS, Call, quantile, run
+from bench import raw
+from bench.load import Call, quantile, run
 from bench.scale import Scale
 from bench.seed_covers import EVERY, LASTS, SCOPES, Covers, Insurer
 from bench.turns import Row
 from bench.where import Spent, spent
 
-TURNS, PROCESSES = 4, 2
+TURNS = 4
 PAGE = 100
 YEAR, LATELY = timedelta(days=365), 0.9
 # By the order in which they were written, which is that of every id and number in them.
@@ -138,50 +136,16 @@ def coverage(asked: Asked) -> Row:
 
 
 def _raw_coverage(dsn: str, questions: list[dict[str, Any]], seconds: float) -> float:
-    """Answers a second, of as many connections as there are clients, from processes apart."""
-    pipes, started = [], []
-    for n in range(PROCESSES):
-        ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.Process(target=_ask, args=(dsn, questions[n::PROCESSES], seconds, theirs))
-        process.start()
-        pipes.append(ours)
-        started.append(process)
-    rates: list[float] = [pipe.recv() for pipe in pipes]
-    for process in started:
-        process.join()
-    return sum(rates)
-
-
-def _ask(dsn: str, questions: list[dict[str, Any]], seconds: float, pipe: Connection) -> None:
+    """Answers a second, of as many connections as there are clients."""
     statement = coverage_at._QUERY.format(which=coverage_at._BY_PLATE)  # noqa: SLF001
     for name in ("country", "plate", "at", "insurer", "position"):
         statement = statement.replace(f":{name}", f"%({name})s")
-    threads, counts = CLIENTS // PROCESSES, [0] * (CLIENTS // PROCESSES)
     with psycopg.connect(dsn) as db:
         head = db.execute("select max(position) from facts").fetchone()
     values = [
         {**one, "insurer": bare(one["insurer"], "ins"), "position": head and head[0]} for one in questions
     ]
-
-    def keep_asking(n: int, go: threading.Barrier) -> None:
-        with psycopg.connect(dsn, autocommit=True) as db:
-            go.wait()
-            ends = time.monotonic() + seconds
-            for one in values[n::threads]:
-                db.execute(statement, one).fetchall()
-                counts[n] += 1
-                if time.monotonic() > ends:
-                    break
-
-    go = threading.Barrier(threads + 1)
-    asking = [threading.Thread(target=keep_asking, args=(n, go)) for n in range(threads)]
-    for one in asking:
-        one.start()
-    go.wait()
-    began = time.perf_counter()
-    for one in asking:
-        one.join()
-    pipe.send(sum(counts) / (time.perf_counter() - began))
+    return raw.rate(dsn, lambda db, one: db.execute(statement, one).fetchall(), values, seconds)
 
 
 def taken_apart(asked: Asked) -> list[Spent]:
@@ -206,12 +170,12 @@ def changes(asked: Asked) -> Row:
     """One walker over HTTP from page to page, and raw psycopg reading the same rows page by page, in turns."""
     insurer = asked.covers.insurers[0]
     seconds = asked.scale.seconds / TURNS
-    walk, raw = _walk(asked, insurer), _raw_walk(asked, insurer)
+    walk, by_hand = _walk(asked, insurer), _raw_walk(asked, insurer)
     pages: list[tuple[int, float]] = []
     theirs: list[tuple[int, float]] = []
     for _ in range(TURNS):
         _for(seconds, walk, pages)
-        _for(seconds, raw, theirs)
+        _for(seconds, by_hand, theirs)
     mine, limit = (sum(rows for rows, _ in one) / sum(took for _, took in one) for one in (pages, theirs))
     times = [took * 1000 for _, took in pages]
     return row("changes_cursor", mine, limit, "1/s", quantile(times, 0.5), quantile(times, 0.99))

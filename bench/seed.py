@@ -71,7 +71,7 @@ class Seeded:
 def seed(place: Supervisor, scale: Scale = FULL, url: str = "") -> Seeded:
     """Write it with SQL: through the API it would take an hour. `url`: the server to measure, when not the place's own."""
     dsn = conninfo(place.database_url)
-    insurer, policy, client = _insurer(place, dsn)
+    insurer, policy, client = insured(place, dsn)
     now = datetime.fromisoformat(place.flask("clock", "show").strip())
     now = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     with psycopg.connect(dsn, autocommit=False) as db:
@@ -105,7 +105,7 @@ def seed(place: Supervisor, scale: Scale = FULL, url: str = "") -> Seeded:
     )
 
 
-def _insurer(place: Supervisor, dsn: str) -> tuple[str, str, dict[str, Any]]:
+def insured(place: Supervisor, dsn: str) -> tuple[str, str, dict[str, Any]]:
     """An insurer with a policy and a client; the policy is put in force where none is."""
     reason = ("--reason", "bench")
     insurer = json.loads(place.flask("operator", "insurer", "add", "Bench Assurances", *reason))["insurer"]

@@ -6,8 +6,7 @@ take 40 GB), and its fact is sealed. Cars of half the covers are insured in Fran
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from app.demo import POLICY
 from app.kit.db import uuid7
 from app.kit.listen import conninfo
 from app.supervisor import Supervisor
+from bench.bulk import Tell, settled, without_indexes
 from bench.scale import Scale
 from bench.seed import DATA
 
@@ -44,7 +44,6 @@ _COVER = (
 )
 _VERSION = "cover_id, version, kind, fact_seq, recorded_at, insurer_id, state, from_at, to_at, data"
 _FACT = "seq, kind, data, at, recorded_at, position, sealed_at, chain"
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +119,14 @@ def seed_covers(place: Supervisor, scale: Scale, tell: Tell) -> Covers:
             scale.covered_cars, scale.covers_each, end - scale.covers_each * EVERY, first_no, insurers
         )
         _plates(db, found)
-    with _without_indexes(dsn, tell):
+    with psycopg.connect(dsn, autocommit=True) as db:
+        # Nothing of ours reads that index, and it takes longer to build than all the rest.
+        db.execute("alter table covers drop constraint covers_never_two_at_once")
+    with without_indexes(dsn, TABLES, tell):
         _copy(dsn, found, cars, drivers, tell)
     with psycopg.connect(dsn, autocommit=True) as db:
         db.execute("select setval('facts_seq_seq', (select max(seq) from facts))")
-        tell("vacuum analyze")
-        db.execute("vacuum analyze")
-        db.execute("alter system reset max_wal_size")
-        db.execute("select pg_reload_conf()")
-        db.execute("checkpoint")
+    settled(dsn, tell)
     file.write_text(json.dumps(asdict(found), default=str), "utf-8")
     return found
 
@@ -200,41 +198,6 @@ def _plates(db: psycopg.Connection[Any], found: Covers) -> None:
             "insert into plates (car_no, country, normalised, from_at, to_at) values (%s, %s, %s, %s, %s)",
             rows,
         )
-
-
-@contextmanager
-def _without_indexes(dsn: str, tell: Tell) -> Iterator[None]:
-    """What the tables are found by is put up when the rows are there: one sort each instead of an insert for each row.
-
-    That two covers of a car never overlap stays unguarded: nothing of ours reads that index, and it takes longer to build
-    than all the rest.
-    """
-    with psycopg.connect(dsn, autocommit=True) as db:
-        db.execute("alter system set max_wal_size = '8GB'")
-        db.execute("select pg_reload_conf()")
-        unique = db.execute(
-            "select conrelid::regclass, quote_ident(conname), pg_get_constraintdef(oid) from pg_constraint"
-            " where conrelid = any(%s::regclass[]) and contype = 'u'",
-            (list(TABLES),),
-        ).fetchall()
-        for table, name, _ in unique:
-            db.execute(f"alter table {table} drop constraint {name}")
-        db.execute("alter table covers drop constraint covers_never_two_at_once")
-        plain = db.execute(
-            "select i.indexrelid::regclass, pg_get_indexdef(i.indexrelid) from pg_index i"
-            " where i.indrelid = any(%s::regclass[]) and not i.indisprimary",
-            (list(TABLES),),
-        ).fetchall()
-        for name, _ in plain:
-            db.execute(f"drop index {name}")
-        yield
-        db.execute("set maintenance_work_mem = '1GB'")
-        for name, definition in plain:
-            tell(f"index {name}")
-            db.execute(definition)
-        for table, name, definition in unique:
-            tell(f"constraint {name}")
-            db.execute(f"alter table {table} add constraint {name} {definition}")
 
 
 def _copy(dsn: str, found: Covers, cars: list[uuid.UUID], drivers: list[uuid.UUID], tell: Tell) -> None:
