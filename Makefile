@@ -6,7 +6,7 @@ WORKERS ?= 2
 PROFILE ?= DEMO
 PROVED_APART := tests/bench tests/rentals/test_custody_is_covered.py tests/rentals/test_offline.py tests/carbox/test_box_broker.py tests/billing/test_money_model.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve simulate test check bench bench-insurer faults migrate worker openapi lint-api format requirements texts
+.PHONY: help setup demo serve simulate test check bench bench-insurer bench-city faults migrate worker openapi lint-api format requirements texts
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench: setup ## measure, print a table, write bench/results.json
 
 bench-insurer: setup ## ten million covers and what insurers ask of them; FOLDER=... keeps them there for the next run
 	@$(VENV)/python -m bench.insurer $(if $(FOLDER),--folder $(FOLDER))
+
+bench-city: setup ## 20,000 cars, 4 million people and what they ask; FOLDER=... keeps them there, TENTH=yes makes a tenth of the people
+	@$(VENV)/python -m bench.city $(if $(FOLDER),--folder $(FOLDER)) $(if $(TENTH),--tenth)
 
 faults: setup ## the long run: kill tests and their table, long random histories, every row of the bench once
 	@GLOVEBOX_FAULTS=long $(VENV)/pytest -n 0 tests/faults tests/races $(PROVED_APART)

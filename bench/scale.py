@@ -23,6 +23,14 @@ class Scale:
     covered_cars: int = 5000
     covers_each: int = 2000
     """The insurer's rows: so many cars, with so many covers each."""
+    city_cars: int = 20_000
+    city_people: int = 4_000_000
+    city_memberships: int = 5_000_000
+    pools: int = 31
+    pool_cars: int = 323
+    """The cities: so many pools, the first with exactly so many cars."""
+    asked: int = 6000
+    """Calls that can be sent once only, for a row."""
 
 
 FULL = Scale()
@@ -41,5 +49,11 @@ SMALL = Scale(
     looks=4,
     covered_cars=20,
     covers_each=100,
+    city_cars=200,
+    city_people=1000,
+    city_memberships=1200,
+    pools=3,
+    pool_cars=60,
+    asked=40,
 )
 """Whether every row can still be measured; its numbers mean nothing."""

@@ -14,7 +14,7 @@ from rich.console import Console
 from app.demo_cast import until
 from app.kit.embedded_postgres import free_port
 from app.supervisor import ROOT, Supervisor
-from bench import insurer, where
+from bench import city, insurer, where
 from bench.__main__ import ABOUT, measure
 from bench.scale import SMALL
 from bench.seed import seed
@@ -104,3 +104,21 @@ def test_every_row_of_insurers_is_measured_and_two_are_taken_apart(
         assert row["limit"] > 0
         assert row["unit"] in ("1/s", "MB", "ms")
     assert [one.name for one in apart] == ["coverage_10m_http", "changes_cursor"]
+
+
+@long_run
+def test_every_row_of_a_city_is_measured_and_again_on_the_city_that_was_kept(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder: Path = tmp_path_factory.mktemp("city")
+    told = Console(file=io.StringIO(), width=200)
+    with city.place_in(folder) as place:
+        first = city.measure(place, SMALL, told)
+        again = city.measure(place, SMALL, told)
+    for rows in (first, again):
+        assert [row["name"] for row in rows] == list(city.ABOUT)
+        for row in rows:
+            assert set(row) == KEYS
+            assert row["ours"] > 0
+            assert row["limit"] > 0
+            assert row["unit"] == "1/s"
