@@ -40,14 +40,17 @@ def membership(community: str, person: str, *, share_lock: bool = False) -> Memb
     return found
 
 
+_LAST = (
+    select(Membership)
+    .where(_HERE, Membership.person_id == bindparam("person", type_=PublicId("per")))
+    .order_by(Membership.id.desc())
+    .limit(1)
+)
+
+
 def last_membership(community: str, person: str) -> Membership | None:
     """The newest membership of a person, live or ended."""
-    found: Membership | None = session.scalars(
-        select(Membership)
-        .where(Membership.community_id == community, Membership.person_id == person)
-        .order_by(Membership.id.desc())
-        .limit(1)
-    ).first()
+    found: Membership | None = session.scalars(_LAST, {"person": person, "community": community}).first()
     return found
 
 

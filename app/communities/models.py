@@ -48,7 +48,7 @@ class Membership(Model):
             unique=True,
             postgresql_where=text("ended_at is null"),
         ),
-        Index("memberships_person_idx", "person_id", postgresql_where=text("ended_at is null")),
+        Index("memberships_of_person_idx", "person_id"),
     )
     id: Mapped[str] = mapped_column(PublicId(MEM), primary_key=True, default=lambda: new_id(MEM))
     community_id: Mapped[str] = mapped_column(PublicId(COM), ForeignKey("communities.id"))
