@@ -15,6 +15,11 @@ from app.kit.driver import plain
 from app.kit.errors import CarTaken
 
 NEARBY = timedelta(days=2)
+_IN_SPAN = (
+    "int4range(car_no, car_no, '[]') && int4range(cast(:car as int), cast(:car as int), '[]')"
+    " and during && tstzrange(:a, :b, '[)')"
+)
+"""As the constraint's index has both: of `car_no = :car` it would look through every car's bookings of that time."""
 _INSERT = text(
     "insert into occupancy (car_no, kind, ref, from_at, to_at) values (cast(:car as int), :kind, :ref, :from_at, :to_at)"
 )
@@ -141,10 +146,10 @@ def shrink_buffers(car: Car, from_at: datetime, to_at: datetime) -> None:
     """A block takes what buffers had: the buffer is for the next driver alone."""
     session.execute(
         text(
-            "update occupancy set to_at = greatest(from_at, least(to_at, :from_at)) where car_no = cast(:car as int)"
-            " and kind = 'buffer' and during && tstzrange(:from_at, :to_at, '[)')"
+            "update occupancy set to_at = greatest(from_at, least(to_at, :a))"  # noqa: S608 a constant of ours
+            f" where kind = 'buffer' and {_IN_SPAN}"
         ),
-        {"car": car.no, "from_at": from_at, "to_at": to_at},
+        {"car": car.no, "a": from_at, "b": to_at},
     )
 
 
@@ -176,13 +181,12 @@ def free_nearby(car: Car, from_at: datetime, to_at: datetime) -> list[tuple[date
     return [(row[0], row[1]) for row in rows]
 
 
+_SPANS = text(f"select kind, ref, from_at, to_at from occupancy where {_IN_SPAN} order by from_at")  # noqa: S608 a constant of ours
+
+
 def spans(car: Car, from_at: datetime, to_at: datetime) -> list[tuple[str, str, datetime, datetime]]:
     """What occupies the car in a span: kind, ref, from, to."""
-    statement = text(
-        "select kind, ref, from_at, to_at from occupancy where car_no = cast(:car as int)"
-        " and during && tstzrange(:a, :b, '[)') order by from_at"
-    )
-    rows = session.execute(statement, {"car": car.no, "a": from_at, "b": to_at}).all()
+    rows = session.execute(_SPANS, {"car": car.no, "a": from_at, "b": to_at}).all()
     return [(row.kind, row.ref, row.from_at, row.to_at) for row in rows]
 
 
