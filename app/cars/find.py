@@ -20,28 +20,29 @@ from payments.tariff import Fare, Price
 EARTH_KM = 6371.0
 BLUR_KM = 0.5
 RADIUS_KM = 50
+# What the search asks of a car goes with it from the start: joined again further down, the cars of all are looked through.
+_CAR = "c.id, c.no, c.unsafe, c.seats, c.powertrain, c.home_lat, c.home_lon"
 PICKED = f"""
 with mine as materialized ({MINE}), seen as materialized (
-  select distinct on (car_id) car_id, community_id, fare, rank from (
-    select c.id as car_id, null::uuid as community_id, 'free' as fare, 0 as rank from cars c
+  select distinct on (id) * from (
+    select {_CAR}, null::uuid as through, 'free' as fare, 0 as rank from cars c
       where c.owner_id = :person and c.removed_at is null
     union all
-    select c.id, mine.community_id, mine.fare, 1 from cars c join mine on mine.community_id = c.community_id
+    select {_CAR}, mine.community_id, mine.fare, 1 from cars c join mine on mine.community_id = c.community_id
       where c.removed_at is null
     union all
-    select s.car_id, mine.community_id, mine.fare, 2 from car_shares s join mine on mine.community_id = s.community_id
+    select {_CAR}, mine.community_id, mine.fare, 2 from car_shares s join mine on mine.community_id = s.community_id
       join cars c on c.id = s.car_id where s.ended_at is null and c.removed_at is null
-  ) as every where cast(:community as uuid) is null or community_id = cast(:community as uuid)
-  order by car_id, rank
+  ) as every where cast(:community as uuid) is null or through = cast(:community as uuid)
+  order by id, rank
 ), picked as materialized (
   select c.id, c.through, c.fare, c.rank from (
-    select c.id, c.no, c.unsafe, seen.community_id as through, seen.fare, seen.rank
-    from seen join cars c on c.id = seen.car_id
+    select c.* from seen c
     where (cast(:cursor as uuid) is null or c.id < cast(:cursor as uuid))
     and (cast(:south as float) is null or (c.home_lat between :south and :north and c.home_lon between :west and :east))
     and (cast(:seats as int) is null or c.seats >= cast(:seats as int))
     and (cast(:powertrain as text) is null or c.powertrain = :powertrain)
-    and (cast(:fare as text) is null or seen.fare = :fare)
+    and (cast(:fare as text) is null or c.fare = :fare)
     and (cast(:range_km as int) is null or :range_km <= (select cast(b.state->'range_km'->>'value' as float) from boxes b
       where b.car_id = c.id and b.removed_at is null and b.replaces_id is null))
     order by c.id desc offset 0
