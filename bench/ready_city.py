@@ -134,7 +134,7 @@ def _free(db: psycopg.Connection[Any], city: City, count: int) -> list[tuple[int
     booked = {
         (no - 1, at.astimezone(UTC))
         for no, at in db.execute(
-            "select car_no, from_at from occupancy where from_at > %s", (city.slot(DAYS[0], 0),)
+            "select car_no, from_at from occupancy where from_at >= %s", (city.slot(DAYS[0], 0),)
         )
     }
     found = []
