@@ -44,7 +44,8 @@ with mine as materialized ({MINE}), seen as materialized (
     and (cast(:powertrain as text) is null or c.powertrain = :powertrain)
     and (cast(:fare as text) is null or c.fare = :fare)
     order by c.id desc offset 0
-  ) as c where (cast(:range_km as int) is null or :range_km <= (select cast(b.state->'range_km'->>'value' as float) from boxes b
+  ) as c where (cast(:range_km as int) is null or :range_km <= (
+    select cast(b.state->'range_km'->>'value' as float) from boxes b
     where b.car_id = c.id and b.removed_at is null and b.replaces_id is null))
 """  # noqa: S608 the part is a constant of ours
 # The offset keeps looks that are dear for each car, those at the range and below, behind the order: they end with the last
