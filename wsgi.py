@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from app.kit.logs import configure
 from app.kit.playground import refuse_played
 from app.kit.storage import storage_of
 from insurance.partners import partners_of
-from notifications.push import Push, PushMessage
+from notifications.push import Push, PushError, PushMessage
 from notifications.smtp_mail import SmtpMail, SmtpServer
 from payments.gateway import Endpoint
 from payments.stripe_disputes import StripeDisputes
@@ -31,12 +32,12 @@ class FirstUsePush:
         self._credentials = credentials
         self._push: Push | None = None
 
-    def send(self, message: PushMessage) -> str:
+    def send_all(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
         if self._push is None:
             from notifications.firebase_push import FirebasePush
 
             self._push = FirebasePush(json.loads(Path(self._credentials).read_text("utf-8")))
-        return self._push.send(message)
+        return self._push.send_all(messages)
 
 
 def real_doors(house: Settings) -> Doors:

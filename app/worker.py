@@ -1,4 +1,4 @@
-"""worker: runs jobs, seals facts, works off deadlines, rescues jobs of killed workers. Any number of them."""
+"""worker: runs jobs, seals facts, works off deadlines, pushes out, rescues jobs of killed workers. Any number of them."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,7 @@ from app import due, sealer
 from app.kit import jobs
 from app.kit.db import release
 from app.kit.listen import conninfo
+from app.messages import push_out
 
 log = structlog.get_logger(__name__)
 CONCURRENCY, RESCUE_EVERY_S, BEGIN_AGAIN_S, LOOK_S = 6, 10, 1.0, 0.2
@@ -24,7 +25,7 @@ def run(app: Flask, *, concurrency: int = CONCURRENCY) -> None:
     stop = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: stop.set())
-    loops = (_watch_clock, sealer.run, due.run, _rescue)
+    loops = (_watch_clock, sealer.run, due.run, push_out.run, _rescue)
     threads = [threading.Thread(target=loop, args=(app, stop), name=loop.__module__) for loop in loops]
     for thread in threads:
         thread.start()

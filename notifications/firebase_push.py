@@ -1,23 +1,40 @@
 """Messages to phones through Firebase Cloud Messaging.
 
-The SDK repeats a 500 or 503 four times by itself and sleeps out a Retry-After before each repeat, whatever
-the time limit says: call `send` from a worker, never from a request. Its address is fixed, so a test points
-it at a double with HTTPS_PROXY and REQUESTS_CA_BUNDLE.
+Left to itself the SDK repeats a 429, 500 or 503 four times and sleeps out a Retry-After before each repeat, whatever
+the time limit says: its repeats are switched off here, and who calls comes back in his own time. Its address is
+fixed, so a test points it at a double with HTTPS_PROXY and REQUESTS_CA_BUNDLE.
 """
 
 import base64
 import hashlib
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import firebase_admin
 from firebase_admin import credentials, messaging
 from firebase_admin import exceptions as firebase
 from google.auth import exceptions as google_auth
+from google.auth.transport.requests import Request
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
-from notifications.push import PhoneGone, PushMessage, PushOverQuota, PushRefused, PushUnavailable
+from notifications.push import (
+    PhoneGone,
+    PushError,
+    PushMessage,
+    PushOverQuota,
+    PushRefused,
+    PushUnavailable,
+)
 
+AT_ONCE = 100
+"""The SDK starts a thread for each message of a call; it takes 500 and keeps 100 connections."""
+BYTES = 4096
+"""FCM's limit for text and data of a message; the SDK does not look."""
+QUOTA_WAIT_S = 60.0
+"""Where FCM names no time to come back: firebase.google.com/docs/cloud-messaging/scale-fcm, "Handling retries"."""
 URGENT_CHANNEL = "urgent"
 QUIET_CHANNEL = "default"
 
@@ -50,19 +67,43 @@ class FirebasePush:
             {"projectId": project, "httpTimeout": timeout},
             name=f"glovebox-{project}-{id(self)}",
         )
+        # The SDK has no setting for its repeats. A connection that could not be made is tried once more.
+        once = Retry(total=None, connect=1, read=0, redirect=0, status=0, other=0, raise_on_status=False)
+        http = messaging._get_messaging_service(self._app)._client.session  # noqa: SLF001
+        http.mount("https://fcm.googleapis.com", HTTPAdapter(AT_ONCE, AT_ONCE, max_retries=once))
 
-    def send(self, message: PushMessage) -> str:
-        """Hand one message to FCM and answer its name there."""
-        if message.kind == "webpush":
-            raise PushRefused("FCM does not deliver Web Push subscriptions")
+    def send_all(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
+        """Hand messages to FCM; of each its name there, or the error."""
+        came: list[str | PushError] = []
+        for first in range(0, len(messages), AT_ONCE):
+            came += self._send(messages[first : first + AT_ONCE])
+        return came
+
+    def _send(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
+        refused = {n: wrong for n, message in enumerate(messages) if (wrong := _wrong(message)) is not None}
+        good = [self._encoded(one) for n, one in enumerate(messages) if n not in refused]
+        sent = iter(self._sent(good) if good else [])  # of an empty list the SDK makes an unknown error
+        return [refused[n] if n in refused else next(sent) for n in range(len(messages))]
+
+    def _sent(self, messages: list[messaging.Message]) -> list[str | PushError]:
         try:
-            return str(messaging.send(self._encoded(message), app=self._app))
-        except firebase.FirebaseError as error:
-            raise _ours(error) from error
+            self._sign_in()
+            came = messaging.send_each(messages, app=self._app).responses
         except google_auth.GoogleAuthError as error:
-            raise _ours_for_sign_in(error) from error
+            return [_ours_for_sign_in(error)] * len(messages)
+        except firebase.FirebaseError as error:
+            return [_ours(error)] * len(messages)
         except ValueError as error:
-            raise PushRefused(f"the SDK refused the message: {error}") from error
+            if len(messages) > 1:  # one that the SDK cannot encode spoils the whole list
+                return [found for one in messages for found in self._sent([one])]
+            return [PushRefused(f"the SDK refused the message: {error}")]
+        return [str(one.message_id) if one.success else _ours(one.exception) for one in came]
+
+    def _sign_in(self) -> None:
+        """Once for all threads: each would fetch a token of its own."""
+        credential = self._app.credential.get_credential()
+        if not credential.valid:
+            credential.refresh(Request())
 
     def close(self) -> None:
         """Give the SDK's connections back."""
@@ -128,11 +169,20 @@ def _web(message: PushMessage) -> messaging.WebpushConfig:
     return messaging.WebpushConfig(headers=headers)
 
 
+def _wrong(message: PushMessage) -> PushRefused | None:
+    if message.kind == "webpush":
+        return PushRefused("FCM does not deliver Web Push subscriptions")
+    counted = {"notification": {"title": message.title, "body": message.body}, "data": dict(message.data)}
+    if len(json.dumps(counted, ensure_ascii=False).encode()) > BYTES:
+        return PushRefused(f"text and data are too big: more than {BYTES} bytes")
+    return None
+
+
 def _ours(error: firebase.FirebaseError) -> PhoneGone | PushUnavailable | PushRefused:
     if isinstance(error, messaging.UnregisteredError | messaging.SenderIdMismatchError):
         return PhoneGone(str(error))
     if isinstance(error, messaging.QuotaExceededError | firebase.ResourceExhaustedError):
-        return PushOverQuota(str(error), retry_after=_retry_after(error))
+        return PushOverQuota(str(error), retry_after=_retry_after(error) or QUOTA_WAIT_S)
     if isinstance(error, _TEMPORARY):
         return PushUnavailable(str(error), retry_after=_retry_after(error))
     if isinstance(error, firebase.InvalidArgumentError) and _blames_the_address(error):

@@ -1,4 +1,4 @@
-"""What we ask of a push service: bring one message to one phone.
+"""What we ask of a push service: bring messages to phones, each by itself, many at a time.
 
 PushError
 ├── PhoneGone          the address is dead: delete the phone's push row, unless it changed since
@@ -7,7 +7,7 @@ PushError
 └── PushRefused        the message or our credentials are wrong: a repeat cannot help
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar, Literal, Protocol
@@ -79,6 +79,9 @@ class PushRefused(PushError):
 class Push(Protocol):
     """A push service."""
 
-    def send(self, message: PushMessage) -> str:
-        """Hand one message over and answer the service's id for it; PushError otherwise."""
+    def send_all(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
+        """Hand messages over, each by itself; of each in turn the service's id for it, or what went wrong.
+
+        Nothing is repeated in here: a temporary error says when to come back, and the caller comes back.
+        """
         ...

@@ -1,8 +1,12 @@
-"""By which ways a message goes to a person: one delivery per phone, one for the mail, or a line of the daily mail."""
+"""By which ways a message goes to a person: one delivery per phone, one for the mail, or a line of the daily mail.
+
+A mail is a job of its own. Pushes wait in their rows until `push_out` takes many at once.
+"""
 
 from app.communities.models import Invitation
 from app.kit import clock, deadlines, jobs
-from app.kit.db import new_id, session
+from app.kit.clock import real_now
+from app.kit.db import new_id, notify, session
 from app.kit.keys import seal
 from app.messages import preferences
 from app.messages.kinds import ALWAYS, KINDS
@@ -11,12 +15,14 @@ from app.people import phones
 from app.people.models import EmailCode, Person
 
 SEALED = "mail address"
+OUTBOX = "pushes"
+"""Where `push_out` hears that something waits."""
 
 
 def send(message: Message, reader: Person | None) -> None:
     """Write the deliveries of a new message and defer their jobs; `reader` is None for an invited address alone."""
     if reader is None:
-        _defer(_row(message, "mail"))
+        mail_out(_row(message, "mail"))
         return
     wishes = preferences.of(reader)
     if wishes.digest and not message.urgent and message.kind not in ALWAYS:
@@ -27,9 +33,9 @@ def send(message: Message, reader: Person | None) -> None:
     if "push" in ways:
         for phone in phones.of(reader.id):
             if phone.push is not None and phone.confirmed_at is not None:
-                _defer(_row(message, "push", phone=phone.id))
+                push_now(_row(message, "push", phone=phone.id))
     if "mail" in ways:
-        _defer(_row(message, "mail", address=_kept_address(message, reader)))
+        mail_out(_row(message, "mail", address=_kept_address(message, reader)))
 
 
 def _ways(kind: str, wanted: tuple[str, ...]) -> frozenset[str]:
@@ -63,13 +69,14 @@ def _row(
     return row
 
 
-def _defer(row: Delivery) -> None:
-    jobs.defer("deliver", delivery=row.id, lock=lock_of(row))
+def mail_out(row: Delivery) -> None:
+    jobs.defer("deliver", delivery=row.id, lock=f"delivery:{row.id}")
 
 
-def lock_of(row: Delivery) -> str:
-    """Pushes to one phone go one after the other, so that the last word stays; mails go by themselves."""
-    return f"phone:{row.phone_id}" if row.phone_id else f"delivery:{row.id}"
+def push_now(row: Delivery) -> None:
+    """It may go out."""
+    row.try_at = real_now()
+    notify(OUTBOX, "")
 
 
 def _kept_address(message: Message, reader: Person) -> str | None:

@@ -6,8 +6,9 @@ from app.kit import clock, i18n, jobs
 from app.kit.db import session, transactional
 from app.kit.jobs import job
 from app.messages import words
-from app.messages.deliver import Letter, Outcome, hand_over, hash_of
+from app.messages.deliver import Letter, hand_over
 from app.messages.models import Delivery, Message
+from app.messages.outcome import Outcome, hash_of
 from app.people.models import Person
 
 AT_MOST = 100

@@ -51,7 +51,11 @@ class Message(Model):
 
 
 class Delivery(Model):
-    """A message on its way to one phone or mail address; of the address only a hash is kept."""
+    """A message on its way to one phone or mail address; of the address only a hash is kept.
+
+    A push that may go out has `try_at`, in real time: when it may be tried (again), or, while a worker has it in hand,
+    when that one is given up. None: it waits for something else, or is done.
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -68,6 +72,8 @@ class Delivery(Model):
             "message_id",
             postgresql_where=text("digest and state = 'waiting'"),
         ),
+        Index("deliveries_outbox_idx", "try_at", postgresql_where=text("try_at is not null")),
+        Index("deliveries_phone_outbox_idx", "phone_id", "id", postgresql_where=text("try_at is not null")),
     )
     id: Mapped[str] = mapped_column(PublicId(DLV), primary_key=True, default=lambda: new_id(DLV))
     message_id: Mapped[str] = mapped_column(PublicId(MSG), ForeignKey("messages.id"))
@@ -81,6 +87,8 @@ class Delivery(Model):
     reason: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(default=0)
     at: Mapped[datetime]
+    try_at: Mapped[datetime | None]
+    tried_since: Mapped[datetime | None]
 
 
 class Preferences(Model):

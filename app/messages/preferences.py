@@ -1,10 +1,12 @@
 """How a person wants to be told: quiet hours, channels, news one by one or once a day."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
 
 from app.cars.windows import instant
 from app.kit.db import session, transactional
@@ -50,7 +52,17 @@ def _next(local: datetime, wall: time, zone: ZoneInfo) -> datetime:
 
 def of(person: Person) -> Wishes:
     """A person's wishes; without a row: every channel, at any hour, one by one."""
-    row = session.get(Preferences, person.id)
+    return _wishes(person, session.get(Preferences, person.id))
+
+
+def of_all(people: Sequence[Person]) -> dict[str, Wishes]:
+    """The wishes of many, by person, in one question."""
+    wanted = select(Preferences).where(Preferences.person_id.in_([one.id for one in people]))
+    rows = {row.person_id: row for row in session.scalars(wanted)}
+    return {one.id: _wishes(one, rows.get(one.id)) for one in people}
+
+
+def _wishes(person: Person, row: Preferences | None) -> Wishes:
     zone = ZoneInfo(person.time_zone)
     if row is None:
         return Wishes(None, CHANNELS, digest=False, zone=zone)

@@ -23,25 +23,23 @@ JOBS = {
     "dispute_evidence": "payments",
     "report_cover": "insurer",
     "confirm_cover": "insurer",
-    "push": "push",
-    "mail": "mail",
+    "deliver": "mail",
     "digest": "mail",
 }
-"""Which door a job knocks at; a `deliver` is named by its channel."""
+"""Which door a job knocks at; pushes wait in their own rows."""
 NEWEST, NOT_SET_UP = 200, "not set up"
-_WHAT = (
-    "coalesce((select d.channel from deliveries d where {task} = 'deliver'"
-    " and d.id = cast(substr({args} ->> 'delivery', 5) as uuid)), {task})"
-)
 _TRIED = text(
-    "select what, count(*) as tries, extract(epoch from now() - (select min(e.at) from procrastinate_events e"  # noqa: S608 - constants of this file
-    " where e.job_id = min(one.id) and e.type = 'deferred_for_retry')) as since"
-    f" from (select j.id, {_WHAT.format(task='j.task_name', args='j.args')} as what from procrastinate_jobs j"
-    " where j.status in ('todo', 'doing') and j.attempts > 0) one group by what"
+    "select j.task_name as what, count(*) as tries, extract(epoch from now() - (select min(e.at) from procrastinate_events e"
+    " where e.job_id = min(j.id) and e.type = 'deferred_for_retry')) as since from procrastinate_jobs j"
+    " where j.status in ('todo', 'doing') and j.attempts > 0 group by j.task_name"
+)
+_PUSHED = text(
+    # one that nobody has taken though it could be, or that the service did not take; in hand it has no reason yet
+    "select count(*) as tries, extract(epoch from now() - min(coalesce(tried_since, try_at))) as since"
+    " from deliveries where try_at is not null and (reason is not null or try_at < now() - interval '15 s')"
 )
 _FAILED = text(
-    f"select {_WHAT.format(task='f.task', args='f.args')} as what, count(*) as tries from failed_jobs f"  # noqa: S608 - constants of this file
-    " where f.failed_at > now() - interval '10 min' group by what"
+    "select task as what, count(*) as tries from failed_jobs where failed_at > now() - interval '10 min' group by task"
 )
 _LAST = text(
     "select distinct on (channel) channel, state, reason from"
@@ -88,6 +86,8 @@ def _troubles() -> defaultdict[str, Trouble]:
     for row in read(_TRIED):
         one = found[JOBS.get(row.what, row.what)]
         one.waiting, one.since = one.waiting + row.tries, max(one.since, float(row.since or 0))
+    pushed = read(_PUSHED)[0]
+    found["push"].waiting, found["push"].since = pushed.tries, float(pushed.since or 0)
     for row in read(_FAILED):
         found[JOBS.get(row.what, row.what)].failed += row.tries
     for row in read(_LAST, {"newest": NEWEST}):

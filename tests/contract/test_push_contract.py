@@ -1,7 +1,6 @@
 """What the push door promises, kept by the real Firebase adapter over real sockets."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -58,6 +57,19 @@ def _fresh(double: dict[str, Any]) -> None:
     requests.post(f"{double['control']}/reset", timeout=5).raise_for_status()
 
 
+def send(push: FirebasePush, message: PushMessage) -> str:
+    """One message alone; raises what went wrong."""
+    [came] = push.send_all([message])
+    if isinstance(came, PushError):
+        raise came
+    return came
+
+
+def attempts(double: dict[str, Any]) -> int:
+    """How many times FCM was asked, in vain or not."""
+    return int(requests.get(f"{double['control']}/pushes", timeout=5).json()["attempts"])
+
+
 def fault(double: dict[str, Any], **order: object) -> None:
     requests.post(f"{double['control']}/fault", json=order, timeout=5).raise_for_status()
 
@@ -69,7 +81,7 @@ def pushes(double: dict[str, Any], address: str) -> list[dict[str, Any]]:
 
 
 def test_a_message_reaches_its_phone_and_gets_a_name(push: FirebasePush, double: dict[str, Any]) -> None:
-    name = push.send(MESSAGE)
+    name = send(push, MESSAGE)
     [arrived] = pushes(double, "fid-max")
     assert arrived["name"] == name
     assert arrived["message"]["fid"] == "fid-max"
@@ -78,7 +90,7 @@ def test_a_message_reaches_its_phone_and_gets_a_name(push: FirebasePush, double:
 
 
 def test_an_older_app_is_reached_by_its_token(push: FirebasePush, double: dict[str, Any]) -> None:
-    push.send(replace(MESSAGE, kind="fcm_token", address="token-max"))
+    send(push, replace(MESSAGE, kind="fcm_token", address="token-max"))
     [arrived] = pushes(double, "token-max")
     assert arrived["message"]["token"] == "token-max"
     assert "fid" not in arrived["message"]
@@ -87,7 +99,7 @@ def test_an_older_app_is_reached_by_its_token(push: FirebasePush, double: dict[s
 def test_an_urgent_message_wakes_the_phone_and_dies_in_time(
     push: FirebasePush, double: dict[str, Any]
 ) -> None:
-    push.send(MESSAGE)
+    send(push, MESSAGE)
     message = pushes(double, "fid-max")[0]["message"]
     assert message["android"]["priority"] == "high"
     assert message["android"]["ttl"] == "600s"
@@ -107,7 +119,7 @@ def test_an_urgent_message_wakes_the_phone_and_dies_in_time(
 
 
 def test_a_message_that_can_wait_lets_the_phone_sleep(push: FirebasePush, double: dict[str, Any]) -> None:
-    push.send(replace(MESSAGE, urgent=False, ttl=timedelta(hours=24), collapse_key=None))
+    send(push, replace(MESSAGE, urgent=False, ttl=timedelta(hours=24), collapse_key=None))
     message = pushes(double, "fid-max")[0]["message"]
     assert message["android"]["priority"] == "normal"
     assert message["apns"]["headers"]["apns-priority"] == "5"
@@ -130,7 +142,7 @@ def test_each_answer_of_fcm_says_what_to_do_next(
 ) -> None:
     fault(double, answer=answer, address="fid-max", times=0)
     with pytest.raises(raised) as caught:
-        push.send(MESSAGE)
+        send(push, MESSAGE)
     assert type(caught.value) is raised
     assert not caught.value.may_have_acted
     assert pushes(double, "fid-max") == []
@@ -138,47 +150,59 @@ def test_each_answer_of_fcm_says_what_to_do_next(
 
 def test_a_fault_of_one_phone_leaves_the_others_alone(push: FirebasePush, double: dict[str, Any]) -> None:
     fault(double, answer="unregistered", address="fid-max", times=0)
-    push.send(replace(MESSAGE, address="fid-olga"))
+    send(push, replace(MESSAGE, address="fid-olga"))
     assert len(pushes(double, "fid-olga")) == 1
 
 
-def test_a_service_that_stays_down_is_told_apart_and_says_when_to_return(
-    push: FirebasePush, double: dict[str, Any]
+@pytest.mark.parametrize(
+    ("answer", "raised", "retry_after", "comes_back"),
+    [
+        ("unavailable", PushUnavailable, None, None),
+        ("unavailable", PushUnavailable, 60, 60.0),
+        ("internal", PushUnavailable, None, None),
+        ("quota", PushOverQuota, None, 60.0),
+        ("quota", PushOverQuota, 120, 120.0),
+    ],
+)
+def test_what_is_to_be_repeated_is_asked_once_and_never_slept_over(
+    push: FirebasePush,
+    double: dict[str, Any],
+    answer: str,
+    raised: type[PushUnavailable],
+    retry_after: int | None,
+    comes_back: float | None,
 ) -> None:
-    fault(double, answer="unavailable", times=0, retry_after=1)
-    with pytest.raises(PushUnavailable) as caught:
-        push.send(MESSAGE)
+    fault(double, answer=answer, times=0, retry_after=retry_after)
+    with pytest.raises(raised) as caught:
+        send(push, MESSAGE)
     assert caught.value.temporary
-    assert caught.value.may_have_acted
-    assert caught.value.retry_after == 1.0
-
-
-def test_a_short_outage_is_bridged(push: FirebasePush, double: dict[str, Any]) -> None:
-    fault(double, answer="unavailable", times=1)
-    push.send(MESSAGE)
-    assert len(pushes(double, "fid-max")) == 1
+    assert caught.value.may_have_acted is (raised is not PushOverQuota)
+    assert caught.value.retry_after == comes_back
+    assert attempts(double) == 1
 
 
 def test_a_lost_answer_shows_twice_under_one_message_id(push: FirebasePush, double: dict[str, Any]) -> None:
     fault(double, answer="lost", times=1)
-    push.send(MESSAGE)
+    with pytest.raises(PushUnavailable):
+        send(push, MESSAGE)
+    send(push, MESSAGE)
     assert [one["message"]["data"]["message"] for one in pushes(double, "fid-max")] == ["msg_1", "msg_1"]
 
 
 def test_a_message_too_big_is_refused_and_the_phone_kept(push: FirebasePush, double: dict[str, Any]) -> None:
     with pytest.raises(PushRefused, match="too big"):
-        push.send(replace(MESSAGE, data={"message": "msg_1", "text": "é" * 2100}))
-    assert pushes(double, "fid-max") == []
+        send(push, replace(MESSAGE, data={"message": "msg_1", "text": "é" * 2100}))
+    assert attempts(double) == 0
 
 
 def test_a_reserved_data_name_is_refused(push: FirebasePush) -> None:
     with pytest.raises(PushRefused, match="from"):
-        push.send(replace(MESSAGE, data={"message": "msg_1", "from": "Olga"}))
+        send(push, replace(MESSAGE, data={"message": "msg_1", "from": "Olga"}))
 
 
 def test_a_browser_subscription_is_refused_in_words(push: FirebasePush) -> None:
     with pytest.raises(PushRefused, match="Web Push"):
-        push.send(replace(MESSAGE, kind="webpush", address="https://push.example/1"))
+        send(push, replace(MESSAGE, kind="webpush", address="https://push.example/1"))
 
 
 def test_a_wrong_key_is_refused_and_not_retried(double: dict[str, Any], tmp_path: Path) -> None:
@@ -186,20 +210,33 @@ def test_a_wrong_key_is_refused_and_not_retried(double: dict[str, Any], tmp_path
         account = json.loads(Path(other["credentials_file"]).read_text())
     firebase = FirebasePush(account | {"token_uri": double["token_uri"]}, timeout=5)
     with pytest.raises(PushRefused, match="no access token"):
-        firebase.send(MESSAGE)
+        send(firebase, MESSAGE)
     firebase.close()
 
 
-def test_many_at_once_all_arrive(push: FirebasePush, double: dict[str, Any]) -> None:
-    threads = [
-        threading.Thread(target=push.send, args=(replace(MESSAGE, address=f"fid-{number}"),))
-        for number in range(20)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(len(pushes(double, f"fid-{number}")) == 1 for number in range(20))
+def test_each_of_many_gets_its_own_answer_in_its_place(push: FirebasePush, double: dict[str, Any]) -> None:
+    many = [replace(MESSAGE, address=f"fid-{number}") for number in range(130)]
+    fault(double, answer="unregistered", address="fid-7", times=0)
+    fault(double, answer="unavailable", address="fid-128", times=0)
+    came = push.send_all(many)
+    assert {n: type(one) for n, one in enumerate(came) if not isinstance(one, str)} == {
+        7: PhoneGone,
+        128: PushUnavailable,
+    }
+    assert [pushes(double, one.address)[0]["name"] for one in (many[0], many[129])] == [came[0], came[129]]
+
+
+def test_one_that_cannot_be_sent_spoils_no_other(push: FirebasePush, double: dict[str, Any]) -> None:
+    wrong = replace(MESSAGE, data={"message": "msg_2", "number": 2})  # type: ignore[dict-item]
+    browser = replace(MESSAGE, kind="webpush", address="https://push.example/1")
+    came = push.send_all([wrong, MESSAGE, browser])
+    assert [type(one) for one in came] == [PushRefused, str, PushRefused]
+    assert len(pushes(double, "fid-max")) == 1
+
+
+def test_nothing_to_send_is_no_error(push: FirebasePush, double: dict[str, Any]) -> None:
+    assert push.send_all([]) == []
+    assert attempts(double) == 0
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,7 @@ class Stack(Supervisor):
         """What still waits: jobs, unsealed facts, open commands, messages on their way, states that only pass."""
         counts = {
             "jobs": "select count(*) from procrastinate_jobs where status in ('todo', 'doing')",
+            "pushes": "select count(*) from deliveries where try_at is not null",
             "facts": "select count(*) from facts where position is null",
             "commands": "select count(*) from commands where state in ('created', 'sent')",
             "payments": "select count(*) from payment_commands where state = 'open'",

@@ -15,6 +15,7 @@ from app.kit.keys import ensure_keys
 from app.messages.routes import routes
 from app.messages.tell import REACTIONS
 from tests.conftest import settings_for
+from tests.messages import stage
 from tests.messages.stage import Letters, Pushes
 
 
@@ -46,9 +47,10 @@ def app(theatre: Flask) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def pushes(doors: Doors) -> Pushes:
+def pushes(app: Flask, doors: Doors) -> Pushes:
     assert isinstance(doors.push, Pushes)
     doors.push.__init__()  # type: ignore[misc]
+    stage.forget_pushes()
     return doors.push
 
 

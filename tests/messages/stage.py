@@ -1,7 +1,7 @@
 """What tests of messages play with: doors in memory, rentals as rows, facts that happen, jobs that run."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,10 +18,11 @@ from app.kit.facts import Fact
 from app.messages.deliver import deliver
 from app.messages.digest import digest
 from app.messages.models import Delivery, Message
+from app.messages.push_out import push_out
 from app.people import phones
 from app.people.models import Person, Phone
 from app.rentals.models import Quote, Rental
-from notifications.push import PushMessage
+from notifications.push import PushError, PushMessage
 from tests import factories
 
 START = datetime(2027, 3, 1, 9, tzinfo=UTC)
@@ -30,17 +31,23 @@ PRICE = {"lines": [], "total": {"amount": 1250, "currency": "EUR"}}
 
 @dataclass
 class Pushes:
-    """A push service that keeps what it is given; `refusals` are raised first, one per call, after `meanwhile`."""
+    """A push service that keeps what it is given; `refusals` come first, one per message, after `meanwhile`."""
 
     sent: list[PushMessage] = field(default_factory=list)
-    refusals: list[Exception] = field(default_factory=list)
+    calls: list[int] = field(default_factory=list)
+    """How many it was given at once."""
+    refusals: list[PushError] = field(default_factory=list)
     meanwhile: Callable[[], object] | None = None
 
-    def send(self, message: PushMessage) -> str:
+    def send_all(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
+        self.calls.append(len(messages))
+        return [self._one(message) for message in messages]
+
+    def _one(self, message: PushMessage) -> str | PushError:
         if self.meanwhile is not None:
             self.meanwhile()
         if self.refusals:
-            raise self.refusals.pop(0)
+            return self.refusals.pop(0)
         self.sent.append(message)
         return f"push-{len(self.sent)}"
 
@@ -218,8 +225,15 @@ def _take() -> list[tuple[str, dict[str, Any]]]:
     return [(row.task_name, row.args) for row in sorted(session.execute(_TAKE), key=lambda row: row.id)]
 
 
+@transactional
+def forget_pushes() -> None:
+    """What other tests left waiting is not for this one's phones."""
+    session.execute(text("update deliveries set try_at = null where try_at is not null"))
+
+
 def work() -> None:
     """Run every waiting delivery, as workers do."""
+    push_out()
     for name, args in _take():
         {"deliver": deliver, "digest": digest}[name](**args)
 

@@ -16,10 +16,12 @@ from app.kit.db import session, transactional
 from app.kit.deadlines import Deadline
 from app.messages import deliver, digest, preferences
 from app.messages.models import Delivery, Message, Preferences
+from app.messages.outcome import hash_of
+from app.messages.push_out import push_out
 from app.people import password, phones, register, sign_in
 from app.people.models import EmailCode, Person, Phone
 from notifications.mail import AddressRefused, MailUnavailable
-from notifications.push import PhoneGone, PushRefused, PushUnavailable
+from notifications.push import PhoneGone, PushRefused
 from tests import factories
 from tests.messages import stage
 from tests.messages.stage import START, Letters, Pushes
@@ -70,7 +72,8 @@ def test_a_delivery_that_runs_twice_sends_once(app: Flask, pushes: Pushes) -> No
     stage.happen(facts.RentalLapsed(rental=cast.rental))
     stage.work()
     for one in stage.deliveries(cast.max):
-        deliver.deliver(one.id)
+        deliver.due(one.id)
+    push_out()
     assert len(pushes.to(phone)) == 1
 
 
@@ -179,19 +182,6 @@ def test_a_removed_phone_is_not_written_to(app: Flask, pushes: Pushes) -> None:
     stage.work()
     assert pushes.sent == []
     assert [one.state for one in stage.deliveries(cast.max)] == ["gone"]
-
-
-def test_a_temporary_error_goes_back_to_the_queue(app: Flask, pushes: Pushes) -> None:
-    cast = stage.cast()
-    phone = stage.phone(cast.max)
-    stage.happen(facts.RentalLate(rental=cast.rental))
-    [row] = stage.deliveries(cast.max)
-    pushes.refusals.append(PushUnavailable("down"))
-    with pytest.raises(PushUnavailable):
-        deliver.deliver(row.id)
-    deliver.deliver(row.id)
-    [row] = stage.deliveries(cast.max)
-    assert (row.state, row.attempts, len(pushes.to(phone))) == ("sent", 2, 1)
 
 
 def test_a_refusal_for_good_fails_without_naming_the_address(
@@ -420,4 +410,4 @@ def test_what_is_kept_of_an_address_is_a_hash(app: Flask, letters: Letters) -> N
     row = session.execute(
         select(Delivery.address_hash, Delivery.address_sealed).where(Delivery.person_id == person.id)
     ).one()
-    assert (row.address_hash, row.address_sealed) == (deliver.hash_of(person.email), None)
+    assert (row.address_hash, row.address_sealed) == (hash_of(person.email), None)

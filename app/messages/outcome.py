@@ -1,0 +1,24 @@
+"""What comes of a delivery, and what is kept of the address it went to."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.messages.models import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a delivery; `reason` names an error, never an address."""
+
+    state: str
+    reason: str | None = None
+
+
+def write(row: Delivery, outcome: Outcome, now: datetime) -> None:
+    """It is done, one way or another."""
+    row.state, row.reason, row.at, row.try_at = outcome.state, outcome.reason, now, None
+
+
+def hash_of(address: str) -> bytes:
+    return hashlib.sha256(address.encode()).digest()

@@ -1,0 +1,187 @@
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from app import facts
+from app.kit.clock import real_now
+from app.kit.db import session, transactional
+from app.messages import push_out
+from app.messages.models import Delivery, Message
+from app.people import phones
+from app.people.models import Person, Phone
+from notifications.push import PhoneGone, PushOverQuota, PushRefused, PushUnavailable
+from tests.messages import stage
+from tests.messages.stage import Cast, Pushes
+
+
+def late(cast: Cast) -> None:
+    """Something urgent for the driver."""
+    stage.happen(facts.RentalLate(rental=cast.rental))
+
+
+def waits_s(row: Delivery) -> float:
+    assert row.try_at is not None
+    return (row.try_at - real_now()).total_seconds()
+
+
+@transactional
+def later(person: Person, by: timedelta) -> None:
+    """So much time has passed for what waits."""
+    for row in stage.deliveries(person):
+        if row.try_at is not None:
+            row.try_at -= by
+
+
+def test_what_waits_for_many_phones_goes_out_in_one_call(app: Flask, pushes: Pushes) -> None:
+    casts = [stage.cast() for _ in range(3)]
+    for cast in casts:
+        stage.phone(cast.max)
+        late(cast)
+    push_out.push_out()
+    assert pushes.calls == [3]
+    assert [one.state for cast in casts for one in stage.deliveries(cast.max)] == ["sent"] * 3
+
+
+def test_no_more_than_a_batch_is_taken_at_once(app: Flask, pushes: Pushes) -> None:
+    for _ in range(3):
+        cast = stage.cast()
+        stage.phone(cast.max)
+        late(cast)
+    push_out.push_out(batch=2)
+    assert pushes.calls == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("refusals", "least", "most"),
+    [
+        ([PushUnavailable("down")], 1, 1.3),
+        ([PushUnavailable("down")] * 4, 8, 9.7),
+        ([PushUnavailable("down")] * 12, 300, 361),
+        ([PushUnavailable("down", retry_after=40)], 40, 49),
+        ([PushOverQuota("too many", retry_after=60)] * 2, 60, 73),
+        ([PushUnavailable("down", retry_after=1e9)], 3600, 4321),
+    ],
+)
+def test_what_failed_for_now_is_tried_again_in_its_own_time(
+    app: Flask, pushes: Pushes, refusals: list[PushUnavailable], least: float, most: float
+) -> None:
+    cast = stage.cast()
+    stage.phone(cast.max)
+    late(cast)
+    pushes.refusals += refusals
+    for _ in refusals:
+        later(cast.max, timedelta(hours=2))
+        assert not push_out.push_out()
+    assert push_out.push_out()
+    [row] = stage.deliveries(cast.max)
+    assert (row.state, row.reason, row.attempts) == ("waiting", type(refusals[0]).__name__, len(refusals))
+    assert least - 1 < waits_s(row) < most
+    later(cast.max, timedelta(hours=2))
+    push_out.push_out()
+    [row] = stage.deliveries(cast.max)
+    assert (row.state, row.reason, row.try_at, len(pushes.sent)) == ("sent", None, None, 1)
+
+
+def test_what_cannot_be_sent_any_more_is_given_up_at_the_end_of_its_time(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    stage.phone(cast.max)
+    late(cast)
+    pushes.refusals.append(PushUnavailable("down"))
+    push_out.push_out()
+    age(cast.max, timedelta(hours=25))
+    later(cast.max, timedelta(hours=2))
+    push_out.push_out()
+    [row] = stage.deliveries(cast.max)
+    assert (row.state, row.reason, pushes.sent) == ("skipped", "too late", [])
+
+
+@transactional
+def age(person: Person, by: timedelta) -> None:
+    for message in stage.messages(person):
+        message.made_at -= by
+
+
+def test_a_worker_killed_with_a_push_in_hand_leaves_it_to_the_next(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    stage.phone(cast.max)
+    late(cast)
+    taken = push_out._take(10)
+    assert taken is not None
+    push_out._send(taken)  # and here it dies
+    push_out.push_out()
+    assert len(pushes.sent) == 1
+    later(cast.max, push_out.IN_HAND)
+    push_out.push_out()
+    push_out.push_out()
+    [message] = stage.messages(cast.max)
+    assert [one.data["message"] for one in pushes.sent] == [message.id, message.id]
+    [row] = stage.deliveries(cast.max)
+    assert (row.state, row.attempts) == ("sent", 2)
+
+
+def test_a_worker_that_comes_back_too_late_changes_nothing(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    stage.phone(cast.max)
+    late(cast)
+    slow = push_out._take(10)
+    assert slow is not None
+    later(cast.max, push_out.IN_HAND)
+    push_out.push_out()
+    push_out._settle(slow, [PushRefused("payload")])
+    assert [one.state for one in stage.deliveries(cast.max)] == ["sent"]
+
+
+def test_pushes_to_one_phone_go_in_order_and_do_not_overtake(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.max)
+    late(cast)
+    stage.happen(facts.ExtensionDeclined(rental=cast.rental))
+    pushes.refusals.append(PushUnavailable("down"))
+    push_out.push_out()
+    push_out.push_out()
+    assert pushes.sent == []
+    later(cast.max, timedelta(minutes=1))
+    push_out.push_out()
+    kinds = [one.data["kind"] for one in pushes.to(phone)]
+    assert kinds == ["rental_late.driver", "extension_declined.driver"]
+
+
+def test_a_phone_in_trouble_holds_up_no_other(app: Flask, pushes: Pushes) -> None:
+    cast, other = stage.cast(), stage.cast()
+    stage.phone(cast.max)
+    phone = stage.phone(other.max)
+    late(cast)
+    late(other)
+    pushes.refusals.append(PushOverQuota("too many", retry_after=60))
+    assert push_out.push_out()
+    assert len(pushes.to(phone)) == 1
+
+
+def test_an_address_registered_again_since_the_send_began_is_kept(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.max)
+    late(cast)
+    pushes.refusals.append(PhoneGone("unregistered"))
+    pushes.meanwhile = lambda: phones.change(cast.max.id, phone.id, {"push": phone.push})
+    push_out.push_out()
+    assert session.get_one(Phone, phone.id, populate_existing=True).push == phone.push
+    assert [one.state for one in stage.deliveries(cast.max)] == ["sent"]
+
+
+def test_a_push_that_cannot_be_put_into_words_keeps_no_other_from_going(app: Flask, pushes: Pushes) -> None:
+    cast, other = stage.cast(), stage.cast()
+    stage.phone(cast.max)
+    stage.phone(other.max)
+    late(cast)
+    late(other)
+    _spoil(cast.max)
+    push_out.push_out()
+    assert [one.state for one in stage.deliveries(cast.max)] == ["failed"]
+    assert [one.state for one in stage.deliveries(other.max)] == ["sent"]
+
+
+@transactional
+def _spoil(person: Person) -> None:
+    for message in stage.messages(person):
+        session.get_one(Message, message.id).params = {}
