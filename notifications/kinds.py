@@ -51,11 +51,15 @@ class Kind:
     channels: frozenset[Channel] = frozenset({"push"})
     urgent: bool = False
     ttl: timedelta = timedelta(hours=24)
+    mail_after: timedelta | None = None
+    """So long after a push without a receipt it is mailed; None: never."""
 
 
 _MAIL: Final[frozenset[Channel]] = frozenset({"mail"})
 _BOTH: Final[frozenset[Channel]] = frozenset({"push", "mail"})
 _NOW: Final = timedelta(minutes=10)
+_SOON: Final = timedelta(minutes=5)
+_UNSEEN: Final = timedelta(minutes=15)
 
 
 def _kind(
@@ -64,10 +68,13 @@ def _kind(
     channels: frozenset[Channel] = frozenset({"push"}),
     urgent: bool = False,
     ttl: timedelta = timedelta(hours=24),
+    mail_after: timedelta = _UNSEEN,
 ) -> Kind:
+    """What is urgent, told by push alone and still true after a while is mailed where no phone shows that it came."""
+    falls_back = urgent and "mail" not in channels and ttl > _NOW
     names = tuple(params.split())
     zone = ("zone",) if any(SHAPES[name] == "instant" for name in names) else ()
-    return Kind(names + zone, channels, urgent, ttl)
+    return Kind(names + zone, channels, urgent, ttl, mail_after if falls_back else None)
 
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -91,8 +98,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "rental_about_to_start.driver": _kind("car from to"),
         "booked_at_risk.owner": _kind("driver car from reason"),
         "booked_at_risk.driver": _kind("car from reason"),
-        "start_at_risk.owner": _kind("driver car from minutes reason", urgent=True),
-        "start_at_risk.driver": _kind("car from minutes reason", urgent=True),
+        "start_at_risk.owner": _kind("driver car from minutes reason", urgent=True, mail_after=_SOON),
+        "start_at_risk.driver": _kind("car from minutes reason", urgent=True, mail_after=_SOON),
         "rental_unlocked.owner": _kind("driver car at", urgent=True),
         "rental_unlocked.driver": _kind("car to", urgent=True, ttl=_NOW),
         "unlock_failed.owner": _kind("driver car"),
@@ -110,7 +117,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "rental_closed_by_hand.driver": _kind("car at answer_by", urgent=True),
         "rental_late.owner": _kind("driver car to", urgent=True),
         "rental_late.driver": _kind("car to", urgent=True),
-        "rental_late.next_driver": _kind("car from", urgent=True),
+        "rental_late.next_driver": _kind("car from", urgent=True, mail_after=_SOON),
         "rental_no_show.owner": _kind("driver car from"),
         "rental_no_show.driver": _kind("car from"),
         "driver_named": _kind("driver car from to"),
@@ -153,8 +160,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "battery_12v_low": _kind("car", urgent=True),
         "battery_12v_falling": _kind("car"),
         "tyre_soft": _kind("car"),
-        "alarm_sounded": _kind("car", urgent=True),
-        "car_carried": _kind("car", urgent=True),
+        "alarm_sounded": _kind("car", urgent=True, mail_after=_SOON),
+        "car_carried": _kind("car", urgent=True, mail_after=_SOON),
         "door_left_open": _kind("car", urgent=True),
         "unlock_unknown.driver": _kind("car", urgent=True, ttl=_NOW),
         "opened_late.driver": _kind("car at", urgent=True),

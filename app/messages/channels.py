@@ -3,6 +3,8 @@
 A mail is a job of its own. Pushes wait in their rows until `push_out` takes many at once.
 """
 
+from sqlalchemy.dialects.postgresql import insert
+
 from app.communities.models import Invitation
 from app.kit import clock, deadlines, jobs
 from app.kit.clock import real_now
@@ -30,12 +32,42 @@ def send(message: Message, reader: Person | None) -> None:
         deadlines.at("digest", reader.id, wishes.digest_at(message.made_at))
         return
     ways = _ways(message.kind, wishes.channels)
-    if "push" in ways:
-        for phone in phones.of(reader.id):
-            if phone.push is not None and phone.confirmed_at is not None:
-                push_now(_row(message, "push", phone=phone.id))
+    reached = _to_phones(message, reader) if "push" in ways else True
+    mail_after = KINDS[message.kind].mail_after
+    if mail_after is not None and "mail" in wishes.channels and "mail" not in ways:
+        if reached:
+            deadlines.at("mail_after", message.id, message.made_at + mail_after)
+        else:
+            mail_after_all(message)
     if "mail" in ways:
         mail_out(_row(message, "mail", address=_kept_address(message, reader)))
+
+
+def _to_phones(message: Message, reader: Person) -> bool:
+    """Whether there was one that works."""
+    working = [one for one in phones.of(reader.id) if one.push is not None and one.confirmed_at is not None]
+    for phone in working:
+        push_now(_row(message, "push", phone=phone.id))
+    return bool(working)
+
+
+def mail_after_all(message: Message) -> None:
+    """A mail of what was, or would have been, pushed; only the first time."""
+    row = insert(Delivery).values(
+        id=new_id(DLV),
+        message_id=message.id,
+        person_id=message.person_id,
+        channel="mail",
+        digest=False,
+        state="waiting",
+        attempts=0,
+        at=clock.now(),
+    )
+    made = session.execute(
+        row.on_conflict_do_nothing(constraint="deliveries_one_each_key").returning(Delivery.id)
+    ).scalar_one_or_none()
+    if made is not None:
+        mail_out(session.get_one(Delivery, made))
 
 
 def _ways(kind: str, wanted: tuple[str, ...]) -> frozenset[str]:

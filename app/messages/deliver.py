@@ -16,7 +16,7 @@ from app.messages import words
 from app.messages.channels import SEALED, mail_address, push_now, reader_language
 from app.messages.kinds import EVERY, SECRET
 from app.messages.models import Delivery, Message
-from app.messages.outcome import Outcome, hash_of, write
+from app.messages.outcome import TOO_LATE, Outcome, hash_of, write
 from app.people import codes
 from app.people.models import EmailCode
 from notifications.mail import MailError
@@ -78,7 +78,7 @@ def _prepare(delivery: str) -> Letter | None:
     now = clock.now()
     row.attempts += 1
     if _too_late(message, now):
-        write(row, Outcome("skipped", "too late"), now)
+        write(row, TOO_LATE, now)
         return None
     return _letter(row, message, now)
 

@@ -1,14 +1,15 @@
 """The inbox: what a person was told, in the reader's language; the reliable copy of every push."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 
 from app.communities.invite import code_of, state_of
 from app.communities.models import Invitation
-from app.kit import clock, http, i18n
+from app.kit import clock, deadlines, http, i18n
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound
 from app.kit.http import Page
@@ -57,16 +58,50 @@ def of(person: str, *, unread: bool | None, limit: int, cursor: str | None) -> P
     if unread is not None:
         mine = mine.where(Message.read_at.is_(None) if unread else Message.read_at.is_not(None))
     page = http.page(mine, Message.id, limit=limit, cursor=cursor)
+    new = [one for one in page.items if one.received_at is None]
+    if new:
+        now = _handed_out([one.id for one in new])
+        for one in new:
+            one.received_at = now
     return Page(_shown(page.items), page.next_cursor)
 
 
 @transactional
 def read(person: str, message: str) -> None:
     """The person has opened it; the first time counts. Raises NotFound for another's."""
+    found = _own(person, message)
+    found.read_at = found.read_at or clock.now()
+    _take_in(found, clock.now())
+
+
+@transactional
+def received(person: str, message: str) -> None:
+    """Their app has it, whether or not anybody has looked. Raises NotFound for another's."""
+    _take_in(_own(person, message), clock.now())
+
+
+def _own(person: str, message: str) -> Message:
     found = session.get(Message, message, with_for_update=True)
     if found is None or found.person_id != person or found.kind in SECRET:
         raise NotFound
-    found.read_at = found.read_at or clock.now()
+    return found
+
+
+@transactional
+def _handed_out(messages: Sequence[str]) -> datetime:
+    """An app that has asked for them has them; returns since when."""
+    now = clock.now()
+    rows = select(Message).where(Message.id.in_(messages)).order_by(Message.id)
+    for one in session.scalars(rows.with_for_update()):
+        _take_in(one, now)
+    return now
+
+
+def _take_in(message: Message, now: datetime) -> None:
+    """It has come, and needs no mail any more."""
+    if message.received_at is None:
+        message.received_at = now
+        deadlines.drop(message.id, "mail_after")
 
 
 def _shown(messages: Iterable[Message]) -> list[dict[str, Any]]:
@@ -88,6 +123,7 @@ def _one(message: Message, language: str, deliveries: list[Delivery], state: str
         "actions": _actions(message, state, language),
         "urgent": message.urgent,
         "at": message.made_at,
+        "received_at": message.received_at,
         "read_at": message.read_at,
         "deliveries": deliveries,
     }

@@ -11,7 +11,7 @@ OWN: Final[Mapping[str, Kind]] = {
     "phone_code": Kind(("code", "minutes"), frozenset({"mail"}), urgent=True),
     "payment_released.driver": Kind(("car",)),
     "lock_unknown.driver": Kind(("car",), urgent=True, ttl=timedelta(minutes=10)),
-    "still_has_car.owner": Kind(("driver", "car"), urgent=True),
+    "still_has_car.owner": Kind(("driver", "car"), urgent=True, mail_after=timedelta(minutes=15)),
 }
 KINDS: Final[Mapping[str, Kind]] = {**catalogue.KINDS, **OWN}
 SECRET: Final = frozenset(name for name, kind in KINDS.items() if "code" in kind.params)

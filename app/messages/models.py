@@ -24,7 +24,8 @@ Index(
 class Message(Model):
     """One person is told one thing about one fact, once. Kept as kind and ids; the words are put in at each reading.
 
-    `person_id` is None for somebody who is invited and has no account yet.
+    `person_id` is None for somebody who is invited and has no account yet. `received_at` is when their app had it, by
+    its own word or because it asked for it; `read_at` when the person opened it.
     """
 
     __tablename__ = "messages"
@@ -47,6 +48,7 @@ class Message(Model):
     rental_id: Mapped[str | None] = mapped_column(PublicId("ren"))
     urgent: Mapped[bool]
     made_at: Mapped[datetime]
+    received_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
 
 

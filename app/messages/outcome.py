@@ -15,6 +15,10 @@ class Outcome:
     reason: str | None = None
 
 
+TOO_LATE = Outcome("skipped", "too late")
+"""It would be no news any more."""
+
+
 def write(row: Delivery, outcome: Outcome, now: datetime) -> None:
     """It is done, one way or another."""
     row.state, row.reason, row.at, row.try_at = outcome.state, outcome.reason, now, None

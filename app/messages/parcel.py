@@ -15,7 +15,7 @@ from app.messages import preferences, words
 from app.messages.channels import reader_language
 from app.messages.kinds import KINDS
 from app.messages.models import Delivery, Message
-from app.messages.outcome import Outcome, hash_of, write
+from app.messages.outcome import TOO_LATE, Outcome, hash_of, write
 from app.messages.preferences import Wishes
 from app.people.models import Person, Phone
 from notifications.push import PushMessage
@@ -81,7 +81,7 @@ def _of(row: Delivery, around: Around, now: datetime) -> PushMessage | None:
     left = KINDS[message.kind].ttl - (now - message.made_at)
     phone = around.phones.get(row.phone_id or "")
     if left < timedelta(0):
-        write(row, Outcome("skipped", "too late"), now)
+        write(row, TOO_LATE, now)
         return None
     if phone is None or phone.revoked_at is not None or phone.push is None:
         write(row, Outcome("gone"), now)

@@ -34,6 +34,21 @@ def read_message(message: str) -> None:
 
 
 @routes.add(
+    "POST",
+    '/me/messages/<pid("msg"):message>/received',
+    summary="Say that a message has come",
+    while_suspended=True,
+    status=204,
+    problems=(NotFound,),
+)
+def message_received(message: str) -> None:
+    """For an app that is woken by a push, before anybody looks: the message needs no mail any more. A message that was
+    listed or marked as read has come as well.
+    """
+    inbox.received(caller().person, message)
+
+
+@routes.add(
     "GET",
     "/me/preferences",
     summary="How one wants to be told",

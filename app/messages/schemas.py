@@ -38,6 +38,7 @@ class Message(Strict):
     actions = Many(fields.Nested(MessageAction), 5)
     urgent = Flag()
     at = Instant()
+    received_at = Instant(allow_none=True)
     read_at = Instant(allow_none=True)
     deliveries = Many(fields.Nested(MessageDelivery), 100)
 

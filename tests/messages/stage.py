@@ -231,6 +231,12 @@ def forget_pushes() -> None:
     session.execute(text("update deliveries set try_at = null where try_at is not null"))
 
 
+@transactional
+def hurry_pushes() -> None:
+    """As if it were time to try again what is tried again."""
+    session.execute(text("update deliveries set try_at = now() where try_at > now()"))
+
+
 def work() -> None:
     """Run every waiting delivery, as workers do."""
     push_out()

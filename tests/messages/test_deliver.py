@@ -153,7 +153,7 @@ def test_quiet_hours_are_wall_time_over_midnight_and_both_switch_days(at: str, u
 def test_a_phone_that_is_gone_loses_its_address(app: Flask, pushes: Pushes) -> None:
     cast = stage.cast()
     phone = stage.phone(cast.max)
-    stage.happen(facts.RentalLate(rental=cast.rental))
+    stage.happen(facts.RentalLapsed(rental=cast.rental))
     pushes.refusals.append(PhoneGone("unregistered"))
     stage.work()
     assert [one.state for one in stage.deliveries(cast.max)] == ["gone"]
@@ -177,7 +177,7 @@ def test_an_address_that_changed_while_it_was_refused_is_kept_and_tried(app: Fla
 def test_a_removed_phone_is_not_written_to(app: Flask, pushes: Pushes) -> None:
     cast = stage.cast()
     phone = stage.phone(cast.max)
-    stage.happen(facts.RentalLate(rental=cast.rental))
+    stage.happen(facts.RentalLapsed(rental=cast.rental))
     phones.remove(cast.max.id, phone.id)
     stage.work()
     assert pushes.sent == []

@@ -171,14 +171,14 @@ def test_an_address_registered_again_since_the_send_began_is_kept(app: Flask, pu
 
 def test_a_push_that_cannot_be_put_into_words_keeps_no_other_from_going(app: Flask, pushes: Pushes) -> None:
     cast, other = stage.cast(), stage.cast()
-    stage.phone(cast.max)
-    stage.phone(other.max)
-    late(cast)
-    late(other)
-    _spoil(cast.max)
+    stage.phone(cast.olga)
+    stage.phone(other.olga)
+    stage.happen(facts.RentalWithdrawn(rental=cast.rental))
+    stage.happen(facts.RentalWithdrawn(rental=other.rental))
+    _spoil(cast.olga)
     push_out.push_out()
-    assert [one.state for one in stage.deliveries(cast.max)] == ["failed"]
-    assert [one.state for one in stage.deliveries(other.max)] == ["sent"]
+    assert [one.state for one in stage.deliveries(cast.olga)] == ["failed"]
+    assert [one.state for one in stage.deliveries(other.olga)] == ["sent"]
 
 
 @transactional

@@ -23,6 +23,7 @@ OPEN = {
     "rentals.report_damage": "what is wrong with a car is known, whoever saw it",
     "rentals.upload_receipts": "what a box did is so, whoever brings the news",
     "messages.read_message": "one's own messages",
+    "messages.message_received": "one's own messages",
     "people.sign_out": "less is possible afterwards",
     "people.end_session": "less is possible afterwards",
 }
