@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ from flask import Flask
 from app.doctor import patient
 from app.doors import Doors
 from app.factory import create_app
+from app.kit import fetch, push_services
 from app.kit.config import BadSettingsError, Settings, from_environment
 from app.kit.logs import configure
 from app.kit.playground import refuse_played
 from app.kit.storage import storage_of
 from insurance.partners import partners_of
 from notifications.push import Push, PushError, PushMessage
+from notifications.push_by_kind import PushByKind
 from notifications.smtp_mail import SmtpMail, SmtpServer
+from notifications.web_push import WebPush
 from payments.gateway import Endpoint
 from payments.stripe_disputes import StripeDisputes
 from payments.stripe_gateway import StripeGateway
@@ -56,8 +60,9 @@ def real_doors(house: Settings) -> Doors:
         payments = StripeGateway(house.stripe_api_key, webhooks=webhooks, **stripe)
         payouts = StripePayouts(house.stripe_api_key, **stripe)
         disputes = StripeDisputes(house.stripe_api_key, **stripe)
-    if house.firebase_credentials:
-        push = FirstUsePush(house.firebase_credentials)
+    if house.firebase_credentials or house.web_push_key:
+        apps = FirstUsePush(house.firebase_credentials) if house.firebase_credentials else None
+        push = PushByKind(apps, _web_push(house) if house.web_push_key else None)
     if house.smtp_host:
         mail = SmtpMail(
             SmtpServer(
@@ -78,6 +83,16 @@ def real_doors(house: Settings) -> Doors:
         disputes=disputes,
         storage=storage_of(house),
     )
+
+
+def _web_push(house: Settings) -> WebPush:
+    """Its way out looks at the endpoint again: the list of push services may have changed since it was registered."""
+
+    def post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
+        push_services.check(url, house)
+        return fetch.knock(url, body, headers, local=house.clock_may_move)
+
+    return WebPush(house.web_push_key, f"mailto:{parseaddr(house.mail_from)[1]}", post)
 
 
 def make() -> Flask:

@@ -216,13 +216,10 @@ class Supervisor:
             "client_id": insurer["client_id"],
             "client_secret": insurer["client_secret"],
         }
-        secret = self.folder / "secret"
-        if not secret.exists():
-            secret.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
         return {
             "DATABASE_URL": self.database_url,
             "GLOVEBOX_MODE": self._mode,
-            "GLOVEBOX_SECRET_KEY": secret.read_text(),
+            "GLOVEBOX_SECRET_KEY": self._kept("secret"),
             "GLOVEBOX_PUBLIC_URL": self.url,
             "GLOVEBOX_MQTT_PORT": str(mqtt_port),
             "GLOVEBOX_MQTT_PUBLIC_PORT": str(mqtt_port),
@@ -234,6 +231,8 @@ class Supervisor:
             "GLOVEBOX_STRIPE_WEBHOOK_SECRETS": webhook_secret,
             "GLOVEBOX_STRIPE_CONNECT_SECRETS": webhook_secret,
             "GLOVEBOX_FIREBASE_CREDENTIALS": push["credentials_file"],
+            "GLOVEBOX_WEB_PUSH_KEY": self._kept("web-push-key"),
+            "GLOVEBOX_WEB_PUSH_HOSTS": "127.0.0.1",
             "GLOVEBOX_SMTP_HOST": push["smtp"]["host"],
             "GLOVEBOX_SMTP_PORT": str(push["smtp"]["port"]),
             "GLOVEBOX_SMTP_STARTTLS": "false",
@@ -243,6 +242,13 @@ class Supervisor:
             "GLOVEBOX_DOUBLE_CLOCKS": self.parts["stripe"].ready["url"],
             **self._extra,
         }
+
+    def _kept(self, name: str) -> str:
+        """32 random bytes that stay the same from start to start."""
+        kept = self.folder / name
+        if not kept.exists():
+            kept.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+        return kept.read_text()
 
     def _start_ours(self, api_port: int) -> None:
         self._spawn(

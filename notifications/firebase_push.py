@@ -5,8 +5,6 @@ the time limit says: its repeats are switched off here, and who calls comes back
 fixed, so a test points it at a double with HTTPS_PROXY and REQUESTS_CA_BUNDLE.
 """
 
-import base64
-import hashlib
 import json
 import socket
 import time
@@ -28,6 +26,7 @@ from notifications.push import (
     PushOverQuota,
     PushRefused,
     PushUnavailable,
+    topic_of,
 )
 
 AT_ONCE = 100
@@ -172,9 +171,7 @@ def _web(message: PushMessage) -> messaging.WebpushConfig:
         "Urgency": "high" if message.urgent else "normal",
     }
     if message.collapse_key:
-        # RFC 8030, 5.4: at most 32 characters of the URL-safe base64 alphabet.
-        digest = hashlib.sha256(message.collapse_key.encode()).digest()
-        headers["Topic"] = base64.urlsafe_b64encode(digest)[:32].decode()
+        headers["Topic"] = topic_of(message.collapse_key)
     return messaging.WebpushConfig(headers=headers)
 
 

@@ -7,6 +7,8 @@ PushError
 └── PushRefused        the message or our credentials are wrong: a repeat cannot help
 """
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,6 +34,8 @@ class PushMessage:
     urgent: bool = False
     ttl: timedelta = timedelta(hours=24)
     collapse_key: str | None = None
+    keys: Mapping[str, str] | None = field(default=None, repr=False)
+    """Of a browser alone: `p256dh` and `auth`, as its subscription has them."""
 
     def __post_init__(self) -> None:
         if not self.data.get("message"):
@@ -42,6 +46,12 @@ class PushMessage:
             raise ValueError("Apple takes collapse keys of at most 64 bytes")
         if self.ttl < timedelta(0):
             raise ValueError("a push message cannot live for less than no time")
+
+
+def topic_of(collapse_key: str) -> str:
+    """The collapse key as Web Push takes one (RFC 8030, 5.4): 32 characters of the URL-safe base64 alphabet."""
+    digest = hashlib.sha256(collapse_key.encode()).digest()
+    return base64.urlsafe_b64encode(digest)[:32].decode()
 
 
 class PushError(Exception):

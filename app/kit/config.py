@@ -4,7 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +13,17 @@ from environs import Env, EnvError, EnvValidationError
 
 MQTT_TLS_PORT = 8883
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([0-9A-Za-z+/=]{1,64}\n)+-----END CERTIFICATE-----")
+
+
+PUSH_HOSTS = (
+    "fcm.googleapis.com",
+    "*.push.services.mozilla.com",
+    "*.push.apple.com",
+    "*.notify.windows.com",
+)
+"""Where the browsers people have are pushed to: Chrome and its like, Firefox, Safari, Edge."""
+_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""The order of the curve (FIPS 186)."""
 
 
 class Mode(StrEnum):
@@ -75,6 +86,8 @@ class Settings:
     stripe_webhook_secrets: tuple[str, ...] = ()
     stripe_connect_secrets: tuple[str, ...] = ()
     firebase_credentials: str = ""
+    web_push_key: str = field(default="", repr=False)
+    web_push_hosts: tuple[str, ...] = PUSH_HOSTS
     smtp_host: str = ""
     smtp_port: int = 587
     smtp_username: str = ""
@@ -199,6 +212,8 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         stripe_webhook_secrets=tuple(env.list("STRIPE_WEBHOOK_SECRETS", [])),
         stripe_connect_secrets=tuple(env.list("STRIPE_CONNECT_SECRETS", [])),
         firebase_credentials=env.str("FIREBASE_CREDENTIALS", ""),
+        web_push_key=_web_push_key(env.str("WEB_PUSH_KEY", "")),
+        web_push_hosts=tuple(env.list("WEB_PUSH_HOSTS", list(PUSH_HOSTS))),
         smtp_host=env.str("SMTP_HOST", ""),
         smtp_port=env.int("SMTP_PORT", 587),
         smtp_username=env.str("SMTP_USERNAME", ""),
@@ -253,6 +268,18 @@ def _prefix(text: str) -> str:
 def _digits(name: str, text: str) -> str:
     if text and not re.fullmatch(r"[0-9]{6,12}", text):
         raise EnvValidationError(f"{name}: bad number", {name: ["must be the number in the store's address"]})
+    return text
+
+
+def _web_push_key(text: str) -> str:
+    name, words = "GLOVEBOX_WEB_PUSH_KEY", "must be base64url of the 32 bytes of a P-256 private key"
+    try:
+        fits = not text or 0 < int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) < _P256
+        fits = fits and len(text.rstrip("=")) in (0, 43)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise EnvValidationError(f"{name}: {words}", {name: [words]})
     return text
 
 

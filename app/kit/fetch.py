@@ -82,6 +82,22 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, local: bool = Fal
         return answer.status_code
 
 
+def knock(
+    url: str, body: bytes, headers: Mapping[str, str], *, local: bool = False
+) -> tuple[int, str | None]:
+    """One try, for a door that knows nothing of us: the status and Retry-After of whatever came.
+
+    Raises ValueError for an address we do not speak to, ConnectionError where no answer came.
+    """
+    try:
+        with _asked("POST", url, headers, body, local=local) as answer:
+            return answer.status_code, answer.headers.get("Retry-After")
+    except AddressForbidden as error:
+        raise ValueError(str(error)) from error
+    except FetchFailed as error:
+        raise ConnectionError(str(error)) from error
+
+
 def get(
     url: str, *, at_most: int, etag: str | None = None, last_modified: str | None = None, local: bool = False
 ) -> Fetched:

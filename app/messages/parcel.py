@@ -108,4 +108,5 @@ def _push(message: Message, phone: Phone, left: timedelta) -> PushMessage:
         urgent=message.urgent,
         ttl=left,
         collapse_key=f"rental-{message.rental_id}" if message.rental_id else None,
+        keys=phone.push.get("keys"),
     )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.kit import push_services
 from app.kit.auth import caller
 from app.kit.errors import (
     AlreadyExists,
@@ -9,6 +10,7 @@ from app.kit.errors import (
 )
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page, require_match
+from app.kit.keys import settings
 from app.kit.routes import created, patch_of
 from app.people import phones, schemas, sign_in
 from app.people.models import Phone
@@ -48,6 +50,13 @@ def list_phones(query: dict[str, Any]) -> Page:
     found = page(phones.live(caller().person), Phone.id, **query)
     found.items = [_phone(one) for one in found.items]
     return found
+
+
+@routes.add("GET", "/me/web-push-key", summary="The key for web push", returns=schemas.WebPushKey)
+def read_web_push_key() -> dict[str, Any]:
+    """The `applicationServerKey` with which an app in a browser subscribes before it registers as a phone."""
+    private = settings().web_push_key
+    return {"key": push_services.public_key(private) if private else None}
 
 
 @routes.add("GET", '/me/phones/<pid("pho"):phone_id>', summary="One phone", returns=schemas.Phone, etag=True)

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from sqlalchemy import Select, select
 
 from app.facts import PhoneAdded, PhoneRemoved
-from app.kit import facts, rights
+from app.kit import facts, push_services, rights
 from app.kit.auth import Caller
 from app.kit.clock import real_now
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import AlreadyExists, NotAllowed, NotFound, SignatureInvalid, Validation
+from app.kit.keys import settings
 from app.people import codes, sign_in
 from app.people.models import Phone, Session
 
@@ -28,6 +29,7 @@ def add(person: str, body: dict[str, Any]) -> Phone:
     """Register a phone. Raises AlreadyExists for an installation that is registered, Validation, NotAllowed beyond 20."""
     if body.get("public_key"):
         public_key(body["public_key"])
+    _check_push(body.get("push"))
     others = of(person)
     if any(one.installation == body["installation"] for one in others):
         raise AlreadyExists("This installation is registered; PATCH it instead.")
@@ -53,6 +55,27 @@ def add(person: str, body: dict[str, Any]) -> Phone:
     code = None if first else codes.issue(person, "phone", phone.id)
     facts.record(PhoneAdded(person=person, phone=phone.id, code=code.id if code else None))
     return phone
+
+
+def _check_push(push: dict[str, Any] | None) -> None:
+    """A browser's subscription is to be of a push service we go to, with keys it can be written to by."""
+    if push is None or push["kind"] != "webpush":
+        return
+    try:
+        push_services.check(push["address"], settings())
+    except ValueError as error:
+        raise _wrong("/push/address", str(error)) from error
+    keys = push.get("keys")
+    if keys is None:
+        raise _wrong("/push/keys", "Is needed for webpush.")
+    try:
+        push_services.check_keys(keys["p256dh"], keys["auth"])
+    except ValueError as error:
+        raise _wrong("/push/keys", "Not the keys of a subscription (base64url).") from error
+
+
+def _wrong(pointer: str, detail: str) -> Validation:
+    return Validation(errors=[{"pointer": pointer, "code": "invalid", "detail": detail}])
 
 
 def _ever_had_one(person: str) -> bool:
@@ -104,6 +127,7 @@ def find(person: str, phone: str) -> Phone:
 
 @transactional
 def change(person: str, phone: str, body: dict[str, Any]) -> Phone:
+    _check_push(body.get("push"))
     found = find(person, phone)
     for name in ("push", "language"):
         if name in body:

@@ -174,6 +174,12 @@ class PushAddress(Strict):
     keys = fields.Nested(PushKeys)
 
 
+class WebPushKey(Strict):
+    """What a browser's app subscribes with; none: browsers are not pushed to."""
+
+    key = Text(100, allow_none=True)
+
+
 class PhoneIn(Strict):
     """The app on this device, as it registers."""
 

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from notifications.double.browsers import PATH, Browsers
 from notifications.double.fcm import Answer, FakeFcm, error
 from notifications.double.google_sign_in import SignIn
 from notifications.double.mail_sink import MailSink
@@ -34,6 +35,7 @@ class Server(ThreadingHTTPServer):
         self.fcm = FakeFcm(project)
         self.sign_in = SignIn(project, f"{self.url}/token")
         self.mails = MailSink()
+        self.browsers = Browsers(self.url)
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
 
@@ -88,6 +90,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._fcm(body)
         if self.tunnel is None and self.path == "/token":
             return self.server.sign_in.token(body)
+        if self.tunnel is None and self.path.startswith(PATH) and self.command == "POST":
+            return self.server.browsers.take(self.path, dict(self.headers.items()), body)
         if self.tunnel is None and self.path.startswith("/_control/"):
             return self._controlled(body)
         return error(404, "NOT_FOUND", "Not found.")
@@ -110,6 +114,12 @@ class Handler(BaseHTTPRequestHandler):
                     return Answer(200, self.server.fcm.pushes(asked.get("address")))
                 case ("GET", "mails"):
                     return Answer(200, self.server.mails.mails(asked.get("to")))
+                case ("GET", "web_pushes"):
+                    return Answer(200, self.server.browsers.pushes(asked["endpoint"]))
+                case ("POST", "subscribe"):
+                    return Answer(200, self.server.browsers.subscribe())
+                case ("POST", "web_fault"):
+                    self.server.browsers.set_fault(json.loads(body))
                 case ("POST", "fault"):
                     self.server.fcm.set_fault(json.loads(body))
                 case ("POST", "smtp_fault"):
@@ -117,6 +127,7 @@ class Handler(BaseHTTPRequestHandler):
                 case ("POST", "reset"):
                     self.server.fcm.reset()
                     self.server.mails.reset()
+                    self.server.browsers.reset()
                 case _:
                     return Answer(404, {"error": "no such control verb"})
         except (KeyError, TypeError, ValueError) as wrong:

@@ -77,6 +77,12 @@ def test_a_setting_that_cannot_be_read_is_named() -> None:
     assert "GLOVEBOX_SMTP_PORT" in done.stdout
 
 
+@pytest.mark.parametrize("key", ["short", "A" * 43, "_" * 43, "é" * 43])
+def test_a_key_of_web_push_that_is_none_is_named(key: str) -> None:
+    with pytest.raises(BadSettingsError, match="GLOVEBOX_WEB_PUSH_KEY"):
+        from_environment({**GOOD, "GLOVEBOX_WEB_PUSH_KEY": key})
+
+
 def test_other_commands_say_why_they_are_missing() -> None:
     with pytest.raises(BadSettingsError) as bad:
         from_environment({})

@@ -1,7 +1,12 @@
 """Phones: a stolen password neither becomes a confirmed phone nor takes the address over."""
 
+import base64
 import uuid
+from typing import Any
 
+import pytest
+
+from app.kit import push_services
 from tests.kit.asking import slug
 from tests.people.desk import PASSWORD, Desk, address
 
@@ -87,3 +92,68 @@ def test_codes_in_the_old_mailbox_die_when_the_address_changes(desk: Desk) -> No
     answer = desk.post("/password-resets", {"email": new, "code": old, "password": "of somebody else"})
     assert slug(answer) == "code-invalid"
     assert desk.sign_in(new, PASSWORD).status_code == 201
+
+
+MOZILLA = "https://updates.push.services.mozilla.com/wpush/v2/gAAAA"
+KEYS = {
+    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+}
+
+
+def browser(**push: Any) -> dict[str, Any]:
+    given = {"kind": "webpush", "address": MOZILLA, "keys": KEYS, **push}
+    return {
+        "installation": str(uuid.uuid4()),
+        "platform": "web",
+        "push": {name: value for name, value in given.items() if value is not None},
+    }
+
+
+def test_a_browser_registers_with_its_subscription(desk: Desk) -> None:
+    token = desk.token(desk.account())
+    made = desk.post("/me/phones", browser(), token)
+    assert (made.status_code, made.get_json()["push"]["address"]) == (201, MOZILLA)
+    assert desk.get("/me/web-push-key", token) == {"key": None}
+
+
+@pytest.mark.parametrize(
+    ("push", "pointer"),
+    [
+        ({"address": "http://updates.push.services.mozilla.com/1"}, "/push/address"),
+        ({"address": "https://push.services.mozilla.com.evil.example/1"}, "/push/address"),
+        ({"address": "https://evil.example/https://fcm.googleapis.com/1"}, "/push/address"),
+        ({"address": "https://fcm.googleapis.com@evil.example/1"}, "/push/address"),
+        ({"address": "https://169.254.169.254/latest"}, "/push/address"),
+        ({"address": "gopher"}, "/push/address"),
+        ({"keys": None}, "/push/keys"),
+        ({"keys": {**KEYS, "auth": "AAAA"}}, "/push/keys"),
+        ({"keys": {**KEYS, "p256dh": "AAAA"}}, "/push/keys"),
+        ({"keys": {**KEYS, "p256dh": "ééé"}}, "/push/keys"),
+    ],
+)
+def test_a_subscription_that_is_none_of_a_browser_is_refused(
+    desk: Desk, push: dict[str, Any], pointer: str
+) -> None:
+    token = desk.token(desk.account())
+    refused = desk.post("/me/phones", browser(**push), token)
+    assert (refused.status_code, refused.get_json()["errors"][0]["pointer"]) == (422, pointer)
+    mine = desk.post("/me/phones", browser(), token).get_json()["id"]
+    read = desk.call("GET", f"/me/phones/{mine}", token=token)
+    changed = desk.call(
+        "PATCH",
+        f"/me/phones/{mine}",
+        {"push": browser(**push)["push"]},
+        token=token,
+        If_Match=read.headers["ETag"],
+    )
+    assert (changed.status_code, changed.get_json()["errors"][0]["pointer"]) == (422, pointer)
+
+
+def test_the_key_of_web_push_is_the_public_part_of_the_settings() -> None:
+    private = base64.urlsafe_b64encode(bytes(31) + b"\x01").decode()
+    # one times the generator of P-256 (FIPS 186)
+    assert base64.urlsafe_b64decode(push_services.public_key(private) + "=").hex() == (
+        "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+        "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+    )
