@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, select, text, update
 
 from app.facts import EmailCodeIssued, SignedIn
 from app.facts import SessionRevoked as SessionRevokedFact
@@ -231,7 +231,18 @@ def _refresh(given: str) -> dict[str, Any] | None:
         return _grace(opened, row)
     successor = _new_refresh(opened)
     row.used_at, row.successor_id, opened.seen_at = now, successor.id, now
+    _seen(opened, now)
     return _tokens(opened, successor)
+
+
+def _seen(opened: Session, now: datetime) -> None:
+    """The app on that phone lives; without a sign of life for long it is not pushed to any more."""
+    phone = update(Phone).where(
+        Phone.person_id == opened.person_id,
+        Phone.installation == opened.installation,
+        Phone.revoked_at.is_(None),
+    )
+    session.execute(phone.values(seen_at=now))
 
 
 def _grace(opened: Session, row: RefreshToken) -> dict[str, Any] | None:

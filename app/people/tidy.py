@@ -1,4 +1,4 @@
-"""What nobody can use any more is deleted: codes, refresh tokens, sessions."""
+"""What nobody can use any more is deleted: codes, refresh tokens, sessions, where pushes to silent phones went."""
 
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -11,6 +11,8 @@ from app.people.sign_in import REFRESH_FOR
 
 BATCH = 5000
 CODES_FOR, REGISTRATIONS_FOR = timedelta(days=1), timedelta(days=7)
+SILENT_FOR = timedelta(days=60)
+"""An app that has not asked for new tokens for so long is not on that phone any more."""
 _CODES = text(
     # the notice of a change of address is told from the code's row
     "delete from email_codes where id in (select id from email_codes where purpose <> 'change'"
@@ -29,6 +31,10 @@ _SESSIONS = text(
     " and exists (select 1 from sessions n where n.person_id = s.person_id and n.id > s.id)"
     " limit :batch)"
 )
+_SILENT = text(
+    "update phones set push = null where id in (select id from phones where push is not null and seen_at < :silent"
+    " limit :batch)"
+)
 
 
 def tidy() -> None:
@@ -40,6 +46,8 @@ def tidy() -> None:
     while _delete(_TOKENS, {"now": now}):
         pass
     while _delete(_SESSIONS, {"ended": now - REFRESH_FOR}):
+        pass
+    while _delete(_SILENT, {"silent": now - SILENT_FOR}):
         pass
 
 

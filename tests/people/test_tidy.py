@@ -1,5 +1,6 @@
 """What nobody can use any more is deleted, and nothing sooner."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import text
 from app.kit.db import session
 from app.people import register, tidy
 from tests.kit.asking import slug
-from tests.people.desk import Desk, address
+from tests.people.desk import PASSWORD, Desk, address
 
 
 @pytest.fixture
@@ -30,6 +31,7 @@ COLUMNS = (
     ("refresh_tokens", "expires_at"),
     ("sessions", "seen_at"),
     ("sessions", "revoked_at"),
+    ("phones", "seen_at"),
 )
 
 
@@ -92,3 +94,29 @@ def test_sessions_that_cannot_go_on_are_deleted_but_the_newest(house: Flask, des
     assert _count(house, email, "sessions") == 3
     aged(61)
     assert _count(house, email, "sessions") == 1
+
+
+def test_a_phone_that_was_silent_for_60_days_is_not_pushed_to_any_more(
+    house: Flask, desk: Desk, aged: Any
+) -> None:
+    email, installation = desk.account(), str(uuid.uuid4())
+    push = {"kind": "fid", "address": f"fid-{installation}"}
+    token = desk.token(email, installation)
+    body = {"installation": installation, "platform": "ios", "push": push}
+    phone = desk.post("/me/phones", body, token).get_json()["id"]
+    aged(59)
+    assert desk.get(f"/me/phones/{phone}", token)["push"] == push
+    aged(61)
+    assert desk.get(f"/me/phones/{phone}", token)["push"] is None
+
+
+def test_new_tokens_are_a_sign_of_life_of_their_phone(house: Flask, desk: Desk) -> None:
+    email, installation = desk.account(), str(uuid.uuid4())
+    body = {"email": email, "password": PASSWORD, "installation": installation}
+    tokens = desk.post("/sessions", body).get_json()
+    added = {"installation": installation, "platform": "ios"}
+    made = desk.post("/me/phones", added, tokens["access_token"]).get_json()
+    answer = desk.post("/sessions/refresh", {"refresh_token": tokens["refresh_token"]})
+    assert answer.status_code == 200, answer.data
+    read = desk.get(f"/me/phones/{made['id']}", answer.get_json()["access_token"])
+    assert read["seen_at"] > made["seen_at"]
