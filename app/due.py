@@ -27,7 +27,7 @@ from app.coverage import bordereaux, log_head, webhooks
 from app.kit import clock, steady
 from app.kit.db import release, session, transactional
 from app.kit.leader import lead
-from app.messages import deliver, digest, fall_back
+from app.messages import deliver, digest, fall_back, gather
 from app.people import tidy
 from app.rentals import (
     abandoned,
@@ -90,6 +90,7 @@ TABLE: Mapping[str, Step] = {
     "deliver": deliver.due,
     "digest": digest.due,
     "mail_after": fall_back.due,
+    "gather": gather.due,
 }
 _DUE = text(
     "select kind, ref, due_at from deadlines where due_at <= business_now()"

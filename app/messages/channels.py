@@ -27,14 +27,15 @@ def send(message: Message, reader: Person | None) -> None:
         mail_out(_row(message, "mail"))
         return
     wishes = preferences.of(reader)
-    if wishes.digest and not message.urgent and message.kind not in ALWAYS:
+    wanted = wishes.channels_of(message.kind)
+    if wishes.digest and "mail" in wanted and not message.urgent and message.kind not in ALWAYS:
         _row(message, "mail", digest=True)
         deadlines.at("digest", reader.id, wishes.digest_at(message.made_at))
         return
-    ways = _ways(message.kind, wishes.channels)
+    ways = _ways(message.kind, wanted)
     reached = _to_phones(message, reader) if "push" in ways else True
     mail_after = KINDS[message.kind].mail_after
-    if mail_after is not None and "mail" in wishes.channels and "mail" not in ways:
+    if mail_after is not None and "mail" in wanted and "mail" not in ways:
         if reached:
             deadlines.at("mail_after", message.id, message.made_at + mail_after)
         else:

@@ -34,7 +34,12 @@ def _gather(person: str) -> tuple[Letter, list[str]] | None:
     waiting = session.execute(
         select(Delivery, Message)
         .join(Message, Message.id == Delivery.message_id)
-        .where(Delivery.person_id == person, Delivery.digest, Delivery.state == "waiting")
+        .where(
+            Delivery.person_id == person,
+            Delivery.digest,
+            Delivery.channel == "mail",
+            Delivery.state == "waiting",
+        )
         .order_by(Delivery.message_id)
         .limit(AT_MOST)
     ).all()

@@ -38,5 +38,7 @@ def without_phone(messages: Iterable[str]) -> None:
 
 def _mail(message: Message) -> None:
     reader = session.get(Person, message.person_id)
-    if reader is not None and reader.erased_at is None and "mail" in preferences.of(reader).channels:
+    if reader is None or reader.erased_at is not None:
+        return
+    if "mail" in preferences.of(reader).channels_of(message.kind):
         mail_after_all(message)

@@ -76,6 +76,13 @@ class Delivery(Model):
         ),
         Index("deliveries_outbox_idx", "try_at", postgresql_where=text("try_at is not null")),
         Index("deliveries_phone_outbox_idx", "phone_id", "id", postgresql_where=text("try_at is not null")),
+        Index("deliveries_gathered_idx", "gathered_in", postgresql_where=text("gathered_in is not null")),
+        Index(
+            "deliveries_phone_sent_idx",
+            "phone_id",
+            "at",
+            postgresql_where=text("phone_id is not null and state = 'sent'"),
+        ),
     )
     id: Mapped[str] = mapped_column(PublicId(DLV), primary_key=True, default=lambda: new_id(DLV))
     message_id: Mapped[str] = mapped_column(PublicId(MSG), ForeignKey("messages.id"))
@@ -91,6 +98,7 @@ class Delivery(Model):
     at: Mapped[datetime]
     try_at: Mapped[datetime | None]
     tried_since: Mapped[datetime | None]
+    gathered_in: Mapped[str | None] = mapped_column(PublicId(DLV))
 
 
 class Preferences(Model):
@@ -102,3 +110,4 @@ class Preferences(Model):
     quiet_to: Mapped[time | None]
     channels: Mapped[list[Any]] = mapped_column(JSONB)
     digest: Mapped[str]
+    topics: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}", default=dict)

@@ -8,10 +8,10 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import select
 
-from app.kit import clock, deadlines
+from app.kit import clock
 from app.kit.clock import real_now
 from app.kit.db import session
-from app.messages import preferences, words
+from app.messages import gather, preferences, words
 from app.messages.channels import reader_language
 from app.messages.kinds import KINDS
 from app.messages.models import Delivery, Message
@@ -41,11 +41,14 @@ class Around:
     phones: dict[str, Phone]
     people: dict[str, Person]
     wishes: dict[str, Wishes]
+    flooded: dict[str, datetime]
+    counts: dict[str, int]
 
 
 def of_all(rows: Sequence[Delivery]) -> list[Parcel]:
     """Those that are to go out now. In a transaction: what is too late, quiet or without a phone is noted in its row."""
-    around, now = _around(rows), clock.now()
+    now = clock.now()
+    around = _around(rows, now)
     found = []
     for row in rows:
         try:
@@ -60,7 +63,7 @@ def of_all(rows: Sequence[Delivery]) -> list[Parcel]:
     return found
 
 
-def _around(rows: Sequence[Delivery]) -> Around:
+def _around(rows: Sequence[Delivery], now: datetime) -> Around:
     messages = _by_id(Message, (row.message_id for row in rows))
     people = _by_id(Person, (one.person_id for one in messages.values()))
     return Around(
@@ -68,6 +71,8 @@ def _around(rows: Sequence[Delivery]) -> Around:
         phones=_by_id(Phone, (row.phone_id for row in rows)),
         people=people,
         wishes=preferences.of_all(list(people.values())),
+        flooded=gather.flooded((str(row.phone_id) for row in rows), now),
+        counts=gather.counts(row.id for row in rows),
     )
 
 
@@ -86,27 +91,43 @@ def _of(row: Delivery, around: Around, now: datetime) -> PushMessage | None:
     if phone is None or phone.revoked_at is not None or phone.push is None:
         write(row, Outcome("gone"), now)
         return None
-    quiet_until = None if message.urgent else around.wishes[str(message.person_id)].quiet_until(now)
-    if quiet_until is not None:
-        row.try_at = None
-        deadlines.at("deliver", row.id, quiet_until)
+    until = None if message.urgent else _held_until(row, message, around, now)
+    if until is not None:
+        gather.hold(row, until)
         return None
     row.address_hash = hash_of(phone.push["address"])
-    return _push(message, phone, timedelta(seconds=int(left.total_seconds())))
+    seconds = timedelta(seconds=int(left.total_seconds()))
+    return _push(message, phone, seconds, around.counts.get(row.id, 1))
 
 
-def _push(message: Message, phone: Phone, left: timedelta) -> PushMessage:
+def _held_until(row: Delivery, message: Message, around: Around, now: datetime) -> datetime | None:
+    """The end of the quiet hours, or of a flood; one that stands for many has been held back for the flood already."""
+    quiet_until = around.wishes[str(message.person_id)].quiet_until(now)
+    if quiet_until is not None or row.id in around.counts:
+        return quiet_until
+    return around.flooded.get(str(row.phone_id))
+
+
+def _push(message: Message, phone: Phone, left: timedelta, count: int) -> PushMessage:
+    """The push of a message, or of the newest of so many."""
     assert phone.push is not None
-    text = words.of(message.kind, message.params, phone.language or reader_language(message))
-    rental = {"rental": message.rental_id} if message.rental_id else {}
+    language = phone.language or reader_language(message)
+    text = words.of(message.kind, message.params, language, quoting=False)
+    data = {"message": message.id, "kind": message.kind}
+    if message.rental_id:
+        data["rental"] = message.rental_id
+    collapse_key = f"rental-{message.rental_id}" if message.rental_id else None
+    if count > 1:
+        text = words.of_many(count, text, language)
+        data, collapse_key = {"message": message.id, "kind": "gathered", "count": str(count)}, "gathered"
     return PushMessage(
         kind=phone.push["kind"],
         address=phone.push["address"],
         title=text.title,
         body=text.body,
-        data={"message": message.id, "kind": message.kind, **rental},
+        data=data,
         urgent=message.urgent,
         ttl=left,
-        collapse_key=f"rental-{message.rental_id}" if message.rental_id else None,
+        collapse_key=collapse_key,
         keys=phone.push.get("keys"),
     )

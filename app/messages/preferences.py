@@ -1,7 +1,7 @@
 """How a person wants to be told: quiet hours, channels, news one by one or once a day."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app.cars.windows import instant
 from app.kit.db import session, transactional
 from app.kit.errors import Validation
+from app.messages.kinds import topic_of
 from app.messages.models import Preferences
 from app.people.models import Person
 
@@ -27,6 +28,11 @@ class Wishes:
     channels: tuple[str, ...]
     digest: bool
     zone: ZoneInfo
+    topics: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def channels_of(self, kind: str) -> tuple[str, ...]:
+        """Those chosen for the kind's topic, else those for all."""
+        return self.topics.get(topic_of(kind) or "", self.channels)
 
     def quiet_until(self, at: datetime) -> datetime | None:
         """When the quiet hours around `at` end; None outside them."""
@@ -66,8 +72,12 @@ def _wishes(person: Person, row: Preferences | None) -> Wishes:
     zone = ZoneInfo(person.time_zone)
     if row is None:
         return Wishes(None, CHANNELS, digest=False, zone=zone)
-    daily = row.digest == "daily" and "mail" in row.channels
-    return Wishes(_quiet(row), tuple(row.channels), digest=daily, zone=zone)
+    topics = {topic: tuple(ways) for topic, ways in row.topics.items()}
+    return Wishes(_quiet(row), tuple(row.channels), digest=row.digest == "daily", zone=zone, topics=topics)
+
+
+def _in_order(ways: Sequence[str]) -> list[str]:
+    return [one for one in CHANNELS if one in ways]
 
 
 def _quiet(row: Preferences) -> tuple[time, time] | None:
@@ -80,17 +90,20 @@ def shown(person: str) -> dict[str, Any]:
     """The preferences as the API shows them."""
     row = session.get(Preferences, person)
     if row is None:
-        return {"quiet": None, "channels": list(CHANNELS), "digest": "off"}
+        return {"quiet": None, "channels": list(CHANNELS), "digest": "off", "topics": {}}
     times = _quiet(row)
     quiet = {"from": f"{times[0]:%H:%M}", "to": f"{times[1]:%H:%M}"} if times else None
-    return {"quiet": quiet, "channels": row.channels, "digest": row.digest}
+    return {"quiet": quiet, "channels": row.channels, "digest": row.digest, "topics": row.topics}
 
 
 @transactional
 def replace(person: str, body: dict[str, Any], check: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Put new preferences in place of the old. Raises Validation for quiet hours without length."""
+    """Put new preferences in place of the old; topics an older app does not know stay. Raises Validation for quiet
+    hours without length.
+    """
     session.get_one(Person, person, with_for_update=True)
-    check(shown(person))
+    before = shown(person)
+    check(before)
     quiet = body["quiet"]
     if quiet is not None and quiet["from"] == quiet["to"]:
         where = [{"pointer": "/quiet/to", "code": "invalid", "detail": "Must differ from the beginning."}]
@@ -99,8 +112,11 @@ def replace(person: str, body: dict[str, Any], check: Callable[[dict[str, Any]],
         person_id=person,
         quiet_from=time.fromisoformat(quiet["from"]) if quiet else None,
         quiet_to=time.fromisoformat(quiet["to"]) if quiet else None,
-        channels=[one for one in CHANNELS if one in body["channels"]],
+        channels=_in_order(body["channels"]),
         digest=body["digest"],
+        topics={topic: _in_order(ways) for topic, ways in body["topics"].items()}
+        if "topics" in body
+        else before["topics"],
     )
     session.merge(row)
     session.flush()

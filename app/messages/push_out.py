@@ -7,7 +7,7 @@ phone go one after the other, so that the last word stays.
 
 import random
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -21,7 +21,7 @@ from app.kit.clock import real_now
 from app.kit.db import release, session, transactional
 from app.kit.keys import settings
 from app.kit.listen import notices
-from app.messages import fall_back, parcel
+from app.messages import fall_back, gather, parcel
 from app.messages.channels import OUTBOX
 from app.messages.models import Delivery
 from app.messages.outcome import TOO_LATE, Outcome, write
@@ -88,7 +88,7 @@ def _take(batch: int) -> list[Parcel] | None:
         row.attempts += 1
         row.try_at, row.tried_since = now + IN_HAND, row.tried_since or now
     parcels = parcel.of_all(rows)
-    _mail_instead(rows)
+    _follow(rows)
     return parcels
 
 
@@ -113,17 +113,18 @@ def _settle(parcels: Sequence[Parcel], came: Sequence[Came]) -> None:
         else:
             log.warning("push refused", error=type(result).__name__)
             write(row, Outcome("failed", type(result).__name__), now)
-    _mail_instead(rows.values())
+    _follow(list(rows.values()))
 
 
-def _mail_instead(rows: Iterable[Delivery]) -> None:
+def _follow(rows: Sequence[Delivery]) -> None:
+    """What was gathered in those that have ended ends with them; what is urgent and reached no phone is mailed."""
+    gather.share(row.id for row in rows)
     ended = [
         row.message_id
         for row in rows
         if row.state not in ("waiting", "sent") and row.reason != TOO_LATE.reason
     ]
     if ended:
-        session.flush()
         fall_back.without_phone(ended)
 
 

@@ -56,7 +56,7 @@ def message_received(message: str) -> None:
     etag=True,
 )
 def read_preferences() -> dict[str, Any]:
-    """Quiet hours, channels and digest."""
+    """Quiet hours, channels for all and by topic, digest."""
     return preferences.shown(caller().person)
 
 
@@ -69,7 +69,9 @@ def read_preferences() -> dict[str, Any]:
     match=True,
 )
 def replace_preferences(body: dict[str, Any]) -> Answer:
-    """Replaces quiet hours, channels and digest. Codes and news of the account itself come in any case."""
+    """Replaces quiet hours, channels, digest, and channels by topic, which stay where they are left out. Codes and news
+    of the account itself come in any case.
+    """
     schema = schemas.Preferences()
     put = preferences.replace(caller().person, body, lambda current: require_match(schema, current))
     return Answer(put, headers={"ETag": f'"{etag_of(schema.dump(put))}"'})

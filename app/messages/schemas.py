@@ -59,12 +59,25 @@ class QuietHours(Strict):
     to = Text(5, shortest=5, pattern=CLOCK, required=True)
 
 
+class Topics(Strict):
+    """Channels for what a message is about, where they are not those for all; an empty list: the inbox alone."""
+
+    requests = Many(OneOf(CHANNELS), 2)
+    rentals = Many(OneOf(CHANNELS), 2)
+    car = Many(OneOf(CHANNELS), 2)
+    money = Many(OneOf(CHANNELS), 2)
+    claims = Many(OneOf(CHANNELS), 2)
+    communities = Many(OneOf(CHANNELS), 2)
+    licence = Many(OneOf(CHANNELS), 2)
+
+
 class Preferences(Strict):
     """How a person wants to be told; codes and news of the account itself come in any case."""
 
     quiet = fields.Nested(QuietHours, allow_none=True, required=True)
     channels = Many(OneOf(CHANNELS), 2, required=True)
     digest = OneOf(DIGEST, required=True)
+    topics = fields.Nested(Topics)
 
 
 class TimelineCommand(Strict):

@@ -28,14 +28,23 @@ LOCK = ("state", "command", "box", "doors", "ignition", "keys", "place", "plugge
 """The conditions of a lock, each with a remedy in `app/kit/texts`."""
 
 
-def of(kind: str, params: Mapping[str, Any], language: str) -> Text:
-    """Title and body in the reader's language (BCP 47)."""
+def of(kind: str, params: Mapping[str, Any], language: str, *, quoting: bool = True) -> Text:
+    """Title and body in the reader's language (BCP 47). Without `quoting` nothing that somebody wrote stands in it."""
     filled = {name: _value(kind, name, value, i18n.pick(language)) for name, value in params.items()}
+    if not quoting and "reason" in params:
+        filled["reason"] = _unquoted(params["reason"], filled["reason"], i18n.pick(language))
     if kind in OWN:
         title, body = f"message.{kind}.title", f"message.{kind}.body"
         base = i18n.pick(language)
         return Text(i18n.say(title, base, **filled), i18n.say(body, base, **filled))
     return catalogue.render(kind, language, filled)
+
+
+def of_many(count: int, newest: Text, language: str) -> Text:
+    """What a push says that stands for so many messages."""
+    base = i18n.pick(language)
+    body = i18n.say("gathered.body", base, title=newest.title)
+    return Text(i18n.say("gathered.title", base, count=count), body)
 
 
 def _value(kind: str, name: str, value: Any, language: str) -> Any:
@@ -108,6 +117,13 @@ def _reason(ref: str, language: str) -> str:
         return " ".join(dict.fromkeys(lines))
     licence = session.get(Licence, ref)
     return (licence.refused_reason if licence else None) or i18n.say("reason.licence", language)
+
+
+def _unquoted(ref: str, said: str, language: str) -> str:
+    """The words of a charge request or of who refused a licence are for the app; remedies of ours may stand."""
+    if ref.startswith("chr_"):
+        return "…"
+    return said if ref.startswith(("lock:", "start:")) else i18n.say("reason.licence", language)
 
 
 def _start_lines(codes: str, language: str, *, owner: bool) -> str:

@@ -14,10 +14,12 @@ from app.communities import invite
 from app.kit import clock
 from app.kit.db import session, transactional
 from app.kit.deadlines import Deadline
-from app.messages import deliver, digest, preferences
+from app.messages import deliver, digest, gather, preferences
+from app.messages.kinds import ALWAYS, KINDS, TOPICS, topic_of
 from app.messages.models import Delivery, Message, Preferences
 from app.messages.outcome import hash_of
 from app.messages.push_out import push_out
+from app.messages.schemas import Topics
 from app.people import password, phones, register, sign_in
 from app.people.models import EmailCode, Person, Phone
 from notifications.mail import AddressRefused, MailUnavailable
@@ -110,12 +112,13 @@ def test_what_can_wait_waits_for_the_end_of_the_quiet_hours(app: Flask, pushes: 
     stage.work()
     [row] = stage.deliveries(cast.max)
     assert (pushes.to(phone), row.state) == ([], "waiting")
-    waits = session.get_one(Deadline, ("deliver", row.id)).due_at - clock.now()
+    waits = session.get_one(Deadline, ("gather", phone.id)).due_at - clock.now()
     assert timedelta(hours=1, minutes=58) < waits <= timedelta(hours=2)
     wish(cast.max)
-    deliver.due(row.id)
+    gather.due(phone.id)
     stage.work()
-    assert len(pushes.to(phone)) == 1
+    [sent] = pushes.to(phone)
+    assert sent.data["kind"] == "rental_lapsed.driver"
 
 
 def test_what_is_urgent_does_not_wait(app: Flask, pushes: Pushes) -> None:
@@ -370,6 +373,34 @@ def test_who_wants_only_mail_gets_mail(app: Flask, pushes: Pushes, letters: Lett
     stage.happen(facts.RentalLate(rental=cast.rental))
     stage.work()
     assert (pushes.sent, len(letters.to(cast.max.email))) == ([], 1)
+
+
+def test_each_topic_may_have_its_own_channels(app: Flask, pushes: Pushes, letters: Letters) -> None:
+    cast = stage.cast()
+    stage.phone(cast.olga)
+    wish(cast.olga, topics={"car": ["mail"], "requests": []})
+    stage.happen(facts.BoxOffline(car=cast.car.id, rental=None))
+    stage.happen(facts.RentalAsked(rental=cast.rental))
+    stage.happen(facts.RentalNoShow(rental=cast.rental, owed=0))
+    stage.work()
+    assert [one.data["kind"] for one in pushes.sent] == ["rental_no_show.owner"]
+    assert len(letters.to(cast.olga.email)) == 1
+    assert "rental_asked.owner" in stage.told(cast.olga)
+
+
+def test_the_daily_mail_leaves_out_what_is_not_to_be_mailed(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    stage.phone(cast.max)
+    wish(cast.max, digest="daily", topics={"requests": ["push"]})
+    stage.happen(facts.RentalLapsed(rental=cast.rental))
+    stage.work()
+    assert [one.data["kind"] for one in pushes.sent] == ["rental_lapsed.driver"]
+
+
+def test_every_kind_has_a_topic_of_the_contract_or_is_always_told() -> None:
+    assert {topic_of(kind) for kind in KINDS} == {None, *TOPICS}
+    assert {kind for kind in KINDS if topic_of(kind) is None} == set(ALWAYS)
+    assert set(Topics().fields) == set(TOPICS)
 
 
 def test_codes_come_whatever_one_prefers(app: Flask, letters: Letters) -> None:

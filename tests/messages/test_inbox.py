@@ -154,8 +154,13 @@ def test_preferences_are_replaced_on_the_state_one_has_read(client: FlaskClient)
     person = factories.person("Max Member")
     headers = signed(person)
     usual = client.get("/v1/me/preferences", headers=headers)
-    assert usual.json == {"quiet": None, "channels": ["push", "mail"], "digest": "off"}
-    body = {"quiet": {"from": "22:00", "to": "07:00"}, "channels": ["push"], "digest": "daily"}
+    assert usual.json == {"quiet": None, "channels": ["push", "mail"], "digest": "off", "topics": {}}
+    body = {
+        "quiet": {"from": "22:00", "to": "07:00"},
+        "channels": ["push"],
+        "digest": "daily",
+        "topics": {"money": ["mail"], "car": []},
+    }
     assert client.put("/v1/me/preferences", json=body, headers=headers).status_code == 428
     matched = {**headers, "If-Match": usual.headers["ETag"]}
     put = client.put("/v1/me/preferences", json=body, headers=matched)
@@ -165,6 +170,15 @@ def test_preferences_are_replaced_on_the_state_one_has_read(client: FlaskClient)
     assert (read.json, read.headers["ETag"]) == (body, put.headers["ETag"])
 
 
+def test_an_app_that_does_not_know_topics_leaves_them(client: FlaskClient) -> None:
+    headers = signed(factories.person("Max Member"))
+    body = {"quiet": None, "channels": ["push", "mail"], "digest": "off"}
+    for sent in ({**body, "topics": {"money": ["mail"]}}, {**body, "digest": "daily"}):
+        etag = client.get("/v1/me/preferences", headers=headers).headers["ETag"]
+        answer = client.put("/v1/me/preferences", json=sent, headers={**headers, "If-Match": etag})
+    assert answer.json == {**body, "digest": "daily", "topics": {"money": ["mail"]}}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -172,6 +186,8 @@ def test_preferences_are_replaced_on_the_state_one_has_read(client: FlaskClient)
         {"quiet": {"from": "25:00", "to": "07:00"}},
         {"channels": ["pigeon"]},
         {"digest": "hourly"},
+        {"topics": {"weather": ["push"]}},
+        {"topics": {"car": ["pigeon"]}},
         {"colour": "red"},
     ],
 )

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -6,7 +7,7 @@ from flask import Flask
 from app import facts
 from app.kit.clock import real_now
 from app.kit.db import session, transactional
-from app.messages import push_out
+from app.messages import push_out, words
 from app.messages.models import Delivery, Message
 from app.people import phones
 from app.people.models import Person, Phone
@@ -156,6 +157,38 @@ def test_a_phone_in_trouble_holds_up_no_other(app: Flask, pushes: Pushes) -> Non
     pushes.refusals.append(PushOverQuota("too many", retry_after=60))
     assert push_out.push_out()
     assert len(pushes.to(phone)) == 1
+
+
+def test_a_push_quotes_nobody(app: Flask) -> None:
+    params = {
+        "owner": "per_" + "0" * 32,
+        "car": "car_" + "0" * 32,
+        "amount": {"amount": 900, "currency": "EUR"},
+        "answer_by": "2027-03-01T09:00:00.000Z",
+        "zone": "Europe/Paris",
+        "reason": f"chr_{'0' * 32}:damage:False",
+    }
+    quoted = words.of("charge_requested.driver", params, "en")
+    pushed = words.of("charge_requested.driver", params, "en", quoting=False)
+    assert "“Nothing was said about it.”" in quoted.body
+    assert "“…”" in pushed.body
+    assert "somebody" in pushed.title
+
+
+def test_a_browser_is_written_to_with_its_keys(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.max)
+    address = "https://fcm.googleapis.com/fcm/send/1"
+    _subscribe(phone.id, {"kind": "webpush", "address": address, "keys": {"p256dh": "p", "auth": "a"}})
+    late(cast)
+    push_out.push_out()
+    [sent] = pushes.sent
+    assert (sent.kind, sent.address, sent.keys) == ("webpush", address, {"p256dh": "p", "auth": "a"})
+
+
+@transactional
+def _subscribe(phone: str, push: dict[str, Any]) -> None:
+    session.get_one(Phone, phone).push = push
 
 
 def test_an_address_registered_again_since_the_send_began_is_kept(app: Flask, pushes: Pushes) -> None:

@@ -1,0 +1,148 @@
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+
+from app import facts
+from app.kit import clock
+from app.kit.db import session, transactional
+from app.kit.deadlines import Deadline
+from app.messages import gather, push_out
+from app.messages.models import Delivery, Preferences
+from app.people.models import Person, Phone
+from notifications.push import PushRefused, PushUnavailable
+from tests.messages import stage
+from tests.messages.stage import Cast, Pushes
+
+
+def news(cast: Cast, count: int) -> None:
+    """So many messages to Olga that can wait, one after the other."""
+    for _ in range(count):
+        stage.happen(facts.BoxOffline(car=cast.car.id, rental=None))
+        push_out.push_out()
+
+
+def held(person: Person) -> list[Delivery]:
+    return [one for one in stage.deliveries(person) if one.state == "waiting"]
+
+
+def flooded(cast: Cast) -> Phone:
+    """Olga's phone, which has had enough, and three more that wait."""
+    phone = stage.phone(cast.olga)
+    news(cast, gather.AT_MOST + 3)
+    return phone
+
+
+@transactional
+def quiet(person: Person, *, on: bool) -> None:
+    local = clock.now().astimezone(ZoneInfo(person.time_zone)).replace(tzinfo=None)
+    begins, ends = (local - timedelta(hours=1), local + timedelta(hours=2)) if on else (None, None)
+    row = Preferences(
+        person_id=person.id,
+        quiet_from=begins.time() if begins else None,
+        quiet_to=ends.time() if ends else None,
+        channels=["push", "mail"],
+        digest="off",
+    )
+    session.merge(row)
+
+
+def test_a_flood_becomes_one_push_for_all_that_came_after_a_few(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = flooded(cast)
+    assert (len(pushes.to(phone)), len(held(cast.olga))) == (gather.AT_MOST, 3)
+    due_at = session.get_one(Deadline, ("gather", phone.id)).due_at
+    first = min(one.at for one in stage.deliveries(cast.olga) if one.state == "sent")
+    assert due_at == first + gather.WITHIN
+    gather.due(phone.id)
+    push_out.push_out()
+    [*_, last] = pushes.to(phone)
+    newest = stage.messages(cast.olga)[-1]
+    assert last.data == {"message": newest.id, "kind": "gathered", "count": "3"}
+    assert (last.title, last.body) == ("3 new messages", "The latest: smart EQ fortwo is silent")
+    assert (last.collapse_key, len(pushes.to(phone))) == ("gathered", gather.AT_MOST + 1)
+    assert {one.state for one in stage.deliveries(cast.olga)} == {"sent"}
+
+
+def test_what_is_urgent_neither_waits_for_a_flood_nor_makes_one(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = flooded(cast)
+    for _ in range(gather.AT_MOST + 1):
+        stage.happen(facts.RentalAsked(rental=cast.rental))
+        push_out.push_out()
+    urgent = [one for one in pushes.to(phone) if one.urgent]
+    assert len(urgent) == gather.AT_MOST + 1
+    other = stage.phone(cast.max)
+    for _ in range(gather.AT_MOST + 1):
+        stage.happen(facts.RentalLate(rental=cast.rental))
+        push_out.push_out()
+    stage.happen(facts.RentalLapsed(rental=cast.rental))
+    push_out.push_out()
+    assert len(pushes.to(other)) == gather.AT_MOST + 2
+
+
+def test_one_alone_that_was_held_back_comes_as_itself(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.olga)
+    news(cast, gather.AT_MOST + 1)
+    _age(cast.olga, gather.WITHIN)
+    gather.due(phone.id)
+    gather.due(phone.id)
+    push_out.push_out()
+    assert [one.data["kind"] for one in pushes.to(phone)] == ["box_offline.owner"] * (gather.AT_MOST + 1)
+
+
+@transactional
+def _age(person: Person, by: timedelta) -> None:
+    for row in stage.deliveries(person):
+        row.at -= by
+
+
+def test_another_phone_of_the_same_person_counts_for_itself(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    flooded(cast)
+    second = stage.phone(cast.olga)
+    news(cast, 1)
+    assert len(pushes.to(second)) == 1
+
+
+def test_the_end_of_the_quiet_hours_is_one_push_not_many(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.olga)
+    quiet(cast.olga, on=True)
+    news(cast, 4)
+    assert pushes.sent == []
+    quiet(cast.olga, on=False)
+    gather.due(phone.id)
+    push_out.push_out()
+    assert [one.data.get("count") for one in pushes.to(phone)] == ["4"]
+
+
+def test_a_flood_that_runs_into_the_quiet_hours_waits_for_their_end(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = flooded(cast)
+    quiet(cast.olga, on=True)
+    gather.due(phone.id)
+    push_out.push_out()
+    news(cast, 1)
+    assert len(pushes.to(phone)) == gather.AT_MOST
+    quiet(cast.olga, on=False)
+    gather.due(phone.id)
+    push_out.push_out()
+    [*_, last] = pushes.to(phone)
+    assert last.data["count"] == "4"
+    assert held(cast.olga) == []
+
+
+def test_what_was_gathered_shares_the_fate_of_its_push(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = flooded(cast)
+    gather.due(phone.id)
+    pushes.refusals.append(PushUnavailable("down"))
+    push_out.push_out()
+    assert len(held(cast.olga)) == 3
+    stage.hurry_pushes()
+    pushes.refusals.append(PushRefused("payload"))
+    push_out.push_out()
+    states = [one.state for one in stage.deliveries(cast.olga)]
+    assert states == ["sent"] * gather.AT_MOST + ["failed"] * 3
