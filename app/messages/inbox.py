@@ -1,6 +1,5 @@
 """The inbox: what a person was told, in the reader's language; the reliable copy of every push."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,7 @@ from app.kit import clock, deadlines, http, i18n
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound
 from app.kit.http import Page
-from app.messages import words
+from app.messages import delivery_log, words
 from app.messages.kinds import KINDS, SECRET
 from app.messages.models import Delivery, Message
 from app.rentals import close
@@ -106,7 +105,7 @@ def _take_in(message: Message, now: datetime) -> None:
 
 def _shown(messages: Iterable[Message]) -> list[dict[str, Any]]:
     rows = list(messages)
-    deliveries = _deliveries([one.id for one in rows])
+    deliveries = delivery_log.ways([one.id for one in rows])
     states = _states([one.rental_id for one in rows if one.rental_id])
     language = i18n.reader()
     return [_one(row, language, deliveries[row.id], states.get(row.rental_id or "")) for row in rows]
@@ -152,14 +151,6 @@ def _answers(invitation: str, language: str) -> list[dict[str, str]]:
     url = f"/v1/invitations/{code_of(invitation)}"
     steps = ("accept", "decline")
     return [{"label": i18n.say(f"step.{step}", language), "link": f"{url}/{step}"} for step in steps]
-
-
-def _deliveries(messages: list[str]) -> dict[str, list[Delivery]]:
-    found: dict[str, list[Delivery]] = defaultdict(list)
-    rows = select(Delivery).where(Delivery.message_id.in_(messages)).order_by(Delivery.id)
-    for row in session.scalars(rows):
-        found[row.message_id].append(row)
-    return found
 
 
 def _states(rentals: list[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from marshmallow import fields
 
 from app.kit.fields import Flag, Instant, Many, OneOf, Paging, PublicIdField, Strict, Text
 from app.kit.routes import page_of
+from app.messages.delivery_log import SIDES
 from app.messages.kinds import KINDS
 from app.messages.preferences import CHANNELS, DIGEST
 from app.messages.timeline import BY
@@ -95,6 +96,17 @@ class TimelineCommand(Strict):
     answered_at = Instant(allow_none=True)
 
 
+class TimelineTold(Strict):
+    """Somebody of the rental who was told of an event: when it first went out to them, came, and was opened."""
+
+    to = OneOf(SIDES)
+    first_name = Text(80)
+    told_at = Instant(allow_none=True)
+    received_at = Instant(allow_none=True)
+    opened_at = Instant(allow_none=True)
+    deliveries = Many(fields.Nested(MessageDelivery), 100)
+
+
 class TimelineEvent(Strict):
     """One thing that happened in a rental."""
 
@@ -104,6 +116,7 @@ class TimelineEvent(Strict):
     text = Text(300)
     told_at = Instant(allow_none=True)
     opened_at = Instant(allow_none=True)
+    told = Many(fields.Nested(TimelineTold), 100)
     command = fields.Nested(TimelineCommand, allow_none=True)
 
 

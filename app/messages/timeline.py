@@ -1,19 +1,16 @@
 """The timeline of a rental, read from its facts: the same for both sides, no place, no amount that is one side's alone."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app import facts
 from app.kit import i18n
 from app.kit.db import session
 from app.kit.facts import Fact, FactRow
 from app.kit.http import Page, to_cursor, uncursor
-from app.messages import door_commands, words
-from app.messages.models import Delivery, Message
+from app.messages import delivery_log, door_commands, words
 from app.messages.tell import snake
 from app.rentals import access
 from app.rentals.models import Rental
@@ -148,8 +145,8 @@ def _seq(cursor: str) -> int:
 
 
 def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:
-    told = _told(rental.id, [row.seq for row in rows])
     language = i18n.reader()
+    told = delivery_log.of(rental, [row.seq for row in rows], language)
     driver = words.first_name(rental.driver_id, language)
     commands = door_commands.shown([row.data["command"] for row in rows if row.data.get("command")], language)
     return [
@@ -158,8 +155,9 @@ def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:
             "kind": snake(row.kind),
             "by": _by(row, rental),
             "text": i18n.say(_key(row), language, driver=driver, member=_member(row, language)),
-            "told_at": told[row.seq][0],
-            "opened_at": told[row.seq][1],
+            "told_at": delivery_log.first(told[row.seq], "told_at"),
+            "opened_at": delivery_log.first(told[row.seq], "opened_at"),
+            "told": told[row.seq],
             "command": commands.get(row.data.get("command") or ""),
         }
         for row in rows
@@ -185,20 +183,3 @@ def _key(row: FactRow) -> str:
     if row.kind == facts.RentalEnded.kind and row.data["by"] in ("owner", "operator"):
         return "timeline.rental_ended.by_hand"
     return f"timeline.{snake(row.kind)}"
-
-
-def _told(rental_id: str, seqs: list[int]) -> dict[int, tuple[datetime | None, datetime | None]]:
-    """Per fact, when a message about it first went out and was first opened, on either side."""
-    rows = session.execute(
-        select(
-            Message.fact_seq,
-            func.min(Delivery.at).filter(Delivery.state == "sent"),
-            func.min(Message.read_at),
-        )
-        .outerjoin(Delivery, Delivery.message_id == Message.id)
-        .where(Message.fact_seq.in_(seqs), Message.rental_id == rental_id)
-        .group_by(Message.fact_seq)
-    )
-    found: dict[int, tuple[datetime | None, datetime | None]] = defaultdict(lambda: (None, None))
-    found.update({row[0]: (row[1], row[2]) for row in rows})
-    return found

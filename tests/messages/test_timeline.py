@@ -58,6 +58,30 @@ def test_it_says_when_the_news_went_out_and_was_opened(app: Flask) -> None:
     assert event["opened_at"] >= event["told_at"]
 
 
+def test_each_side_sees_who_was_told_by_which_way_and_when_it_came(app: Flask) -> None:
+    cast = stage.cast()
+    stage.phone(cast.olga)
+    stage.happen(facts.RentalLate(rental=cast.rental))
+    stage.work()
+    [late] = [one for one in stage.messages(cast.olga) if one.kind == "rental_late.owner"]
+    inbox.received(cast.olga.id, late.id)
+    [event] = timeline.of(cast.olga.id, cast.rental, limit=50, cursor=None).items
+    assert [event] == timeline.of(cast.max.id, cast.rental, limit=50, cursor=None).items
+    by = {one["to"]: one for one in event["told"]}
+    assert {to: one["first_name"] for to, one in by.items()} == {"driver": "Max", "owner": "Olga"}
+    assert [(way.channel, way.state) for way in by["owner"]["deliveries"]] == [("push", "sent")]
+    assert [(way.channel, way.state) for way in by["driver"]["deliveries"]] == [("mail", "sent")]
+    assert by["owner"]["received_at"] >= by["owner"]["told_at"]
+    assert (by["owner"]["opened_at"], by["driver"]["received_at"]) == (None, None)
+
+
+def test_who_is_named_beside_the_driver_is_told_as_such(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.DriverNamed(rental=cast.rental, person=cast.nina.id, by=cast.max.id))
+    [event] = timeline.of(cast.olga.id, cast.rental, limit=50, cursor=None).items
+    assert {one["to"]: one["first_name"] for one in event["told"]} == {"named": "Nina", "owner": "Olga"}
+
+
 def test_a_door_command_says_who_asked_on_what_and_what_the_box_made_of_it(app: Flask) -> None:
     made = scene.make()
     command = made.unlock()
