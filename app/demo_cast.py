@@ -183,6 +183,17 @@ class Actor:
 
         return until(look, f"push {kind} to {self.name}", within_s)
 
+    def told(self, kind: str, rental: str) -> Any:
+        """The newest message of a kind about a rental, whichever way it came: a push may stand for many."""
+
+        def look() -> Any:
+            for one in self.get("/me/messages", limit=100)["items"]:
+                if one["kind"].split(".")[0] == kind and one["rental"] == rental:
+                    return one
+            return None
+
+        return until(look, f"message {kind} to {self.name}")
+
     # -- the first steps
 
     def register(self) -> "Actor":

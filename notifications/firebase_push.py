@@ -76,8 +76,12 @@ class FirebasePush:
         """Hand messages to FCM; of each its name there, or the error."""
         came: list[str | PushError] = []
         for first in range(0, len(messages), AT_ONCE):
-            came += self._send(messages[first : first + AT_ONCE])
-        return came
+            found = self._send(messages[first : first + AT_ONCE])
+            came += found
+            if all(isinstance(one, PushError) and one.temporary for one in found):
+                # each hundred may hang for as long as the time limit says
+                break
+        return came + [PushUnavailable("it took none of those before")] * (len(messages) - len(came))
 
     def _send(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
         refused = {n: wrong for n, message in enumerate(messages) if (wrong := _wrong(message)) is not None}

@@ -226,6 +226,15 @@ def test_each_of_many_gets_its_own_answer_in_its_place(push: FirebasePush, doubl
     assert [pushes(double, one.address)[0]["name"] for one in (many[0], many[129])] == [came[0], came[129]]
 
 
+def test_a_service_that_takes_none_of_a_hundred_is_not_asked_for_the_rest(
+    push: FirebasePush, double: dict[str, Any]
+) -> None:
+    fault(double, answer="unavailable", times=0)
+    came = push.send_all([replace(MESSAGE, address=f"fid-{number}") for number in range(230)])
+    assert [type(one) for one in came] == [PushUnavailable] * 230
+    assert attempts(double) == 100
+
+
 def test_one_that_cannot_be_sent_spoils_no_other(push: FirebasePush, double: dict[str, Any]) -> None:
     wrong = replace(MESSAGE, data={"message": "msg_2", "number": 2})  # type: ignore[dict-item]
     browser = replace(MESSAGE, kind="webpush", address="https://push.example/1")

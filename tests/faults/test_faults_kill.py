@@ -162,6 +162,33 @@ def test_a_worker_dies_amid_jobs_and_another_tells_and_charges_once(stack: Stack
     stack.revive("worker")
 
 
+@pytest.mark.must_hold("workers killed while people are told and pushed to")
+@long_run
+def test_workers_die_while_people_are_told_and_each_fact_comes_once_to_each_and_to_their_phones(
+    stack: Stack,
+) -> None:
+    circle = Friends(stack, approval="always", street=False)
+    asked = [circle.quote(2 * n, 2 * n + 1) for n in range(1, 25)]
+    for round_ in range(3):
+        for quote in asked[round_ * 8 : round_ * 8 + 8]:
+            circle.max.post("/rentals", circle.booking(quote), want=201)
+        time.sleep(0.2 * round_)
+        stack.kill("worker")
+        stack.revive("worker")
+    stack.settles(120)
+    told = stack.sql(
+        "select m.id, count(*) over (partition by m.fact_seq, m.person_id) from facts f left join messages m"
+        " on m.fact_seq = f.seq and m.person_id = cast(%s as uuid)"
+        " where f.kind = 'RentalAsked' and f.data->>'rental' = any(%s)",
+        circle.olga.id[4:],
+        [one["id"] for one in circle.max.get("/rentals", limit=100)["items"]],
+    )
+    assert [count for _, count in told] == [1] * len(asked)
+    assert all(message is not None for message, _ in told)
+    pushed = {one["message"]["data"]["message"] for one in circle.olga.pushes()}
+    assert {f"msg_{message.hex}" for message, _ in told} <= pushed
+
+
 @long_run
 def test_the_sealer_dies_and_positions_stay_dense(stack: Stack) -> None:
     olga = Actor(stack, "Olga Owner").register()

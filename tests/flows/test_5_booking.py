@@ -223,8 +223,8 @@ def test_a_request_nobody_answers_lapses_at_its_start(asking: Friends) -> None:
     rental = asking.book(1, 2)
     asking.place.flask("clock", "forward", "61m")
     asking.becomes(rental, "lapsed")
-    assert asking.max.pushed("rental_lapsed", rental)
-    assert asking.olga.pushed("rental_lapsed", rental)
+    assert asking.max.told("rental_lapsed", rental)
+    assert asking.olga.told("rental_lapsed", rental)
 
 
 def test_a_request_nobody_answers_lapses_after_a_day(asking: Friends) -> None:
