@@ -37,6 +37,11 @@ _NEXT = text(
     "select min(from_at) from occupancy where car_no = cast(:car as int) and from_at >= :at and ref <> :ref"
 )
 
+_NEXT_AFTER = text(
+    "select min(from_at) from occupancy where car_no = cast(:car as int) and to_at > :at and ref <> :ref"
+)
+"""What comes after a rental that may end inside the next one's time: late, it leaves no room for a buffer."""
+
 
 @contextmanager
 def _taken(car: Car, from_at: datetime, to_at: datetime, ref: str) -> Iterator[None]:
@@ -200,7 +205,7 @@ def shrink(car: Car, rental: str, at: datetime, buffer: timedelta) -> None:
         ),
         {"at": at, "ref": rental},
     )
-    limit = next_start(car, at, rental)
+    limit = session.execute(_NEXT_AFTER, {"car": car.no, "at": at, "ref": rental}).scalar_one()
     room = min(buffer, limit - at) if limit else buffer
     if room > timedelta(0):
         _set_buffer(car, rental, at, room)

@@ -143,6 +143,8 @@ def give_slot_back(rental: Rental, why: str) -> None:
     """The rental is not to be: its slot is free, but not before no grant can open the car any more."""
     out = until(rental.id)
     if out is None:
+        if not _untold(rental.id):
+            conditional.drop(rental.id, "no grant opened the car")
         occupancy.vacate(rental.id)
         return
     revoke(rental.id, why)
