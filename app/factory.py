@@ -47,6 +47,7 @@ from app.people import routes as people
 from app.rentals import access as rentals_access
 from app.rentals import (
     cancel,
+    change_routes,
     charge_watch,
     commands,
     damage_routes,
@@ -146,6 +147,7 @@ MORE = (
     damage_routes,
     door_routes,
     driver_routes,
+    change_routes,
     extension_routes,
     feed_routes,
     wait_routes,

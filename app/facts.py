@@ -491,6 +491,26 @@ class RentalCancelled(Fact):
 
 
 @dataclass(frozen=True)
+class RentalSwapped(Fact):
+    """Its car failed before the unlock: the driver has another, by the rental `other`; nothing is owed for this one.
+
+    `codes` say what stood in the way, as conditions of the unlock or "missing", which the driver says.
+    """
+
+    rental: str
+    other: str
+    codes: str
+
+
+@dataclass(frozen=True)
+class TakenInstead(Fact):
+    """Booked in place of a rental whose car failed, at its price."""
+
+    rental: str
+    instead_of: str
+
+
+@dataclass(frozen=True)
 class RentalNoShow(Fact):
     rental: str
     owed: int
@@ -655,7 +675,27 @@ class RentalEnded(Fact):
 
 @dataclass(frozen=True)
 class RentalLate(Fact):
+    """`back_at`, where the driver has said when they will be back."""
+
     rental: str
+    back_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LatenessTold(Fact):
+    """The driver says when the car will be back."""
+
+    rental: str
+    back_at: datetime
+
+
+@dataclass(frozen=True)
+class CarFailed(Fact):
+    """The car cannot be used any more while it is out: no time is charged after `at`, the cover goes on to the lock."""
+
+    rental: str
+    at: datetime
+    by: str
 
 
 @dataclass(frozen=True)

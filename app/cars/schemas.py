@@ -168,7 +168,10 @@ def _price(**kwargs: Any) -> Whole:
 
 
 class Terms(Strict):
-    """Price and rules of a car for a community; prices in minor units; without a currency the loan is free."""
+    """Price and rules of a car for a community; prices in minor units; without a currency the loan is free.
+
+    `note` is what the owner adds in their own words, `text` all of it as the reader reads it.
+    """
 
     version = Whole(0, 10**6, dump_only=True)
     currency = OneOf(("EUR", "GBP", "CHF"), allow_none=True)
@@ -191,7 +194,8 @@ class Terms(Strict):
     notice_min = Whole(0, 43200)
     buffer_min = Whole(0, 1440)
     extension = OneOf(("ask", "auto"))
-    text = Text(2000, shortest=0, lines=True)
+    note = Text(2000, shortest=0, lines=True)
+    text = Text(6000, lines=True, dump_only=True)
 
 
 assert set(DEFAULTS) <= set(Terms().fields), "the terms of the contract and of the rules differ"

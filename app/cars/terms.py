@@ -36,7 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "notice_min": 0,
     "buffer_min": 0,
     "extension": "ask",
-    "text": "",
+    "note": "",
 }
 _PRICES = ("hour", "day_cap", "per_km", "minimum", "late_fee", "deposit", "cleaning", "refuel", "per_kwh")
 _BY_THEMSELVES = ("deposit", "cleaning", "refuel")

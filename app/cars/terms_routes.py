@@ -7,6 +7,7 @@ from app.cars import (
     add,
     schemas,
     terms,
+    terms_text,
 )
 from app.cars.routes import ONE, routes
 from app.kit.auth import caller
@@ -52,7 +53,7 @@ def unshare_car(car: str, community: str) -> None:
 def put_terms(car: str, community: str, body: dict[str, Any]) -> dict[str, Any]:
     """Sets price and rules for a community as a new version. Other people's open rentals keep theirs."""
     row = terms.put(caller().person, car, community, body)
-    return {"version": row.version, **row.data}
+    return _shown(row.version, row.data)
 
 
 @routes.add(
@@ -66,7 +67,7 @@ def read_terms(car: str, community: str) -> dict[str, Any]:
     """The newest version of the terms."""
     _may_see_through(car, community)
     version, data = terms.of(car, community)
-    return {"version": version, **data}
+    return _shown(version, data)
 
 
 @routes.add(
@@ -79,7 +80,11 @@ def read_terms(car: str, community: str) -> dict[str, Any]:
 def read_terms_version(car: str, community: str, version: int) -> dict[str, Any]:
     """One version of the terms, as a quote names it."""
     _may_see_through(car, community)
-    return {"version": version, **terms.version(car, community, version).data}
+    return _shown(version, terms.version(car, community, version).data)
+
+
+def _shown(version: int, data: dict[str, Any]) -> dict[str, Any]:
+    return {"version": version, **data, "text": terms_text.of(data)}
 
 
 def _may_see_through(car: str, community: str) -> None:

@@ -101,6 +101,17 @@ def look_again(trip: Trip, policy: InForce, at: datetime) -> None:
             kept += 1
 
 
+def move(rental: str, other: str, at: datetime) -> None:
+    """Those named for a rental whose car failed drive in the one that takes its place; its cover judges them anew."""
+    rows = named_drivers.of(rental)
+    for row in rows:
+        row.taken_off_at, row.taken_off_by = max(period.to_ms(at), row.named_at), SYSTEM
+        session.add(NamedDriver(rental_id=other, person_id=row.person_id, named_at=period.to_ms(at)))
+    session.flush()
+    if rows:
+        _endorse(_endorsable(rental))
+
+
 def _policy(trip: Trip, cover: Cover | None, at: datetime) -> InForce | Policy | None:
     """Of the cover that is given; before, what is in force at the start."""
     if cover is not None:

@@ -73,6 +73,20 @@ def _file(name: str) -> Catalog:
         return read_po(file, abort_invalid=True)
 
 
+def duration(minutes: int, language: str | None = None) -> str:
+    """Minutes in the largest unit that says them whole: 90 minutes, 2 hours, 30 days."""
+    if minutes and minutes % 1440 == 0:
+        return say("duration.days", language, days=minutes // 1440)
+    if minutes and minutes % 60 == 0:
+        return hours(minutes // 60, language)
+    return say("duration.minutes", language, minutes=minutes)
+
+
+def hours(count: int, language: str | None = None) -> str:
+    """Hours as such, for what is counted in them."""
+    return say("duration.hours", language, hours=count)
+
+
 def wall_time(local: datetime, language: str | None = None) -> str:
     """A time as clocks there show it, with its day."""
     locale = locales.locale_of(language or reader(), None)

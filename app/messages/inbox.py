@@ -20,6 +20,7 @@ from app.rentals.models import Rental
 
 COVERED_ON = "covered on"
 """Closed by hand, and the driver may still say otherwise."""
+_ANOTHER_CAR = (("alternatives", ("booked",)), ("swap", ("booked",)))
 _STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "rental_asked.owner": (("approve", ("requested",)), ("decline", ("requested",))),
     "extension_asked.owner": (
@@ -36,8 +37,10 @@ _STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "lock_refused.driver": (("lock", ("active",)),),
     "rental_paused.driver": (("unlock", ("active",)),),
     "rental_paused_weak.driver": (("unlock", ("active",)),),
-    "rental_late.driver": (("lock", ("active",)),),
-    "rental_late.next_driver": (("alternatives", ("booked",)),),
+    "rental_late.driver": (("lock", ("active",)), ("late", ("unlocking", "active", "locking"))),
+    "rental_late.next_driver": _ANOTHER_CAR,
+    "late_forecast.next_driver": _ANOTHER_CAR,
+    "rental_swapped.driver": (("cancel", ("booked",)),),
     "rental_closed_by_hand.driver": (("still-have-it", ("unlocking", "active", "locking", COVERED_ON)),),
     "payment_failed.driver": (("payments", ()),),
     "payment_action_required.driver": (("payments", ()),),

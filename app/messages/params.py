@@ -52,7 +52,7 @@ def _to(scene: Scene) -> str:
 
 
 def _at(scene: Scene) -> str:
-    return z(scene.said("at") or scene.at)
+    return z(scene.said("at") or scene.said("back_at") or scene.at)
 
 
 def _price(scene: Scene) -> dict[str, Any]:

@@ -103,6 +103,12 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         Told(whom.owners, "rental_cancelled.owner"),
         _NOT_THEN,
     ),
+    facts.RentalSwapped: (Told(whom.owners, "rental_swapped.owner"),),
+    facts.TakenInstead: (
+        Told(whom.driver, "rental_swapped.driver"),
+        Told(whom.owners, "taken_instead.owner"),
+        Told(whom.named, "driver_named"),
+    ),
     facts.RentalNoShow: (
         Told(whom.driver, "rental_no_show.driver"),
         Told(whom.owners, "rental_no_show.owner"),
@@ -151,7 +157,21 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.RentalLate: (
         Told(whom.driver, "rental_late.driver"),
         Told(whom.owners, "rental_late.owner"),
-        Told(whom.driver, "rental_late.next_driver", of=when.next_driver),
+        Told(whom.driver, "rental_late.next_driver", when.has_no("back_at"), of=when.next_driver),
+        Told(
+            whom.driver,
+            "late_forecast.next_driver",
+            when.both(when.has("back_at"), when.is_waited_for),
+            of=when.next_driver,
+        ),
+    ),
+    facts.LatenessTold: (
+        Told(whom.owners, "late_forecast.owner"),
+        Told(whom.driver, "late_forecast.next_driver", when.is_waited_for, of=when.next_driver),
+    ),
+    facts.CarFailed: (
+        Told(whom.driver, "car_failed.driver"),
+        Told(whom.owners, "car_failed.owner"),
     ),
     facts.LeftTerritory: (
         Told(whom.driver, "left_territory.driver"),

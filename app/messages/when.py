@@ -9,9 +9,12 @@ from app.kit.db import session
 from app.kit.facts import FactRow
 from app.messages import whom
 from app.messages.about import is_deposit, next_booked
+from app.messages.models import Message
 from app.messages.scene import Scene
 from app.rentals.models import Command, Rental
 from insurance.claim import OVER
+
+_FORECAST = "late_forecast.next_driver"
 
 
 def says(field: str, *values: str) -> Callable[[Scene], bool]:
@@ -104,6 +107,18 @@ def next_driver(here: Scene) -> Scene | None:
     """The same fact as the driver of the next booked rental of the car sees it."""
     following = next_booked(here.fact.rental)
     return Scene(here.fact, here.seq, here.at, following) if following else None
+
+
+def is_waited_for(here: Scene) -> bool:
+    """The next driver would come before the car is back; or was told of lateness before, so that better is news too."""
+    if here.rental is None:
+        return False
+    of_lateness = select(Message.id).where(
+        Message.rental_id == here.rental_id, Message.kind.in_(("rental_late.next_driver", _FORECAST))
+    )
+    told_before = session.execute(of_lateness.limit(1)).first() is not None
+    is_word = here.fact.kind == facts.LatenessTold.kind
+    return here.fact.back_at > here.rental.from_at or (is_word and told_before)
 
 
 def claim_is_over(here: Scene) -> bool:

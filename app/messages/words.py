@@ -17,12 +17,12 @@ from app.messages.about import label
 from app.messages.kinds import OWN
 from app.people import codes
 from app.people.models import EmailCode, Licence, Person, Phone, Session
-from app.rentals import start_check
+from app.rentals import start_check, swap
 from notifications import catalogue
 from notifications.catalogue import Text
 from notifications.kinds import SHAPES
 
-START = frozenset(start_check.CODES)
+START = frozenset((*start_check.CODES, swap.MISSING))
 """What may stand in the way of a start, each with a line for the owner; the driver reads the remedy of the unlock."""
 LOCK = ("state", "command", "box", "doors", "ignition", "keys", "place", "plugged", "photos", "reachable")
 """The conditions of a lock, each with a remedy in `app/kit/texts`."""

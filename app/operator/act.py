@@ -14,7 +14,7 @@ from app.kit.jobs import FailedJob
 from app.kit.keys import Purpose
 from app.people import licence, register, sign_in
 from app.people.models import Person
-from app.rentals import close, commands, damages
+from app.rentals import car_failed, close, commands, damages
 from app.rentals.models import Rental
 
 COMMAND_LINE = "command line"
@@ -164,6 +164,7 @@ def set_safe(car: str, *, safe: bool, by: str, reason: str) -> None:
         found.barred, found.unsafe = not safe, found.unsafe or not safe
         damages.settle(found)
         if not safe:
+            car_failed.stop(found, by=by)
             facts.record(CarBarred(car=car, by=by))
         elif not found.unsafe:
             facts.record(CarUnbarred(car=car, by=by))

@@ -151,16 +151,20 @@ def needs_approval(frozen: Quote) -> bool:
 
     Who runs the car asks nobody: nobody else might be there to answer.
     """
-    if cars_access.runs(session.get_one(Car, frozen.car_id), frozen.person_id):
+    car = session.get_one(Car, frozen.car_id)
+    return asks_owner(car, frozen.person_id, frozen.community_id, frozen.fare)
+
+
+def asks_owner(car: Car, person: str, community: str, fare: str) -> bool:
+    """Whether this member's booking of the car waits for its owner's yes."""
+    if cars_access.runs(car, person):
         return False
-    community = session.get(Community, frozen.community_id)
-    assert community is not None
-    rule = community.rule("approval")
+    rule = session.get_one(Community, community).rule("approval")
     if rule in ("always", "never"):
         return bool(rule == "always")
-    if frozen.fare == "free":
+    if fare == "free":
         return False
-    return rule == "by_fare" or not trust.is_trusted(frozen.person_id, frozen.community_id)
+    return rule == "by_fare" or not trust.is_trusted(person, community)
 
 
 def _ask(rental: Rental, now: datetime) -> None:
@@ -175,7 +179,7 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
     if rental.answer_by is not None:
         rental.answer_by = None
         deadlines.drop(rental.id, "lapse")
-    due = _steps(rental, clock.now())
+    due = steps(rental, clock.now())
     amount, deposited = amount_to_hold(rental), deposit_to_hold(rental)
     if amount or deposited:
         assert rental.card is not None
@@ -198,7 +202,7 @@ def confirm(car: Car, rental: Rental, *, approved_by: str | None, on_session: bo
     facts.record(RentalBooked(rental=rental.id, approved_by=approved_by))
 
 
-def _steps(rental: Rental, now: datetime) -> list[Due]:
+def steps(rental: Rental, now: datetime) -> list[Due]:
     """The steps the clock will take; what the booking itself looks at now is not looked at again at once."""
     watched = max(now, rental.from_at - charge_watch.FROM)
     checks = {
@@ -206,13 +210,14 @@ def _steps(rental: Rental, now: datetime) -> list[Due]:
         "start_check": rental.from_at - start_check.EARLY,
         "start_check_again": rental.from_at - start_check.LATE,
     }
-    steps = {
+    may_come_from = max(rental.from_at, now) if rental.instead_of_id else rental.from_at
+    planned = {
         "about_to_start": rental.from_at - SOON,
-        "no_show": rental.from_at + timedelta(minutes=rental.terms["no_show_min"]),
+        "no_show": may_come_from + timedelta(minutes=rental.terms["no_show_min"]),
         "late": rental.to_at,
         **{kind: due for kind, due in checks.items() if due >= now},
     }
-    return [Due(kind, rental.id, due) for kind, due in steps.items()]
+    return [Due(kind, rental.id, due) for kind, due in planned.items()]
 
 
 def payee(car: Car) -> str:

@@ -11,7 +11,7 @@ from app.facts import DamageChanged, DamageReported
 from app.kit import clock, deadlines, facts, rights
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import InUse, NotAllowed, NotFound, Validation
-from app.rentals import commands, grants_out
+from app.rentals import car_failed, commands, grants_out
 from app.rentals.damage_models import DMG, Damage
 from app.rentals.lifecycle import OUT, State
 from app.rentals.models import Rental
@@ -46,6 +46,8 @@ def report(person: str, car_id: str, body: dict[str, Any]) -> Damage:
     session.add(made)
     session.flush()
     _bar(car)
+    if made.unsafe and (rental is None or rental.stands in OUT):
+        car_failed.stop(car, by=person)
     facts.record(
         DamageReported(
             car=car.id, damage=made.id, rental=made.rental_id, by=person, part=made.part, unsafe=made.unsafe
@@ -109,6 +111,8 @@ def change(person: str, car_id: str, damage: str, body: dict[str, Any], check: A
     if "state" in body and body["state"] != row.state:
         row.state = body["state"]
         row.repaired_at = clock.now() if row.state == "repaired" else None
+    if body.get("unsafe") and not row.unsafe and row.state == "open":
+        car_failed.stop(car, by=person)
     row.unsafe = body.get("unsafe", row.unsafe)
     row.photos = body.get("photos", row.photos)
     session.flush()

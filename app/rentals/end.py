@@ -23,6 +23,8 @@ BOX = "box"
 """So begins the evidence of an end that the box has shown."""
 DRIVES_KM = 0.5
 """From here on a car was used, not only moved about."""
+LIMPS_KM = 10
+"""A car that failed may be brought so far out of the way; driven further it had not failed, and its time is charged."""
 
 
 def end(
@@ -77,7 +79,7 @@ def end(
 def hand_back(car: Car, rental: Rental, at: datetime, evidence: str) -> None:
     """Custody is the owner's again and the cover ends."""
     custody.give_back(car, rental.id, at)
-    bound, charged_until = cover.of(rental.id), rental.meter_stopped_at or rental.ended_at
+    bound, charged_until = cover.of(rental.id), _charged_until(rental)
     if rental.started_at is None and bound is not None:
         charged_until = bound.from_at
     cover.close(
@@ -88,6 +90,19 @@ def hand_back(car: Car, rental: Rental, at: datetime, evidence: str) -> None:
         odometer_km=whole_km(rental.odometer_end) if _told_by_box(car, evidence) else None,
     )
     grants_out.rental_over(car, rental)
+
+
+def _charged_until(rental: Rental) -> datetime | None:
+    """Where the meter stopped, or the car failed."""
+    stopped = (rental.meter_stopped_at or rental.ended_at, _failed_at(rental))
+    return min((at for at in stopped if at is not None), default=None)
+
+
+def _failed_at(rental: Rental) -> datetime | None:
+    """When the car could not be used any more; None where it was driven on all the same."""
+    before, after = rental.failed_km, rental.odometer_end
+    drove_on = before is not None and after is not None and after - before > LIMPS_KM
+    return None if drove_on else rental.failed_at
 
 
 def _told_by_box(car: Car, evidence: str) -> bool:
@@ -109,6 +124,7 @@ def price_of(car: Car, rental: Rental, at: datetime, energy_wh: int | None) -> P
         max(started, rental.meter_stopped_at or at),
         ZoneInfo(car.time_zone),
         driven_km(rental),
+        car_failed_at=_failed_at(rental),
         energy_wh=energy_wh,
         limit=earnings.left_at_end(car, rental, at),
     )

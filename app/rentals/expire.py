@@ -24,7 +24,7 @@ from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.keys import settings
 from app.people.models import Person
-from app.rentals import access, cancel, close, grants_out, lifecycle
+from app.rentals import access, cancel, close, due_back, grants_out, lifecycle
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Rental
 from payments.pricing import owed_on_cancellation
@@ -119,20 +119,29 @@ def late(rental_id: str) -> None:
     if now < rental.to_at:
         deadlines.at("late", rental.id, rental.to_at)
         return
-    occupancy.grow(car, rental.id, now + GROW_AHEAD, terms.buffer_of(rental.terms))
+    back_at = due_back.forecast(rental, now)
+    occupancy.grow(car, rental.id, max(now + GROW_AHEAD, back_at or now), terms.buffer_of(rental.terms))
     deadlines.at("late", rental.id, now + GROW_EVERY)
     if rental.late_told_at is None:
         rental.late_told_at = now
         cover.overrun(rental.id)
-        facts.record(RentalLate(rental=rental.id))
+        facts.record(RentalLate(rental=rental.id, back_at=back_at))
 
 
 def _never_taken(rental: Rental) -> None:
     later = grants_out.judged_later(rental)
     if later is not None:
         deadlines.at("late", rental.id, later)
+    elif _is_judged_late(rental):
+        no_show(rental.id)
     else:
         cancel.by_system(rental.id, "not taken before its planned end")
+
+
+def _is_judged_late(rental: Rental) -> bool:
+    """Absent while a grant was out: it is a no show still, though the planned end has passed until none is."""
+    missed = rental.from_at + timedelta(minutes=rental.terms["no_show_min"])
+    return grants_out.revoked_for(rental.id, "no_show") and missed < rental.to_at
 
 
 @transactional

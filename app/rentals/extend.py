@@ -112,6 +112,7 @@ def _secure(car: Car, rental: Rental, frozen: Quote) -> bool:
 
 def _take(car: Car, rental: Rental, frozen: Quote) -> None:
     rental.to_at, rental.price, rental.extension = frozen.to_at, frozen.price, None
+    rental.back_at = None  # said about the earlier end
     rental.cost_left, rental.towards_cost = frozen.cost_left, Price.from_dict(frozen.price).rent.amount
     cover.extend(rental.id, frozen.to_at)
     deadlines.drop(rental.id, "extension")

@@ -39,6 +39,8 @@ _CHANGES = (
     facts.RentalWithdrawn,
     facts.RentalLapsed,
     facts.RentalCancelled,
+    facts.RentalSwapped,
+    facts.TakenInstead,
     facts.RentalNoShow,
     facts.RentalStarted,
     facts.RentalEnded,

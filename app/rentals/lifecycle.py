@@ -26,6 +26,7 @@ class Step(StrEnum):
     WITHDRAW = "withdraw"
     LAPSE = "lapse"
     CANCEL = "cancel"
+    SWAP = "swap"
     EXTEND = "extend"
     UNLOCK = "unlock"
     OPENED = "opened"
@@ -68,6 +69,7 @@ TABLE: dict[tuple[State, Step], tuple[State, frozenset[Role]]] = {
     (State.REQUESTED, Step.LAPSE): (State.LAPSED, _CLOCK),
     (State.REQUESTED, Step.CANCEL): (State.CANCELLED, _SYSTEM),
     (State.BOOKED, Step.CANCEL): (State.CANCELLED, _CANCELLERS),
+    (State.BOOKED, Step.SWAP): (State.CANCELLED, _DRIVER),
     (State.BOOKED, Step.EXTEND): (State.BOOKED, _DRIVER),
     (State.ACTIVE, Step.EXTEND): (State.ACTIVE, _DRIVER),
     (State.BOOKED, Step.OPENED): (State.ACTIVE, _BOX),

@@ -48,7 +48,9 @@ class Rental(Model):
     """From request to settlement: the one noun for booking, trip and lending.
 
     `towards_cost` is what it brings towards the car's cost of the year, energy apart: as quoted while it is open, as
-    it came to once it is over.
+    it came to once it is over. `instead_of_id` is the rental of the car that failed before the unlock, `back_at` when
+    its driver says to be back, `failed_at` and `failed_km` when, and at which
+    odometer, the car could not be used any more.
     """
 
     __tablename__ = "rentals"
@@ -102,6 +104,10 @@ class Rental(Model):
     over_at: Mapped[datetime | None]
     kept_out_at: Mapped[datetime | None]
     receipt_told_at: Mapped[datetime | None]
+    instead_of_id: Mapped[str | None] = mapped_column(PublicId(REN))
+    back_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    failed_km: Mapped[float | None]
 
     @property
     def stands(self) -> State:

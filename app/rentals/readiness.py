@@ -22,7 +22,7 @@ from app.kit.keys import settings
 from app.people import conditions as accepted
 from app.people import licence
 from app.people.models import Phone
-from app.rentals import commands, grants_out, photo_rules, photos, place, return_due
+from app.rentals import commands, due_back, grants_out, photo_rules, photos, place
 from app.rentals.lifecycle import OUT, State
 from app.rentals.models import Quote, Rental
 from app.rentals.photo_rules import At
@@ -57,10 +57,10 @@ def of(car: Car, rental: Rental, step: str, at: datetime, asked: Asked) -> list[
     """Every condition of the step, met or not, in the order of the contract."""
     box = boxes.live(car.id)
     found = _unlock(car, rental, box, at, asked) if step == "unlock" else _lock(car, rental, box, at, asked)
-    return [_with_remedy(step, one) for one in found]
+    return [with_remedy(step, one) for one in found]
 
 
-def _with_remedy(step: str, one: Condition) -> Condition:
+def with_remedy(step: str, one: Condition) -> Condition:
     if one.met:
         return one
     remedy = one.remedy or i18n.say(f"condition.{step}.{one.code}")
@@ -97,7 +97,7 @@ def _unlock(car: Car, rental: Rental, box: Box | None, at: datetime, asked: Aske
     early = EARLY if _idle(car, rental, at) else timedelta(0)
     yield Condition("time", rental.from_at - early <= at < rental.to_at)
     back = _back(car, rental)
-    yield Condition("car_back", back, remedy=None if back else return_due.remedy(car, rental, at))
+    yield Condition("car_back", back, remedy=None if back else due_back.remedy(car, rental, at))
     yield Condition("other_rental", not _drives_another(rental))
     yield Condition("membership", _is_member(rental, lock=asked.lock))
     yield Condition("licence", _is_cleared(car, rental, at, lock=asked.lock))

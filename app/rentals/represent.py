@@ -7,18 +7,19 @@ from sqlalchemy import func, select
 
 from app.billing import deposit, hold, shown
 from app.billing.states import DEPOSIT
-from app.cars import find, terms
+from app.cars import find, terms, terms_text
 from app.cars.models import Car
 from app.coverage import cover, named_drivers
 from app.kit import clock
 from app.kit.db import session
 from app.people.models import Person
-from app.rentals import access, distance, lifecycle
+from app.rentals import access, alternatives, distance, due_back, lifecycle
 from app.rentals import close as closing
 from app.rentals.book import amount_to_hold, deposit_to_hold
 from app.rentals.commands import last_of
 from app.rentals.lifecycle import FINAL, OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
+from app.rentals.readiness import EARLY
 from payments.split import ShareTable, split_captured
 from payments.tariff import Fare, Price
 
@@ -46,6 +47,7 @@ def quote(frozen: Quote, rental: Rental | None = None) -> dict[str, Any]:
         "hold": amount_to_hold(rental or frozen).to_dict(),
         "deposit": deposit_to_hold(frozen).to_dict(),
         "terms_version": frozen.terms_version,
+        "terms_text": terms_text.of(frozen.terms, frozen.fare),
         "cancellation": frozen.terms["cancellation"],
         "conditions": [{"version": one, "url": f"/conditions/{one}"} for one in frozen.conditions],
         "expires_at": frozen.expires_at,
@@ -82,6 +84,7 @@ def rental(found: Rental, person: str, *, new: bool = False) -> dict[str, Any]:
     assert frozen is not None
     now = clock.now()
     late = found.stands in OUT and now >= found.to_at
+    back_at = due_back.forecast(found, now) if found.stands in OUT else None
     last = last_of(found.id, "unlock") if found.stands is State.UNLOCKING else None
     bound = cover.of(found.id) if found.stands not in BEFORE and not new else None
     return {
@@ -104,12 +107,16 @@ def rental(found: Rental, person: str, *, new: bool = False) -> dict[str, Any]:
         "cover": {"id": bound.id, "state": bound.state} if bound else None,
         **_money(found, role),
         "extension": _extension(found),
-        "late": {"since": found.to_at, "forecast": None} if late else None,
+        "late": {"since": found.to_at, "forecast": back_at}
+        if late or (back_at is not None and back_at > found.to_at)
+        else None,
+        "failed_at": found.failed_at,
+        "instead_of": found.instead_of_id,
         "paused": found.paused,
         "unlock_unknown": found.stands is State.UNLOCKING
         and last is not None
         and last.state in ("unknown", "dead"),
-        "links": {"self": f"/v1/rentals/{found.id}", **_steps(found, role, late=late)},
+        "links": {"self": f"/v1/rentals/{found.id}", **_steps(found, role, late=late, new=new)},
     }
 
 
@@ -198,6 +205,7 @@ _PATHS = {
     Step.DECLINE: "decline",
     Step.WITHDRAW: "withdraw",
     Step.CANCEL: "cancel",
+    Step.SWAP: "swap",
     Step.EXTEND: "extend",
     Step.UNLOCK: "unlock",
     Step.PAUSE: "pause",
@@ -206,12 +214,14 @@ _PATHS = {
 }
 
 
-def _steps(found: Rental, role: Role, *, late: bool) -> dict[str, str]:
+def _steps(found: Rental, role: Role, *, late: bool, new: bool) -> dict[str, str]:
     """By the table, without what time forbids."""
     allowed = lifecycle.steps(found.stands, role) if found.stands not in FINAL else []
     links = {}
     for step in allowed:
         if step not in _PATHS or (step is Step.EXTEND and (late or clock.now() >= found.to_at)):
+            continue
+        if step is Step.SWAP and (new or not _may_be_swapped(found)):
             continue
         if step is Step.CLOSE and not closing.may_be_closed(found):
             continue
@@ -222,4 +232,16 @@ def _steps(found: Rental, role: Role, *, late: bool) -> dict[str, str]:
         links["decline_extension"] = f"/v1/rentals/{found.id}/extension/decline"
     if role is Role.DRIVER and (found.stands in OUT or closing.is_covered_on(found)):
         links["still_have_it"] = f"/v1/rentals/{found.id}/still-have-it"
+    if role is Role.DRIVER and found.stands in OUT:
+        links["late"] = f"/v1/rentals/{found.id}/late"
     return links
+
+
+def _may_be_swapped(found: Rental) -> bool:
+    """Something is wrong with the car, or its driver may say that it is not there."""
+    now = clock.now()
+    if now >= found.to_at or found.extension is not None:
+        return False
+    if now >= found.from_at - EARLY:
+        return True
+    return bool(alternatives.in_the_way(session.get_one(Car, found.car_id), found, now))

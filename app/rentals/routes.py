@@ -8,7 +8,6 @@ from sqlalchemy import or_, select
 
 from app.billing import hold, secured
 from app.cars.models import Car
-from app.cars.routes import found as found_car
 from app.communities.models import Membership
 from app.kit import media, prefer
 from app.kit.auth import caller
@@ -29,12 +28,10 @@ from app.kit.errors import (
     StepNotAllowed,
     Validation,
 )
-from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page
 from app.kit.routes import Routes, created
 from app.rentals import (
     access,
-    alternatives,
     book,
     cancel,
     close,
@@ -268,20 +265,6 @@ def read_receipt(rental: str) -> Any:
     if media.wanted(media.JSON, media.PDF) == media.PDF:
         return media.file(receipt_paper.of(rental, caller().person), media.PDF, f"receipt-{rental}.pdf")
     return receipts.of(rental, caller().person)
-
-
-@routes.add(
-    "GET",
-    ONE + "/alternatives",
-    summary="Other cars for the same span",
-    query=Paging,
-    returns=schemas.Alternatives,
-    problems=(NotAllowed,),
-)
-def list_alternatives(rental: str, query: dict[str, Any]) -> Page:
-    """Other cars free for the same span, for when this one fails."""
-    rows, row, following = alternatives.of(rental, caller().person, **query)
-    return Page([found_car(one, {}, (row.from_at, row.to_at)) for one in rows], following)
 
 
 @routes.add(

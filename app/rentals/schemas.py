@@ -101,6 +101,7 @@ class Quote(Strict):
     hold = fields.Nested(MoneySchema)
     deposit = fields.Nested(MoneySchema)
     terms_version = Whole(0, 10**6)
+    terms_text = Text(6000, lines=True)
     cancellation = Many(fields.Nested(CancellationStep), 8)
     conditions = Many(fields.Nested(ConditionsLink), 10)
     expires_at = Instant()
@@ -212,7 +213,7 @@ class Extension(Strict):
 
 
 class Late(Strict):
-    """Past the planned end and still out."""
+    """Past the planned end and still out, or about to be; `forecast` is what the driver says, null once that has passed."""
 
     since = Instant()
     forecast = Instant(allow_none=True)
@@ -242,6 +243,8 @@ class Rental(Strict):
     deposit = fields.Nested(DepositShort, allow_none=True)
     extension = fields.Nested(Extension, allow_none=True)
     late = fields.Nested(Late, allow_none=True)
+    failed_at = Instant(allow_none=True)
+    instead_of = PublicIdField("ren", allow_none=True)
     paused = Flag()
     unlock_unknown = Flag()
     links = fields.Dict(
@@ -279,8 +282,21 @@ class ExtendIn(Strict):
     quote = PublicIdField("quo", required=True)
 
 
+class SwapIn(Strict):
+    """The other car; `missing`: the driver is at the start and the booked car is not there."""
+
+    car = PublicIdField("car", required=True)
+    missing = Flag(load_default=False)
+
+
+class LateIn(Strict):
+    """When the car will be back."""
+
+    back_at = Instant(required=True)
+
+
 class Alternatives(Strict):
-    """Other cars, free for the rental's span."""
+    """The cars that a rental could be swapped to: free for what is left of its span, ready, and without asking anybody."""
 
     items = Many(fields.Nested(FoundCar), 100)
     next_cursor = Text(200, allow_none=True)

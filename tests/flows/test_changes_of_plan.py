@@ -166,15 +166,6 @@ def test_a_late_rental_pays_the_tariff_and_after_the_grace_the_fee(priced: Frien
     assert priced.rental(rental)["final_price"]["total"]["amount"] >= 600 + 1500
 
 
-def test_the_driver_of_a_late_car_is_offered_another(friends: Friends) -> None:
-    other = friends.olga.add_car()
-    friends.olga.offer(other, friends.community)
-    rental = friends.book(1, 2)
-    found = friends.max.get(f"/rentals/{rental}/alternatives")["items"]
-    assert [one["id"] for one in found] == [other]
-    friends.olga.refused("GET", f"/rentals/{rental}/alternatives", slug="not-allowed")
-
-
 def test_who_does_not_come_loses_the_slot(place: Supervisor) -> None:
     friends = Friends(place, {"no_show_min": 15})
     rental = friends.book(0.05, 3)

@@ -25,6 +25,7 @@ EVERY = [(folder, language) for folder in FOLDERS for language in OTHERS]
 SAME = {
     ("nl", "rental_unlocked.driver.title"),  # "is open"
     ("nl", "unlock_unknown.driver.title"),
+    ("fr", "duration.minutes"),
     *((language, "digest.line") for language in OTHERS),
 }
 """Sentences that are rightly as in English."""

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from app.billing import cards
 from app.billing.models import Card, Payment
+from app.cars import box as boxes
 from app.kit import auth, clock
 from app.kit.db import new_id, session, transactional
 from tests import factories
@@ -84,8 +85,18 @@ def _payment(made: scene.Scene) -> str:
     return row.id
 
 
+def ready(made: scene.Scene) -> str:
+    """Another car of the community, with a box that was just heard."""
+    car = factories.shared(made.olga, made.community)
+    pin = {"kind": "simulator", "has_immobiliser": True, "key_sensor": True, "config": {"pin": "4711"}}
+    boxes.put(made.olga.id, car.id, pin)
+    boxes.find(car.id).last_heard_at = clock.now()
+    session.commit()
+    return car.id
+
+
 def test_alternatives(house: Flask, client: FlaskClient, driving: tuple[scene.Scene, dict[str, str]]) -> None:
     made, headers = driving
     with house.app_context():
-        others = [factories.shared(made.olga, made.community).id for _ in range(3)]
+        others = [ready(made) for _ in range(3)]
     assert walk(client, f"/v1/rentals/{made.rental_id}/alternatives", headers) == others[::-1]

@@ -146,12 +146,18 @@ class Lending:
 
 
 def build(
-    desk: Desk, price: dict[str, Any], *, fare: str = "priced", insured_in: str = "FR", **car: Any
+    desk: Desk,
+    price: dict[str, Any],
+    *,
+    fare: str = "priced",
+    insured_in: str = "FR",
+    policy: dict[str, Any] | None = None,
+    **car: Any,
 ) -> Lending:
     """The whole scene; the car's box says how full it is, how far that takes it, and what its battery holds."""
-    policy: dict[str, Any] = (
-        {} if insured_in == "FR" else {"countries": [insured_in], "territory": [insured_in, "FR"]}
-    )
+    policy = dict(policy or {})
+    if insured_in != "FR":
+        policy |= {"countries": [insured_in], "territory": [insured_in, "FR"]}
     currency = {"currency": price["currency"]} if insured_in != "FR" else {}
     circle = insured.circle(car=car, **policy, **currency)
     communities.change(circle.olga.id, circle.community, {"rules": {"approval": "never"}}, lambda _: None)

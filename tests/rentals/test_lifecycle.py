@@ -14,6 +14,7 @@ requested  withdraw      withdrawn   driver
 requested  lapse         lapsed      clock
 requested  cancel        cancelled   system
 booked     cancel        cancelled   driver owner system
+booked     swap          cancelled   driver
 booked     extend        booked      driver
 active     extend        active      driver
 booked     unlock        unlocking   driver

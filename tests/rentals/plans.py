@@ -1,0 +1,261 @@
+"""A plan and what becomes of it: people over HTTP, with the workers, the clock and the till worked off in this process."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, text
+
+from app import due
+from app.cars import box as boxes
+from app.cars import companion as companions
+from app.cars import occupancy
+from app.cars.models import Car
+from app.communities import accept, invite
+from app.communities.models import Community
+from app.coverage.models import Cover
+from app.kit import clock, facts
+from app.kit.clock import z
+from app.kit.db import session
+from app.kit.deadlines import Deadline
+from app.kit.facts import FactRow
+from app.kit.keys import Purpose, ring
+from app.messages.models import Message
+from app.people import conditions
+from app.people.models import Person, Phone
+from app.rentals.models import Grant, Rental
+from carbox.grant import compressed
+from carbox.phone import PhoneInHand
+from carbox.simulator.car import Car as SimulatedCar
+from carbox.simulator.clock import HastenedClock
+from carbox.simulator.companion import Companion
+from carbox.simulator.profiles import PROFILES
+from tests import factories
+from tests.billing.desk import Desk
+from tests.coverage import factories as insured
+from tests.kit.asking import session_of
+from tests.rentals.lending import Lending, build
+from tests.rentals.scene import NOW
+
+HOUR = timedelta(hours=1)
+PIN = {"kind": "simulator", "has_immobiliser": True, "key_sensor": True, "config": {"pin": "4711"}}
+PRICE: dict[str, Any] = {
+    "currency": "EUR",
+    "hour": 600,
+    "late_fee": 1500,
+    "late_grace_min": 30,
+    "cancellation": [{"hours_before": 24, "percent": 50}, {"hours_before": 2, "percent": 80}],
+    "early_return_percent": 50,
+    "no_show_min": 60,
+    "buffer_min": 30,
+}
+
+
+@dataclass
+class Plan:
+    """Olga lends to Max at a price; Nina is a member who has a car too, and drives for free."""
+
+    lending: Lending
+    nina: Person
+    first: int
+    who: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    # -- people
+
+    @property
+    def desk(self) -> Desk:
+        return self.lending.desk
+
+    def headers(self, person: Person) -> dict[str, str]:
+        known = {self.lending.max.id: self.lending.headers, self.lending.olga.id: self.lending.owners}
+        if person.id not in known and person.id not in self.who:
+            self.who[person.id] = session_of(person).headers
+        return known.get(person.id) or self.who[person.id]
+
+    def ask(
+        self, who: Person, method: str, path: str, status: int = 200, body: Any = None, language: str = "en"
+    ) -> Any:
+        """Over HTTP; then whatever follows from it happens."""
+        session.rollback()
+        more = {"Idempotency-Key": uuid.uuid4().hex, "Accept-Language": language}
+        http = self.desk.app.test_client()
+        answer = http.open(f"/v1{path}", method=method, json=body, headers={**self.headers(who), **more})
+        assert answer.status_code == status, answer.text
+        if method != "GET":
+            self.follow()
+        return answer.json
+
+    def post(self, who: Person, path: str, status: int = 200, body: Any = None) -> Any:
+        return self.ask(who, "POST", path, status, body)
+
+    def get(self, who: Person, path: str) -> Any:
+        return self.ask(who, "GET", path)
+
+    # -- bookings
+
+    def book(
+        self, *, begins: float = 0, hours: float = 2, who: Person | None = None, car: str | None = None
+    ) -> str:
+        who, start = who or self.lending.max, clock.now() + begins * HOUR
+        asked = {"car": car or self.lending.car_id, "from": z(start), "to": z(start + hours * HOUR)}
+        quote = self.post(who, "/quotes", 201, asked)
+        accepted = [one["version"] for one in quote["conditions"]]
+        made: str = self.post(who, "/rentals", 201, {"quote": quote["id"], "accept": accepted})["id"]
+        return made
+
+    def out(self, *, hours: float = 2) -> str:
+        """Max has the car."""
+        rental = self.book(hours=hours)
+        self.lending.unlock(rental)
+        self.follow()
+        return rental
+
+    def ends(self, rental: str, *, km: float = 0) -> Any:
+        """The car is locked; the rental as Max then sees it."""
+        self.lending.end(rental, km=km)
+        self.follow()
+        return self.get(self.lending.max, f"/rentals/{rental}")
+
+    # -- what follows
+
+    def follow(self) -> None:
+        """Workers react to every fact, and to what that brings."""
+        while True:
+            assert self.desk.jobs() == []
+            session.rollback()
+            waiting = session.scalars(
+                select(FactRow.seq).where(FactRow.seq > self.first).order_by(FactRow.seq)
+            ).all()
+            for seq in waiting:
+                facts.react(seq)
+                self.first = seq
+            if not waiting:
+                return
+
+    def forward(self, hours: float) -> None:
+        """Time goes by; what is due for these cars, their rentals and payments is done."""
+        self.desk.forward(hours * HOUR)
+        session.rollback()
+        for _ in range(20):
+            rows = session.scalars(
+                select(Deadline).where(Deadline.due_at <= clock.now()).order_by(Deadline.due_at)
+            )
+            mine = [(one.kind, one.ref, one.due_at) for one in rows if one.ref in self._refs()]
+            session.rollback()
+            if not mine:
+                break
+            for one in mine:
+                due._take(*one)
+                session.rollback()
+            self.follow()
+
+    def _refs(self) -> set[str]:
+        rentals = session.scalars(
+            select(Rental.id).where(Rental.community_id == self.lending.community)
+        ).all()
+        payments = [row.id for rental in rentals for row in self.desk.payments(rental)]
+        return {*rentals, *payments}
+
+    # -- the four that belong together
+
+    def money(self, rental: str) -> dict[str, Any]:
+        """How the rent stands, and what was taken and given back of all there is."""
+        rows = self.desk.payments(rental)
+        return {
+            "state": self.desk.standing(rental),
+            "captured": sum(row.captured for row in rows),
+            "refunded": sum(row.refunded for row in rows),
+        }
+
+    def covers(self, rental: str) -> list[tuple[str, str]]:
+        """Each cover of the rental: the car it is for and its state."""
+        session.rollback()
+        rows = session.scalars(select(Cover).where(Cover.rental_id == rental).order_by(Cover.recorded_at))
+        return [(row.car_id, row.state) for row in rows]
+
+    def cover(self, rental: str) -> Cover:
+        session.expire_all()
+        found = session.scalars(
+            select(Cover).where(Cover.rental_id == rental).order_by(Cover.recorded_at.desc())
+        ).first()
+        assert found is not None
+        session.expunge(found)
+        return found
+
+    def grants(self, rental: str) -> list[Grant]:
+        session.expire_all()
+        rows = list(session.scalars(select(Grant).where(Grant.rental_id == rental).order_by(Grant.id)))
+        for row in rows:
+            session.expunge(row)
+        return rows
+
+    def told(self, person: Person, *rentals: str) -> list[str]:
+        """The kinds of what a person was told about these rentals, in order."""
+        session.rollback()
+        mine = select(Message.kind).where(Message.person_id == person.id, Message.rental_id.in_(rentals))
+        return list(session.scalars(mine.order_by(Message.fact_seq)))
+
+    def message(self, person: Person, kind: str) -> Any:
+        """The newest of a kind in the person's inbox."""
+        found = self.get(person, "/me/messages")["items"]
+        return next(one for one in found if one["kind"] == kind)
+
+    def slot(self, car: str, rental: str) -> list[tuple[str, datetime, datetime]]:
+        session.rollback()
+        row = session.get_one(Car, car)
+        spans = occupancy.spans(row, clock.now() - 100 * HOUR, clock.now() + 100 * HOUR)
+        return [(kind, from_at, to_at) for kind, ref, from_at, to_at in spans if ref == rental]
+
+    # -- cars
+
+    def car(self, owner: Person, price: dict[str, Any], **values: Any) -> str:
+        """Another car of the circle, heard and ready."""
+        session.rollback()
+        made = factories.shared(owner, circle_of(self.lending), price, **values)
+        boxes.put(owner.id, made.id, PIN)
+        self.hear(made.id)
+        return made.id
+
+    def hear(self, *cars: str, **said: Any) -> None:
+        """The boxes say now that all is well, but for what they say else."""
+        session.rollback()
+        for one in cars or (self.lending.car_id,):
+            box, at = boxes.find(one), z(clock.now())
+            found = {**NOW, "range_km": 100, "capacity_kwh": 17.6, **said}
+            box.state = {**box.state, **{name: {"value": value, "at": at} for name, value in found.items()}}
+            box.last_heard_at = clock.now()
+        session.commit()
+
+    def companion(self, *cars: str) -> None:
+        """Beside each box one that takes grants, and Max's phone has a key of its own."""
+        session.rollback()
+        row = session.get_one(Phone, self.lending.caller.phone)
+        row.public_key = row.public_key or PhoneInHand().public_key
+        session.commit()
+        for one in cars:
+            kind = PROFILES["DEMO"]
+            simulated = SimulatedCar(HastenedClock(), "WME4533911K000000", kind.capacity_kwh, kind.range_km)
+            issuers = [compressed(key.public) for key in ring().live(Purpose.GRANTS)]
+            beside = Companion(simulated, issuers, clock=lambda: int(clock.now().timestamp()))
+            insured.doing(companions.pair, boxes.find(one), beside.pairing)
+
+
+def circle_of(lending: Lending) -> Community:
+    return session.get_one(Community, lending.community)
+
+
+def plan(desk: Desk, price: dict[str, Any] | None = None, *, policy: dict[str, Any] | None = None) -> Plan:
+    """The whole scene, with nothing booked."""
+    first = session.execute(text("select coalesce(max(seq), 0) from facts")).scalar_one()
+    lending = build(desk, {**PRICE, **(price or {})}, policy=policy)
+    nina = factories.person("Nina Neighbour")
+    invitation = invite.invite(
+        lending.olga.id, lending.community, {"email": nina.email, "fare": "free", "role": "manager"}
+    )
+    accept.accept(nina.id, invite.code_of(invitation.id))
+    factories.licensed(nina, lending.olga, circle_of(lending))
+    conditions.accept(nina.id, ["insurance-2026-1"])
+    made = Plan(lending, nina, int(first))
+    made.follow()
+    return made

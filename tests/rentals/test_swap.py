@@ -1,0 +1,260 @@
+"""Another car in place of one that fails before the unlock: price and cover kept, and everybody told."""
+
+from typing import Any
+
+import pytest
+
+from app.billing import hold
+from app.cars import box as boxes
+from app.cars.models import Car
+from app.communities import make as communities
+from app.communities.models import Membership
+from app.kit import clock
+from app.kit.db import session
+from tests.billing.desk import Desk
+from tests.rentals.plans import HOUR, Plan, plan
+
+
+@pytest.fixture
+def two(desk: Desk) -> tuple[Plan, str]:
+    """A second car, Nina's, that costs more."""
+    made = plan(desk)
+    return made, made.car(made.nina, {"currency": "EUR", "hour": 900})
+
+
+def bar(one: Plan) -> None:
+    """Olga finds her car unsafe."""
+    body = {"part": "wheels", "text": "A flat tyre.", "unsafe": True}
+    one.post(one.lending.olga, f"/cars/{one.lending.car_id}/damages", 201, body)
+
+
+def swap(one: Plan, rental: str, car: str, status: int = 201, **body: Any) -> Any:
+    return one.post(one.lending.max, f"/rentals/{rental}/swap", status, {"car": car, **body})
+
+
+def test_an_unsafe_car_is_swapped_with_its_money_cover_grant_and_messages(two: tuple[Plan, str]) -> None:
+    one, other = two
+    max_, olga = one.lending.max, one.lending.olga
+    one.companion(one.lending.car_id, other)
+    rental = one.book(begins=3)
+    one.get(max_, f"/rentals/{rental}/grant")
+    assert one.covers(rental) == [(one.lending.car_id, "conditional")]
+    held = one.desk.payments(rental)
+    assert "swap" not in one.get(max_, f"/rentals/{rental}")["links"]
+    bar(one)
+    before = one.get(max_, f"/rentals/{rental}")
+    assert before["links"]["swap"] == f"/v1/rentals/{rental}/swap"
+    made = swap(one, rental, other)
+
+    new = made["id"]
+    assert (made["car"], made["state"], made["instead_of"]) == (other, "booked", rental)
+    assert (made["span"], made["quote"]["total"]) == (before["span"], before["quote"]["total"])
+    assert one.get(max_, f"/rentals/{rental}")["state"] == "cancelled"
+    # money: the same hold, now for the other car and its owner
+    moved = one.desk.payments(new)
+    assert [row.id for row in moved] == [row.id for row in held]
+    assert {row.payee for row in moved} == {one.nina.id}
+    assert one.desk.payments(rental) == []
+    assert len(one.desk.double_intents(rental)) == 1
+    # cover and grant: what was given for the failed car is taken back, and covered until it is dead
+    assert [grant.revoked_for for grant in one.grants(rental)] == ["unsafe"]
+    assert one.covers(rental) == [(one.lending.car_id, "conditional")]
+    assert one.slot(one.lending.car_id, rental) != []
+    one.get(max_, f"/rentals/{new}/grant")
+    assert one.covers(new) == [(other, "conditional")]
+    # messages
+    assert one.told(max_, rental, new)[-1] == "rental_swapped.driver"
+    assert one.told(olga, rental)[-1] == "rental_swapped.owner"
+    assert "unsafe" in one.message(olga, "rental_swapped.owner")["body"]
+    assert one.told(one.nina, new) == ["taken_instead.owner"]
+    kinds = [event["kind"] for event in one.get(max_, f"/rentals/{new}/timeline")["items"]]
+    assert "taken_instead" in kinds
+
+
+def test_the_slot_of_the_failed_car_is_free_at_once_where_no_grant_is_out(two: tuple[Plan, str]) -> None:
+    one, other = two
+    rental = one.book(begins=3)
+    bar(one)
+    new = swap(one, rental, other)["id"]
+    assert one.slot(one.lending.car_id, rental) == []
+    assert [kind for kind, _, _ in one.slot(other, new)] == ["rental", "buffer"]
+
+
+def test_the_driver_pays_the_frozen_price_and_the_other_owner_earns_by_it(two: tuple[Plan, str]) -> None:
+    one, other = two
+    rental = one.book(hours=2)
+    bar(one)
+    new = swap(one, rental, other)["id"]
+    one.lending.car_id = other
+    one.lending.unlock(new)
+    one.follow()
+    one.forward(1)
+    shown = one.ends(new)
+    total = shown["final_price"]["total"]["amount"]
+    assert 900 <= total <= 910, "two hours of the first car's price, half of the unused one given back"
+    assert one.money(new) == {"state": "captured", "captured": total, "refunded": 0}
+    assert one.covers(new) == [(other, "closed")]
+    assert one.desk.owes(one.nina.id) == -shown["final_price"]["shares"]["owner"]["amount"] < 0
+    assert one.desk.owes(one.lending.olga.id) == 0
+
+
+def test_a_later_change_of_terms_touches_neither_the_frozen_quote_nor_what_took_its_place(
+    two: tuple[Plan, str],
+) -> None:
+    one, other = two
+    rental = one.book(begins=3)
+    path = f"/cars/{one.lending.car_id}/communities/{one.lending.community}/terms"
+    one.ask(one.lending.olga, "PUT", path, body={"currency": "EUR", "hour": 5000})
+    bar(one)
+    made = swap(one, rental, other)
+    assert made["quote"]["total"]["amount"] == 1200
+    assert (
+        made["quote"]["terms_version"]
+        == one.get(one.lending.max, f"/rentals/{rental}")["quote"]["terms_version"]
+    )
+
+
+def test_a_late_car_is_swapped_until_its_driver_says_to_be_back_in_time(two: tuple[Plan, str]) -> None:
+    one, other = two
+    out = one.out(hours=1)
+    waiting = one.book(begins=4, hours=2, who=one.nina)
+    mine = one.car(one.lending.olga, {})
+    refused = one.post(one.nina, f"/rentals/{waiting}/swap", 409, {"car": mine})
+    assert refused["type"] == "/problems/step-not-allowed"
+    one.forward(1.5)
+    one.hear(one.lending.car_id, other, mine)
+    told = one.message(one.nina, "rental_late.next_driver")
+    assert [action["link"].rsplit("/", 1)[-1] for action in told["actions"]] == ["alternatives", "swap"]
+    body = {"back_at": clock.z(clock.now() + HOUR)}
+    one.post(one.lending.max, f"/rentals/{out}/late", 200, body)
+    one.post(one.nina, f"/rentals/{waiting}/swap", 409, {"car": mine})
+    body = {"back_at": clock.z(clock.now() + 5 * HOUR)}
+    one.post(one.lending.max, f"/rentals/{out}/late", 200, body)
+    found = one.get(one.nina, f"/rentals/{waiting}/alternatives")["items"]
+    assert [car["id"] for car in found] == [mine], "not Nina's own, nor the car that is late"
+    assert one.post(one.nina, f"/rentals/{waiting}/swap", 201, {"car": mine})["car"] == mine
+    assert one.told(one.lending.olga, waiting)[-1] == "rental_swapped.owner"
+
+
+def test_a_missing_car_is_said_by_its_driver_at_the_start_alone(two: tuple[Plan, str]) -> None:
+    one, other = two
+    one.companion(one.lending.car_id)
+    rental = one.book(begins=1)
+    one.get(one.lending.max, f"/rentals/{rental}/grant")
+    assert swap(one, rental, other, 409)["type"] == "/problems/step-not-allowed"
+    assert swap(one, rental, other, 409, missing=True)["type"] == "/problems/step-not-allowed"
+    one.forward(1.1)
+    one.hear(one.lending.car_id, other)
+    assert swap(one, rental, other, 409)["type"] == "/problems/step-not-allowed"
+    made = swap(one, rental, other, missing=True)
+    assert [grant.revoked_for for grant in one.grants(rental)] == ["swapped"]
+    assert "not where it should be" in one.message(one.lending.olga, "rental_swapped.owner")["body"]
+    [rent, _] = one.slot(other, made["id"])
+    assert rent[1] > clock.now() - HOUR / 60, "of the other car only what is left is taken"
+
+
+def test_the_time_to_come_runs_from_a_swap_after_the_start(two: tuple[Plan, str]) -> None:
+    one, other = two
+    rental = one.book(hours=4)
+    one.forward(0.9)
+    one.hear(one.lending.car_id, other)
+    bar(one)
+    new = swap(one, rental, other)["id"]
+    one.forward(0.5)
+    assert one.get(one.lending.max, f"/rentals/{new}")["state"] == "booked"
+    one.hear(other)
+    one.forward(0.6)
+    assert one.get(one.lending.max, f"/rentals/{new}")["state"] in ("no_show", "cancelled")
+
+
+def test_only_what_can_be_swapped_to_is_offered_and_the_rest_is_refused_with_its_reason(desk: Desk) -> None:
+    one = plan(desk)
+    silent, abroad = one.car(one.nina, {}), one.car(one.nina, {})
+    taken, good = one.car(one.nina, {}), one.car(one.nina, {})
+    mine = session.query(Membership).filter_by(
+        community_id=one.lending.community, person_id=one.lending.max.id
+    )
+    mine.one().role = "manager"
+    session.commit()
+    own = one.car(one.lending.max, {})
+    rental = one.book(begins=0.5)
+    one.book(begins=1, who=one.lending.olga, car=taken)
+    boxes.find(silent).last_heard_at = clock.now() - 2 * HOUR
+    session.get_one(Car, abroad).country = "BE"
+    session.commit()
+    bar(one)
+    found = one.get(one.lending.max, f"/rentals/{rental}/alternatives")["items"]
+    assert [car["id"] for car in found] == [good]
+    assert found[0]["total"] == {"amount": 1200, "currency": "EUR"}
+    slugs = {
+        silent: "not-ready",
+        abroad: "not-allowed",
+        taken: "car-taken",
+        own: "own-car",
+        one.lending.car_id: "validation",
+    }
+    for car, slug in slugs.items():
+        answer = swap(
+            one, rental, car, {"not-allowed": 403, "own-car": 409, "validation": 422}.get(slug, 409)
+        )
+        assert answer["type"] == f"/problems/{slug}", car
+    assert one.get(one.lending.max, f"/rentals/{rental}")["state"] == "booked"
+    assert one.money(rental)["state"] == "held"
+    swap(one, rental, good)
+    assert swap(one, rental, good, 409)["type"] == "/problems/step-not-allowed"
+
+
+def test_where_owners_are_asked_only_who_agreed_already_lends_without_asking(desk: Desk) -> None:
+    one = plan(desk)
+    same, another = one.car(one.lending.olga, {}), one.car(one.nina, {})
+    rules = {"rules": {"approval": "always"}}
+    communities.change(one.lending.olga.id, one.lending.community, rules, lambda _: None)
+    rental = one.book(begins=3)
+    one.post(one.lending.olga, f"/rentals/{rental}/approve")
+    bar(one)
+    found = one.get(one.lending.max, f"/rentals/{rental}/alternatives")["items"]
+    assert [car["id"] for car in found] == [same]
+    assert swap(one, rental, another, 403)["type"] == "/problems/not-allowed"
+    assert swap(one, rental, same)["car"] == same
+
+
+def test_the_other_cars_policy_judges_anew(two: tuple[Plan, str]) -> None:
+    one, other = two
+    rental = one.book(begins=3)
+    bar(one)
+    session.get_one(Car, other).declared_value = {"amount": 9_000_000, "currency": "EUR"}
+    session.commit()
+    refused = swap(one, rental, other, 409)
+    assert refused["type"] == "/problems/not-insurable"
+    assert one.get(one.lending.max, f"/rentals/{rental}")["state"] == "booked"
+
+
+def test_named_drivers_go_with_the_driver(two: tuple[Plan, str]) -> None:
+    one, _ = two
+    mine = one.car(one.lending.olga, {})
+    rental = one.book(begins=3)
+    one.ask(one.lending.max, "PUT", f"/rentals/{rental}/drivers/{one.nina.id}", 200)
+    bar(one)
+    made = swap(one, rental, mine)
+    assert [driver["id"] for driver in made["named_drivers"]] == [one.nina.id]
+    assert one.told(one.nina, made["id"]) == ["driver_named"]
+
+
+def test_only_the_driver_swaps_and_a_stranger_knows_nothing_of_it(two: tuple[Plan, str]) -> None:
+    one, other = two
+    rental = one.book(begins=3)
+    bar(one)
+    one.post(one.lending.olga, f"/rentals/{rental}/swap", 403, {"car": other})
+    one.post(one.nina, f"/rentals/{rental}/swap", 404, {"car": other})
+    swap(one, rental, "car_" + "0" * 32, 404)
+
+
+def test_what_is_not_held_yet_is_held_for_the_rental_that_took_its_place(two: tuple[Plan, str]) -> None:
+    one, other = two
+    rental = one.book(begins=30)
+    assert one.money(rental)["state"] == "hold_due"
+    bar(one)
+    new = swap(one, rental, other)["id"]
+    one.forward(7)
+    assert one.money(new)["state"] == "held"
+    assert hold.all_of(rental) == []
