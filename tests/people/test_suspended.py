@@ -14,6 +14,9 @@ from tests.people.desk import Desk
 from tests.rentals import scene
 
 OPEN = {
+    "rentals.tell_late_back": "the rental runs on, and others wait for the car",
+    "rentals.report_damage": "what befell the car is known early, whoever drives it",
+    "rentals.add_note": "the other side is reached while a rental runs on",
     "rentals.lock_rental": "ends the rental",
     "rentals.pause_rental": "the car is not left open",
     "rentals.unlock_rental": "back into a car that is out, to fetch things and to lock it well; unlock.py refuses the rest",
