@@ -48,7 +48,7 @@ class Street(Borrowing):
 
     def __init__(self, door: Ines) -> None:
         super().__init__(door)
-        self.known: list[tuple[datetime, datetime, str]] = []
+        self.known: list[tuple[str, datetime, datetime, str]] = []
         self.held: list[tuple[datetime, dict[datetime, Held | None]]] = []
 
     # -- what must be true
@@ -129,10 +129,10 @@ class Street(Borrowing):
 
     def what_was_answered_as_of_an_instant_stays(self) -> None:
         seal()
-        for at, as_of, said in self.known:
+        for insurer, at, as_of, said in self.known:
             if at > clock.now():  # the clock was put back: for now that lies ahead, and is not answered
                 continue
-            assert self._answer(at, as_of) == said, f"asked about {z(at)} as of {z(as_of)}"
+            assert self._answer(insurer, at, as_of) == said, f"asked about {z(at)} as of {z(as_of)}"
         for begins, until in self._covers()[-1:]:
             for at in (begins - MS, begins, until or clock.now()):
                 if at <= clock.now():
@@ -140,17 +140,19 @@ class Street(Borrowing):
         self.known = self.known[-12:]
 
     def _keep(self, at: datetime) -> None:
-        as_of = coverage_at.ask(self._insurer(), at=at, vin=self._vin())["as_of"] - MS
-        self.known.append((at, as_of, self._answer(at, as_of)))
+        insurer = self._insurer()
+        as_of = coverage_at.ask(insurer, at=at, vin=self._vin())["as_of"] - MS
+        self.known.append((insurer, at, as_of, self._answer(insurer, at, as_of)))
 
-    def _answer(self, at: datetime, as_of: datetime) -> str:
+    def _answer(self, insurer: str, at: datetime, as_of: datetime) -> str:
         session.rollback()
-        found = coverage_at.ask(self._insurer(), at=at, vin=self._vin(), as_of=as_of)
+        found = coverage_at.ask(insurer, at=at, vin=self._vin(), as_of=as_of)
         return json.dumps(found, default=str, sort_keys=True)
 
     def _insurer(self) -> str:
-        wanted = select(Cover.insurer_id).where(Cover.car_id == self.garage.scene.car_id).limit(1)
-        return str(session.scalars(wanted).one())
+        """Whose the newest cover is: by a clock that was put back a policy may be in force that no longer was."""
+        wanted = select(Cover.insurer_id).where(Cover.car_id == self.garage.scene.car_id)
+        return str(session.scalars(wanted.order_by(Cover.id.desc()).limit(1)).one())
 
     def _vin(self) -> str:
         return str(self.garage.scene.car.vin)
