@@ -112,7 +112,7 @@ def test_every_row_of_a_city_is_measured_and_again_on_the_city_that_was_kept(
 ) -> None:
     folder: Path = tmp_path_factory.mktemp("city")
     told = Console(file=io.StringIO(), width=200)
-    with city.place_in(folder) as place:
+    with insurer.place_in(folder) as place:
         first = city.measure(place, SMALL, told)
         again = city.measure(place, SMALL, told)
     for rows in (first, again):

@@ -22,8 +22,6 @@ OPEN = {
     "rentals.unlock_rental": "back into a car that is out, to fetch things and to lock it well; unlock.py refuses the rest",
     "rentals.still_have_it": "the owner must know where the car is",
     "photos.add_rental_photo": "how the car is brought back is seen, by whoever brings it",
-    "rentals.add_note": "the owner must be able to hear from whoever has the car",
-    "rentals.report_damage": "what is wrong with a car is known, whoever saw it",
     "rentals.upload_receipts": "what a box did is so, whoever brings the news",
     "messages.read_message": "one's own messages",
     "messages.message_received": "one's own messages",

@@ -1,21 +1,27 @@
-"""pushes wait in their own rows to be sent many at a time, no longer one job each"""
+"""channels by topic, and pushes that came thick and fast gathered into one"""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
-revision = "0041"
-down_revision = "0040"
+revision = "0047"
+down_revision = "0046"
 
 _INDEXES = {
-    "deliveries_outbox_idx": (["try_at"], "try_at is not null"),
-    "deliveries_phone_outbox_idx": (["phone_id", "id"], "try_at is not null"),
+    "deliveries_phone_sent_idx": (["phone_id", "at"], "phone_id is not null and state = 'sent'"),
+    "deliveries_gathered_idx": (["gathered_in"], "gathered_in is not null"),
 }
 
 
 def upgrade() -> None:
     op.execute("set local lock_timeout = '5s'")
-    op.add_column("deliveries", sa.Column("try_at", sa.DateTime(timezone=True), nullable=True))
-    op.add_column("deliveries", sa.Column("tried_since", sa.DateTime(timezone=True), nullable=True))
+    op.add_column(
+        "message_preferences",
+        sa.Column(
+            "topics", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
+        ),
+    )
+    op.add_column("deliveries", sa.Column("gathered_in", sa.Uuid(), nullable=True))
     # as in 0023: none that writes here waits for the new index, and one that a failed try left invalid is built anew
     with op.get_context().autocommit_block():
         for name, (columns, where) in _INDEXES.items():
