@@ -38,7 +38,7 @@ TOPICS: Final[Mapping[str, str]] = {
     ),
     "rentals": (
         "rental_ booked_at_risk start_at_risk unlock_ lock_ opened_late still_has_car left_territory note_received"
-        " review_opened damage_ custody_looked_up cover_"
+        " review_opened damage_ custody_looked_up cover_ late_forecast taken_instead"
     ),
     "car": (
         "box_ charge_low charge_short not_plugged_in battery_ tyre_ alarm_ car_ door_ calendar_failing cost_"
