@@ -33,6 +33,7 @@ WORDS: dict[str, str] = {
     "quote_id": "The quote.",
     "radius_km": "At most this far from `near`.",
     "range_km": "Only cars that can go at least this far.",
+    "secret": "The secret of the feed.",
     "seats": "At least so many seats.",
     "session_id": "The session.",
     "state": "Only those in this state.",
@@ -47,6 +48,7 @@ LIMITS: dict[str, dict[str, Any]] = {
     "code": {"pattern": "^[^/]+$"},
     "invitation": {"pattern": "^inv_[0-9a-f]{32}$"},
     "month": {"pattern": "^[0-9]{4}-[0-9]{2}$"},
+    "secret": {"pattern": "^[A-Za-z0-9_-]+$"},
 }
 
 
