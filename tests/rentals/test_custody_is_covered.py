@@ -31,7 +31,7 @@ from tests.rentals.history import Borrowing
 __all__ = ["ines"]
 
 LONG = os.environ.get("GLOVEBOX_FAULTS") == "long"
-STORIES, STEPS = (250, 40) if LONG else (8, 20)
+STORIES, STEPS = (150, 40) if LONG else (8, 20)
 MS = timedelta(milliseconds=1)
 STEPS_BY_WEIGHT = (
     *("unlock", "unlock", "answer", "answer", "answer", "lock", "lock", "pause", "answer_late"),
@@ -103,12 +103,13 @@ class Street(Borrowing):
         self.catch_up()
 
     def starts_moved(self) -> int:
-        """How many covers were found to have begun before their first version said."""
+        """How many times a cover was found to have begun before its last version said."""
         session.rollback()
         found: int = session.execute(
             text(
-                "select count(*) from covers c join cover_versions v on v.cover_id = c.id and v.version = 1"
-                " where c.car_id = :car and c.state <> 'void' and c.from_at < v.from_at"
+                "select count(*) from covers c join cover_versions v on v.cover_id = c.id"
+                " join cover_versions n on n.cover_id = c.id and n.version = v.version + 1 and n.from_at < v.from_at"
+                " where c.car_id = :car and v.state in ('active', 'closed')"
             ),
             {"car": bare(self.garage.scene.car_id, "car")},
         ).scalar_one()
@@ -186,8 +187,11 @@ def joined(spans: list[Span]) -> list[Span]:
     return found
 
 
-HISTORY = st.lists(
-    st.tuples(st.sampled_from(STEPS_BY_WEIGHT), st.integers(0, 999)), min_size=STEPS, max_size=STEPS
+STEP = st.tuples(st.sampled_from(STEPS_BY_WEIGHT), st.integers(0, 999))
+# Drawn among others it comes too late mostly: half of the histories begin with a start that moves back.
+BEGINNING = st.sampled_from(((), (("first_last", 1),)))
+HISTORY = st.tuples(BEGINNING, st.lists(STEP, min_size=STEPS, max_size=STEPS)).map(
+    lambda drawn: [*drawn[0], *drawn[1]]
 )
 
 
