@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import pytest
 from flask import Flask
 from flask_migrate import upgrade
 from psycopg.sql import SQL, Identifier
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from app.demo import POLICY, SCOPES
 from app.doors import Doors
 from app.factory import create_app
+from app.kit import clock
 from app.kit.config import Limits, Mode, Settings
-from app.kit.db import dispose
+from app.kit.db import dispose, session
 from app.kit.embedded_postgres import EmbeddedPostgres
 from app.kit.listen import conninfo
 from app.kit.storage import FolderStorage
@@ -115,7 +118,19 @@ def house(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[F
 def app(house: Flask) -> Iterator[Flask]:
     """An application context of one test."""
     with house.app_context():
+        _catch_up()
         yield house
+
+
+_LAST_SEALED = text("select sealed_at from facts where position is not null order by position desc limit 1")
+
+
+def _catch_up() -> None:
+    """Where an earlier test put the clock back, what is sealed lies ahead of it until it has caught up."""
+    last, now = session.execute(_LAST_SEALED).scalar(), clock.now()
+    session.rollback()
+    if last is not None and last >= now:
+        clock.forward(last - now + timedelta(seconds=1))
 
 
 @pytest.fixture(scope="session")

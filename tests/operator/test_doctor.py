@@ -132,7 +132,7 @@ def test_a_place_that_runs_has_nothing_wrong(place: Supervisor) -> None:
     elsewhere = re.compile(r"wrong +master policy (?!FR)")  # cars that other stories put where no insurer is
     wrong = [one for one in told.splitlines() if one.startswith("wrong") and not elsewhere.match(one)]
     assert not wrong, told
-    assert "migrations" in told
+    assert "queue" in told
 
 
 # -- settings --------------------------------------------------------------------------------------------------------
