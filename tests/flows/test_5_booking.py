@@ -194,7 +194,7 @@ def test_the_driver_does_not_approve_his_own_request(asking: Friends) -> None:
 def test_where_no_approval_is_needed_a_booking_is_booked_at_once(friends: Friends) -> None:
     rental = friends.book(1, 2)
     assert friends.state(rental) == "booked"
-    assert friends.olga.pushed("rental_booked", rental)
+    assert friends.olga.told("rental_booked", rental)
 
 
 @pytest.mark.parametrize(("fare", "state"), [("free", "booked"), ("priced", "requested")])

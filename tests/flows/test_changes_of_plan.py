@@ -173,7 +173,7 @@ def test_who_does_not_come_loses_the_slot(place: Supervisor) -> None:
     friends.place.flask("clock", "forward", "19m")
     friends.becomes(rental, "no_show")
     friends.quote(0.1, 1)
-    assert friends.max.pushed("rental_no_show", rental)
+    assert friends.max.told("rental_no_show", rental)
 
 
 def test_who_could_not_come_because_the_box_is_unheard_pays_nothing(priced: Friends) -> None:
