@@ -30,7 +30,7 @@ from bench.insurer import place_in
 from bench.scale import FULL
 from bench.seed_covers import LASTS, Covers, seed_covers
 
-SCALE = replace(FULL, covered_cars=200, covers_each=100)
+SCALE = replace(FULL, covered_cars=100, covers_each=1000)
 EACH, WARM = 2000, 200
 UNKNOWN, OUT, BACK, NEVER = "unknown plate", "a rival's car, out", "a rival's car, back", "never insured"
 CASES = (UNKNOWN, OUT, BACK, NEVER)

@@ -22,6 +22,13 @@ _BY_PLATE = (
     "select car_no from plates where country = :country and normalised = :plate"
     " and from_at <= :at and (to_at is null or to_at > :at) order by from_at desc limit 1"
 )
+# A look-up knows a car only where the asker's own sealed covers know it: any other is passed over as a plate is that nobody
+# has, and the rest of the statement is not run for it.
+_OF_MINE = (
+    "select p.car_no from ({worn}) p where exists (select 1 from covers m"
+    " join cover_versions x on x.cover_id = m.id join facts f on f.seq = x.fact_seq"
+    " where m.insurer_id = :insurer and m.car_no = p.car_no and f.position <= cast(:position as bigint))"
+)
 _BY_VIN = "select no as car_no from cars where vin = :vin order by no desc limit 3"
 # The newest start decides, since covers of a car never overlap; a void one was never a cover. Each version
 # counts only when its fact is sealed at or before the position asked, and from the start that it says: a late record may
@@ -52,6 +59,7 @@ _NOW = (
     " left join ({query}) q on true"
 )
 BY_PLATE: TextClause = text(_QUERY.format(which=_BY_PLATE))
+BY_PLATE_OF_MINE: TextClause = text(_QUERY.format(which=_OF_MINE.format(worn=_BY_PLATE)))
 BY_VIN: TextClause = text(_QUERY.format(which=_BY_VIN))
 
 
@@ -60,7 +68,8 @@ def _now(query: TextClause) -> TextClause:
     return text(_NOW.format(last=sealed.LAST, query=of_head))
 
 
-BY_PLATE_NOW, BY_VIN_NOW = _now(BY_PLATE), _now(BY_VIN)
+_NOWS = {one: _now(one) for one in (BY_PLATE, BY_PLATE_OF_MINE, BY_VIN)}
+BY_PLATE_NOW, BY_VIN_NOW = _NOWS[BY_PLATE], _NOWS[BY_VIN]
 # What an offline grant may open: given on condition, and as far as is known neither used nor given up.
 _ON_CONDITION = text(
     "select s.data, s.recorded_at from covers c"
@@ -85,18 +94,22 @@ def ask(
     country: str | None = None,
     as_of: datetime | None = None,
     shown_to: str | None = None,
+    ever_mine: bool = False,
 ) -> dict[str, Any]:
     """yes, no, or unknown where we have no such car or the insurer no business with it. Raises Validation.
 
-    `shown_to`: the client that is told the driver's name, which is recorded before it is.
+    `ever_mine`: by plate, a car that the insurer never covered is none of ours. `shown_to`: the client that is told the
+    driver's name, which is recorded before it is.
     """
     _check(plate, vin, country)
     values: dict[str, Any] = {"insurer": bare(insurer, INS), "at": at}
     if plate is not None:
         values |= {"plate": normalise(plate), "country": country}
+        query = BY_PLATE_OF_MINE if ever_mine else BY_PLATE
     else:
         values |= {"vin": vin}
-    known, row = _now_known(values) if as_of is None else _then_known(values, as_of)
+        query = BY_VIN
+    known, row = _now_known(query, values) if as_of is None else _then_known(query, values, as_of)
     answer = {
         "covered": "unknown",
         "at": at,
@@ -113,19 +126,19 @@ def ask(
     return found | _on_condition(row.car_no, {**values, "position": known.position})
 
 
-def _now_known(values: dict[str, Any]) -> tuple[sealed.Head, Any]:
-    row = read(BY_PLATE_NOW if "plate" in values else BY_VIN_NOW, values)[0]
+def _now_known(query: TextClause, values: dict[str, Any]) -> tuple[sealed.Head, Any]:
+    row = read(_NOWS[query], values)[0]
     if values["at"] > row.now:
         raise Validation(errors=[_FUTURE])
     known = sealed.of(row.position, row.sealed, row.now)
     return known, row if row.car_no is not None else None
 
 
-def _then_known(values: dict[str, Any], as_of: datetime) -> tuple[sealed.Head, Any]:
+def _then_known(query: TextClause, values: dict[str, Any], as_of: datetime) -> tuple[sealed.Head, Any]:
     if values["at"] > clock.now():
         raise Validation(errors=[_FUTURE])
     known = sealed.head(as_of)
-    rows = read(BY_PLATE if "plate" in values else BY_VIN, {**values, "position": known.position})
+    rows = read(query, {**values, "position": known.position})
     return known, rows[0] if rows else None
 
 

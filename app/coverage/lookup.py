@@ -6,17 +6,18 @@ from typing import Any
 from sqlalchemy import select, text
 
 from app.cars import access
+from app.cars.add import normalise
 from app.coverage import coverage_at
-from app.coverage.models import INS, Lookup
+from app.coverage.models import Lookup
 from app.kit import clock
 from app.kit.auth import Partner
-from app.kit.db import bare, session, transactional
+from app.kit.db import session, transactional
 from app.kit.driver import read
 from app.kit.http import Page, page
 
-_EVER = text(
-    "select exists (select 1 from covers c join cover_versions x on x.cover_id = c.id join facts f on f.seq = x.fact_seq"
-    " where c.car_no = cast(:car as int) and c.insurer_id = :insurer and f.position <= cast(:position as bigint)) as ever"
+_CAR = text(
+    "select car_no from plates where country = :country and normalised = :plate"
+    " and from_at <= :at and (to_at is null or to_at > :at) order by from_at desc limit 1"
 )
 SHOWN = ("covered", "at", "as_of", "position", "plate", "insurer", "policy_number", "certificate")
 
@@ -27,26 +28,24 @@ def look_up(
     """yes, no or unknown, without a driver. A plate oracle is a stalking tool: who asked stays written down, and a car that
     the asking insurer never covered is answered like a plate that nobody knows, by the same steps.
     """
-    found = coverage_at.ask(partner.insurer, at=at, plate=plate, country=country, as_of=as_of)
-    asked = {"car": found.get("car_no"), "insurer": bare(partner.insurer, INS), "position": found["position"]}
-    if not read(_EVER, asked)[0].ever:
-        found["covered"] = "unknown"
-    _log(partner, plate, country, at, found)
+    found = coverage_at.ask(partner.insurer, at=at, plate=plate, country=country, as_of=as_of, ever_mine=True)
+    worn = read(_CAR, {"plate": normalise(plate), "country": country, "at": at})
+    _log(partner, plate, country, at, found["covered"], worn[0].car_no if worn else None)
     return {name: found.get(name) for name in SHOWN}
 
 
 @transactional
-def _log(partner: Partner, plate: str, country: str, at: datetime, found: dict[str, Any]) -> None:
+def _log(partner: Partner, plate: str, country: str, at: datetime, covered: str, car_no: int | None) -> None:
     session.add(
         Lookup(
             client_id=partner.client,
             insurer_id=partner.insurer,
-            car_no=found.get("car_no"),
+            car_no=car_no,
             country=country,
             plate=plate,
             at=at,
             asked_at=clock.now(),
-            covered=found["covered"],
+            covered=covered,
         )
     )
 

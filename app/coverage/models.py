@@ -161,6 +161,7 @@ class Cover(Model):
         Index("covers_began_idx", "car_no", "from_at", "id"),
         Index("covers_one_open_key", "car_no", unique=True, postgresql_where=text("to_at is null")),
         Index("covers_insurer_idx", "insurer_id", "id"),
+        Index("covers_insurer_car_idx", "insurer_id", "car_no"),
         Index(
             "covers_conditional_idx",
             "car_no",
