@@ -87,7 +87,7 @@ def test_a_rebooted_box_proves_nothing_until_its_car_stirs(
 ) -> None:
     box = cast.box()
     name = box.address.username
-    assert driver.fresh(box, ("locked",)).flag("locked") is True
+    eventually(lambda: driver.fresh(box, ("locked",)).flag("locked") is True)
     simulator.move(name, "reboot", seconds=0.1)
     simulator.move(name, "lock", locked=False)
     eventually(lambda: told.connections[-2:] == [(name, False), (name, True)])
