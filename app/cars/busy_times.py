@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import recurring_ical_events
 from icalendar import Calendar
 
-Span = tuple[datetime, datetime]
+from app.cars.spans import Span, union
+
 Node = Any
 """A part of a calendar: icalendar types what is in it as one of thirty."""
 MOST_EVENTS, MOST_SPANS, MOST_SKIPPED = 10_000, 10_000, 20
@@ -58,7 +59,7 @@ def read(data: bytes, zone: ZoneInfo, start: datetime, end: datetime) -> Busy:
                 if len(spans) > MOST_SPANS:
                     raise NoCalendar("too_many")
         spans += _free_busy(calendar, zone, start, end, found)
-    found.spans = _merged(spans)
+    found.spans = union(spans)
     return found
 
 
@@ -171,13 +172,3 @@ def _free_busy(calendar: Node, zone: ZoneInfo, start: datetime, end: datetime, f
             if kind != _FREE and begins < ends and begins < end and ends > start:
                 spans.append((max(begins, start), min(ends, end)))
     return spans
-
-
-def _merged(spans: list[Span]) -> list[Span]:
-    merged: list[Span] = []
-    for begins, ends in sorted(spans):
-        if merged and begins <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], ends))
-        else:
-            merged.append((begins, ends))
-    return merged

@@ -8,7 +8,7 @@ from app.kit.fields import Instant, Many, OneOf, PublicIdField, Strict, Text, Wh
 from app.kit.routes import page_of
 
 
-class ImportError(Strict):  # noqa: A001 - named in openapi.yaml alone
+class Unread(Strict):
     """Why the calendar could not be read when it was tried last."""
 
     code = OneOf(sorted(CODES))
@@ -40,7 +40,7 @@ class CalendarImport(Strict):
     events = Whole(0, 2**31 - 1, dump_only=True)
     last_sync_at = Instant(dump_only=True, allow_none=True)
     tried_at = Instant(dump_only=True, allow_none=True)
-    error = fields.Nested(ImportError, dump_only=True, allow_none=True)
+    error = fields.Nested(Unread, dump_only=True, allow_none=True)
     skipped = Many(fields.Nested(SkippedEvent), MOST_SKIPPED, dump_only=True)
     conflicts = Many(fields.Nested(Conflict), 20, dump_only=True)
 

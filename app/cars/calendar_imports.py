@@ -4,8 +4,7 @@ What it says narrows what the windows offer, as a window that is taken back does
 """
 
 import zlib
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,7 +15,7 @@ from sqlalchemy import select, text
 from app.cars import access, read_calendar, windows
 from app.cars.calendar_import_models import IMP, CalendarImport
 from app.cars.models import Car
-from app.cars.read_calendar import CannotRead, Found
+from app.cars.read_calendar import CannotRead, Found, Look
 from app.facts import (
     CalendarImportAdded,
     CalendarImportFailing,
@@ -171,17 +170,6 @@ def due(import_id: str) -> None:
     _soon(import_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    url: str
-    zone: str
-    start: datetime
-    end: datetime
-    etag: str | None
-    last_modified: str | None
-    local: bool
-
-
 @job("sync_calendar")
 def sync_calendar(calendar_import: str) -> None:
     """Read one calendar by another process, then write down what it says. A repeat changes nothing."""
@@ -189,15 +177,7 @@ def sync_calendar(calendar_import: str) -> None:
     if look is None:
         return
     try:
-        found = read_calendar.read(
-            look.url,
-            look.zone,
-            look.start,
-            look.end,
-            etag=look.etag,
-            last_modified=look.last_modified,
-            local=look.local,
-        )
+        found = read_calendar.read(look)
     except CannotRead as error:
         _missed(calendar_import, error.code)
     else:
@@ -205,7 +185,7 @@ def sync_calendar(calendar_import: str) -> None:
 
 
 @transactional
-def _look(import_id: str) -> _Look | None:
+def _look(import_id: str) -> Look | None:
     """None where it was removed meanwhile. Once a day it is read whole: the days at the horizon have come nearer."""
     row = session.get(CalendarImport, import_id)
     car = session.get(Car, row.car_id) if row is not None else None
@@ -213,7 +193,7 @@ def _look(import_id: str) -> _Look | None:
         return None
     now = clock.now()
     whole = row.read_at is None or now - row.read_at >= AT_LEAST_WHOLE or row.zone != car.time_zone
-    return _Look(
+    return Look(
         keys.unseal(SECRET, row.url_sealed).decode(),
         car.time_zone,
         now - windows.BEHIND,
@@ -233,7 +213,7 @@ def _locked(import_id: str) -> tuple[Car, CalendarImport] | None:
 
 
 @transactional
-def _took(import_id: str, look: _Look, found: Found) -> None:
+def _took(import_id: str, look: Look, found: Found) -> None:
     locked = _locked(import_id)
     if locked is None:
         return

@@ -11,14 +11,15 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from app.cars import busy_times
-from app.cars.busy_times import NoCalendar, Span
+from app.cars.busy_times import NoCalendar
+from app.cars.spans import Span
 from app.kit import fetch
 
 MOST_BYTES: Final = 5_000_000
@@ -53,6 +54,21 @@ CODES: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What is asked: the busy spans of [start, end), whole days on the clocks of `zone`; with what came along the last
+    time, only if they have changed. `local`: this machine's own addresses will do.
+    """
+
+    url: str
+    zone: str
+    start: datetime
+    end: datetime
+    etag: str | None = None
+    last_modified: str | None = None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """What the calendar says now; `spans` is None where nothing has changed since it was read last."""
 
@@ -63,26 +79,9 @@ class Found:
     last_modified: str | None
 
 
-def read(
-    url: str,
-    zone: str,
-    start: datetime,
-    end: datetime,
-    *,
-    etag: str | None = None,
-    last_modified: str | None = None,
-    local: bool = False,
-) -> Found:
-    """The busy spans of [start, end), read by another process. Raises CannotRead."""
-    asked = {
-        "url": url,
-        "zone": zone,
-        "start": start.isoformat(),
-        "end": end.isoformat(),
-        "etag": etag,
-        "last_modified": last_modified,
-        "local": local,
-    }
+def read(look: Look) -> Found:
+    """The busy spans of a calendar, read by another process. Raises CannotRead."""
+    asked = {**asdict(look), "start": look.start.isoformat(), "end": look.end.isoformat()}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "app.cars.read_calendar"],

@@ -15,12 +15,12 @@ from sqlalchemy import DateTime, Integer, bindparam, exists, func, select, text
 
 from app.cars import access
 from app.cars.models import CAR, Car, Offer, Window
+from app.cars.spans import Span, union
 from app.kit import clock, deadlines
 from app.kit.db import bare, new_id, session, transactional
 from app.kit.driver import plain
 from app.kit.errors import NotFound, Validation
 
-Span = tuple[datetime, datetime]
 HORIZON, BEHIND, REFRESH = timedelta(days=400), timedelta(days=2), timedelta(days=7)
 LONGEST = timedelta(days=366)
 _PARTS = re.compile(r"(FREQ|BYDAY|INTERVAL|UNTIL)=([A-Z0-9,]+)")
@@ -102,17 +102,6 @@ def _repeated(rule: Rule, rrule: str, first: date, last: date) -> Iterator[date]
         due = (day - since).days // length % every == 0 and _WEEK[day.weekday()] in days
         if due and datetime.combine(day, rule.from_local.time()) <= until:
             yield day
-
-
-def union(found: Iterable[Span]) -> list[Span]:
-    """Spans merged where they touch or overlap, in order."""
-    merged: list[Span] = []
-    for begins, ends in sorted(found):
-        if merged and begins <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], ends))
-        else:
-            merged.append((begins, ends))
-    return merged
 
 
 def rule_of(row: Window) -> Rule:

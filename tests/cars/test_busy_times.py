@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from dateutil.rrule import rrulestr
 
-from app.cars.busy_times import Busy, NoCalendar, Span, read
+from app.cars.busy_times import Busy, NoCalendar, read
+from app.cars.spans import Span
 from tests.cars.agenda import calendar
 
 ZONE = ZoneInfo("Europe/Paris")

@@ -10,7 +10,8 @@ from dateutil.rrule import rruleset, rrulestr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.cars.windows import Rule, Span, check_rrule, instant, spans, union
+from app.cars.spans import Span, union
+from app.cars.windows import Rule, check_rrule, instant, spans
 
 STANDARD = {
     "Europe/Lisbon": 0,
