@@ -1,19 +1,14 @@
 """An agenda on the web: a server on loopback that gives whatever the test puts there."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's own name
-        pass
+from tests.kit.serving import serving
 
 
 @dataclass
@@ -40,16 +35,9 @@ class Agenda:
 def agenda() -> Iterator[Agenda]:
     """An empty one, until the test fills it."""
     made = Agenda()
-    server = make_server("127.0.0.1", 0, made.take, threaded=True, request_handler=_Quiet)
-    made.url = f"http://127.0.0.1:{server.server_port}/private/basic.ics"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with serving(made.take) as address:
+        made.url = f"{address}/private/basic.ics"
         yield made
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def calendar(*events: str, head: str = "") -> str:

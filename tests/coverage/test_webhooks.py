@@ -1,16 +1,15 @@
 """Webhooks over a real socket, verified by the Standard Webhooks library: each change once, retried, never elsewhere."""
 
-import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 from standardwebhooks import Webhook, WebhookVerificationError
-from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from app.coverage import cover, webhooks
@@ -23,11 +22,7 @@ from app.kit.db import session, transactional
 from app.kit.deadlines import Deadline
 from tests.coverage import factories
 from tests.coverage.factories import bearer, bind, doing
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's own name
-        pass
+from tests.kit.serving import serving
 
 
 @dataclass
@@ -36,33 +31,27 @@ class Ear:
 
     answers: int = 204
     came: list[tuple[dict[str, str], str]] = field(default_factory=list)
+    url: str = ""
 
-    def __enter__(self) -> Self:
-        self._server = make_server("127.0.0.1", 0, self._take, threaded=True, request_handler=_Quiet)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/changes"
-
-    def _take(self, environ: Any, start_response: Any) -> Any:
+    def take(self, environ: Any, start_response: Any) -> Any:
         request = Request(environ)
         self.came.append((dict(request.headers), request.get_data(as_text=True)))
         there = {"Location": "http://127.0.0.1:1/"} if self.answers == 302 else {}
         return Response(status=self.answers, headers=there)(environ, start_response)
 
 
+@contextmanager
+def listening() -> Iterator[Ear]:
+    made = Ear()
+    with serving(made.take) as address:
+        made.url = f"{address}/changes"
+        yield made
+
+
 @pytest.fixture
 def ear() -> Iterator[Ear]:
-    with Ear() as one:
-        yield one
+    with listening() as made:
+        yield made
 
 
 @pytest.fixture
@@ -234,7 +223,7 @@ def test_an_endpoint_that_its_insurer_disables_forgets_what_waits(
 
 
 def test_one_that_does_not_listen_costs_a_try_and_no_error(circle: factories.Circle, ines: Any) -> None:
-    with Ear() as gone:
+    with listening() as gone:
         url = gone.url
     made = ines("POST", status=201, url=url)
     changed(bind(circle.trip()))

@@ -2,24 +2,19 @@
 
 import hashlib
 import hmac
-import threading
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote
 from xml.sax.saxutils import escape
 
-from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
+
+from tests.kit.serving import serving
 
 BUCKET, REGION, ACCESS_KEY, SECRET_KEY = "photos", "eu-central-1", "glovebox", "only for tests"
 PAGE = 2
 """So few a page that every list has several."""
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's own name
-        pass
 
 
 class BucketServer:
@@ -29,18 +24,15 @@ class BucketServer:
         self.files: dict[str, tuple[bytes, datetime]] = {}
         self.seen: list[str] = []
         self.ill: int | None = None
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = ""
+        self._serving = serving(self._answer)
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
+        self.url = self._serving.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._serving.__exit__(None, None, None)
 
     def _answer(self, environ: Any, start_response: Any) -> Any:
         request = Request(environ)
