@@ -6,6 +6,7 @@ from typing import Any
 
 from app.cars import access, occupancy
 from app.cars.models import Block
+from app.kit import clock
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import NotFound, Validation
 
@@ -31,6 +32,7 @@ def add(person: str, car: str, body: dict[str, Any]) -> Block:
         to_at=body["to_at"],
         kind=body["kind"],
         note=body.get("note"),
+        changed_at=clock.now(),
     )
     session.add(row)
     session.flush()
@@ -55,6 +57,7 @@ def change(person: str, car: str, block: str, body: dict[str, Any], check: Calla
     _refuse({"from_at": row.from_at, "to_at": row.to_at, **body})
     for name, value in body.items():
         setattr(row, name, value)
+    row.changes, row.changed_at = row.changes + 1, clock.now()
     session.flush()
     occupancy.vacate(row.id)
     occupancy.shrink_buffers(found, row.from_at, row.to_at)

@@ -144,7 +144,7 @@ class Offer(Model):
 
 
 class Block(Model):
-    """A span in which the car is not offered."""
+    """A span in which the car is not offered. `changes` counts how often it was moved or renamed, `changed_at` when last."""
 
     __tablename__ = "blocks"
     id: Mapped[str] = mapped_column(PublicId(BLK), primary_key=True, default=lambda: new_id(BLK))
@@ -153,6 +153,8 @@ class Block(Model):
     to_at: Mapped[datetime]
     kind: Mapped[str]
     note: Mapped[str | None]
+    changes: Mapped[int] = mapped_column(default=0)
+    changed_at: Mapped[datetime]
 
 
 class Occupancy(Model):

@@ -7,7 +7,7 @@ owner may no longer see is no longer in it.
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -16,8 +16,7 @@ from sqlalchemy import func, select
 
 from app import facts
 from app.cars import access as cars
-from app.cars import occupancy
-from app.cars.models import Car
+from app.cars.models import Block, Car
 from app.kit import clock, i18n
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import InUse, NotFound
@@ -25,13 +24,13 @@ from app.kit.facts import FactRow
 from app.kit.keys import b64, mac, settings
 from app.people.models import Person
 from app.rentals.feed_models import FED, CalendarFeed
-from app.rentals.lifecycle import State
+from app.rentals.lifecycle import FINAL, State
 from app.rentals.models import Rental
 
 MOST, MOST_ENTRIES = 20, 1000
-BEHIND, AHEAD = timedelta(days=90), timedelta(days=400)
+BEHIND = timedelta(days=90)
 REFRESH = timedelta(minutes=30)
-_CALLED_OFF = frozenset({State.DECLINED, State.WITHDRAWN, State.LAPSED, State.CANCELLED, State.NO_SHOW})
+_CALLED_OFF = FINAL - {State.SETTLED}
 _CHANGES = (
     facts.RentalAsked,
     facts.RentalBooked,
@@ -39,6 +38,7 @@ _CHANGES = (
     facts.RentalWithdrawn,
     facts.RentalLapsed,
     facts.RentalCancelled,
+    facts.RentalSwapped,
     facts.RentalSwapped,
     facts.TakenInstead,
     facts.RentalNoShow,
@@ -57,9 +57,9 @@ class Entry:
     title: str
     from_at: datetime
     to_at: datetime
-    status: str = "CONFIRMED"
-    sequence: int = 0
-    stamp: datetime | None = None
+    status: str
+    sequence: int
+    stamp: datetime
 
 
 # -- the addresses ------------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def read(secret: str) -> bytes:
     if found.car_id is None:
         return _written(i18n.say("feed.mine", language), _own(person.id, language), language)
     car = cars.may_see(found.car_id, person.id)
-    entries = _of_car(car, language) if cars.runs(car, person.id) else _taken_times(car, language)
+    entries = _of_car(car, language, runs=cars.runs(car, person.id))
     return _written(_name(car), [(one, car.time_zone) for one in entries], language)
 
 
@@ -133,8 +133,10 @@ def _own(person: str, language: str) -> list[tuple[Entry, str]]:
     return [(_entry(row.Rental, _name(row.Car), changes, language), row.Car.time_zone) for row in rows]
 
 
-def _of_car(car: Car, language: str) -> list[Entry]:
-    """For who runs it: who drives when, and their own blocks."""
+def _of_car(car: Car, language: str, *, runs: bool) -> list[Entry]:
+    """Who drives when, and the blocks. For members who do not run it: when it is lent or blocked, not to whom or why, and
+    without the ids of others' rentals.
+    """
     rows = session.execute(
         select(Rental, Person)
         .join(Person, Person.id == Rental.driver_id)
@@ -143,29 +145,26 @@ def _of_car(car: Car, language: str) -> list[Entry]:
         .limit(MOST_ENTRIES)
     ).all()
     changes = _changes([row.Rental.id for row in rows])
-    somebody = i18n.say("person.somebody", language)
-    lent = [_entry(row.Rental, row.Person.first_name or somebody, changes, language) for row in rows]
-    return [*lent, *_blocks(car, language)]
+    lent, somebody = (i18n.say(key, language) for key in ("feed.lent", "person.somebody"))
+    entries = [
+        _entry(row.Rental, (row.Person.first_name or somebody) if runs else lent, changes, language)
+        for row in rows
+    ]
+    entries += _blocks(car, language)
+    return entries if runs else [replace(one, what=_unknown(one.what)) for one in entries]
+
+
+def _unknown(what: str) -> str:
+    return b64(mac("calendar feed", what)[:16])
 
 
 def _blocks(car: Car, language: str) -> list[Entry]:
     title = i18n.say("feed.blocked", language)
-    return [Entry(ref, title, a, b) for kind, ref, a, b in _occupied(car) if kind == "block"]
-
-
-def _taken_times(car: Car, language: str) -> list[Entry]:
-    """For the other members: when it is lent or blocked, and not to whom or why."""
-    titles = {"rental": i18n.say("feed.lent", language), "block": i18n.say("feed.blocked", language)}
+    since = select(Block).where(Block.car_id == car.id, Block.to_at > clock.now() - BEHIND)
+    rows = session.scalars(since.order_by(Block.from_at).limit(MOST_ENTRIES))
     return [
-        Entry(b64(mac("calendar feed", ref)[:16]), titles[kind], a, b)
-        for kind, ref, a, b in _occupied(car)
-        if kind in titles
+        Entry(one.id, title, one.from_at, one.to_at, "CONFIRMED", one.changes, one.changed_at) for one in rows
     ]
-
-
-def _occupied(car: Car) -> list[tuple[str, str, datetime, datetime]]:
-    now = clock.now()
-    return occupancy.spans(car, now - BEHIND, now + AHEAD)
 
 
 def _entry(rental: Rental, title: str, changes: dict[str, tuple[int, datetime]], language: str) -> Entry:
@@ -213,7 +212,7 @@ def _written(name: str, entries: Sequence[tuple[Entry, str]], language: str) -> 
 def _event(entry: Entry, zone: ZoneInfo, host: str) -> Event:
     event = Event()
     event.add("UID", f"{entry.what}@{host}")
-    event.add("DTSTAMP", (entry.stamp or entry.from_at).astimezone(UTC).replace(microsecond=0))
+    event.add("DTSTAMP", entry.stamp.astimezone(UTC).replace(microsecond=0))
     event.add("SEQUENCE", entry.sequence)
     event.add("DTSTART", _wall(entry.from_at, zone))
     event.add("DTEND", _wall(entry.to_at, zone))

@@ -1,4 +1,4 @@
-"""secret addresses at which a calendar program reads somebody's rentals"""
+"""secret addresses at which a calendar program reads somebody's rentals; blocks count their changes"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,6 +22,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("secret_hash", name=op.f("calendar_feeds_secret_hash_key")),
     )
     op.create_index("calendar_feeds_person_id_idx", "calendar_feeds", ["person_id"])
+    op.add_column("blocks", sa.Column("changes", sa.Integer(), server_default="0", nullable=False))
+    op.add_column(
+        "blocks",
+        sa.Column(
+            "changed_at", sa.DateTime(timezone=True), server_default=sa.text("business_now()"), nullable=False
+        ),
+    )
+    for column in ("changes", "changed_at"):
+        op.alter_column("blocks", column, server_default=None)
 
 
 def downgrade() -> None:

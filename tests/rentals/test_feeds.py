@@ -49,6 +49,14 @@ def events(app: Flask, path: str) -> list[Any]:
     return list(calendar.walk("VEVENT"))
 
 
+def another(scene: Scene) -> Person:
+    """A member who neither drives nor owns."""
+    nina = factories.person("Nina Neighbour")
+    invitation = invite.invite(scene.olga.id, scene.community.id, {"email": nina.email})
+    accept.accept(nina.id, invite.code_of(invitation.id))
+    return nina
+
+
 def test_a_driver_reads_what_they_booked_on_the_clocks_of_the_car(app: Flask, scene: Scene) -> None:
     [event] = events(app, subscribe(app, scene.max))
     rental, zone = scene.rental, ZoneInfo(scene.car.time_zone)
@@ -94,10 +102,28 @@ def test_the_owner_reads_who_drives_and_their_own_blocks(app: Flask, scene: Scen
     assert titles == [scene.max.first_name, "Not available"]
 
 
+def test_a_block_counts_its_changes_and_says_when_the_last_was(app: Flask, scene: Scene) -> None:
+    day = clock.now() + timedelta(days=3)
+    row = block.add(scene.olga.id, scene.car_id, {"from_at": day, "to_at": day + HOUR, "kind": "own_use"})
+    path = subscribe(app, scene.olga, scene.car_id)
+    [_, before] = events(app, path)
+    clock.forward(2 * HOUR)
+    block.change(scene.olga.id, scene.car_id, row.id, {"from_at": day - HOUR}, lambda _: None)
+    [_, after] = events(app, path)
+    assert (before["UID"], int(after["SEQUENCE"])) == (after["UID"], int(before["SEQUENCE"]) + 1)
+    assert after["DTSTAMP"].dt >= before["DTSTAMP"].dt + 2 * HOUR
+
+
+def test_what_is_called_off_is_cancelled_for_every_member(app: Flask, scene: Scene) -> None:
+    path = subscribe(app, another(scene), scene.car_id)
+    [before] = events(app, path)
+    cancel.cancel(scene.max.id, scene.rental_id, "another plan")
+    [after] = events(app, path)
+    assert (after["UID"], after["STATUS"]) == (before["UID"], "CANCELLED")
+
+
 def test_another_member_reads_when_it_is_taken_and_not_by_whom(app: Flask, scene: Scene) -> None:
-    nina = factories.person("Nina Neighbour")
-    invitation = invite.invite(scene.olga.id, scene.community.id, {"email": nina.email})
-    accept.accept(nina.id, invite.code_of(invitation.id))
+    nina = another(scene)
     path = subscribe(app, nina, scene.car_id)
     [event] = events(app, path)
     assert event["SUMMARY"] == "Lent"
