@@ -1,5 +1,4 @@
-"""The one way out to an address that somebody else chose: TLS alone, public addresses alone. Each wait is bounded;
-who must be bounded as a whole runs apart, as whoever reads calendars does.
+"""The one way out to an address that somebody else chose: TLS alone, public addresses alone, bounded in time and size.
 
 The address is looked at again after the connection is made and before a byte goes out, so a name that resolves otherwise
 meanwhile reaches nothing of ours. Where settings say demo or test, this machine's own loopback may be spoken to as well.
@@ -7,9 +6,9 @@ meanwhile reaches nothing of ours. Where settings say demo or test, this machine
 
 import ipaddress
 import socket
-import time
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 from urllib.parse import urljoin, urlsplit
@@ -99,13 +98,18 @@ def knock(
 
 
 def get(
-    url: str, *, at_most: int, etag: str | None = None, last_modified: str | None = None, local: bool = False
+    url: str,
+    *,
+    at_most: int,
+    etag: str | None = None,
+    last_modified: str | None = None,
+    local: bool = False,
+    within_s: float = TIMEOUT_S,
 ) -> Fetched:
-    """What is there, of at most so many bytes and within TIMEOUT_S in all; at most REDIRECTS onwards, each looked at.
+    """What is there, of at most so many bytes; at most REDIRECTS onwards, each looked at and with `within_s` of its own.
 
     With what came along the last time it says whether anything has changed. Raises FetchFailed.
     """
-    until = time.monotonic() + TIMEOUT_S
     # Not compressed: a small answer that grows to gigabytes is none that we read.
     headers = {"User-Agent": "Glovebox-Calendars/1", "Accept-Encoding": "identity"}
     if etag:
@@ -113,42 +117,57 @@ def get(
     elif last_modified:
         headers["If-Modified-Since"] = last_modified
     for _ in range(REDIRECTS + 1):
-        with _asked("GET", url, headers, None, local=local) as answer:
+        with _asked("GET", url, headers, None, local=local, within_s=within_s) as answer:
             if answer.status_code == requests.codes.not_modified:
                 return Fetched(None, etag, last_modified)
             if answer.is_redirect:
                 url = urljoin(url, answer.headers["Location"])
                 continue
             _refuse(answer)
-            body = _read(answer, at_most, until)
+            body = _read(answer, at_most)
             return Fetched(body, answer.headers.get("ETag"), answer.headers.get("Last-Modified"))
     raise FetchFailed("too many redirects")
 
 
 @contextmanager
 def _asked(
-    method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, local: bool
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    *,
+    local: bool,
+    within_s: float = TIMEOUT_S,
 ) -> Iterator[requests.Response]:
+    """The answer's head; what is read of its body inside is bounded with all else."""
     check_url(url, local=local)
+    adapter = _Adapter(public=not local)
+    # A server that sends a byte now and then never lets a wait run out: what was connected is cut off then.
+    cut = threading.Timer(within_s, adapter.cut)
+    cut.start()
     with requests.Session() as session:
         session.trust_env = False
-        if not local:
-            session.mount("https://", _PublicAlone())
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, adapter)
         try:
             answer = session.request(
                 method,
                 url,
                 data=body,
                 headers=dict(headers),
-                timeout=TIMEOUT_S,
+                timeout=within_s,
                 allow_redirects=False,
                 stream=True,
             )
             yield answer
-        except requests.Timeout as error:
-            raise TooSlow(type(error).__name__) from error
+            if adapter.is_cut:  # what was cut off may look like an end
+                raise TooSlow("cut off")
         except requests.RequestException as error:
-            raise FetchFailed(type(error).__name__) from error
+            slow = isinstance(error, requests.Timeout) or adapter.is_cut
+            raise (TooSlow if slow else FetchFailed)(type(error).__name__) from error
+        finally:
+            cut.cancel()
+            adapter.forget()
 
 
 def _refuse(answer: requests.Response) -> None:
@@ -156,7 +175,7 @@ def _refuse(answer: requests.Response) -> None:
         raise FetchFailed(str(answer.status_code), answer.status_code)
 
 
-def _read(answer: requests.Response, at_most: int, until: float) -> bytes:
+def _read(answer: requests.Response, at_most: int) -> bytes:
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise FetchFailed("compressed, though not asked for")
     found = bytearray()
@@ -164,8 +183,6 @@ def _read(answer: requests.Response, at_most: int, until: float) -> bytes:
         found += chunk
         if len(found) > at_most:
             raise TooLarge(f"more than {at_most} bytes")
-        if time.monotonic() > until:
-            raise TooSlow("not all there in time")
     return bytes(found)
 
 
@@ -176,22 +193,44 @@ def _is_public(address: str) -> bool:
     return (inner or found).is_global
 
 
-class _PublicAlone(HTTPAdapter):
-    """Connections of requests that end at a public address or not at all."""
+class _Adapter(HTTPAdapter):
+    """Connections of requests that end at a public address or not at all, where `public`; all can be cut off."""
+
+    def __init__(self, *, public: bool) -> None:
+        self._public, self._opened = public, list[socket.socket]()
+        self.is_cut = False
+        super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        cast("Any", self).poolmanager.pool_classes_by_scheme = {"https": _Pool, "http": HTTPConnectionPool}
+        opened = self._connected
 
+        class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return opened(super()._new_conn())
 
-class _Connection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        made = HTTPConnection._new_conn(self)  # noqa: SLF001 - where urllib3 has its connections made
-        if not _is_public(made.getpeername()[0]):
+        class Secure(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                return opened(super()._new_conn())
+
+        plain = type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
+        secure = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
+        cast("Any", self).poolmanager.pool_classes_by_scheme = {"http": plain, "https": secure}
+
+    def _connected(self, made: socket.socket) -> socket.socket:
+        if self._public and not _is_public(made.getpeername()[0]):
             made.close()
             raise AddressForbidden("Resolves to an address that is not public.")
+        self._opened.append(made.dup())  # TLS takes the socket itself over
         return made
 
+    def cut(self) -> None:
+        """End what is connected, whoever waits for it."""
+        self.is_cut = True
+        for one in self._opened:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
-class _Pool(HTTPSConnectionPool):
-    ConnectionCls = _Connection
+    def forget(self) -> None:
+        for one in self._opened:
+            one.close()

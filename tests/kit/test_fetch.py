@@ -2,13 +2,14 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from app.kit import fetch
-from app.kit.fetch import AddressForbidden, FetchFailed
+from app.kit.fetch import AddressForbidden, FetchFailed, TooSlow
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,26 @@ def answering(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
     thread.join()
 
 
+@contextmanager
+def dripping(head: bytes) -> Iterator[int]:
+    """A port that answers this, and then a byte each tenth of a second."""
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            taken, _ = server.accept()
+            with taken, suppress(OSError):
+                taken.sendall(head)
+                while not gone.wait(0.1):
+                    taken.sendall(b"x")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield server.getsockname()[1]
+        gone.set()
+        thread.join()
+
+
 def test_a_name_that_resolves_to_this_machine_is_not_spoken_to() -> None:
     with answering(b"") as (port, heard):
         with pytest.raises(AddressForbidden):
@@ -72,3 +93,14 @@ def test_a_small_answer_that_grows_is_not_read() -> None:
 def test_what_is_not_http_is_a_failure_like_others() -> None:
     with answering(b"220 smtp.example ESMTP\r\n") as (port, _), pytest.raises(FetchFailed):
         fetch.get(f"http://127.0.0.1:{port}/", at_most=100, local=True)
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"]
+)
+def test_a_byte_now_and_then_ends_with_the_time_for_all(head: bytes) -> None:
+    with dripping(head) as port:
+        began = time.monotonic()
+        with pytest.raises(TooSlow):
+            fetch.get(f"http://127.0.0.1:{port}/", at_most=100, local=True, within_s=0.3)
+        assert time.monotonic() - began < 3
