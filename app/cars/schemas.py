@@ -105,32 +105,30 @@ class Near(fields.String):
         return lat, lon
 
 
-class CarQuery(Paging):
+class CarFilter(Strict):
     """Which cars."""
+
+    near = Near(metadata={"maxLength": 40, "pattern": r"^-?[0-9.]+,-?[0-9.]+$"})
+    radius_km = Count(1, 500)
+    seats = Count(1, 9)
+    powertrain = OneOf(POWERTRAIN)
+    range_km = Count(0, 2000)
+    fare = OneOf(("free", "at_cost", "priced"))
+    community = PublicIdField("com")
+
+
+class CarQuery(CarFilter, Paging):
+    """Which cars, perhaps free for a span."""
 
     free_from = Instant()
     free_to = Instant()
-    near = Near(metadata={"maxLength": 40, "pattern": r"^-?[0-9.]+,-?[0-9.]+$"})
-    radius_km = Count(1, 500)
-    seats = Count(1, 9)
-    powertrain = OneOf(POWERTRAIN)
-    range_km = Count(0, 2000)
-    fare = OneOf(("free", "at_cost", "priced"))
-    community = PublicIdField("com")
 
 
-class OtherTimesQuery(Strict):
-    """Which cars, and the span in which none of them is free."""
+class OtherTimesQuery(CarFilter):
+    """Which cars, and the span in which one is not free."""
 
     free_from = Instant(required=True)
     free_to = Instant(required=True)
-    near = Near(metadata={"maxLength": 40, "pattern": r"^-?[0-9.]+,-?[0-9.]+$"})
-    radius_km = Count(1, 500)
-    seats = Count(1, 9)
-    powertrain = OneOf(POWERTRAIN)
-    range_km = Count(0, 2000)
-    fare = OneOf(("free", "at_cost", "priced"))
-    community = PublicIdField("com")
     limit = Count(1, 20, load_default=10)
 
 

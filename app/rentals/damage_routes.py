@@ -7,11 +7,11 @@ from flask import Response
 from app.cars.routes import ONE as CAR
 from app.kit.auth import caller
 from app.kit.errors import InUse, NotAllowed, NotFound, Unavailable
-from app.kit.fields import Flag, Instant, Many, OneOf, Paging, PublicIdField, Strict, Text
+from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page, require_match
 from app.kit.media import JPEG
-from app.kit.routes import created, page_of, patch_of
-from app.rentals import damages, photos
+from app.kit.routes import created, patch_of
+from app.rentals import damage_schemas, damages, photos
 from app.rentals.damage_models import Damage
 from app.rentals.routes import routes
 
@@ -19,34 +19,7 @@ _ALL = CAR + "/damages"
 _ONE = _ALL + '/<pid("dmg"):damage>'
 
 
-class DamageIn(Strict):
-    """What is to be written down."""
-
-    part = OneOf(damages.PARTS, required=True)
-    text = Text(1000, lines=True, required=True)
-    photos = Many(PublicIdField("pic"), damages.MOST_PHOTOS)
-    unsafe = Flag()
-
-
-class DamageOut(Strict):
-    """What is wrong with a car. `seen` tells when: by its owner, before or after the unlock of a rental; which rental is
-    shown to the owner, and to its driver. `text` is null once whoever wrote it was erased.
-    """
-
-    id = PublicIdField("dmg", dump_only=True)
-    part = OneOf(damages.PARTS)
-    text = Text(1000, lines=True, allow_none=True)
-    photos = Many(PublicIdField("pic"), damages.MOST_PHOTOS)
-    unsafe = Flag()
-    state = OneOf(("open", "repaired"))
-    seen = OneOf(("by_owner", "before_unlock", "after_unlock"), dump_only=True)
-    rental = PublicIdField("ren", dump_only=True, allow_none=True)
-    made_at = Instant(dump_only=True)
-    repaired_at = Instant(dump_only=True, allow_none=True)
-
-
-DamagePage = page_of(DamageOut, "Damage")
-_PATCH = patch_of(DamageOut, "photos", "unsafe", "state")
+_PATCH = patch_of(damage_schemas.DamageOut, "photos", "unsafe", "state")
 
 
 def _damage(row: Damage) -> dict[str, Any]:
@@ -60,8 +33,8 @@ def _damage(row: Damage) -> dict[str, Any]:
     "POST",
     _ALL,
     summary="Report damage",
-    body=DamageIn,
-    returns=DamageOut,
+    body=damage_schemas.DamageIn,
+    returns=damage_schemas.DamageOut,
     status=201,
     while_suspended=True,
     problems=(NotAllowed, NotFound, InUse),
@@ -75,7 +48,7 @@ def report_damage(car: str, body: dict[str, Any]) -> Answer:
     return created(_damage(row), f"/cars/{car}/damages/{row.id}")
 
 
-@routes.add("GET", _ALL, summary="A car's damages", query=Paging, returns=DamagePage)
+@routes.add("GET", _ALL, summary="A car's damages", query=Paging, returns=damage_schemas.DamagePage)
 def list_damages(car: str, query: dict[str, Any]) -> Page:
     """What is known to be wrong with a car, or was, newest first, for whoever may see it."""
     found = page(damages.of(caller().person, car), Damage.id, **query)
@@ -83,7 +56,7 @@ def list_damages(car: str, query: dict[str, Any]) -> Page:
     return found
 
 
-@routes.add("GET", _ONE, summary="A damage", returns=DamageOut, etag=True)
+@routes.add("GET", _ONE, summary="A damage", returns=damage_schemas.DamageOut, etag=True)
 def read_damage(car: str, damage: str) -> dict[str, Any]:
     """One damage of a car."""
     return _damage(damages.find(caller().person, car, damage))
@@ -94,7 +67,7 @@ def read_damage(car: str, damage: str) -> dict[str, Any]:
     _ONE,
     summary="Change a damage",
     body=_PATCH,
-    returns=DamageOut,
+    returns=damage_schemas.DamageOut,
     match=True,
     problems=(NotAllowed,),
 )
@@ -103,7 +76,11 @@ def change_damage(car: str, damage: str, body: dict[str, Any]) -> dict[str, Any]
     unsafe. What was written stays as it was written.
     """
     row = damages.change(
-        caller().person, car, damage, body, lambda one: require_match(DamageOut(), _damage(one))
+        caller().person,
+        car,
+        damage,
+        body,
+        lambda one: require_match(damage_schemas.DamageOut(), _damage(one)),
     )
     return _damage(row)
 

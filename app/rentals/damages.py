@@ -44,8 +44,7 @@ def report(person: str, car_id: str, body: dict[str, Any]) -> Damage:
         made_at=clock.now(),
     )
     session.add(made)
-    session.flush()
-    _bar(car)
+    settle(car)
     if made.unsafe and (rental is None or rental.stands in OUT):
         car_failed.stop(car, by=person)
     facts.record(
@@ -115,8 +114,7 @@ def change(person: str, car_id: str, damage: str, body: dict[str, Any], check: A
         car_failed.stop(car, by=person)
     row.unsafe = body.get("unsafe", row.unsafe)
     row.photos = body.get("photos", row.photos)
-    session.flush()
-    _bar(car)
+    settle(car)
     is_unsafe = row.state == "open" and row.unsafe
     facts.record(
         DamageChanged(
@@ -143,11 +141,12 @@ def _refuse_to_reporter(row: Damage, person: str, body: dict[str, Any]) -> None:
         raise NotAllowed("A report is changed within a day.")
 
 
-def _bar(car: Car) -> None:
+def settle(car: Car) -> None:
     """Nobody unlocks a car that an operator barred, or that has an open damage with which it is unsafe.
 
-    An unlock under way has reached its box before this is committed, or never does.
+    Inside the transaction that changes one of them: an unlock under way reaches its box before its end, or never.
     """
+    session.flush()
     is_unsafe = car.barred or bool(session.execute(select(exists().where(*_unsafe_of(car.id)))).scalar_one())
     if is_unsafe and not car.unsafe:
         command = commands.open_of(car.no)
@@ -165,12 +164,6 @@ def _unsafe_of(car: str) -> tuple[Any, ...]:
 def unsafe_of(car: str) -> list[str]:
     """The open damages with which a car is unsafe."""
     return [f"damage {one}" for one in session.scalars(select(Damage.id).where(*_unsafe_of(car)))]
-
-
-def settle(car: Car) -> None:
-    """Inside the transaction in which an operator lets a car again: what its damages say stands."""
-    session.flush()
-    _bar(car)
 
 
 def of(person: str, car_id: str) -> Select[Any]:
@@ -208,7 +201,7 @@ def shows_photos_of(rental: str) -> bool:
 def on_reported(fact: DamageReported | DamageChanged) -> None:
     """With a damage that makes it unsafe nobody unlocks the car, with signal or without."""
     car = session.get(Car, fact.car)
-    if fact.unsafe and car is not None and car.unsafe:
+    if car is not None and car.unsafe:
         grants_out.of_unsafe_car(fact.car)
 
 

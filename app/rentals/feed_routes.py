@@ -3,32 +3,19 @@
 from typing import Any
 
 from flask import Response, current_app, request
-from marshmallow import fields
 from sqlalchemy import select
 
 from app.kit.auth import Who, caller
 from app.kit.errors import InUse, NotFound
-from app.kit.fields import Instant, Paging, PublicIdField, Strict
+from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page
 from app.kit.media import CALENDAR
-from app.kit.routes import Routes, created, page_of
-from app.rentals import feeds
+from app.kit.routes import Routes, created
+from app.rentals import feed_schemas, feeds
 from app.rentals.feed_models import CalendarFeed
 from app.rentals.routes import routes
 
 public = Routes("feeds", __name__, description="Calendars to subscribe to.")
-
-
-class Feed(Strict):
-    """A secret address at which a calendar program reads one's rentals, or the calendar of a car."""
-
-    id = PublicIdField("fed", dump_only=True)
-    car = PublicIdField("car", allow_none=True)
-    made_at = Instant(dump_only=True)
-    url = fields.String(dump_only=True, allow_none=True, metadata={"format": "uri", "maxLength": 300})
-
-
-FeedPage = page_of(Feed, "CalendarFeed")
 
 
 def _feed(row: CalendarFeed, url: str | None = None) -> dict[str, Any]:
@@ -39,8 +26,8 @@ def _feed(row: CalendarFeed, url: str | None = None) -> dict[str, Any]:
     "POST",
     "/me/calendar-feeds",
     summary="Subscribe to a calendar",
-    body=Feed,
-    returns=Feed,
+    body=feed_schemas.Feed,
+    returns=feed_schemas.Feed,
     status=201,
     secrets=("url",),
     problems=(NotFound, InUse),
@@ -53,7 +40,9 @@ def add_calendar_feed(body: dict[str, Any]) -> Answer:
     return created(_feed(row, url), f"/me/calendar-feeds/{row.id}")
 
 
-@routes.add("GET", "/me/calendar-feeds", summary="One's calendar feeds", query=Paging, returns=FeedPage)
+@routes.add(
+    "GET", "/me/calendar-feeds", summary="One's calendar feeds", query=Paging, returns=feed_schemas.FeedPage
+)
 def list_calendar_feeds(query: dict[str, Any]) -> Page:
     """The feeds one has made; their addresses are not shown again."""
     mine = select(CalendarFeed).where(CalendarFeed.person_id == caller().person)

@@ -14,7 +14,6 @@ from app.rentals.models import Rental
 from app.rentals.word_models import REV, Review
 
 WITHIN = timedelta(days=14)
-SIDES = {Role.DRIVER: "driver", Role.OWNER: "owner"}
 
 
 @transactional
@@ -25,12 +24,12 @@ def write(person: str, rental_id: str, stars: int, text: str | None) -> Review:
     if rental.stands not in (State.ENDED, State.SETTLED) or now > _until(rental):
         raise StepNotAllowed("Reviews are written within two weeks of the end.", state=rental.state, steps=[])
     written = _of(rental_id)
-    if SIDES[role] in {one.side for one in written}:
+    if role.value in {one.side for one in written}:
         raise AlreadyExists("You have written yours.")
     made = Review(
         id=new_id(REV),
         rental_id=rental_id,
-        side=SIDES[role],
+        side=role.value,
         by_id=person,
         stars=stars,
         text=text,

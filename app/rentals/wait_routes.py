@@ -2,45 +2,14 @@
 
 from typing import Any
 
-from marshmallow import ValidationError, fields, validates_schema
-
 from app.kit.auth import caller
 from app.kit.errors import InUse, NotFound
-from app.kit.fields import Instant, OneOf, Paging, PublicIdField, Strict
+from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page
-from app.kit.routes import created, page_of
-from app.rentals import waits
+from app.kit.routes import created
+from app.rentals import wait_schemas, waits
 from app.rentals.routes import routes
 from app.rentals.wait_models import Wait
-
-
-class Offer(Strict):
-    """What is held for whoever waited: to be booked by its quote until then."""
-
-    quote = PublicIdField("quo")
-    car = PublicIdField("car")
-    answer_by = Instant()
-
-
-class WaitOut(Strict):
-    """A wait for a car, or for any of a community."""
-
-    id = PublicIdField("wai", dump_only=True)
-    car = PublicIdField("car", allow_none=True)
-    community = PublicIdField("com", allow_none=True)
-    from_ = Instant(required=True, data_key="from", attribute="from_at")
-    to = Instant(required=True, attribute="to_at")
-    state = OneOf(("waiting", "offered", "taken", "lapsed"), dump_only=True)
-    offer = fields.Nested(Offer, dump_only=True, allow_none=True)
-
-    @validates_schema
-    def one_of_two(self, data: dict[str, object], **_: object) -> None:
-        """One car, or one community."""
-        if (data.get("car") is None) == (data.get("community") is None):
-            raise ValidationError("Name a car, or a community.", "car")
-
-
-WaitPage = page_of(WaitOut, "Wait")
 
 
 def _wait(row: Wait) -> dict[str, Any]:
@@ -61,8 +30,8 @@ def _wait(row: Wait) -> dict[str, Any]:
     "POST",
     "/me/waits",
     summary="Wait for a car",
-    body=WaitOut,
-    returns=WaitOut,
+    body=wait_schemas.WaitOut,
+    returns=wait_schemas.WaitOut,
     status=201,
     problems=(NotFound, InUse),
 )
@@ -74,7 +43,7 @@ def add_wait(body: dict[str, Any]) -> Answer:
     return created(_wait(row), f"/me/waits/{row.id}")
 
 
-@routes.add("GET", "/me/waits", summary="What one waits for", query=Paging, returns=WaitPage)
+@routes.add("GET", "/me/waits", summary="What one waits for", query=Paging, returns=wait_schemas.WaitPage)
 def list_waits(query: dict[str, Any]) -> Page:
     """One's waits, newest first, those that are over too."""
     found = page(waits.mine(caller().person), Wait.id, **query)
@@ -82,7 +51,7 @@ def list_waits(query: dict[str, Any]) -> Page:
     return found
 
 
-@routes.add("GET", '/me/waits/<pid("wai"):wait>', summary="A wait", returns=WaitOut, etag=True)
+@routes.add("GET", '/me/waits/<pid("wai"):wait>', summary="A wait", returns=wait_schemas.WaitOut, etag=True)
 def read_wait(wait: str) -> dict[str, Any]:
     """One wait, and what is offered."""
     return _wait(waits.find(caller().person, wait))

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import select, text
 
+from app.billing import means
 from app.cars import access as cars
 from app.cars import occupancy, terms
 from app.cars.models import Car
@@ -14,7 +15,7 @@ from app.coverage.cover import Trip
 from app.facts import MemberRemoved, MembershipChanged, PersonSuspended, WaitOffered
 from app.kit import clock, deadlines, facts
 from app.kit.db import bare, new_id, session, transactional
-from app.kit.errors import InUse, NotFound, NotInsurable, Problem, QuoteExpired, Validation
+from app.kit.errors import Arrears, InUse, NotFound, NotInsurable, Problem, QuoteExpired, Validation
 from app.rentals import quote
 from app.rentals.models import Quote
 from app.rentals.quote import LONGEST
@@ -158,13 +159,18 @@ def _waiting(car: Car) -> list[Wait]:
 
 
 def _hold(car: Car, wait: Wait) -> None:
-    """The slot and the buffer behind it, as its booking takes them. Raises what a quote raises, NotInsurable, CarTaken."""
+    """The slot and the buffer behind it, as its booking takes them. Raises what a quote raises, NotInsurable, Arrears,
+    CarTaken.
+    """
     body = {"car": car.id, "from_": wait.from_at, "to": wait.to_at}
     made = quote.quote(wait.person_id, body | ({"community": wait.community_id} if wait.community_id else {}))
     trip = Trip("", car, wait.person_id, made.community_id, wait.from_at, wait.to_at)
     reasons = cover.reasons_against(trip, ignore_clearance=True)
     if reasons:
         raise NotInsurable("The insurer's rules do not allow this rental.", reasons=reasons)
+    due = means.arrears(wait.person_id)
+    if due:
+        raise Arrears("Pay what is open first.", due=due.to_dict())
     occupancy.occupy_offer(car, wait.id, wait.from_at, wait.to_at, terms.buffer_of(made.terms))
     wait.answer_by = made.expires_at = min(clock.now() + ANSWER_WITHIN, wait.from_at)
     wait.state, wait.quote_id, wait.offered_car_id = "offered", made.id, car.id

@@ -2,63 +2,22 @@
 
 from typing import Any
 
-from marshmallow import fields
-
 from app.kit.auth import caller
 from app.kit.errors import AlreadyExists, OutsideRules, StepNotAllowed
-from app.kit.fields import Instant, Many, OneOf, Paging, PublicIdField, Strict, Text, Whole
+from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page
-from app.kit.routes import created, page_of
-from app.rentals import notes, reviews
+from app.kit.routes import created
+from app.rentals import notes, reviews, word_schemas
 from app.rentals.routes import ONE, routes
 from app.rentals.word_models import Note, Review
-
-
-def _words(longest: int, **kwargs: Any) -> Text:
-    return Text(longest, lines=True, **kwargs)
-
-
-class NoteIn(Strict):
-    """What is to be said to the other side."""
-
-    text = _words(1000, required=True)
-
-
-class NoteOut(Strict):
-    """A text between driver and owner; null once whoever wrote it was erased."""
-
-    id = PublicIdField("not", dump_only=True)
-    by = PublicIdField("per", dump_only=True, attribute="by_id")
-    text = _words(1000, allow_none=True)
-    made_at = Instant(dump_only=True)
-
-
-NotePage = page_of(NoteOut, "Note")
-
-
-class ReviewOut(Strict):
-    """What one side says of the other."""
-
-    id = PublicIdField("rev", dump_only=True)
-    side = OneOf(("driver", "owner"), dump_only=True)
-    stars = Whole(1, 5, required=True)
-    text = _words(1000, allow_none=True)
-    made_at = Instant(dump_only=True)
-    opened_at = Instant(dump_only=True, allow_none=True)
-
-
-class Reviews(Strict):
-    """Those that one may read: one's own, and the other's once they are open."""
-
-    items = Many(fields.Nested(ReviewOut), 2)
 
 
 @routes.add(
     "POST",
     ONE + "/notes",
     summary="Write to the other side",
-    body=NoteIn,
-    returns=NoteOut,
+    body=word_schemas.NoteIn,
+    returns=word_schemas.NoteOut,
     status=201,
     while_suspended=True,
     problems=(StepNotAllowed, OutsideRules),
@@ -69,7 +28,9 @@ def add_note(rental: str, body: dict[str, Any]) -> Answer:
     return created(made, f"/rentals/{rental}/notes")
 
 
-@routes.add("GET", ONE + "/notes", summary="The notes of a rental", query=Paging, returns=NotePage)
+@routes.add(
+    "GET", ONE + "/notes", summary="The notes of a rental", query=Paging, returns=word_schemas.NotePage
+)
 def list_notes(rental: str, query: dict[str, Any]) -> Page:
     """What driver and owner wrote to each other, newest first."""
     return page(notes.of(caller().person, rental), Note.id, **query)
@@ -79,8 +40,8 @@ def list_notes(rental: str, query: dict[str, Any]) -> Page:
     "POST",
     ONE + "/reviews",
     summary="Review the other side",
-    body=ReviewOut,
-    returns=ReviewOut,
+    body=word_schemas.ReviewOut,
+    returns=word_schemas.ReviewOut,
     status=201,
     problems=(StepNotAllowed, AlreadyExists),
 )
@@ -92,7 +53,7 @@ def add_review(rental: str, body: dict[str, Any]) -> Answer:
     return created(made, f"/rentals/{rental}/reviews")
 
 
-@routes.add("GET", ONE + "/reviews", summary="The reviews of a rental", returns=Reviews)
+@routes.add("GET", ONE + "/reviews", summary="The reviews of a rental", returns=word_schemas.Reviews)
 def list_reviews(rental: str) -> dict[str, Any]:
     """One's own review, and the other side's once they are open."""
     return {"items": reviews.seen_by(caller().person, rental)}

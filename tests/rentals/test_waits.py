@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.billing.models import Payment
+from app.billing.states import State
 from app.cars import block, occupancy, terms, windows
 from app.cars.models import Window
 from app.communities import accept, invite, leave
@@ -287,3 +289,27 @@ def test_a_suspended_person_is_passed_over(waiting: List) -> None:
     session.commit()
     waiting.free()
     assert session.scalars(waits.mine(waiting.nina.id)).one().state == "waiting"
+
+
+def test_who_has_an_unpaid_rental_is_passed_over(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    waiting.wait(waiting.scene.max)
+    unpaid = Payment(
+        rental_id=waiting.scene.rental_id,
+        person_id=waiting.nina.id,
+        payee=waiting.scene.olga.id,
+        purpose="rent",
+        state=State.ARREARS.value,
+        currency="EUR",
+        amount=500,
+        owed=500,
+        on_session=False,
+        starts_at=clock.now(),
+        made_at=clock.now(),
+        changed_at=clock.now(),
+    )
+    session.add(unpaid)
+    session.commit()
+    waiting.free()
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+    assert waiting.of(waiting.scene.max) == [("offered", True)]
