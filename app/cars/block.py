@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from app.cars import access, occupancy
-from app.cars.models import Block
+from app.cars.calendar_models import Block
 from app.kit import clock
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import NotFound, Validation

@@ -12,7 +12,7 @@ from app.cars import (
     calendar_schemas,
     windows,
 )
-from app.cars.models import Block, Window
+from app.cars.calendar_models import Block, Window
 from app.cars.routes import ONE, routes
 from app.kit.auth import caller
 from app.kit.errors import (

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import DateTime, Integer, bindparam, exists, func, select, text
 
 from app.cars import access
-from app.cars.models import CAR, Car, Offer, Window
+from app.cars.calendar_models import Offer, Window
+from app.cars.models import CAR, Car
 from app.cars.spans import Span, union
 from app.kit import clock, deadlines
 from app.kit.db import bare, new_id, session, transactional

@@ -16,7 +16,8 @@ from sqlalchemy import func, select
 
 from app import facts
 from app.cars import access as cars
-from app.cars.models import Block, Car
+from app.cars.calendar_models import Block
+from app.cars.models import Car
 from app.kit import clock, i18n
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import InUse, NotFound

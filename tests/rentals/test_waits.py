@@ -10,7 +10,7 @@ from flask import Flask
 from app.billing.models import Payment
 from app.billing.states import State
 from app.cars import block, occupancy, terms, windows
-from app.cars.models import Window
+from app.cars.calendar_models import Window
 from app.communities import accept, invite, leave
 from app.facts import MemberRemoved
 from app.kit import clock
