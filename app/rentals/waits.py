@@ -72,8 +72,8 @@ select c.id from cars c join offers o on o.car_no = c.no
 where (c.id = :car or c.community_id = :community
   or c.id in (select car_id from car_shares where community_id = :community and ended_at is null))
   and c.removed_at is null and not c.unsafe and o.spans @> {_SPAN}
-  and not exists (select 1 from occupancy x where int4range(x.car_no, x.car_no, '[]') && int4range(c.no, c.no, '[]')
-    and x.during && {_SPAN})
+  and (select count(*) from (select 1 from occupancy x
+    where int4range(x.car_no, x.car_no, '[]') && int4range(c.no, c.no, '[]') and x.during && {_SPAN} limit 1) as busy) = 0
 order by c.id limit 5
 """)  # noqa: S608 the part is a constant of ours
 
@@ -138,9 +138,9 @@ where w.state = 'waiting' and w.from_at > :now and p.suspended_at is null and p.
   and exists (select 1 from memberships m where m.person_id = w.person_id and m.ended_at is null and not m.blocked
     and m.community_id = any(:communities))
   and o.spans @> tstzrange(w.from_at, w.to_at, '[)')
-  and not exists (select 1 from occupancy x
+  and (select count(*) from (select 1 from occupancy x
     where int4range(x.car_no, x.car_no, '[]') && int4range(cast(:no as int), cast(:no as int), '[]')
-    and x.during && tstzrange(w.from_at, w.to_at, '[)'))
+    and x.during && tstzrange(w.from_at, w.to_at, '[)') limit 1) as busy) = 0
 order by w.id limit :most for update of w skip locked
 """)
 
