@@ -5,18 +5,18 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import segno
-from flask import Blueprint, Response, current_app, render_template_string, request
+from flask import Blueprint, Response, render_template_string, request
 
 from app.communities import invite
 from app.kit import i18n, locales
 from app.kit.config import Settings
 from app.kit.errors import InvitationGone, NotFound, RateLimited
 from app.kit.keys import settings
+from app.kit.media import html
 from app.kit.rate_limits import address, allow
 
 routes = Blueprint("landing", __name__)
 PAGE = (Path(__file__).parent / "landing.html").read_text("utf-8")
-CSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 @routes.get("/i/<string(minlength=1,maxlength=64):code>")
@@ -63,8 +63,7 @@ def _page(status: int, title: str, lines: list[str], **more: Any) -> Response:
     body = render_template_string(
         PAGE, language=i18n.reader(), title=title, lines=lines, say=i18n.say, **more
     )
-    answer: Response = current_app.response_class(body, status=status, mimetype="text/html")
-    answer.headers["Content-Security-Policy"] = CSP
+    answer = html(body, status)
     answer.headers["Referrer-Policy"] = "no-referrer"
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["Vary"] = "Accept-Language, User-Agent"

@@ -11,7 +11,7 @@ from app.kit.described import COMMON_HEADERS
 from app.kit.errors import NotAllowed
 from app.kit.fields import Paging
 from app.kit.http import Page
-from app.kit.media import HTML, JOSE, JSON, PDF, file, wanted
+from app.kit.media import HTML, JOSE, JSON, PDF, file, html, wanted
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes
 
@@ -74,10 +74,6 @@ def read_certificate(certificate_id: str) -> certificate.Standing:
     return certificate.standing(certificate.named(certificate_id))
 
 
-_PAGE_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-"""A page of our own with its style in it, and nothing that runs or is fetched."""
-
-
 @public.add(
     "GET",
     '/verify/<pid("crt"):certificate_id>',
@@ -89,10 +85,7 @@ _PAGE_CSP = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'non
 def verify_certificate(certificate_id: str) -> Any:
     """Whether the certificate stands: in force, closed or void; no names. For a browser a page in its language."""
     if wanted(JSON, HTML) == HTML:
-        answer = current_app.response_class(certificate_paper.page(certificate_id), mimetype=HTML)
-        answer.headers["Content-Security-Policy"] = _PAGE_CSP
-        answer.headers["Vary"] = "Accept, Accept-Language"
-        return answer
+        return html(certificate_paper.page(certificate_id))
     return certificate.standing(certificate.named(certificate_id))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, render_template_string
 
-from app.kit import i18n, ready
+from app.kit import i18n, media, ready
 from app.kit.errors import BY_SLUG, NotFound
 
 routes = Blueprint("open", __name__)
@@ -88,15 +88,7 @@ def problem_page(slug: str) -> Response:
         acted="acted" if kind.may_have_acted else "not_acted",
         again="temporary" if kind.temporary else "lasting",
     )
-    return _page(page)
-
-
-def _page(body: str) -> Response:
-    answer = current_app.response_class(body, mimetype="text/html")
-    answer.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-    )
-    return answer
+    return media.html(page)
 
 
 _PAYOUTS = """<!doctype html><html lang="{{ language }}"><meta charset="utf-8">
@@ -109,7 +101,7 @@ _PAYOUTS = """<!doctype html><html lang="{{ language }}"><meta charset="utf-8">
 def payouts_link(how: str) -> Response:
     """Where the payment provider sends an owner back to without the app: all said, or the link had been used."""
     del how
-    return _page(render_template_string(_PAYOUTS, language=i18n.reader(), say=i18n.say))
+    return media.html(render_template_string(_PAYOUTS, language=i18n.reader(), say=i18n.say))
 
 
 @routes.get("/.well-known/apple-app-site-association")
