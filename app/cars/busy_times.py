@@ -8,6 +8,7 @@ said, the others count.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,17 +51,91 @@ class Busy:
 
 def read(data: bytes, zone: ZoneInfo, start: datetime, end: datetime) -> Busy:
     """What the file says of [start, end). Raises NoCalendar."""
-    found = Busy()
-    spans: list[Span] = []
+    reading, spans = _Reading(zone, start, end), list[Span]()
     for calendar in _calendars(data):
-        for uid, series in _series(calendar, found):
-            for begins, ends in _occurrences(uid, series, calendar, zone, start, end, found):
-                spans.append((max(begins, start), min(ends, end)))
-                if len(spans) > MOST_SPANS:
-                    raise NoCalendar("too_many")
-        spans += _free_busy(calendar, zone, start, end, found)
-    found.spans = union(spans)
-    return found
+        for span in chain(reading.events_of(calendar), reading.free_busy_of(calendar)):
+            spans.append(span)
+            if len(spans) > MOST_SPANS:
+                raise NoCalendar("too_many")
+    reading.found.spans = union(spans)
+    return reading.found
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One file, read for a span, on the clocks of a zone."""
+
+    zone: ZoneInfo
+    start: datetime
+    end: datetime
+    found: Busy = field(default_factory=Busy)
+
+    def events_of(self, calendar: Node) -> Iterator[Span]:
+        for uid, series in self._series(calendar):
+            yield from self._occurrences(uid, series, calendar)
+
+    def free_busy_of(self, calendar: Node) -> Iterator[Span]:
+        """The periods of VFREEBUSY, which some send instead of events."""
+        for component in calendar.walk("VFREEBUSY"):
+            given = component.get("FREEBUSY") or []
+            for one in given if isinstance(given, list) else [given]:
+                try:
+                    kind = str(one.params.get("FBTYPE", "BUSY")).upper()
+                    span = self._instant(one.start), self._instant(one.end)
+                except ODD:
+                    self.found.skip("VFREEBUSY", "broken")
+                    continue
+                if kind != _FREE:
+                    yield from self._within(span)
+
+    def _series(self, calendar: Node) -> Iterator[tuple[str, list[Node]]]:
+        """The events by UID: a repetition together with its changed occurrences."""
+        by_uid: dict[str, list[Node]] = {}
+        for number, event in enumerate(calendar.walk("VEVENT")):
+            self.found.events += 1
+            uid = str(event.get("UID") or f"event {number + 1}")
+            wrong = _wrong(event)
+            if wrong:
+                self.found.skip(uid, wrong)
+            else:
+                by_uid.setdefault(uid, []).append(event)
+        yield from by_uid.items()
+
+    def _occurrences(self, uid: str, series: list[Node], calendar: Node) -> Iterator[Span]:
+        alone = Calendar()
+        if calendar.get("X-WR-TIMEZONE"):
+            alone.add("X-WR-TIMEZONE", calendar["X-WR-TIMEZONE"])
+        for event in series:
+            alone.add_component(event)
+        try:
+            # The days around are asked for as well: a time without a zone is not yet an instant.
+            day = timedelta(days=1)
+            around = recurring_ical_events.of(alone).between(self.start - day, self.end + day)
+            spans = [self._span(one) for one in around if _counts(one)]
+        except ODD:
+            self.found.skip(uid, "broken")
+            return
+        for span in spans:
+            yield from self._within(span)
+
+    def _span(self, event: Node) -> Span:
+        begins = event["DTSTART"].dt
+        ends = event["DTEND"].dt if "DTEND" in event else None
+        if ends is None and "DURATION" in event:
+            ends = begins + event["DURATION"].dt
+        if ends is None:
+            ends = begins if isinstance(begins, datetime) else begins + timedelta(days=1)
+        return self._instant(begins), self._instant(ends)
+
+    def _instant(self, given: date) -> datetime:
+        at = given if isinstance(given, datetime) else datetime.combine(given, time())
+        return (at if at.tzinfo else at.replace(tzinfo=self.zone)).astimezone(UTC)
+
+    def _within(self, span: Span) -> Iterator[Span]:
+        """What of a span lies in the time that is asked for."""
+        begins, ends = max(span[0], self.start), min(span[1], self.end)
+        if begins < ends:
+            yield begins, ends
 
 
 def _calendars(data: bytes) -> list[Node]:
@@ -80,20 +155,6 @@ def _calendars(data: bytes) -> list[Node]:
     return found
 
 
-def _series(calendar: Node, found: Busy) -> Iterator[tuple[str, list[Node]]]:
-    """The events by UID: a repetition together with its changed occurrences."""
-    by_uid: dict[str, list[Node]] = {}
-    for number, event in enumerate(calendar.walk("VEVENT")):
-        found.events += 1
-        uid = str(event.get("UID") or f"event {number + 1}")
-        wrong = _wrong(event)
-        if wrong:
-            found.skip(uid, wrong)
-        else:
-            by_uid.setdefault(uid, []).append(event)
-    yield from by_uid.items()
-
-
 def _wrong(event: Node) -> str | None:
     """Why an event cannot be understood; None where it can."""
     if any(name in _NEEDED for name, _ in event.errors):
@@ -107,31 +168,6 @@ def _wrong(event: Node) -> str | None:
     return None
 
 
-def _occurrences(
-    uid: str,
-    series: list[Node],
-    calendar: Node,
-    zone: ZoneInfo,
-    start: datetime,
-    end: datetime,
-    found: Busy,
-) -> list[Span]:
-    alone = Calendar()
-    if calendar.get("X-WR-TIMEZONE"):
-        alone.add("X-WR-TIMEZONE", calendar["X-WR-TIMEZONE"])
-    for event in series:
-        alone.add_component(event)
-    try:
-        # The days around are asked for as well: a time without a zone is not yet an instant.
-        day = timedelta(days=1)
-        around = recurring_ical_events.of(alone).between(start - day, end + day)
-        spans = [_span(one, zone) for one in around if _counts(one)]
-    except ODD:
-        found.skip(uid, "broken")
-        return []
-    return [one for one in spans if one[0] < one[1] and one[0] < end and one[1] > start]
-
-
 def _counts(event: Node) -> bool:
     said = {
         name: str(event.get(name, "")).upper() for name in ("STATUS", "TRANSP", "X-MICROSOFT-CDO-BUSYSTATUS")
@@ -140,35 +176,3 @@ def _counts(event: Node) -> bool:
         return False
     marked = said["X-MICROSOFT-CDO-BUSYSTATUS"]
     return marked != _FREE if marked else said["TRANSP"] != "TRANSPARENT"
-
-
-def _span(event: Node, zone: ZoneInfo) -> Span:
-    begins = event["DTSTART"].dt
-    ends = event["DTEND"].dt if "DTEND" in event else None
-    if ends is None and "DURATION" in event:
-        ends = begins + event["DURATION"].dt
-    if ends is None:
-        ends = begins if isinstance(begins, datetime) else begins + timedelta(days=1)
-    return _instant(begins, zone), _instant(ends, zone)
-
-
-def _instant(given: date, zone: ZoneInfo) -> datetime:
-    at = given if isinstance(given, datetime) else datetime.combine(given, time())
-    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _free_busy(calendar: Node, zone: ZoneInfo, start: datetime, end: datetime, found: Busy) -> list[Span]:
-    """The periods of VFREEBUSY, which some send instead of events."""
-    spans = []
-    for component in calendar.walk("VFREEBUSY"):
-        given = component.get("FREEBUSY") or []
-        for one in given if isinstance(given, list) else [given]:
-            try:
-                kind = str(one.params.get("FBTYPE", "BUSY")).upper()
-                begins, ends = (_instant(at, zone) for at in (one.start, one.end))
-            except ODD:
-                found.skip("VFREEBUSY", "broken")
-                continue
-            if kind != _FREE and begins < ends and begins < end and ends > start:
-                spans.append((max(begins, start), min(ends, end)))
-    return spans
