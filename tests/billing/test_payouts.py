@@ -125,6 +125,7 @@ def test_an_event_about_an_account_of_nobody_is_let_be(desk: Desk) -> None:
 
 def test_an_event_of_a_payout_of_our_own_balance_is_let_be(desk: Desk) -> None:
     desk.captured(8000)
+    desk.stands(100)
     made = desk.double.post("payouts/make", amount=100)["id"]
     assert desk.tell("payout.paid", made) == []
     transactional(bank.provider_paid_out)(eur(100), made)

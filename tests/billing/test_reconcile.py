@@ -118,6 +118,7 @@ def apart() -> int:
 
 def test_a_payout_to_our_bank_is_a_difference_until_it_is_posted_and_none_after(desk: Desk) -> None:
     desk.captured(8000)
+    desk.stands(1000)
     before = apart()
     made = desk.double.post("payouts/make", amount=1000)["id"]
     assert apart() == before + 1000

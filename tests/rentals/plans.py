@@ -169,9 +169,9 @@ class Plan:
         }
 
     def covers(self, rental: str) -> list[tuple[str, str]]:
-        """Each cover of the rental: the car it is for and its state."""
+        """Each cover of the rental in the order they were given: the car it is for and its state."""
         session.rollback()
-        rows = session.scalars(select(Cover).where(Cover.rental_id == rental).order_by(Cover.recorded_at))
+        rows = session.scalars(select(Cover).where(Cover.rental_id == rental).order_by(Cover.id))
         return [(row.car_id, row.state) for row in rows]
 
     def cover(self, rental: str) -> Cover:
