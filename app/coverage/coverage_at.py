@@ -34,10 +34,12 @@ _BY_VIN = "select no as car_no from cars where vin = :vin order by no desc limit
 # counts only when its fact is sealed at or before the position asked, and from the start that it says: a late record may
 # since have moved the cover's to an earlier one. Where a grant was given, what it may open is asked
 # after this: as one statement PostgreSQL would plan it anew each time, which takes twice as long as running it.
+# The latest of a car's grants is compared with the instant, not each in a condition: a plan that is kept for any instant
+# would take a third of all covers for later ones, and look through every cover of the car.
 _QUERY = (
     "select w.car_no, k.plate, k.vin, v.cover_id, v.insurer_id, v.driver_id, v.data, v.recorded_at,"
-    " exists (select 1 from covers c where c.car_no = w.car_no and c.conditional_to > :at"
-    " and c.insurer_id = :insurer) as on_condition,"
+    " coalesce((select max(c.conditional_to) filter (where c.insurer_id = :insurer) from covers c"
+    " where c.car_no = w.car_no and c.conditional_to is not null) > :at, false) as on_condition,"
     " coalesce(v.to_at > :at or v.open, false) as covered,"
     " exists (select 1 from policies_in_force p where p.insurer_id = :insurer and p.country = k.country"
     " and p.from_at <= :at and p.to_at > :at) as ours"
