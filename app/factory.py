@@ -25,7 +25,7 @@ from app.claims import routes as claims
 from app.communities import invitation_routes, landing
 from app.communities import make as communities_make
 from app.communities import routes as communities
-from app.coverage import desk_routes, partner_routes, partners, webhook_routes
+from app.coverage import caller, desk_routes, partner_routes, webhook_routes
 from app.coverage import routes as coverage
 from app.doors import Doors
 from app.kit import auth, facts, http, metrics, open_routes, ready
@@ -106,7 +106,7 @@ def create_app(settings: Settings, doors: Doors) -> Flask:
         settings=settings,
         doors=doors,
         keys=KeyRing(),
-        loaders=Loaders(person=sign_in.caller_of, partner=partners.caller_of),
+        loaders=Loaders(person=sign_in.caller_of, partner=caller.caller_of),
         commands=Waiting(settings.listen_database_url, "command_settled", settings.waiters),
         watch=Watch(settings.clock_step_s, settings.clock_steady_s),
     )

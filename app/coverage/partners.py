@@ -1,18 +1,17 @@
-"""Insurers and their clients: programs that hold a secret or a key of their own, what they may do, their tokens."""
+"""Insurers and their clients: programs that hold a secret or a key of their own, and what they may do."""
 
 import secrets
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app.coverage import caller
 from app.coverage.models import CLI, Client, InsurerRow
 from app.facts import PartnerClientChanged
-from app.kit import client_certificate, clock, facts
-from app.kit.auth import Partner
-from app.kit.db import bare, new_id, session, transactional
-from app.kit.driver import read
-from app.kit.errors import AlreadyExists, NotFound, Unauthenticated, Validation
+from app.kit import clock, facts
+from app.kit.db import new_id, session, transactional
+from app.kit.errors import AlreadyExists, NotFound, Validation
 from app.kit.keys import mac, settings
 from insurance.certificate import jwk_of_pem, pem_of_jwk
 
@@ -141,9 +140,15 @@ def rotate_client(client_id: str) -> str:
     return secret
 
 
-@transactional
 def remove_client(client_id: str) -> None:
-    """The client and its tokens are dead when this returns. Raises NotFound."""
+    """The client and its tokens are dead when this returns, a second later. Raises NotFound."""
+    end_client(client_id)
+    caller.outlast()
+
+
+@transactional
+def end_client(client_id: str) -> None:
+    """Within a transaction, after which `caller.outlast` has to be waited for. Raises NotFound."""
     client = _live(client_id)
     client.revoked_at = clock.real_now()
     _changed(client, "removed")
@@ -159,27 +164,3 @@ def _live(client_id: str) -> Client:
 def _changed(client: Client, what: str) -> None:
     session.flush()
     facts.record(PartnerClientChanged(insurer=client.insurer_id, client=client.id, what=what))
-
-
-_CALLER = text(
-    "select insurer_id, scopes, certificate_sha256 from partner_clients where id = :id and revoked_at is null"
-)
-
-
-def caller_of(claims: dict[str, Any]) -> Partner:
-    """The client behind a token, as it stands now. Raises Unauthenticated once it is removed, and where the certificate
-    that token or client are bound to does not come with the request.
-    """
-    try:
-        rows = read(_CALLER, {"id": bare(str(claims["sub"]), CLI)})
-    except NotFound:
-        rows = []
-    if not rows or f"ins_{rows[0].insurer_id.hex}" != claims["insurer"]:
-        raise Unauthenticated("This client has been removed.")
-    bound = {rows[0].certificate_sha256, (claims.get("cnf") or {}).get("x5t#S256")} - {None}
-    if bound and bound != {client_certificate.presented()}:
-        raise Unauthenticated("This token is bound to a certificate, which did not come with the request.")
-    granted = frozenset(str(claims.get("scope", "")).split())
-    return Partner(
-        client=claims["sub"], insurer=claims["insurer"], scopes=granted & frozenset(rows[0].scopes)
-    )

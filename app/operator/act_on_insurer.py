@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from app.coverage import blocks, master_policies, partners
+from app.coverage import blocks, caller, master_policies, partners
 from app.coverage.models import Client, InsurerRow, Policy
 from app.kit.db import session, transactional
 from app.kit.errors import AlreadyExists, InUse, NotFound, StepNotAllowed, Validation
@@ -84,9 +84,15 @@ def rotate_client(client: str, *, by: str, reason: str) -> str:
     return secret
 
 
-@transactional
 def remove_client(client: str, *, by: str, reason: str) -> None:
-    partners.remove_client(client)
+    """The client and its tokens are dead when this returns. Raises NotFound."""
+    _remove_client(client, by=by, reason=reason)
+    caller.outlast()
+
+
+@transactional
+def _remove_client(client: str, *, by: str, reason: str) -> None:
+    partners.end_client(client)
     audit(by, "client remove", client, reason)
 
 

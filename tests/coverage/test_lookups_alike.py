@@ -51,11 +51,12 @@ def test_every_look_up_sends_the_same_statements_in_the_same_order(
         with statements() as heard:
             found = http.get("/v1/insurer/lookup", headers=asks, query_string=query)
         assert found.status_code == 200, found.text
-        return heard, {**found.json, "plate": None, "at": None}
+        about_it = [one for one in heard if "partner_clients" not in one]  # who asks is read once a second
+        return about_it, {**found.json, "plate": None, "at": None}
 
     look_up(UNKNOWN)  # what a process asks once
     sent, said = look_up(UNKNOWN)
-    assert len(sent) >= 4
+    assert len(sent) >= 3
     assert said["covered"] == "unknown"
     for plate in plates.values():
         assert look_up(plate) == (sent, said)
