@@ -60,6 +60,8 @@ class Plan:
     nina: Person
     first: int
     who: dict[str, dict[str, str]] = field(default_factory=dict)
+    phone: PhoneInHand = field(default_factory=PhoneInHand)
+    """Max's, once there is a companion to open."""
 
     # -- people
 
@@ -227,18 +229,21 @@ class Plan:
             box.last_heard_at = clock.now()
         session.commit()
 
-    def companion(self, *cars: str) -> None:
+    def companion(self, *cars: str) -> list[Companion]:
         """Beside each box one that takes grants, and Max's phone has a key of its own."""
         session.rollback()
         row = session.get_one(Phone, self.lending.caller.phone)
-        row.public_key = row.public_key or PhoneInHand().public_key
+        row.public_key = row.public_key or self.phone.public_key
         session.commit()
+        made = []
         for one in cars:
             kind = PROFILES["DEMO"]
             simulated = SimulatedCar(HastenedClock(), "WME4533911K000000", kind.capacity_kwh, kind.range_km)
             issuers = [compressed(key.public) for key in ring().live(Purpose.GRANTS)]
             beside = Companion(simulated, issuers, clock=lambda: int(clock.now().timestamp()))
             insured.doing(companions.pair, boxes.find(one), beside.pairing)
+            made.append(beside)
+        return made
 
 
 def circle_of(lending: Lending) -> Community:
