@@ -1,6 +1,6 @@
 """Never two at once: one table of all that occupies a car, one constraint; code writes, and reads the refusal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -23,15 +23,22 @@ _IN_SPAN = (
 _INSERT = text(
     "insert into occupancy (car_no, kind, ref, from_at, to_at) values (cast(:car as int), :kind, :ref, :from_at, :to_at)"
 )
+_FREED = (
+    "exists (select from deadlines where kind = 'freed' and ref = cast(:freed_of as text) and attempts = 0)"
+)
+"""Something of the car was freed, and nobody has looked yet who waits for it."""
 _INSERT_RENTAL = text(
-    "with rental as (insert into occupancy (car_no, kind, ref, from_at, to_at)"
-    " values (cast(:car as int), 'rental', :ref, :from_at, :to_at) on conflict do nothing returning ref),"
+    f"with freed as (select {_FREED} as it),"  # noqa: S608 a constant of ours
+    " rental as (insert into occupancy (car_no, kind, ref, from_at, to_at)"
+    " select cast(:car as int), 'rental', :ref, :from_at, :to_at from freed where not it"
+    " on conflict do nothing returning ref),"
     " ends as (select least(cast(:to_at as timestamptz) + cast(:buffer as interval), (select min(from_at) from occupancy"
     " where car_no = cast(:car as int) and kind = 'block' and from_at >= :to_at)) as until),"
     " buffer as (insert into occupancy (car_no, kind, ref, from_at, to_at)"
     " select cast(:car as int), 'buffer', ref, :to_at, until from rental, ends where until > :to_at"
     " on conflict do nothing returning ref)"
-    " select exists(select from rental) and (until <= :to_at or exists(select from buffer)) as taken from ends"
+    " select exists(select from rental) and (until <= :to_at or exists(select from buffer)) as taken, it as freed"
+    " from ends, freed"
 )
 _NEXT = text(
     "select min(from_at) from occupancy where car_no = cast(:car as int) and from_at >= :at and ref <> :ref"
@@ -76,14 +83,33 @@ def occupy(car: Car, kind: str, ref: str, from_at: datetime, to_at: datetime) ->
         )
 
 
-def occupy_rental(car: Car, rental: str, from_at: datetime, to_at: datetime, buffer: timedelta) -> None:
+def occupy_rental(
+    car: Car,
+    rental: str,
+    from_at: datetime,
+    to_at: datetime,
+    buffer: timedelta,
+    *,
+    first: Callable[[Car], None] | None = None,
+) -> None:
     """Take the span of a new rental and, behind it, the buffer for the next driver; a buffer ends where a block begins.
 
-    Raises CarTaken: the caller's transaction must not go on then.
+    `first` is done before, where something of the car was freed and nobody has looked yet who waits for it. Raises
+    CarTaken: the caller's transaction must not go on then.
     """
     values = {"car": car.no, "ref": rental, "from_at": from_at, "to_at": to_at, "buffer": buffer}
-    if not plain(_INSERT_RENTAL, values, flush=False)[0].taken:
+    asked = {**values, "freed_of": car.id if first is not None else None}
+    found = plain(_INSERT_RENTAL, asked, flush=False)[0]
+    if found.freed and first is not None:
+        first(car)
+        found = plain(_INSERT_RENTAL, {**values, "freed_of": None}, flush=False)[0]
+    if not found.taken:
         raise taken(car, from_at, to_at, rental)
+
+
+def is_freed(car: Car) -> bool:
+    """Whether something of the car was freed and nobody has looked yet who waits for it."""
+    return bool(session.execute(text(f"select {_FREED}"), {"freed_of": car.id}).scalar_one())
 
 
 OFFER = "offer"

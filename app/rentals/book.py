@@ -118,7 +118,7 @@ def _card(person: str, frozen: Quote, given: str | None) -> str | None:
 
 
 def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | None, now: datetime) -> Rental:
-    waits.take(frozen)
+    is_offered = waits.take(frozen)
     rental = Rental(
         id=new_id("ren"),
         car_id=car.id,
@@ -140,7 +140,9 @@ def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | No
         note=note,
         made_at=now,
     )
-    occupancy.occupy_rental(car, rental.id, rental.from_at, rental.to_at, terms.buffer_of(rental.terms))
+    span, buffer = (rental.from_at, rental.to_at), terms.buffer_of(rental.terms)
+    first = None if is_offered else waits.before(person, *span)
+    occupancy.occupy_rental(car, rental.id, *span, buffer, first=first)
     session.add(rental)
     return rental
 

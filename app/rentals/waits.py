@@ -1,5 +1,6 @@
 """The waiting list: when a slot frees it is held for whoever has waited longest and may have it, with a time to answer."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -124,11 +125,31 @@ def offer(car_id: str) -> None:
     if car is None or car.removed_at is not None or car.unsafe:
         return
     for wait in _waiting(car):
-        try:
-            with session.begin_nested():
-                _hold(car, wait)
-        except Problem:
-            session.refresh(wait)
+        _offer(car, wait)
+
+
+def _offer(car: Car, wait: Wait) -> None:
+    """Hold it for them, if they may have it now."""
+    try:
+        with session.begin_nested():
+            _hold(car, wait)
+    except Problem:
+        session.refresh(wait)
+
+
+def before(person: str, from_at: datetime, to_at: datetime) -> Callable[[Car], None]:
+    """For who takes a span of a car of which something was freed a moment ago: those who have waited longer have it first.
+
+    Inside the transaction that takes it, with the car locked; the rest is offered to the others by the deadline.
+    """
+
+    def offer_first(car: Car) -> None:
+        for wait in [] if car.unsafe else _waiting(car):
+            if wait.person_id == person and wait.from_at < to_at and from_at < wait.to_at:
+                return
+            _offer(car, wait)
+
+    return offer_first
 
 
 _WAITING = text("""
@@ -189,16 +210,19 @@ def _hold(car: Car, wait: Wait) -> None:
     )
 
 
-def take(frozen: Quote) -> None:
-    """Inside the transaction that books an offer: what was held for it makes room for the rental. Raises QuoteExpired."""
+def take(frozen: Quote) -> bool:
+    """Inside the transaction that books an offer: what was held for it makes room for the rental; False where the quote is
+    of no offer. Raises QuoteExpired.
+    """
     if frozen.wait_id is None:
-        return
+        return False
     wait = session.get(Wait, frozen.wait_id, with_for_update=True, populate_existing=True)
     if wait is None or wait.state != "offered" or wait.quote_id != frozen.id:
         raise QuoteExpired("It is held for you no longer: ask for a new quote.")
     wait.state = "taken"
     occupancy.vacate(wait.id)
     deadlines.drop(wait.id)
+    return True
 
 
 @transactional
