@@ -9,6 +9,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import firebase_admin
@@ -19,8 +20,11 @@ from google.auth.transport.requests import Request
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
+from notifications import in_time
 from notifications.push import (
+    WITHIN_S,
     PhoneGone,
+    PushCut,
     PushError,
     PushMessage,
     PushOverQuota,
@@ -30,7 +34,7 @@ from notifications.push import (
 )
 
 AT_ONCE = 100
-"""The SDK starts a thread for each message of a call; it takes 500 and keeps 100 connections."""
+"""So many threads, and connections that are kept."""
 BYTES = 4096
 """FCM's limit for text and data of a message; the SDK does not look."""
 QUOTA_WAIT_S = 60.0
@@ -57,10 +61,13 @@ class FirebasePush:
         service_account: Mapping[str, Any],
         *,
         timeout: float = 10.0,
+        within_s: float = WITHIN_S,
         real_time: Callable[[], float] = time.time,
     ) -> None:
-        """Take the parsed service account file; `real_time` gives Unix seconds for Apple's expiry."""
-        self._real_time = real_time
+        """Take the parsed service account file; `timeout` is for one answer, `within_s` for all messages of a call,
+        `real_time` gives Unix seconds for Apple's expiry.
+        """
+        self._real_time, self._timeout, self._within_s = real_time, timeout, within_s
         project = str(service_account["project_id"])
         self._app = firebase_admin.initialize_app(
             credentials.Certificate(dict(service_account)),
@@ -74,40 +81,41 @@ class FirebasePush:
 
     def send_all(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
         """Hand messages to FCM; of each its name there, or the error."""
+        until = time.monotonic() + self._within_s
+        for signed_in in in_time.each(messages[:1], self._sign_in, at_once=1, until=until):
+            if isinstance(signed_in, PushError):
+                return [signed_in] * len(messages)
         came: list[str | PushError] = []
         for first in range(0, len(messages), AT_ONCE):
-            found = self._send(messages[first : first + AT_ONCE])
+            some = messages[first : first + AT_ONCE]
+            found = in_time.each(some, self._send, at_once=AT_ONCE, until=until)
             came += found
             if all(isinstance(one, PushError) and one.temporary for one in found):
-                # each hundred may hang for as long as the time limit says
                 break
-        return came + [PushUnavailable("it took none of those before")] * (len(messages) - len(came))
+        return came + [PushCut("it took none of those before")] * (len(messages) - len(came))
 
-    def _send(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
-        refused = {n: wrong for n, message in enumerate(messages) if (wrong := _wrong(message)) is not None}
-        good = [self._encoded(one) for n, one in enumerate(messages) if n not in refused]
-        sent = iter(self._sent(good) if good else [])  # of an empty list the SDK makes an unknown error
-        return [refused[n] if n in refused else next(sent) for n in range(len(messages))]
-
-    def _sent(self, messages: list[messaging.Message]) -> list[str | PushError]:
+    def _send(self, message: PushMessage) -> str | PushError:
+        refused = _wrong(message)
+        if refused is not None:
+            return refused
         try:
-            self._sign_in()
-            came = messaging.send_each(messages, app=self._app).responses
+            return str(messaging.send(self._encoded(message), app=self._app))
         except google_auth.GoogleAuthError as error:
-            return [_ours_for_sign_in(error)] * len(messages)
+            return _ours_for_sign_in(error)
         except firebase.FirebaseError as error:
-            return [_ours(error)] * len(messages)
+            return _ours(error)
         except ValueError as error:
-            if len(messages) > 1:  # one that the SDK cannot encode spoils the whole list
-                return [found for one in messages for found in self._sent([one])]
-            return [PushRefused(f"the SDK refused the message: {error}")]
-        return [str(one.message_id) if one.success else _ours(one.exception) for one in came]
+            return PushRefused(f"the SDK refused the message: {error}")
 
-    def _sign_in(self) -> None:
-        """Once for all threads: each would fetch a token of its own."""
-        credential = self._app.credential.get_credential()
-        if not credential.valid:
-            credential.refresh(Request())
+    def _sign_in(self, first: PushMessage) -> str | PushError:
+        """Once for all threads, each of which would fetch a token of its own; left to itself it waits for minutes."""
+        try:
+            credential = self._app.credential.get_credential()
+            if not credential.valid:
+                credential.refresh(partial(Request(), timeout=self._timeout))
+        except google_auth.GoogleAuthError as error:
+            return _ours_for_sign_in(error)
+        return first.data["message"]
 
     def close(self) -> None:
         """Give the SDK's connections back."""

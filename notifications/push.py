@@ -3,7 +3,8 @@
 PushError
 ├── PhoneGone          the address is dead: delete the phone's push row, unless it changed since
 ├── PushUnavailable    try again later; a repeat may show twice, so the app drops a known message id
-│   └── PushOverQuota  surely not sent
+│   ├── PushOverQuota  surely not sent
+│   └── PushCut        surely not sent: its batch had to end before its turn
 └── PushRefused        the message or our credentials are wrong: a repeat cannot help
 """
 
@@ -12,8 +13,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol
 
+WITHIN_S: Final = 18.0
+"""So long a service takes over the messages it is given at once, however slowly it answers."""
 COLLAPSE_KEY_BYTES = 64
 AddressKind = Literal["fid", "fcm_token", "webpush"]
 
@@ -82,6 +85,12 @@ class PushOverQuota(PushUnavailable):
     may_have_acted: ClassVar[bool] = False
 
 
+class PushCut(PushUnavailable):
+    """Others of its batch took all the time there was: this one was not begun."""
+
+    may_have_acted: ClassVar[bool] = False
+
+
 class PushRefused(PushError):
     """The push service will never take this message as it is."""
 
@@ -92,6 +101,7 @@ class Push(Protocol):
     def send_all(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
         """Hand messages over, each by itself; of each in turn the service's id for it, or what went wrong.
 
-        Nothing is repeated in here: a temporary error says when to come back, and the caller comes back.
+        Nothing is repeated in here: a temporary error says when to come back, and the caller comes back. It ends within
+        WITHIN_S for apps, and as much for browsers, with PushCut for what was not begun by then.
         """
         ...

@@ -8,7 +8,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
@@ -16,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from notifications import aes128gcm
+from notifications import aes128gcm, in_time
 from notifications.push import (
+    WITHIN_S,
     PhoneGone,
     PushError,
     PushMessage,
@@ -46,22 +46,29 @@ class WebPush:
     """The push services of all browsers, under one VAPID key."""
 
     def __init__(
-        self, key: str, contact: str, post: Post, *, real_time: Callable[[], float] = time.time
+        self,
+        key: str,
+        contact: str,
+        post: Post,
+        *,
+        within_s: float = WITHIN_S,
+        real_time: Callable[[], float] = time.time,
     ) -> None:
-        """`key`: base64url of the 32 bytes of a P-256 private key; `contact`: a mailto: or https: URL for the services."""
+        """`key`: base64url of the 32 bytes of a P-256 private key; `contact`: a mailto: or https: URL for the services;
+        `within_s` is for all messages of a call.
+        """
         private = ec.derive_private_key(int.from_bytes(unb64(key)), ec.SECP256R1())
         self._key = ECKey.import_key(private)
         self._public = b64(aes128gcm.raw(private.public_key()))
-        self._contact, self._post, self._real_time = contact, post, real_time
+        self._contact, self._post = contact, post
+        self._within_s, self._real_time = within_s, real_time
         self._signed: dict[str, tuple[float, str]] = {}
         self._lock = threading.Lock()
 
     def send_all(self, messages: Sequence[PushMessage]) -> list[str | PushError]:
         """Hand messages to the browsers' services, a few at a time; a service has no id for them, so ours comes back."""
-        if not messages:
-            return []
-        with ThreadPoolExecutor(min(AT_ONCE, len(messages)), "web-push") as threads:
-            return list(threads.map(self._send, messages))
+        until = time.monotonic() + self._within_s
+        return in_time.each(messages, self._send, at_once=AT_ONCE, until=until)
 
     def _send(self, message: PushMessage) -> str | PushError:
         try:

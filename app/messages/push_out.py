@@ -28,12 +28,12 @@ from app.messages.outcome import TOO_LATE, Outcome, write
 from app.messages.parcel import Parcel
 from app.people import phones
 from app.people.models import Phone
-from notifications.push import PhoneGone, PushError
+from notifications.push import WITHIN_S, PhoneGone, PushError
 
 log = structlog.get_logger(__name__)
 BATCH, LOOK_S, PAUSE_S = 500, 1.0, 10.0
-IN_HAND = timedelta(seconds=45)
-"""Longer than a batch takes: what is still in hand then is sent by another worker as well."""
+IN_HAND = timedelta(seconds=2.5 * WITHIN_S)
+"""Longer than a batch takes, to apps and then to browsers: what is still in hand then is sent by another worker as well."""
 FIRST_RETRY_S, LAST_RETRY_S, LONGEST_RETRY_S = 1, 300, 3600
 """Our own steps double up to five minutes; a service that names a time gets it, up to an hour."""
 Came = Outcome | PushError

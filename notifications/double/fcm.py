@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,11 +92,15 @@ FAULTS: Final[Mapping[str, Answer]] = {
 }
 
 
+SLOW: Final = "slow"
+
+
 @dataclass(slots=True)
 class _Fault:
     answer: str
     times: int
     retry_after: str | None
+    seconds: float
 
 
 class FakeFcm:
@@ -119,10 +124,13 @@ class FakeFcm:
         with self._lock:
             self._attempts += 1
             fault = self._take_fault(address)
-            if fault and fault.answer != "lost":
+            if fault and fault.answer not in ("lost", SLOW):
                 return _with_retry_after(FAULTS[fault.answer], fault.retry_after)
             name = f"projects/{project}/messages/0:{uuid.uuid4()}"
             self._pushes.append({"name": name, "address": address, "at": at, "message": message})
+        if fault and fault.answer == SLOW:
+            time.sleep(fault.seconds)
+            return Answer(200, {"name": name})
         return FAULTS["lost"] if fault else Answer(200, {"name": name})
 
     def pushes(self, address: str | None = None) -> dict[str, Any]:
@@ -132,15 +140,19 @@ class FakeFcm:
             return {"pushes": kept, "attempts": self._attempts}
 
     def set_fault(self, order: Mapping[str, Any]) -> None:
-        """{answer, address?, times? (1; 0: until told otherwise), retry_after?}; `none` ends it."""
+        """{answer, address?, times? (1; 0: until told otherwise), retry_after?, seconds?}; `none` ends it, `slow` delivers
+        and answers after so many seconds.
+        """
         answer, address = order["answer"], order.get("address")
         with self._lock:
             if answer == "none":
                 self._faults.pop(address, None)
                 return
-            if answer not in FAULTS:
-                raise ValueError(f"answer is one of none, {', '.join(FAULTS)}")
-            self._faults[address] = _Fault(answer, int(order.get("times", 1)), order.get("retry_after"))
+            if answer not in (*FAULTS, SLOW):
+                raise ValueError(f"answer is one of none, {SLOW}, {', '.join(FAULTS)}")
+            self._faults[address] = _Fault(
+                answer, int(order.get("times", 1)), order.get("retry_after"), float(order.get("seconds", 0))
+            )
 
     def reset(self) -> None:
         """Forget pushes and faults."""

@@ -1,6 +1,7 @@
 """What the push door promises, kept by the real Firebase adapter over real sockets."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,6 +15,7 @@ from notifications.double.process import running
 from notifications.firebase_push import FirebasePush
 from notifications.push import (
     PhoneGone,
+    PushCut,
     PushError,
     PushMessage,
     PushOverQuota,
@@ -231,8 +233,27 @@ def test_a_service_that_takes_none_of_a_hundred_is_not_asked_for_the_rest(
 ) -> None:
     fault(double, answer="unavailable", times=0)
     came = push.send_all([replace(MESSAGE, address=f"fid-{number}") for number in range(230)])
-    assert [type(one) for one in came] == [PushUnavailable] * 230
+    assert [type(one) for one in came] == [PushUnavailable] * 100 + [PushCut] * 130
     assert attempts(double) == 100
+
+
+def test_a_phone_whose_answer_hangs_holds_up_neither_the_others_nor_the_end_of_the_batch(
+    double: dict[str, Any],
+) -> None:
+    account = json.loads(Path(double["credentials_file"]).read_text())
+    firebase = FirebasePush(account, timeout=5, within_s=1.5)
+    many = [replace(MESSAGE, address=f"fid-{number}") for number in range(130)]
+    fault(double, answer="slow", address="fid-7", times=0, seconds=4)
+    began = time.monotonic()
+    came = firebase.send_all(many)
+    assert time.monotonic() - began < 3
+    assert {n: type(one) for n, one in enumerate(came[:100]) if not isinstance(one, str)} == {
+        7: PushUnavailable
+    }
+    assert [type(one) for one in came[100:]] == [PushCut] * 30
+    assert not any(pushes(double, one.address) for one in many[100:])
+    assert firebase.send_all(many[100:]) == [pushes(double, one.address)[0]["name"] for one in many[100:]]
+    firebase.close()
 
 
 def test_one_that_cannot_be_sent_spoils_no_other(push: FirebasePush, double: dict[str, Any]) -> None:

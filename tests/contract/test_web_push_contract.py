@@ -1,6 +1,8 @@
 """What the push door promises, kept for browsers: sealed for each, signed, over real sockets to the double's service."""
 
 import base64
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +18,7 @@ from notifications.double.browsers import opened
 from notifications.double.process import running
 from notifications.push import (
     PhoneGone,
+    PushCut,
     PushError,
     PushMessage,
     PushOverQuota,
@@ -24,7 +27,7 @@ from notifications.push import (
     topic_of,
 )
 from notifications.push_by_kind import PushByKind
-from notifications.web_push import WebPush, unb64
+from notifications.web_push import AT_ONCE, WebPush, unb64
 
 KEY = base64.urlsafe_b64encode(b"\x07" * 32).decode()
 MESSAGE = PushMessage(
@@ -145,6 +148,28 @@ def test_a_service_that_does_not_answer_is_tried_again(push: WebPush, control: s
     nobody = replace(browser(control), address="http://127.0.0.1:9/webpush/1")
     [came] = push.send_all([nobody])
     assert type(came) is PushUnavailable
+
+
+def test_services_that_hang_hold_up_neither_the_end_of_the_batch_nor_what_is_sent_after_it(
+    control: str,
+) -> None:
+    hung = threading.Event()
+
+    def way(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
+        if "hangs" in url:
+            hung.wait(10)
+        return way_out(url, body, headers)
+
+    push = WebPush(KEY, "mailto:no-reply@glovebox.example", way, within_s=0.5)
+    good = [browser(control) for _ in range(4)]
+    bad = [replace(good[0], address=f"http://127.0.0.1:9/hangs/{n}") for n in range(AT_ONCE)]
+    began = time.monotonic()
+    came = push.send_all([*bad, *good])
+    assert time.monotonic() - began < 3
+    assert [type(one) for one in came] == [PushUnavailable] * AT_ONCE + [PushCut] * 4
+    assert push.send_all(good) == ["msg_1"] * 4
+    assert [len(shown(control, one)) for one in good] == [1] * 4
+    hung.set()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from app.messages import push_out, words
 from app.messages.models import Delivery, Message
 from app.people import phones
 from app.people.models import Person, Phone
-from notifications.push import PhoneGone, PushOverQuota, PushRefused, PushUnavailable
+from notifications.push import WITHIN_S, PhoneGone, PushCut, PushOverQuota, PushRefused, PushUnavailable
 from tests.messages import stage
 from tests.messages.stage import Cast, Pushes
 
@@ -101,6 +101,25 @@ def test_what_cannot_be_sent_any_more_is_given_up_at_the_end_of_its_time(app: Fl
 def age(person: Person, by: timedelta) -> None:
     for message in stage.messages(person):
         message.made_at -= by
+
+
+def test_what_was_cut_off_goes_out_later_and_nothing_of_its_batch_twice(app: Flask, pushes: Pushes) -> None:
+    casts = [stage.cast() for _ in range(3)]
+    for cast in casts:
+        stage.phone(cast.max)
+        late(cast)
+    pushes.refusals += [PushCut("no time"), PushCut("no time")]
+    assert push_out.push_out()
+    assert len(pushes.sent) == 1
+    for cast in casts:
+        later(cast.max, timedelta(minutes=1))
+    push_out.push_out()
+    assert [one.state for cast in casts for one in stage.deliveries(cast.max)] == ["sent"] * 3
+    assert len({one.address for one in pushes.sent}) == len(pushes.sent) == 3
+
+
+def test_a_push_is_in_hand_for_longer_than_its_batch_takes() -> None:
+    assert push_out.IN_HAND.total_seconds() > 2 * WITHIN_S + 5
 
 
 def test_a_worker_killed_with_a_push_in_hand_leaves_it_to_the_next(app: Flask, pushes: Pushes) -> None:
