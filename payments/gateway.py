@@ -268,6 +268,10 @@ class Payments(Protocol):
         """Free the whole hold. Released before: as it stands. Captured: IntentGone (refund instead)."""
         ...
 
+    def stand_for(self, intent: str, rental: str) -> None:
+        """From now on the provider shows this rental with the intent; asked again, nothing more happens."""
+        ...
+
     def refund(self, intent: str, amount: Money, *, key: str) -> Refund:
         """Give back part of what was captured; more than the remainder is PaymentsRefused."""
         ...

@@ -124,6 +124,10 @@ class StripeGateway:
             lambda: self._stripe.payment_intents.cancel(intent, loose(params), {"idempotency_key": key}),
         )
 
+    def stand_for(self, intent: str, rental: str) -> None:
+        with our_errors():  # the transfer group can be set but once
+            self._stripe.payment_intents.update(intent, {"metadata": {"rental": rental}})
+
     def refund(self, intent: str, amount: Money, *, key: str) -> Refund:
         params = {"payment_intent": intent, "amount": amount.amount, "metadata": {"command_id": key}}
         with our_errors():

@@ -25,6 +25,8 @@ BY_BANK = "by_bank"
 """A refund that was paid from our own bank account in the end."""
 PROMISED = (OPEN, WAITING, STUCK)
 """A refund that was asked for and neither given back nor given up."""
+STAND_FOR = "stand_for"
+"""Kind that moves no money: which rental the provider shows with the payment's intent."""
 TO_OWNER = ("transfer", "reverse")
 """Kinds that concern the owner: worked off by a job of their own, so that none of them holds up the driver's money."""
 SYSTEM = "system"
@@ -89,7 +91,8 @@ def attempt(
 ) -> PaymentCommand:
     """A new try to hold or charge on the payment's card, with a key of its own. The payment is locked."""
     session.flush()  # what ended the attempt before is written first
-    row = _row(kind, payment, amount, None, {"card": payment.card_id, "off_session": off_session}, by)
+    asked = {"card": payment.card_id, "off_session": off_session, "rental": payment.rental_id}
+    row = _row(kind, payment, amount, None, asked, by)
     session.add(row)
     payment.attempt_id = row.id
     session.flush()
@@ -103,6 +106,13 @@ def step(payment: Payment, kind: str, amount: Money | None, target: str, *, by: 
     values = {c.key: getattr(row, c.key) for c in PaymentCommand.__table__.columns}
     session.flush()
     session.execute(insert(PaymentCommand).values(values).on_conflict_do_nothing())
+    work(payment.id)
+
+
+def stand_for(payment: Payment) -> None:
+    """Have the provider show the rental that the payment is of by now. The payment is locked."""
+    session.add(_row(STAND_FOR, payment, None, None, {"rental": payment.rental_id}, SYSTEM))
+    session.flush()
     work(payment.id)
 
 

@@ -246,11 +246,12 @@ def due_hold_failed(payment: str) -> None:
     row = session.get(Payment, payment, populate_existing=True)
     if row is None or row.state not in WAITING or row.owed is not None:
         return
+    rental = row.rental_id
     if row.purpose in ("rent", DEPOSIT):
         for tell in ON_HOLD_IMPOSSIBLE:
-            tell(row.rental_id)
+            tell(rental)
     row = commands.lock(payment)
-    if row.state not in WAITING:
+    if row.state not in WAITING or row.rental_id != rental:
         raise Unavailable("The payment has moved meanwhile.")
     if row.purpose != "rent" and row.owed is None:
         row.owed = 0

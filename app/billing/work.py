@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.billing import advance, commands, outcome, refund, refused_step
+from app.billing import advance, commands, move, outcome, refund, refused_step
 from app.billing.models import Card, Customer, Payment, PaymentCommand
 from app.billing.state_table import Event
 from app.billing.states import State
@@ -81,9 +81,9 @@ def _order(row: Payment, command: PaymentCommand) -> Order:
         kind=command.kind,
         key=command.key,
         payment=row.id,
-        rental=row.rental_id,
+        rental=command.params.get("rental", row.rental_id),
         amount=amount,
-        target=command.target or "",
+        target=command.target or (row.intent_id if command.kind == commands.STAND_FOR else None) or "",
         customer=customer.external_id if customer else None,
         card=card,
         off_session=bool(command.params.get("off_session", True)),
@@ -95,6 +95,8 @@ def carry_out(order: Order) -> None:
     """Ask, and apply the answer."""
     if order.kind in ("hold", "charge"):
         _attempt(order)
+    elif order.kind == commands.STAND_FOR:
+        move.show(order.id, order.payment, order.target, order.rental)
     elif order.kind == "refund":
         refund.carry_out(order.id, order.payment, order.target, order.amount, order.key, stale=order.stale)
     else:

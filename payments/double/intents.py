@@ -169,6 +169,8 @@ def cancel(world: World, intent: Body, params: Body) -> Body:
 def update(world: World, intent: Body, params: Body) -> Body:
     if set(params) - {"metadata", "description", "transfer_group", "expand"}:
         raise Problem(400, "The double updates words, not money.")
+    if intent["transfer_group"] and params.get("transfer_group"):
+        raise Problem(400, "You can only provide it if it has not been set.", param="transfer_group")
     _metadata(intent, params)
     intent.update({key: params[key] for key in ("description", "transfer_group") if key in params})
     world.emit("payment_intent.updated", intent)

@@ -224,6 +224,18 @@ def test_the_intent_of_a_command_can_be_found_without_its_key(desk: Desk) -> Non
     assert desk.payments.find_by_command(key("hold"), customer=customer) is None
 
 
+def test_an_intent_is_shown_with_the_rental_it_stands_for_by_now(desk: Desk) -> None:
+    held = desk.hold()
+    for _ in range(2):
+        desk.payments.stand_for(held.id, "ren_2")
+    found = desk.payments.intent(held.id)
+    assert (found.rental, found.command, found.state) == ("ren_2", held.command, IntentState.HELD)
+    desk.payments.capture(held.id, EUR_90, key=key("capture"))
+    desk.payments.stand_for(held.id, "ren_3")
+    with pytest.raises(PaymentsRefused):
+        desk.payments.stand_for("pi_unknown", "ren_2")
+
+
 def test_an_unknown_intent_is_gone(desk: Desk) -> None:
     with pytest.raises(IntentGone) as gone:
         desk.payments.intent("pi_unknown")
