@@ -57,6 +57,7 @@ TABLE: Mapping[str, Step] = {
     "about_to_start": expire.remind,
     "start_check": start_check.early,
     "start_check_again": start_check.late,
+    "unconfirmed": start_check.unconfirmed,
     "charge_watch": charge_watch.watch,
     "door_open": alerts.door_left_open,
     "alert_owner": alerts.tell_owner,

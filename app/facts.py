@@ -792,6 +792,13 @@ class ConfirmationRefused(Fact):
 
 
 @dataclass(frozen=True)
+class CoverUnconfirmed(Fact):
+    """An insurer that wants to confirm first has not, and the start is near."""
+
+    rental: str
+
+
+@dataclass(frozen=True)
 class CoverLimitReached(Fact):
     """An unlock was refused: what may be bound before the insurer takes note is used up. Once per rental."""
 

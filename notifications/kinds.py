@@ -227,7 +227,6 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "email_change": _kind("code minutes", channels=_MAIL, urgent=True),
         "email_change_notice": _kind("email", channels=_MAIL, urgent=True),
         "account_exists_notice": _kind("", channels=_MAIL, urgent=True),
-        "conditions_changed": _kind("link from", channels=_BOTH),
     }
 )
 

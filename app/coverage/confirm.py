@@ -10,7 +10,7 @@ from app.coverage.master_policies import InForce
 from app.coverage.models import Confirmation, Policy
 from app.coverage.trip import Trip, as_insured, driver_ref
 from app.facts import ConfirmationRefused
-from app.kit import clock, facts
+from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.jobs import defer, job
 from insurance.master_policy import MasterPolicy
@@ -18,6 +18,8 @@ from insurance.partner import CoverReport, InsuredCar, InsurerRefused
 from insurance.period import Span, to_ms
 
 AGAIN_S = 60
+TOLD_BEFORE, AT_LEAST = timedelta(minutes=30), timedelta(minutes=5)
+"""So long before the start people are told that it is not confirmed yet; the insurer has at least so long for its answer."""
 
 
 def ask(trip: Trip) -> None:
@@ -45,6 +47,8 @@ def ask(trip: Trip) -> None:
     session.add(row)
     session.flush()
     defer("confirm_cover", lock=row.cover_id, rental=row.rental_id, version=row.version)
+    if row.asked_at < trip.from_at:
+        deadlines.at("unconfirmed", trip.rental, max(trip.from_at - TOLD_BEFORE, row.asked_at + AT_LEAST))
 
 
 def _with_grace(terms: MasterPolicy, trip: Trip) -> tuple[datetime, datetime]:
@@ -71,6 +75,13 @@ def holds(policy: InForce, trip: Trip) -> bool:
         and row.confirmed_from_at <= trip.from_at
         and row.confirmed_to_at >= trip.to_at
     )
+
+
+def is_missing(trip: Trip) -> bool:
+    """The policy in force at the start wants to confirm first, and this trip is not confirmed."""
+    policy = master_policies.in_force(trip.car.country, trip.from_at)
+    first = policy is not None and master_policies.read(policy).mode == "confirm_first"
+    return first and policy is not None and not holds(policy, trip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,3 +167,4 @@ def confirmed_by_hand(cover: str, insurer: str) -> bool:
 
 def _confirmed(row: Confirmation) -> None:
     row.confirmed_at, row.confirmed_from_at, row.confirmed_to_at = clock.now(), row.from_at, row.to_at
+    deadlines.drop(row.rental_id, "unconfirmed")

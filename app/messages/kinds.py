@@ -26,7 +26,6 @@ ALWAYS: Final = SECRET | {
     "account_exists_notice",
     "person_suspended",
     "person_restored",
-    "conditions_changed",
 }
 """Told by every channel of the kind, whatever the person prefers: they are about the account itself."""
 EVERY: Final = timedelta(days=3)

@@ -211,6 +211,10 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     ),
     facts.ExtensionDeclined: (Told(whom.driver, "extension_declined.driver"),),
     facts.CoverLimitReached: (Told(whom.owners, "cover_limit.owner"),),
+    facts.CoverUnconfirmed: (
+        Told(whom.driver, "cover_unconfirmed.driver"),
+        Told(whom.owners, "cover_unconfirmed.owner"),
+    ),
     facts.CoverRefused: (
         Told(whom.driver, "cover_refused.driver"),
         Told(whom.owners, "cover_refused.owner"),
@@ -288,12 +292,6 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.HandOverLetterRead: (Told(whom.driver, "hand_over_letter.driver"),),
     facts.ReceiptReady: (Told(whom.driver, "receipt_ready"), Told(whom.owners, "receipt_ready")),
 }
-UNTOLD = {
-    "cover_unconfirmed.owner": "a policy that confirms first has no fact yet",
-    "cover_unconfirmed.driver": "a policy that confirms first has no fact yet",
-    "conditions_changed": "publishing conditions has no fact yet",
-}
-"""Kinds of the catalogue that no fact tells, and why."""
 
 
 def _tell(fact: Fact) -> None:

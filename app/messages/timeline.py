@@ -68,6 +68,7 @@ _SYSTEM: tuple[type[Fact], ...] = (
     facts.RentalAboutToStart,
     facts.StartAtRisk,
     facts.CoverLimitReached,
+    facts.CoverUnconfirmed,
     facts.DoorUnknown,
     facts.MeterStopped,
     facts.RentalEnded,

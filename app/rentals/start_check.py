@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from app.cars import box as boxes
 from app.cars import charge_plan
 from app.cars.models import Car
-from app.facts import RentalBooked, StartAtRisk
+from app.coverage import confirm, cover, eligibility
+from app.facts import CoverUnconfirmed, RentalBooked, StartAtRisk
 from app.kit import clock, facts
 from app.kit.db import session, transactional
 from app.people import phones
-from app.rentals import readiness
+from app.rentals import grants_out, readiness
 from app.rentals.lifecycle import State
 from app.rentals.models import Rental
 from app.rentals.readiness import Asked
@@ -51,12 +52,31 @@ def _tell(rental_id: str, ahead: timedelta | None) -> None:
     now = clock.now()
     if rental.stands is not State.BOOKED or now >= rental.to_at:
         return
-    found = in_the_way(session.get_one(Car, rental.car_id), rental, now)
+    car = session.get_one(Car, rental.car_id)
+    found = in_the_way(car, rental, now)
     if ahead is None:
         found = [code for code in found if code not in UNDER_WAY]
+    elif ahead == EARLY and "cover" in found and _is_but_unconfirmed(car, rental):
+        found.remove("cover")
     if found:
         minutes = int(ahead / timedelta(minutes=1)) if ahead is not None else None
         facts.record(StartAtRisk(rental=rental.id, codes=",".join(found), ahead_min=minutes))
+
+
+def _is_but_unconfirmed(car: Car, rental: Rental) -> bool:
+    """All that the cover lacks is the insurer's word, which still has half an hour: then `unconfirmed` tells."""
+    reasons = cover.reasons_against(grants_out.trip(car, rental), at=rental.from_at)
+    return reasons == [eligibility.NOT_CONFIRMED]
+
+
+@transactional
+def unconfirmed(rental_id: str) -> None:
+    """Half an hour before the start: the insurer confirms first, and has not."""
+    rental = session.get_one(Rental, rental_id, populate_existing=True)
+    if rental.stands is not State.BOOKED or clock.now() >= rental.to_at:
+        return
+    if confirm.is_missing(grants_out.trip(session.get_one(Car, rental.car_id), rental)):
+        facts.record(CoverUnconfirmed(rental=rental.id))
 
 
 def in_the_way(car: Car, rental: Rental, now: datetime) -> list[str]:

@@ -173,7 +173,7 @@ def test_no_sentence_has_to_agree_with_a_name(kind: str) -> None:
 
 def test_what_cannot_wait_is_urgent_and_what_can_is_not() -> None:
     assert {"rental_asked.owner", "unlock_failed.driver", "lock_refused.driver"} <= URGENT
-    assert not {"receipt_ready", "rental_booked.driver", "conditions_changed"} & URGENT
+    assert not {"receipt_ready", "rental_booked.driver", "licence_refused.driver"} & URGENT
 
 
 def test_every_kind_has_a_way_to_its_reader() -> None:
