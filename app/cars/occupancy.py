@@ -14,7 +14,7 @@ from app.kit.db import constraint, session
 from app.kit.driver import plain
 from app.kit.errors import CarTaken
 
-NEARBY = timedelta(days=2)
+NEARBY, NOTHING = timedelta(days=2), timedelta(0)
 _IN_SPAN = (
     "int4range(car_no, car_no, '[]') && int4range(cast(:car as int), cast(:car as int), '[]')"
     " and during && tstzrange(:a, :b, '[)')"
@@ -43,7 +43,11 @@ _INSERT_RENTAL = text(
 _NEXT = text(
     "select min(from_at) from occupancy where car_no = cast(:car as int) and from_at >= :at and ref <> :ref"
 )
-
+_FOLLOWING = text(
+    "select kind, from_at from occupancy where car_no = cast(:car as int) and from_at >= :at and ref <> :ref"
+    " order by from_at limit 1"
+)
+_END = text("select to_at from occupancy where ref = :ref and kind = 'rental'")
 _NEXT_AFTER = text(
     "select min(from_at) from occupancy where car_no = cast(:car as int) and to_at > :at and ref <> :ref"
 )
@@ -51,7 +55,9 @@ _NEXT_AFTER = text(
 
 
 @contextmanager
-def _taken(car: Car, from_at: datetime, to_at: datetime, ref: str) -> Iterator[None]:
+def _taken(
+    car: Car, from_at: datetime, to_at: datetime, ref: str, buffer: timedelta = NOTHING
+) -> Iterator[None]:
     """Turn the constraint's refusal into the 409 that says what is free nearby."""
     try:
         with session.begin_nested():
@@ -59,20 +65,37 @@ def _taken(car: Car, from_at: datetime, to_at: datetime, ref: str) -> Iterator[N
     except IntegrityError as error:
         if constraint(error) != "occupancy_never_two_at_once":
             raise
-        raise taken(car, from_at, to_at, ref) from error
+        raise taken(car, from_at, to_at, ref, buffer) from error
 
 
-def taken(car: Car, from_at: datetime, to_at: datetime, ref: str = "") -> CarTaken:
+def taken(
+    car: Car, from_at: datetime, to_at: datetime, ref: str = "", buffer: timedelta = NOTHING
+) -> CarTaken:
     """The refusal, with what is free nearby and how long one could have the car from `from_at`."""
-    gaps = free_nearby(car, from_at, to_at)
-    longest = next_start(car, from_at, ref)
-    free_now = any(a <= from_at < b for a, b in gaps)
-    detail = f"Free until {z(longest)}." if free_now and longest else "Taken for part of that span."
+    gaps, longest = free_nearby(car, from_at, to_at), _longest(car, from_at, ref, buffer)
     return CarTaken(
-        detail,
+        f"Free until {z(longest)}." if longest else "Taken for part of that span.",
         free_nearby=[{"from": z(a), "to": z(b)} for a, b in gaps],
-        longest_to=z(longest) if free_now and longest else None,
+        longest_to=z(longest) if longest else None,
     )
+
+
+def _longest(car: Car, at: datetime, ref: str, buffer: timedelta) -> datetime | None:
+    """The end that leaves whoever comes next their buffer; None where something other than `ref` has the car at `at`."""
+    if not any(a <= at < b for a, b in free_nearby(car, at, at, ref)):
+        return None
+    following = session.execute(_FOLLOWING, {"car": car.no, "at": at, "ref": ref}).first()
+    if following is None:
+        return None
+    ends: datetime = following.from_at - (NOTHING if following.kind == "block" else buffer)
+    return ends if ends > at else None
+
+
+def require_free(car: Car, from_at: datetime, to_at: datetime, buffer: timedelta, ref: str = "") -> None:
+    """Look, without taking it, at the span and the buffer behind it, which ends where a block begins. Raises CarTaken."""
+    for kind, whose, begins, _ in spans(car, from_at, to_at + buffer):
+        if whose != ref and (begins < to_at or kind != "block"):
+            raise taken(car, from_at, to_at, ref, buffer)
 
 
 def occupy(car: Car, kind: str, ref: str, from_at: datetime, to_at: datetime) -> None:
@@ -104,7 +127,7 @@ def occupy_rental(
         first(car)
         found = plain(_INSERT_RENTAL, {**values, "freed_of": None}, flush=False)[0]
     if not found.taken:
-        raise taken(car, from_at, to_at, rental)
+        raise taken(car, from_at, to_at, rental, buffer)
 
 
 def is_freed(car: Car) -> bool:
@@ -142,7 +165,8 @@ def _next_block(car: Car, at: datetime) -> datetime | None:
 
 def stretch(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:
     """Move the end of a rental's span, its buffer with it. Raises CarTaken."""
-    with _taken(car, to_at, to_at, rental):
+    ends = session.execute(_END, {"ref": rental}).scalar() or to_at
+    with _taken(car, ends, to_at, rental, buffer):
         session.execute(text("delete from occupancy where ref = :ref and kind = 'buffer'"), {"ref": rental})
         session.execute(
             text("update occupancy set to_at = :to_at where ref = :ref and kind = 'rental'"),
@@ -199,16 +223,19 @@ _GAPS = text(
     "with span as (select tstzrange(:a, :b, '[)') as s),"
     " busy as (select coalesce(range_agg(during), '{}'::tstzmultirange) as m from occupancy, span"
     "  where int4range(car_no, car_no, '[]') && int4range(cast(:car as int), cast(:car as int), '[]')"
-    "  and during && s and not isempty(during))"
+    "  and during && s and not isempty(during) and ref <> :ref)"
     " select lower(gap), upper(gap) from (select unnest((tstzmultirange(s) * coalesce((select spans from offers"
     "  where car_no = cast(:car as int)), '{}'::tstzmultirange)) - m) as gap from span, busy) as gaps"
     " order by lower(gap) limit 20"
 )
 
 
-def free_nearby(car: Car, from_at: datetime, to_at: datetime) -> list[tuple[datetime, datetime]]:
-    """The offered and unoccupied spans within two days around."""
-    rows = session.execute(_GAPS, {"car": car.no, "a": from_at - NEARBY, "b": to_at + NEARBY}).all()
+def free_nearby(
+    car: Car, from_at: datetime, to_at: datetime, ref: str = ""
+) -> list[tuple[datetime, datetime]]:
+    """The offered spans within two days around that nothing occupies, or nothing but `ref`."""
+    around = {"car": car.no, "a": from_at - NEARBY, "b": to_at + NEARBY, "ref": ref}
+    rows = session.execute(_GAPS, around).all()
     return [(row[0], row[1]) for row in rows]
 
 

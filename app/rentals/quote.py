@@ -118,8 +118,7 @@ def check_span(
     _, data = terms.of(car.id, community)
     check_rules(car, community, (from_at, to_at), person, now, data)
     check_offered(car, from_at, to_at)
-    if occupancy.spans(car, from_at, to_at):
-        raise occupancy.taken(car, from_at, to_at)
+    occupancy.require_free(car, from_at, to_at, terms.buffer_of(data))
 
 
 def check_offered(car: Car, from_at: datetime, to_at: datetime, *, offered: bool | None = None) -> None:
@@ -209,11 +208,9 @@ def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
 
 
 def check_extension(car: Car, rental: Rental, to_at: datetime) -> None:
-    """Offered to the new end, and nothing of others in between. Raises OutsideWindows, CarTaken."""
+    """Offered to the new end, and nothing of others up to the buffer behind it. Raises OutsideWindows, CarTaken."""
     check_offered(car, rental.to_at, to_at)
-    upcoming = occupancy.next_start(car, rental.to_at, rental.id)
-    if upcoming is not None and upcoming < to_at:
-        raise occupancy.taken(car, rental.to_at, to_at, rental.id)
+    occupancy.require_free(car, rental.to_at, to_at, terms.buffer_of(rental.terms), rental.id)
 
 
 def find(person: str, quote_id: str) -> Quote:

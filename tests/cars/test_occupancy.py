@@ -6,7 +6,8 @@ from sqlalchemy import text
 
 from app.cars import block, calendar, occupancy
 from app.kit import clock
-from app.kit.db import db, transactional
+from app.kit.clock import z
+from app.kit.db import db, new_id, transactional
 from app.kit.errors import CarTaken
 from tests import factories
 
@@ -58,3 +59,20 @@ def test_a_block_takes_only_the_buffers_of_its_own_car(day: datetime) -> None:
     block.add(olga.id, mine.id, taken)
     left = [occupancy.spans(car, day, ends)[0][3] for car in (mine, other)]
     assert left == [day + timedelta(hours=1), ends]
+
+
+@pytest.mark.parametrize(("kind", "leaves"), [("rental", timedelta(minutes=30)), ("block", timedelta(0))])
+def test_the_longest_end_leaves_the_next_driver_the_buffer_and_none_to_a_block(
+    day: datetime, kind: str, leaves: timedelta
+) -> None:
+    olga, half = factories.person(), timedelta(minutes=30)
+    car = factories.shared(olga, factories.circle(olga))
+    following = day + timedelta(hours=2)
+    transactional(occupancy.occupy)(car, kind, new_id("ren"), following, following + half)
+    look = transactional(occupancy.require_free)
+    with pytest.raises(CarTaken) as refused:
+        look(car, day, following + half, half)
+    assert refused.value.members["longest_to"] == z(following - leaves)
+    look(car, day, following - leaves, half)
+    with pytest.raises(CarTaken):
+        look(car, day, following - leaves + timedelta(minutes=1), half)
