@@ -3,15 +3,18 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
+import requests
 from sqlalchemy import select, text
 
 from app import due
+from app.billing.models import Payment
 from app.cars import box as boxes
 from app.cars import companion as companions
-from app.cars import occupancy
-from app.cars.models import Car
+from app.cars import custody, occupancy
+from app.cars.models import Car, Custody
 from app.communities import accept, invite
 from app.communities.models import Community
 from app.coverage.models import Cover
@@ -21,22 +24,26 @@ from app.kit.db import session
 from app.kit.deadlines import Deadline
 from app.kit.facts import FactRow
 from app.kit.keys import Purpose, ring
+from app.messages.kinds import ALWAYS
 from app.messages.models import Message
-from app.people import conditions
+from app.people import conditions, phones, sign_in
 from app.people.models import Person, Phone
+from app.rentals import outcome
 from app.rentals.models import Grant, Rental
+from carbox.box import Answer, AnswerKind, Evidence
 from carbox.grant import compressed
 from carbox.phone import PhoneInHand
 from carbox.simulator.car import Car as SimulatedCar
 from carbox.simulator.clock import HastenedClock
 from carbox.simulator.companion import Companion
 from carbox.simulator.profiles import PROFILES
+from payments.double.world import API_VERSION
 from tests import factories
 from tests.billing.desk import Desk
 from tests.coverage import factories as insured
 from tests.kit.asking import session_of
 from tests.rentals.lending import Lending, build
-from tests.rentals.scene import NOW
+from tests.rentals.scene import NOW, PASSWORD
 
 HOUR = timedelta(hours=1)
 PIN = {"kind": "simulator", "has_immobiliser": True, "key_sensor": True, "config": {"pin": "4711"}}
@@ -57,13 +64,27 @@ class Plan:
     """Olga lends to Max at a price; Nina is a member who has a car too, and drives for free."""
 
     lending: Lending
-    nina: Person
     first: int
+    heard: int = 0
     who: dict[str, dict[str, str]] = field(default_factory=dict)
     phone: PhoneInHand = field(default_factory=PhoneInHand)
     """Max's, once there is a companion to open."""
 
     # -- people
+
+    @cached_property
+    def nina(self) -> Person:
+        """Comes into the circle when a test speaks of her."""
+        self.follow()
+        nina, community = factories.person("Nina Neighbour"), circle_of(self.lending)
+        asked = {"email": nina.email, "fare": "free", "role": "manager"}
+        invitation = invite.invite(self.lending.olga.id, community.id, asked)
+        accept.accept(nina.id, invite.code_of(invitation.id))
+        factories.licensed(nina, self.lending.olga, community)
+        conditions.accept(nina.id, ["insurance-2026-1"])
+        self.headers(nina)
+        self.first = newest_fact()
+        return nina
 
     @property
     def desk(self) -> Desk:
@@ -76,13 +97,21 @@ class Plan:
         return known.get(person.id) or self.who[person.id]
 
     def ask(
-        self, who: Person, method: str, path: str, status: int = 200, body: Any = None, language: str = "en"
+        self,
+        who: Person,
+        method: str,
+        path: str,
+        status: int = 200,
+        body: Any = None,
+        language: str = "en",
+        headers: dict[str, str] | None = None,
     ) -> Any:
-        """Over HTTP; then whatever follows from it happens."""
+        """Over HTTP; then whatever follows from it happens. `headers`: of another session than the person's usual one."""
         session.rollback()
         more = {"Idempotency-Key": uuid.uuid4().hex, "Accept-Language": language}
         http = self.desk.app.test_client()
-        answer = http.open(f"/v1{path}", method=method, json=body, headers={**self.headers(who), **more})
+        signed = {**(headers or self.headers(who)), **more}
+        answer = http.open(f"/v1{path}", method=method, json=body, headers=signed)
         assert answer.status_code == status, answer.text
         if method != "GET":
             self.follow()
@@ -93,6 +122,15 @@ class Plan:
 
     def get(self, who: Person, path: str) -> Any:
         return self.ask(who, "GET", path)
+
+    @cached_property
+    def owners_phone(self) -> dict[str, str]:
+        """Olga's session on a phone of hers, which opens doors."""
+        installation = str(uuid.uuid4())
+        phones.add(self.lending.olga.id, {"installation": installation, "platform": "ios"})
+        signed = sign_in.sign_in(self.lending.olga.email, PASSWORD, installation, None)
+        self.first = newest_fact()
+        return {"Authorization": f"Bearer {signed['access_token']}"}
 
     # -- bookings
 
@@ -119,6 +157,13 @@ class Plan:
         self.follow()
         return self.get(self.lending.max, f"/rentals/{rental}")
 
+    def done(self, command: str) -> None:
+        """The box did what it was told, and the car shows it."""
+        session.rollback()
+        said = Answer(AnswerKind.CONFIRMED, Evidence.STRONG, effect=True, dead=True)
+        outcome.apply(command, said)
+        self.follow()
+
     # -- what follows
 
     def follow(self) -> None:
@@ -136,28 +181,29 @@ class Plan:
                 return
 
     def forward(self, hours: float) -> None:
-        """Time goes by; what is due for these cars, their rentals and payments is done."""
+        """Time goes by; what is due for these rentals and payments is done."""
         self.desk.forward(hours * HOUR)
-        session.rollback()
         for _ in range(20):
-            rows = session.scalars(
-                select(Deadline).where(Deadline.due_at <= clock.now()).order_by(Deadline.due_at)
-            )
-            mine = [(one.kind, one.ref, one.due_at) for one in rows if one.ref in self._refs()]
             session.rollback()
-            if not mine:
-                break
-            for one in mine:
-                due._take(*one)
+            mine = select(Deadline.kind, Deadline.ref, Deadline.due_at).where(
+                Deadline.due_at <= clock.now(), Deadline.ref.in_(self._refs())
+            )
+            rows = session.execute(mine.order_by(Deadline.due_at)).all()
+            session.rollback()
+            for row in rows:
+                due._take(*row)
                 session.rollback()
+            if not rows:
+                return
             self.follow()
 
-    def _refs(self) -> set[str]:
-        rentals = session.scalars(
-            select(Rental.id).where(Rental.community_id == self.lending.community)
-        ).all()
-        payments = [row.id for rental in rentals for row in self.desk.payments(rental)]
-        return {*rentals, *payments}
+    def _refs(self) -> list[str]:
+        """Rentals of the circle and what is paid for them."""
+        rentals = list(
+            session.scalars(select(Rental.id).where(Rental.community_id == self.lending.community))
+        )
+        paid = session.scalars(select(Payment.id).where(Payment.rental_id.in_(rentals)))
+        return [*rentals, *paid]
 
     # -- the four that belong together
 
@@ -169,6 +215,52 @@ class Plan:
             "captured": sum(row.captured for row in rows),
             "refunded": sum(row.refunded for row in rows),
         }
+
+    def till(self, *rentals: str) -> tuple[int, int, int]:
+        """What Stripe says of every payment for these rentals: held now, taken, given back."""
+        paid = [row for rental in rentals for row in self.desk.payments(rental)]
+        there = [self._at_stripe(row.intent_id) for row in paid if row.intent_id is not None]
+        back = sum((one["latest_charge"] or {}).get("amount_refunded", 0) for one in there)
+        return (
+            sum(one["amount_capturable"] for one in there),
+            sum(one["amount_received"] for one in there),
+            back,
+        )
+
+    def _at_stripe(self, intent: str) -> Any:
+        path = f"{self.desk.double.url}/v1/payment_intents/{intent}"
+        key = {"Authorization": "Bearer sk_test_double", "Stripe-Version": API_VERSION}
+        answer = requests.get(path, params={"expand[]": "latest_charge"}, headers=key, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def holder(self, car: str) -> str | None:
+        """Who has the car now: its owner or a driver."""
+        session.rollback()
+        held = custody.current(session.get_one(Car, car).no)
+        return None if held is None else held.holder
+
+    def held(self, rental: str) -> list[tuple[datetime, datetime | None]]:
+        """The spans in which its driver held the car."""
+        session.rollback()
+        mine = select(Custody.from_at, Custody.to_at).where(
+            Custody.rental_id == rental, Custody.to_at.is_distinct_from(Custody.from_at)
+        )
+        return [(row.from_at, row.to_at) for row in session.execute(mine.order_by(Custody.from_at))]
+
+    def liable(self, rental: str) -> list[tuple[datetime, datetime | None]]:
+        """The spans in which the insurer covers its driver."""
+        session.rollback()
+        mine = select(Cover.from_at, Cover.to_at).where(
+            Cover.rental_id == rental, Cover.to_at.is_distinct_from(Cover.from_at)
+        )
+        return [(row.from_at, row.to_at) for row in session.execute(mine.order_by(Cover.from_at))]
+
+    def on_condition(self, rental: str) -> list[datetime | None]:
+        """Until when what a grant may open is insured, where no door was opened yet."""
+        session.rollback()
+        mine = select(Cover.conditional_to).where(Cover.rental_id == rental, Cover.state == "conditional")
+        return list(session.scalars(mine))
 
     def covers(self, rental: str) -> list[tuple[str, str]]:
         """Each cover of the rental in the order they were given: the car it is for and its state."""
@@ -197,6 +289,21 @@ class Plan:
         session.rollback()
         mine = select(Message.kind).where(Message.person_id == person.id, Message.rental_id.in_(rentals))
         return list(session.scalars(mine.order_by(Message.fact_seq)))
+
+    def news(self) -> dict[str, list[str]]:
+        """What anybody at all was told since this was last asked, by first name."""
+        session.rollback()
+        rows = session.execute(
+            select(Message.kind, Message.fact_seq, Person.name)
+            .join(Person, Person.id == Message.person_id)
+            .where(Message.fact_seq > self.heard, Message.kind.not_in(ALWAYS))
+            .order_by(Message.fact_seq, Message.kind)
+        ).all()
+        self.heard = max([self.heard, *(row.fact_seq for row in rows)])
+        found: dict[str, list[str]] = {}
+        for row in rows:
+            found.setdefault(row.name.split()[0], []).append(row.kind)
+        return found
 
     def message(self, person: Person, kind: str) -> Any:
         """The newest of a kind in the person's inbox."""
@@ -250,17 +357,12 @@ def circle_of(lending: Lending) -> Community:
     return session.get_one(Community, lending.community)
 
 
+def newest_fact() -> int:
+    return int(session.execute(text("select coalesce(max(seq), 0) from facts")).scalar_one())
+
+
 def plan(desk: Desk, price: dict[str, Any] | None = None, *, policy: dict[str, Any] | None = None) -> Plan:
     """The whole scene, with nothing booked."""
-    first = session.execute(text("select coalesce(max(seq), 0) from facts")).scalar_one()
     lending = build(desk, {**PRICE, **(price or {})}, policy=policy)
-    nina = factories.person("Nina Neighbour")
-    invitation = invite.invite(
-        lending.olga.id, lending.community, {"email": nina.email, "fare": "free", "role": "manager"}
-    )
-    accept.accept(nina.id, invite.code_of(invitation.id))
-    factories.licensed(nina, lending.olga, circle_of(lending))
-    conditions.accept(nina.id, ["insurance-2026-1"])
-    made = Plan(lending, nina, int(first))
-    made.follow()
-    return made
+    first = newest_fact()
+    return Plan(lending, first, heard=first)

@@ -1,6 +1,5 @@
 """A car that cannot be driven on: time is charged to that instant at most, the cover goes on to the lock."""
 
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -19,32 +18,6 @@ def report(one: Plan, *, unsafe: bool = True) -> Any:
     """Max reports what happened on the way."""
     body = {"part": "technical", "text": "It does not brake.", "unsafe": unsafe}
     return one.post(one.lending.max, f"/cars/{one.lending.car_id}/damages", 201, body)
-
-
-def test_a_car_that_failed_is_charged_to_that_instant_and_covered_to_the_lock(one: Plan) -> None:
-    one.companion(one.lending.car_id)
-    rental = one.out(hours=4)
-    one.get(one.lending.max, f"/rentals/{rental}/grant")
-    one.forward(1)
-    report(one)
-    shown = one.get(one.lending.max, f"/rentals/{rental}")
-    assert (shown["state"], shown["failed_at"] is not None) == ("active", True)
-    assert one.told(one.lending.max, rental)[-1] == "car_failed.driver"
-    assert one.told(one.lending.olga, rental)[-2:] == ["car_failed.owner", "damage_unsafe.owner"]
-    # cover and grant go on: the driver must be able to lock what stands by the road
-    assert one.covers(rental) == [(one.lending.car_id, "active")]
-    assert [row.revoked_at for row in one.grants(rental)] == [None]
-    one.forward(5)
-    ended = one.ends(rental)["final_price"]
-    assert [line["code"] for line in ended["lines"]] == ["time"], "no minimum, no late fee"
-    assert 600 <= ended["total"]["amount"] <= 610
-    assert one.money(rental)["captured"] == ended["total"]["amount"]
-    cover = one.cover(rental)
-    assert (cover.covered_minutes or 0) >= 359
-    assert 59 <= (cover.charged_minutes or 0) <= 62
-    assert cover.from_at is not None
-    assert cover.to_at is not None
-    assert cover.to_at > datetime.fromisoformat(shown["failed_at"])
 
 
 def test_kilometres_are_owed_all_the_same(one: Plan) -> None:

@@ -32,45 +32,6 @@ def swap(one: Plan, rental: str, car: str, status: int = 201, **body: Any) -> An
     return one.post(one.lending.max, f"/rentals/{rental}/swap", status, {"car": car, **body})
 
 
-def test_an_unsafe_car_is_swapped_with_its_money_cover_grant_and_messages(two: tuple[Plan, str]) -> None:
-    one, other = two
-    max_, olga = one.lending.max, one.lending.olga
-    one.companion(one.lending.car_id, other)
-    rental = one.book(begins=3)
-    one.get(max_, f"/rentals/{rental}/grant")
-    assert one.covers(rental) == [(one.lending.car_id, "conditional")]
-    held = one.desk.payments(rental)
-    assert "swap" not in one.get(max_, f"/rentals/{rental}")["links"]
-    bar(one)
-    before = one.get(max_, f"/rentals/{rental}")
-    assert before["links"]["swap"] == f"/v1/rentals/{rental}/swap"
-    made = swap(one, rental, other)
-
-    new = made["id"]
-    assert (made["car"], made["state"], made["instead_of"]) == (other, "booked", rental)
-    assert (made["span"], made["quote"]["total"]) == (before["span"], before["quote"]["total"])
-    assert one.get(max_, f"/rentals/{rental}")["state"] == "cancelled"
-    # money: the same hold, now for the other car and its owner
-    moved = one.desk.payments(new)
-    assert [row.id for row in moved] == [row.id for row in held]
-    assert {row.payee for row in moved} == {one.nina.id}
-    assert one.desk.payments(rental) == []
-    assert [intent["id"] for intent in one.desk.double_intents(new)] == [row.intent_id for row in held]
-    # cover and grant: what was given for the failed car is taken back, and covered until it is dead
-    assert [grant.revoked_for for grant in one.grants(rental)] == ["unsafe"]
-    assert one.covers(rental) == [(one.lending.car_id, "conditional")]
-    assert one.slot(one.lending.car_id, rental) != []
-    one.get(max_, f"/rentals/{new}/grant")
-    assert one.covers(new) == [(other, "conditional")]
-    # messages
-    assert one.told(max_, rental, new)[-1] == "rental_swapped.driver"
-    assert one.told(olga, rental)[-1] == "rental_swapped.owner"
-    assert "unsafe" in one.message(olga, "rental_swapped.owner")["body"]
-    assert one.told(one.nina, new) == ["taken_instead.owner"]
-    kinds = [event["kind"] for event in one.get(max_, f"/rentals/{new}/timeline")["items"]]
-    assert "taken_instead" in kinds
-
-
 def test_the_slot_of_the_failed_car_is_free_at_once_where_no_grant_is_out(two: tuple[Plan, str]) -> None:
     one, other = two
     rental = one.book(begins=3)
