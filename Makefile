@@ -4,7 +4,7 @@ VENV := .venv/bin
 FLASK := $(VENV)/flask --app wsgi
 WORKERS ?= 2
 PROFILE ?= DEMO
-PROVED_APART := tests/bench tests/rentals/test_custody_is_covered.py tests/rentals/test_offline.py tests/carbox/test_box_broker.py tests/billing/test_money_model.py
+PROVED_APART := tests/bench tests/rentals/test_custody_is_covered.py tests/rentals/test_offline.py tests/carbox/test_box_broker.py tests/billing/test_money_model.py tests/kit/test_naughty.py
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve simulate test check bench bench-insurer bench-city faults migrate worker openapi lint-api format requirements texts
 
