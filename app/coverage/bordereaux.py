@@ -5,6 +5,7 @@ after it was reported, or became known too late, is a line of the next one. So t
 covers, and what claims bordereaux show as paid in the month to what was paid.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -59,6 +60,7 @@ _LINES = text(
     "select no, csv, json from bordereau_rows where bordereau_id = :of and no > cast(:after as bigint)"
     " order by no limit cast(:most as int)"
 )
+_MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 Tell = Callable[[str, int], None]
 """Hears a policy's number, and how many of its covers were looked at so far: at each batch, and at the end."""
 
@@ -202,6 +204,8 @@ def _finish(books: list[Book], claims: claims_reported.Told) -> int:
 
 def find(insurer: str, month: str, kind: Kind, number: str | None) -> Bordereau:
     """One that was made. Raises NotFound, and Validation where a policy must be named."""
+    if not _MONTH.fullmatch(month):
+        raise NotFound
     wanted = select(Bordereau).filter_by(insurer_id=insurer, month=month, kind=kind, whole=True)
     if number is not None:
         wanted = wanted.filter_by(number=number)

@@ -168,6 +168,11 @@ def test_a_rival_sees_none(http: Any, circle: factories.Circle) -> None:
     assert http.get(f"/v1/insurer/bordereaux/{month}?kind=risk", headers=headers).status_code == 404
 
 
+@pytest.mark.parametrize("month", ["%00" * 7, "2026-13", "2026-1a", "2026%2F1"])
+def test_what_is_no_month_has_none(ask: Ask, month: str) -> None:
+    ask(f"/{month}?kind=risk", status=404)
+
+
 def test_with_several_policies_one_must_be_named(circle: factories.Circle, ask: Ask) -> None:
     month = month_of(factories.ended(circle))
     factories.policy(partners.find_insurer(circle.policy.insurer_id))
