@@ -29,7 +29,11 @@ _OF_MINE = (
     " join cover_versions x on x.cover_id = m.id join facts f on f.seq = x.fact_seq"
     " where m.insurer_id = :insurer and m.car_no = p.car_no and f.position <= cast(:position as bigint))"
 )
-_BY_VIN = "select no as car_no from cars where vin = :vin order by no desc limit 3"
+# A car that changed hands is entered anew: the entry of the instant comes first, however many came after it.
+_BY_VIN = (
+    "select no as car_no from cars where vin = :vin and made_at <= :at"
+    " order by coalesce(removed_at > :at, true) desc, no desc limit 3"
+)
 # The newest start decides, since covers of a car never overlap; a void one was never a cover. Each version
 # counts only when its fact is sealed at or before the position asked, and from the start that it says: a late record may
 # since have moved the cover's to an earlier one. Where a grant was given, what it may open is asked

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from app.cars import add
 from app.coverage import ahead, conditional, cover, coverage_at, insurer_reads, report, sealed
 from app.coverage.models import Cover
 from app.kit import clock
@@ -71,6 +72,21 @@ def test_a_car_is_found_by_vin_and_by_a_plate_written_otherwise(app: Flask) -> N
     spaced = circle.car.plate.replace("-", " ").lower()
     by_plate = coverage_at.ask(mine, at=ended.from_at, plate=spaced, country="FR")
     assert by_vin["cover"] == by_plate["cover"]
+
+
+def test_a_vin_that_was_entered_anew_many_times_is_answered_by_the_entry_of_the_instant(app: Flask) -> None:
+    circle = factories.circle()
+    first = factories.ended(circle)
+    mine, before = circle.policy.insurer_id, circle.car.made_at - MS
+    vin = circle.car.vin
+    add.remove(circle.olga.id, circle.car.id)
+    for _ in range(4):
+        clock.forward(timedelta(minutes=1))
+        add.remove(circle.olga.id, people.car(circle.olga, vin=vin).id)
+    seal()
+    answers = [coverage_at.ask(mine, at=at, vin=vin) for at in (first.from_at, before)]
+    assert [one["covered"] for one in answers] == ["yes", "unknown"]
+    assert answers[0]["cover"]["id"] == first.id
 
 
 def test_a_void_cover_was_never_cover_and_does_not_hide_the_one_before(app: Flask) -> None:
