@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from app.coverage import spans, versions
+from app.coverage import insured, spans, versions
 from app.coverage.master_policies import InForce
 from app.coverage.models import Cover
 from app.coverage.trip import Trip
@@ -37,7 +37,8 @@ def taken_up(trip: Trip, policy: InForce, at: datetime) -> Cover | None:
     if cover.insurer_id != policy.insurer_id:
         drop(trip.rental, "another insurer's policy is in force")
         return None
-    cover.state, cover.policy_id = "bound", policy.id
+    cover.state = "bound"
+    insured.note(cover, trip, policy)
     begin(cover, at, trip.to_at)
     return cover
 

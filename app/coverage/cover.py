@@ -13,6 +13,7 @@ from app.coverage import (
     conditional,
     confirm,
     eligibility,
+    insured,
     licence_check,
     master_policies,
     name_driver,
@@ -21,7 +22,7 @@ from app.coverage import (
 )
 from app.coverage.master_policies import NO_POLICY, InForce
 from app.coverage.models import Cover, Policy
-from app.coverage.trip import Trip, as_insured, driver_ref
+from app.coverage.trip import Trip, driver_ref
 from app.facts import CoverActivated, CoverBound, CoverClosed, CoverExtended, CoverOverrun, CoverVoided
 from app.kit import clock
 from app.kit.db import session
@@ -129,26 +130,21 @@ def refusal(reasons: list[str]) -> NotInsurable:
 
 def draft(trip: Trip, policy: InForce | Policy, at: datetime) -> Cover:
     """A cover under the policy from `at`, its end open; not written yet."""
-    car, terms = trip.car, master_policies.read(policy)
     cover = Cover(
         rental_id=trip.rental,
-        car_no=car.no,
-        car_id=car.id,
+        car_no=trip.car.no,
+        car_id=trip.car.id,
         insurer_id=policy.insurer_id,
-        policy_id=policy.id,
         driver_id=trip.driver,
         driver_ref=driver_ref(policy.insurer_id, trip.driver),
         community_id=trip.community,
-        car=as_insured(car),
-        time_zone=car.time_zone,
-        declared_value=eligibility.declared_value(car, terms.currency),
-        currency=terms.currency,
         state="bound",
         version=0,
         planned_from=trip.from_at,
         planned_to=max(trip.to_at, at),
         from_at=at,
     )
+    insured.note(cover, trip, policy)
     spans.spread(cover)
     return cover
 

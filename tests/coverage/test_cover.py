@@ -6,7 +6,8 @@ from flask import Flask
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.coverage import cover
+from app.cars import add
+from app.coverage import ahead, cover, partners
 from app.coverage.models import Cover, CoverVersion
 from app.kit import clock
 from app.kit.db import constraint, new_id, session, transactional
@@ -120,6 +121,19 @@ def test_a_void_cover_covers_no_minute_costs_nothing_and_stays_visible(app: Flas
     assert second.id != bound.id
     assert cover.of(trip.rental) is not None
     assert cover.of(trip.rental).id == second.id  # type: ignore[union-attr]
+
+
+def test_a_cover_on_condition_that_is_taken_up_is_of_the_car_and_the_policy_of_now(app: Flask) -> None:
+    circle = factories.circle()
+    trip = circle.trip()
+    doing(ahead.bind, trip, trip.from_at, trip.to_at)
+    worth = {"amount": 1_234_500, "currency": "EUR"}
+    corrected = {"plate": f"NEW-{circle.car.no}", "declared_value": worth, "time_zone": "Europe/Brussels"}
+    add.change(circle.olga.id, circle.car.id, corrected, lambda _: None)
+    later = factories.policy(partners.find_insurer(circle.policy.insurer_id))
+    bound = bind(trip)
+    assert (bound.version, bound.policy_id, bound.car["plate"]) == (2, later.id, corrected["plate"])
+    assert (bound.declared_value, bound.time_zone) == (worth["amount"], "Europe/Brussels")
 
 
 def test_an_active_cover_is_never_voided(app: Flask) -> None:
