@@ -16,7 +16,7 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 from sqlalchemy import text
 
-from app.coverage import certificate, log_export, log_head, partners
+from app.coverage import ahead, certificate, log_export, log_head, partners
 from app.coverage.models import Cover
 from app.kit.clock import z
 from app.kit.db import new_id, session
@@ -207,6 +207,33 @@ def test_an_altered_version_of_a_cover_is_named(signed: Cover) -> None:
     )
     with altered(statement, p=p) as lines:
         assert wrong(lines) == [f"position {p}: the cover's version is not the one that was recorded"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "to_at = to_at + interval '1 hour'",
+        "from_at = from_at - interval '1 hour'",
+        "state = 'void'",
+        "recorded_at = recorded_at - interval '1 day'",
+    ],
+)
+def test_an_altered_column_by_which_questions_are_answered_is_named(signed: Cover, column: str) -> None:
+    p = position(signed, 3)
+    statement = (
+        f"update cover_versions set {column} where fact_seq = (select seq from facts where position = :p)"  # noqa: S608
+    )
+    with altered(statement, p=p) as lines:
+        assert wrong(lines) == [f"position {p}: the cover's version is not the one that was recorded"]
+
+
+def test_a_version_on_condition_fits(app: Flask) -> None:
+    sign()
+    circle = factories.circle()
+    trip = circle.trip()
+    doing(ahead.bind, trip, trip.from_at, trip.to_at)
+    sign()
+    assert wrong(exported()) == []
 
 
 def test_a_removed_version_of_a_cover_is_named(signed: Cover) -> None:
