@@ -3,6 +3,8 @@
 A mail is a job of its own. Pushes wait in their rows until `push_out` takes many at once.
 """
 
+from datetime import timedelta
+
 from sqlalchemy.dialects.postgresql import insert
 
 from app.communities.models import Invitation
@@ -17,6 +19,8 @@ from app.people import phones
 from app.people.models import EmailCode, Person
 
 SEALED = "mail address"
+QUIET_FOR = timedelta(days=14)
+"""An app that has asked for no tokens for so long is pushed to, until its address is forgotten, but not counted upon."""
 OUTBOX = "pushes"
 """Where `push_out` hears that something waits."""
 
@@ -45,11 +49,12 @@ def send(message: Message, reader: Person | None) -> None:
 
 
 def _to_phones(message: Message, reader: Person) -> bool:
-    """Whether there was one that works."""
+    """Whether there was one that works and was heard of lately: for a long silent one no mail is made to wait."""
     working = [one for one in phones.of(reader.id) if one.push is not None and one.confirmed_at is not None]
     for phone in working:
         push_now(_row(message, "push", phone=phone.id))
-    return bool(working)
+    lately = real_now() - QUIET_FOR
+    return any(phone.seen_at >= lately for phone in working)
 
 
 def mail_after_all(message: Message) -> None:

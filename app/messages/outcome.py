@@ -17,6 +17,8 @@ class Outcome:
 
 TOO_LATE = Outcome("skipped", "too late")
 """It would be no news any more."""
+IN_DOUBT = Outcome("skipped", "phone in doubt")
+"""Whose phone it is must be confirmed anew."""
 
 
 def write(row: Delivery, outcome: Outcome, now: datetime) -> None:

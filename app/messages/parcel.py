@@ -15,7 +15,7 @@ from app.messages import gather, preferences, words
 from app.messages.channels import reader_language
 from app.messages.kinds import KINDS
 from app.messages.models import Delivery, Message
-from app.messages.outcome import TOO_LATE, Outcome, hash_of, write
+from app.messages.outcome import IN_DOUBT, TOO_LATE, Outcome, hash_of, write
 from app.messages.preferences import Wishes
 from app.people.models import Person, Phone
 from notifications.push import PushMessage
@@ -90,6 +90,9 @@ def _of(row: Delivery, around: Around, now: datetime) -> PushMessage | None:
         return None
     if phone is None or phone.revoked_at is not None or phone.push is None:
         write(row, Outcome("gone"), now)
+        return None
+    if phone.confirmed_at is None:
+        write(row, IN_DOUBT, now)
         return None
     until = None if message.urgent else _held_until(row, message, around, now)
     if until is not None:

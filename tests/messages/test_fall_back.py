@@ -6,13 +6,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import facts
+from app.kit.clock import real_now
 from app.kit.db import session, transactional
 from app.kit.deadlines import Deadline
 from app.messages import fall_back, push_out
 from app.messages.kinds import ALWAYS, KINDS
 from app.messages.models import Preferences
 from app.people import phones, sign_in
-from app.people.models import Person
+from app.people.models import Person, Phone
 from notifications.push import PhoneGone, PushRefused, PushUnavailable
 from tests.messages import stage
 from tests.messages.stage import Cast, Letters, Pushes
@@ -127,6 +128,51 @@ def test_a_phone_removed_before_its_push_went_out_counts_as_none(
     push_out.push_out()
     stage.work()
     assert len(letters.to(cast.olga.email)) == 1
+
+
+def test_a_phone_in_doubt_gets_nothing_that_waited_and_the_mail_goes_at_once(
+    app: Flask, pushes: Pushes, letters: Letters
+) -> None:
+    cast = stage.cast()
+    stage.phone(cast.olga)
+    asked(cast)
+    phones.doubt(cast.olga.id)
+    push_out.push_out()
+    stage.work()
+    assert pushes.sent == []
+    ways = {one.channel: (one.state, one.reason) for one in stage.deliveries(cast.olga)}
+    assert ways == {"push": ("skipped", "phone in doubt"), "mail": ("sent", None)}
+    assert len(letters.to(cast.olga.email)) == 1
+
+
+@pytest.mark.parametrize(("days", "at_once"), [(13, False), (15, True)])
+def test_for_a_phone_not_heard_of_for_two_weeks_no_mail_waits(
+    app: Flask, pushes: Pushes, letters: Letters, days: int, *, at_once: bool
+) -> None:
+    cast = stage.cast()
+    silent(stage.phone(cast.olga).id, timedelta(days=days))
+    message = asked(cast)
+    stage.work()
+    assert len(pushes.sent) == 1, "it may be there all the same"
+    assert len(letters.to(cast.olga.email)) == at_once
+    assert (due_at(message) is None) is at_once
+
+
+def test_a_phone_heard_of_lately_is_waited_for_though_another_is_silent(
+    app: Flask, pushes: Pushes, letters: Letters
+) -> None:
+    cast = stage.cast()
+    silent(stage.phone(cast.olga).id, timedelta(days=30))
+    stage.phone(cast.olga)
+    message = asked(cast)
+    stage.work()
+    assert letters.to(cast.olga.email) == []
+    assert due_at(message) is not None
+
+
+@transactional
+def silent(phone: str, since: timedelta) -> None:
+    session.get_one(Phone, phone).seen_at = real_now() - since
 
 
 def test_who_wants_no_mail_gets_none(app: Flask, pushes: Pushes, letters: Letters) -> None:
