@@ -1,16 +1,19 @@
 """What the push door promises, kept by the real Firebase adapter over real sockets."""
 
+import base64
 import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from app.kit import fetch
 from notifications.double.process import running
 from notifications.firebase_push import FirebasePush
 from notifications.push import (
@@ -22,6 +25,8 @@ from notifications.push import (
     PushRefused,
     PushUnavailable,
 )
+from notifications.push_by_kind import PushByKind
+from notifications.web_push import WebPush
 
 MESSAGE = PushMessage(
     kind="fid",
@@ -96,6 +101,24 @@ def test_an_older_app_is_reached_by_its_token(push: FirebasePush, double: dict[s
     [arrived] = pushes(double, "token-max")
     assert arrived["message"]["token"] == "token-max"
     assert "fid" not in arrived["message"]
+
+
+def test_an_app_and_a_browser_are_shown_the_same(push: FirebasePush, double: dict[str, Any]) -> None:
+    key = base64.urlsafe_b64encode(b"\x07" * 32).decode()
+    found = requests.post(f"{double['control']}/subscribe", timeout=5).json()
+    browser = replace(MESSAGE, kind="webpush", address=found["endpoint"], keys=found["keys"])
+    web = WebPush(key, "mailto:no-reply@glovebox.example", partial(fetch.knock, local=True))
+    came = PushByKind(push, web).send_all([MESSAGE, browser])
+    assert not any(isinstance(one, PushError) for one in came)
+    [app] = pushes(double, "fid-max")
+    asked = {"endpoint": browser.address}
+    [shown] = requests.get(f"{double['control']}/web_pushes", params=asked, timeout=5).json()["pushes"]
+    assert shown["shown"] == {
+        **app["message"]["notification"],
+        "data": app["message"]["data"],
+        "tag": app["message"]["android"]["notification"]["tag"],
+    }
+    assert shown["headers"] == app["message"]["webpush"]["headers"]
 
 
 def test_an_urgent_message_wakes_the_phone_and_dies_in_time(
