@@ -29,10 +29,14 @@ LOCK = ("state", "command", "box", "doors", "ignition", "keys", "place", "plugge
 
 
 def of(kind: str, params: Mapping[str, Any], language: str, *, quoting: bool = True) -> Text:
-    """Title and body in the reader's language (BCP 47). Without `quoting` nothing that somebody wrote stands in it."""
+    """Title and body in the reader's language (BCP 47). Without `quoting` neither what somebody wrote stands in it nor the
+    code of an invitation.
+    """
     filled = {name: _value(kind, name, value, i18n.pick(language)) for name, value in params.items()}
     if not quoting and "reason" in params:
         filled["reason"] = _unquoted(params["reason"], filled["reason"], i18n.pick(language))
+    if not quoting and str(params.get("link", "")).startswith("inv_"):
+        filled["link"] = i18n.say("link.in_app", i18n.pick(language))
     if kind in OWN:
         title, body = f"message.{kind}.title", f"message.{kind}.body"
         base = i18n.pick(language)

@@ -5,6 +5,7 @@ import pytest
 from flask import Flask
 
 from app import facts
+from app.communities import invite
 from app.kit.clock import real_now
 from app.kit.db import session, transactional
 from app.messages import push_out, words
@@ -192,6 +193,21 @@ def test_a_push_quotes_nobody(app: Flask) -> None:
     assert "“Nothing was said about it.”" in quoted.body
     assert "“…”" in pushed.body
     assert "somebody" in pushed.title
+
+
+@pytest.mark.parametrize("reminded", [False, True])
+def test_a_push_says_no_invitation_code(app: Flask, pushes: Pushes, *, reminded: bool) -> None:
+    cast = stage.cast()
+    stage.phone(cast.charlie)
+    made = invite.invite(cast.olga.id, cast.community, {"email": cast.charlie.email})
+    kind = facts.InvitationReminded if reminded else facts.Invited
+    stage.happen(kind(invitation=made.id, community=cast.community, by=cast.olga.id))
+    push_out.push_out()
+    [sent] = pushes.sent
+    assert invite.code_of(made.id) not in repr((sent.title, sent.body, dict(sent.data)))
+    assert sent.body.endswith("in the app")
+    [message] = stage.messages(cast.charlie)
+    assert invite.url_of(made.id) in words.of(message.kind, message.params, "en").body
 
 
 def test_a_browser_is_written_to_with_its_keys(app: Flask, pushes: Pushes) -> None:
