@@ -40,7 +40,6 @@ _CHANGES = (
     facts.RentalLapsed,
     facts.RentalCancelled,
     facts.RentalSwapped,
-    facts.RentalSwapped,
     facts.TakenInstead,
     facts.RentalNoShow,
     facts.RentalStarted,

@@ -13,6 +13,7 @@ from app.kit import clock
 from app.kit.db import session
 from tests.billing.desk import Desk
 from tests.rentals.plans import HOUR, Plan, plan
+from tests.rentals.test_feeds import events
 
 
 @pytest.fixture
@@ -208,6 +209,27 @@ def test_only_the_driver_swaps_and_a_stranger_knows_nothing_of_it(two: tuple[Pla
     one.post(one.lending.olga, f"/rentals/{rental}/swap", 403, {"car": other})
     one.post(one.nina, f"/rentals/{rental}/swap", 404, {"car": other})
     swap(one, rental, "car_" + "0" * 32, 404)
+
+
+def test_calendars_count_the_swap_among_the_changes_of_both(two: tuple[Plan, str]) -> None:
+    one, other = two
+    max_ = one.lending.max
+    url = one.post(max_, "/me/calendar-feeds", 201, {})["url"]
+
+    def read() -> dict[str, tuple[int, str]]:
+        found = events(one.desk.app, "/feeds/" + url.partition("/feeds/")[2])
+        return {
+            str(event["UID"]).partition("@")[0]: (int(event["SEQUENCE"]), str(event["STATUS"]))
+            for event in found
+        }
+
+    rental = one.book(begins=30)
+    assert read() == {rental: (0, "CONFIRMED")}
+    bar(one)
+    new = swap(one, rental, other)["id"]
+    assert read() == {rental: (1, "CANCELLED"), new: (0, "CONFIRMED")}
+    one.post(max_, f"/rentals/{new}/cancel", 200, {"reason": "another plan"})
+    assert read()[new] == (1, "CANCELLED")
 
 
 def test_what_is_not_held_yet_is_held_for_the_rental_that_took_its_place(two: tuple[Plan, str]) -> None:
