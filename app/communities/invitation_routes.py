@@ -15,7 +15,7 @@ from app.kit.db import bare, release
 from app.kit.errors import AlreadyExists, InvitationGone, NotAllowed
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page
-from app.kit.rate_limits import address, allow_secret
+from app.kit.rate_limits import allow_secret
 from app.kit.routes import created
 from app.people.register import email_key
 
@@ -103,8 +103,7 @@ def revoke_invitation(invitation: str) -> None:
 
 
 def _guard(**_: str) -> None:
-    limits = current_app.extensions["glovebox"].settings.limits
-    allow_secret("preview", address(), limits.preview)
+    invite.count_look()
 
 
 @routes.add(

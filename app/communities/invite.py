@@ -14,6 +14,7 @@ from app.kit import clock, deadlines, facts
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import InvitationGone, NotAllowed, NotFound, Validation
 from app.kit.keys import b64, mac, settings
+from app.kit.rate_limits import address, allow_secret
 from app.people.models import Person
 from app.people.register import find_by_email
 
@@ -137,6 +138,11 @@ def revoke_of(community: str, person: str, *, by: str) -> None:
         if state_of(one, now) == "open":
             one.revoked_at = now
             facts.record(InvitationRevoked(invitation=one.id, by=by))
+
+
+def count_look() -> None:
+    """Before each look at a code, wherever: an address has the limit `preview` for all of them. Raises RateLimited."""
+    allow_secret("preview", address(), settings().limits.preview)
 
 
 def preview(code: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from app.kit.config import Settings
 from app.kit.errors import InvitationGone, NotFound, RateLimited
 from app.kit.keys import settings
 from app.kit.media import html
-from app.kit.rate_limits import address, allow
 
 routes = Blueprint("landing", __name__)
 PAGE = (Path(__file__).parent / "landing.html").read_text("utf-8")
@@ -23,7 +22,7 @@ PAGE = (Path(__file__).parent / "landing.html").read_text("utf-8")
 def invitation(code: str) -> Response:
     """The page of an invitation; looking at it changes nothing, so that a messenger's preview uses nothing up."""
     try:
-        allow("address", address(), settings().limits.address)
+        invite.count_look()
         found = invite.preview(code)
     except InvitationGone as gone:
         return _page(
@@ -32,7 +31,9 @@ def invitation(code: str) -> Response:
     except NotFound:
         return _page(404, i18n.say("landing.unknown"), [i18n.say("landing.unknown.why")])
     except RateLimited as slow:
-        return _page(429, i18n.title(slow.slug, slow.title), [])
+        answer = _page(429, i18n.title(slow.slug, slow.title), [])
+        answer.headers.update(slow.headers)
+        return answer
     return _invitation(code, found)
 
 

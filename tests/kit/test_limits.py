@@ -87,6 +87,17 @@ def test_a_lock_is_never_refused_for_its_number(client: FlaskClient, olga: Signe
     assert statuses(client, 4, "POST", path, headers=headers, json=body) == [404] * 4
 
 
+def test_an_invitation_is_looked_at_under_one_limit_in_the_app_and_in_a_browser(
+    client: FlaskClient, tight: None
+) -> None:
+    origin = {"REMOTE_ADDR": f"192.0.2.{next(_addresses)}"}
+    paths = (f"/i/{'x' * 22}", f"/v1/invitations/{'x' * 22}", f"/i/{'x' * 22}", f"/v1/invitations/{'x' * 22}")
+    answers = [client.get(path, environ_base=origin) for path in paths]
+    assert [one.status_code for one in answers] == [404, 404, 429, 429]
+    assert answers[2].mimetype == "text/html"
+    assert 0 < int(answers[2].headers["Retry-After"]) <= 900
+
+
 def test_refreshes_are_counted_in_the_database_per_account(
     house: Flask, client: FlaskClient, tight: None
 ) -> None:
