@@ -86,6 +86,7 @@ def is_missing(trip: Trip) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
+    insurer: str
     report: CoverReport
     pending: bool
 
@@ -96,7 +97,7 @@ def confirm_cover(rental: str, version: int) -> None:
     asked = _asked(rental, version)
     if asked is None:
         return
-    door = doors.insurer(asked.report.country)
+    door = doors.insurer(asked.report.country, asked.insurer)
     if door is None:
         return
     try:
@@ -129,7 +130,7 @@ def _asked(rental: str, version: int) -> _Asked | None:
         own_damage=planned,
         recorded_at=row.asked_at,
     )
-    return _Asked(report, row.state == "pending")
+    return _Asked(policy.insurer_id, report, row.state == "pending")
 
 
 @transactional

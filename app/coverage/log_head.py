@@ -95,14 +95,14 @@ def entry(row: Any) -> dict[str, Any]:
 
 def tell(fact: LogHeadSigned) -> None:
     """Reaction to a signed head: each insurer with an API of its own is to have it."""
-    for country in doors.countries():
-        defer("tell_log_head", lock=f"log_head.{country}", number=fact.number, country=country)
+    for name in doors.each():
+        defer("tell_log_head", lock=f"log_head.{name}", number=fact.number, country=name)
 
 
 @job("tell_log_head")
 def tell_log_head(number: int, country: str) -> None:
-    """Hand a head over; temporary errors come back by themselves, and nothing is lost meanwhile."""
-    door, signed = doors.insurer(country), _signed(number)
+    """Hand a head over at the door of that name; temporary errors come back by themselves, and nothing is lost meanwhile."""
+    door, signed = doors.each().get(country), _signed(number)
     if door is not None and signed is not None:
         door.keep_head(number, signed)
 

@@ -42,6 +42,7 @@ def tell(fact: Changed) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Untold:
+    insurer: str
     report: CoverReport
     pending: bool
 
@@ -55,7 +56,7 @@ def report_cover(cover: str, version: int) -> None:
     untold = _untold(cover, version)
     if untold is None:
         return
-    door = doors.insurer(untold.report.country)
+    door = doors.insurer(untold.report.country, untold.insurer)
     if door is None:
         return
     try:
@@ -83,7 +84,7 @@ def _untold(cover_id: str, version: int) -> _Untold | None:
     row = session.get(CoverVersion, (cover_id, version))
     if cover is None or row is None or (cover.acknowledged_version or 0) >= version:
         return None
-    return _Untold(_report(row.data), cover.pending_version == version)
+    return _Untold(cover.insurer_id, _report(row.data), cover.pending_version == version)
 
 
 def _report(data: dict[str, Any]) -> CoverReport:

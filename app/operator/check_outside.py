@@ -78,7 +78,7 @@ def _open_doors() -> Iterator[tuple[str, bool]]:
     yield "payments", doors.payments is not None
     yield "push", doors.push is not None
     yield "mail", doors.mail is not None
-    yield "insurer", bool(doors.insurers.by_country)
+    yield "insurer", bool(doors.insurers.each())
 
 
 def _troubles() -> defaultdict[str, Trouble]:

@@ -285,10 +285,17 @@ def test_settings_name_the_partner_of_each_country(double: dict[str, Any]) -> No
             }
         ]
     )
-    french = partners.in_country("FR")
-    assert french is not None
-    assert french.report(REPORT).decision == "accepted"
-    assert partners.in_country("DE") is None
+    assert partners.by_country["FR"].report(REPORT).decision == "accepted"
+    assert sorted(partners.by_country) == ["BE", "FR"]
+    assert list(partners.each()) == ["BE"]
+
+
+def test_a_country_may_have_several_partners_where_each_is_named() -> None:
+    at = {"countries": ["FR"], "url": "https://a.example", "token": "t"}
+    ids = [f"ins_{digit * 32}" for digit in "12"]
+    partners = partners_of([at, *({**at, "insurer": one} for one in ids)])
+    assert sorted(partners.named) == [("FR", ids[0]), ("FR", ids[1])]
+    assert sorted(partners.each()) == ["FR", *ids]
 
 
 def test_the_way_an_instant_is_written_is_no_difference() -> None:

@@ -136,6 +136,21 @@ def test_the_insurer_is_told_outside_any_transaction_and_acknowledges(app: Flask
     assert recorded("CoverAcknowledged", ended.id) == 3
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_who_took_over_a_country_is_not_told_of_the_covers_that_run_off(
+    app: Flask, ines: Ines, *, named: bool
+) -> None:
+    circle = factories.circle()
+    ended, other = factories.ended(circle), Ines()
+    if named:
+        whose = {("FR", circle.policy.insurer_id): other}
+        app.extensions["glovebox"].doors = Doors(Partners({"FR": ines}, whose), None, None, None)
+    factories.policy()
+    report.report_cover(ended.id, 3)
+    assert (ines.told, len(other.told)) == ([], int(named))
+    assert fresh(ended).acknowledged_version == (3 if named else None)
+
+
 def test_a_job_that_runs_again_tells_nothing_twice(app: Flask, ines: Ines) -> None:
     bound = bind(factories.circle().trip())
     report.report_cover(bound.id, 1)
@@ -392,7 +407,7 @@ def test_each_signed_head_of_the_log_is_handed_to_the_insurer(app: Flask, ines: 
     log_head.sign_log_head()
     fact = LogHeadSigned(**session.execute(_NEWEST).mappings().one())
     session.rollback()
-    assert doors.countries() == ["FR"]
+    assert list(doors.each()) == ["FR"]
     log_head.tell_log_head(fact.number, "FR")
     assert verify_log.claims_of(ines.heads[fact.number])["root"] == fact.root
 

@@ -372,6 +372,12 @@ def test_mending_a_rule_never_breaks_another(driver: DriverFacts, length: int) -
         ([{"countries": ["France"], "url": "https://a.example", "token": "t"}], "/0/countries"),
         ([{"countries": ["FR"], "url": "https://a.example", "token": "t", "secrt": "x"}], "/0/secrt"),
         ([{"countries": ["FR"], "url": "https://a.example", "token": "t"}] * 2, "/1/countries"),
+        ([{"countries": ["FR"], "url": "https://a.example", "token": "t", "insurer": "Ines"}], "/0/insurer"),
+        (
+            [{"countries": ["FR"], "url": "https://a.example", "token": "t", "insurer": "ins_" + "0" * 32}]
+            * 2,
+            "/1/countries",
+        ),
         (["https://a.example"], "/0"),
     ],
 )
