@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import requests
 
+from insurance.ask import Answer, ask
 from insurance.partner import (
     Acknowledgement,
     CoverReport,
@@ -36,7 +37,7 @@ _SERVER: Final = 500
 
 
 class HttpInsurer:
-    """One insurer's API; `timeout` is (connect, read) in seconds."""
+    """One insurer's API; `timeout` is (connect, read) in seconds, and both together for a whole answer."""
 
     def __init__(self, url: str, sign_in: SignIn, *, timeout: tuple[float, float] = (3.0, 10.0)) -> None:
         self._url = url.rstrip("/")
@@ -70,7 +71,8 @@ class HttpInsurer:
         held = self._held(report.cover, report.version)
         if held is None:
             raise InsurerUnknown("the insurer calls it known and does not show it")
-        different = differences(report, held.get("report") or {})
+        kept = held.get("report")
+        different = differences(report, kept if isinstance(kept, Mapping) else {})
         if different:
             raise InsurerMismatch(f"the insurer holds other values: {', '.join(different)}", fields=different)
         return _acknowledged(held, report.cover, report.version)
@@ -85,7 +87,7 @@ class HttpInsurer:
 
     def _ask(
         self, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] | None = None
-    ) -> requests.Response:
+    ) -> Answer:
         """One request; a token the insurer has forgotten is renewed once."""
         answer = self._once(method, path, body, headers)
         if answer.status_code == _UNAUTHORISED:
@@ -93,20 +95,10 @@ class HttpInsurer:
             answer = self._once(method, path, body, headers)
         return answer
 
-    def _once(
-        self, method: str, path: str, body: Any, headers: Mapping[str, str] | None
-    ) -> requests.Response:
+    def _once(self, method: str, path: str, body: Any, headers: Mapping[str, str] | None) -> Answer:
         auth = Bearer(self._sign_in.token())
         try:
-            return requests.request(
-                method,
-                self._url + path,
-                json=body,
-                headers=headers,
-                auth=auth,
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
+            return ask(method, self._url + path, json=body, headers=headers, auth=auth, timeout=self._timeout)
         except requests.ConnectTimeout as error:
             raise InsurerUnavailable(f"no connection: {error}") from error
         except requests.RequestException as error:
@@ -119,11 +111,11 @@ def _never_sent(error: requests.RequestException) -> bool:
     return type(reason).__name__ in {"NewConnectionError", "NameResolutionError", "SSLError"}
 
 
-def _wrong(answer: requests.Response) -> Exception:
+def _wrong(answer: Answer) -> Exception:
     status = answer.status_code
     if status == _DECLINED:
-        said = _said(answer)
-        return InsurerRefused(str(said.get("detail", "declined")), code=str(said.get("code", "declined")))
+        said = answer.json()
+        return InsurerRefused(str(said.get("detail", "declined")), code=_word(said.get("code", "declined")))
     if status in _BUSY:
         return InsurerUnavailable(f"the insurer answers {status}", retry_after=_retry_after(answer))
     if status >= _SERVER:
@@ -131,7 +123,7 @@ def _wrong(answer: requests.Response) -> Exception:
     return InsurerRejected(f"the insurer answers {status}")
 
 
-def _retry_after(answer: requests.Response) -> float | None:
+def _retry_after(answer: Answer) -> float | None:
     value = answer.headers.get("Retry-After", "")
     return float(value) if value.isdecimal() else None
 
@@ -139,27 +131,24 @@ def _retry_after(answer: requests.Response) -> float | None:
 def _acknowledged(body: Mapping[str, Any], cover: str, version: int) -> Acknowledgement:
     decision = body.get("decision")
     if decision == "refused":
-        raise InsurerRefused("declined after it was taken", code=str(body.get("code", "declined")))
+        raise InsurerRefused("declined after it was taken", code=_word(body.get("code", "declined")))
     try:
         at = datetime.fromisoformat(body["at"])
-        reference = str(body["reference"])
-    except (KeyError, TypeError, ValueError) as error:
+        reference = _word(body["reference"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InsurerUnknown("the acknowledgement cannot be read") from error
     if decision not in ("accepted", "pending") or at.tzinfo is None:
         raise InsurerUnknown("the acknowledgement cannot be read")
     return Acknowledgement(cover, version, decision, reference, at)
 
 
-def _json(answer: requests.Response) -> Mapping[str, Any]:
-    body = _said(answer)
+def _word(value: Any) -> str:
+    """Of what an insurer says as much as can be kept."""
+    return "".join(one for one in str(value)[:200] if one.isprintable())
+
+
+def _json(answer: Answer) -> Mapping[str, Any]:
+    body = answer.json()
     if not body:
         raise InsurerUnknown("the answer is not a JSON object")
     return body
-
-
-def _said(answer: requests.Response) -> Mapping[str, Any]:
-    try:
-        body = answer.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, Mapping) else {}

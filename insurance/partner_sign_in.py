@@ -9,10 +9,12 @@ from typing import Final, Protocol
 import requests
 from requests.auth import AuthBase
 
+from insurance.ask import ask
 from insurance.partner import InsurerRejected, InsurerUnavailable
 
 _EARLY: Final = 30.0
 _OK: Final = 200
+_BUSY: Final = 429
 _SERVER: Final = 500
 
 
@@ -72,16 +74,10 @@ class ClientCredentials:
 
     def _fetch(self) -> tuple[str, float]:
         try:
-            answer = requests.post(
-                self._token_url,
-                data=self._form,
-                auth=self._client,
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
+            answer = ask("POST", self._token_url, data=self._form, auth=self._client, timeout=self._timeout)
         except requests.RequestException as error:
             raise InsurerUnavailable(f"no token: {error}") from error
-        if answer.status_code >= _SERVER:
+        if answer.status_code >= _SERVER or answer.status_code == _BUSY:
             raise InsurerUnavailable(f"no token: {answer.status_code}")
         if answer.status_code != _OK:
             raise InsurerRejected(f"no token: {answer.status_code}")

@@ -62,6 +62,8 @@ def _differing_drivers(report: CoverReport, held: Mapping[str, Any]) -> list[str
     named = held.get("named_drivers")
     if named is None:
         return []
+    if not isinstance(named, list):
+        return ["named_drivers"]
     ours = [(one.driver_ref, one.insured) for one in report.named_drivers]
     theirs = [(one.get("driver_ref"), _read_span(one)) for one in named if isinstance(one, Mapping)]
     return [] if theirs == ours and len(theirs) == len(named) else ["named_drivers"]
@@ -78,5 +80,5 @@ def _read_span(held: Any) -> Span | None:
         return Span(
             datetime.fromisoformat(held["from"]), None if to_at is None else datetime.fromisoformat(to_at)
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None

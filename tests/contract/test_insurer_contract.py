@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from insurance.ask import AT_MOST
 from insurance.double.process import running
 from insurance.http_partner import HttpInsurer
 from insurance.partner import (
@@ -30,6 +31,7 @@ from insurance.partner_sign_in import BearerToken, ClientCredentials
 from insurance.partners import partners_of
 from insurance.period import Span
 from insurance.report_json import differences, to_json
+from tests.kit.test_fetch import answering, dripping
 
 START = datetime(2026, 7, 3, 12, 0, 0, 123_456, tzinfo=UTC)
 END = START + timedelta(hours=3)
@@ -194,6 +196,59 @@ def test_a_slow_insurer_costs_no_more_than_the_time_limit(double: dict[str, Any]
     assert time.monotonic() - began < 1.2
     assert hasty.report(REPORT).decision == "accepted"
     assert len(books(double)["covers"]) == 1
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.1 201 Created\r\nX: ", b"HTTP/1.1 201 Created\r\nContent-Length: 99\r\n\r\n"]
+)
+def test_an_insurer_that_answers_drop_by_drop_costs_no_more_than_both_limits(head: bytes) -> None:
+    with dripping(head) as port:
+        began = time.monotonic()
+        with pytest.raises(InsurerUnknown) as caught:
+            HttpInsurer(f"http://127.0.0.1:{port}", BearerToken("t"), timeout=(0.5, 0.5)).report(REPORT)
+        assert time.monotonic() - began < 3
+    assert caught.value.temporary
+
+
+def test_an_answer_without_end_is_not_read() -> None:
+    endless = b"HTTP/1.1 201 Created\r\n\r\n" + b"[" * (2 * AT_MOST)
+    with answering(endless) as (port, _), pytest.raises(InsurerUnknown, match="bytes"):
+        HttpInsurer(f"http://127.0.0.1:{port}", BearerToken("t")).report(REPORT)
+
+
+def test_nested_without_end_an_answer_is_none() -> None:
+    body = b"[" * 100_000
+    nested = b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with answering(nested) as (port, _), pytest.raises(InsurerUnknown):
+        HttpInsurer(f"http://127.0.0.1:{port}", BearerToken("t")).report(REPORT)
+
+
+def test_where_tokens_are_given_too_fast_one_asks_again_later() -> None:
+    busy = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n"
+    with answering(busy) as (port, _), pytest.raises(InsurerUnavailable) as caught:
+        ClientCredentials(token_url=f"http://127.0.0.1:{port}/", client_id="a", client_secret="b").token()
+    assert caught.value.temporary
+
+
+def test_of_a_reason_as_much_is_kept_as_can_be() -> None:
+    body = b'{"code": "sanc\\u0000tions\\ud800%b", "detail": "no"}' % (b"x" * 500)
+    declined = b"HTTP/1.1 422 No\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with answering(declined) as (port, _), pytest.raises(InsurerRefused) as caught:
+        HttpInsurer(f"http://127.0.0.1:{port}", BearerToken("t")).report(REPORT)
+    assert caught.value.code.startswith("sanctionsx")
+    assert len(caught.value.code) <= 200
+
+
+NONSENSE = [
+    {"named_drivers": 5},
+    {"liability": {"from": "0001-01-01T00:00:00+14:00", "to": None}},
+    {"liability": ["from"], "car": "AB-123-CD"},
+]
+
+
+@pytest.mark.parametrize("held", NONSENSE)
+def test_nonsense_in_an_insurers_books_is_another_cover(held: dict[str, Any]) -> None:
+    assert set(held) <= {one.partition(".")[0] for one in differences(REPORT, {**to_json(REPORT), **held})}
 
 
 def test_nobody_listening_is_surely_not_taken() -> None:
