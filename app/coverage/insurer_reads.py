@@ -4,19 +4,22 @@ import base64
 import re
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
 from app.coverage import sealed
 from app.coverage.models import COV, INS
 from app.kit.clock import z
-from app.kit.db import bare
+from app.kit.db import bare, public
 from app.kit.driver import read
 from app.kit.errors import NotFound, Validation
-from app.kit.http import Page, to_cursor, uncursor
+from app.kit.http import to_cursor, uncursor
 
 WINDOW = 20_000
 """So many positions are looked through for one page of changes; dense, so the next page goes on where this ended."""
+LOOKED_THROUGH = 20_000
+"""So many covers are looked through for one page of those that a filter wants."""
 MOVED = timedelta(days=1)
 
 _LATEST = (
@@ -30,14 +33,28 @@ def _latest(statement: str) -> TextClause:
     return text(statement.replace("{latest}", _LATEST))
 
 
-_LIST = _latest(
+# `{also}` is nothing, or that they are not taken note of: those are few among many, and have an index of their own.
+_LIST = (
     "select c.id, c.acknowledged_version, c.acknowledged_at, s.data from covers c cross join lateral ({latest}) s"
-    " where c.insurer_id = :insurer and (cast(:before as uuid) is null or c.id < cast(:before as uuid))"
+    " where c.insurer_id = :insurer and c.id < cast(:before as uuid) and c.id >= cast(:last as uuid){also}"
     " and (cast(:state as text) is null or s.state = cast(:state as text))"
     " and (cast(:acknowledged as boolean) is null"
     " or cast(:acknowledged as boolean) = (coalesce(c.acknowledged_version, 0) >= s.version))"
     " order by c.id desc limit cast(:most as int)"
 )
+_FURTHEST = (
+    "select c.id from covers c where c.insurer_id = :insurer and c.id < cast(:before as uuid){also}"
+    " order by c.id desc offset cast(:through as int) limit 1"
+)
+_TO_NOTE = " and coalesce(c.acknowledged_version, 0) < c.version"
+
+
+def _of_a_page(also: str) -> tuple[TextClause, TextClause]:
+    return _latest(_LIST.replace("{also}", also)), text(_FURTHEST.replace("{also}", also))
+
+
+ALL, UNNOTED = _of_a_page(""), _of_a_page(_TO_NOTE)
+_FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 _ONE = _latest(
     "select c.id, c.acknowledged_version, c.acknowledged_at, s.data from covers c cross join lateral ({latest}) s"
     " where c.id = :cover and c.insurer_id = :insurer"
@@ -84,29 +101,37 @@ def covers(
     state: str | None,
     acknowledged: bool | None,
     as_of: datetime | None,
+    through: int = LOOKED_THROUGH,
 ) -> dict[str, Any]:
-    """A page of covers, newest first. Raises Validation: what was taken note of is known for now alone."""
+    """A page of covers, newest first. Raises Validation: what was taken note of is known for now alone.
+
+    Where a filter wants few of many, a page may be short, or empty, and yet have more behind it.
+    """
     if acknowledged is not None and as_of is not None:
         detail = "Not with as_of: what you took note of is shown as it stands now."
         raise Validation(errors=[{"parameter": "acknowledged", "code": "invalid", "detail": detail}])
     known = sealed.head(as_of)
+    page, furthest = UNNOTED if acknowledged is False else ALL
+    place = {"insurer": bare(insurer, INS), "before": _before(cursor)}
+    is_filtered = state is not None or acknowledged is not None
+    last = next(iter(read(furthest, {**place, "through": through - 1})), None) if is_filtered else None
     values = {
-        "insurer": bare(insurer, INS),
+        **place,
         "position": known.position,
-        "before": _before(cursor),
+        "last": _FIRST if last is None else last.id,
         "state": state,
         "acknowledged": acknowledged,
         "most": limit + 1,
     }
-    rows = read(_LIST, values)
+    rows = read(page, values)
     items = [_as_read(row, as_of) for row in rows[:limit]]
-    page = Page(items, to_cursor(items[-1]["id"]) if len(rows) > limit else None)
-    return _named(known, {"items": page.items, "next_cursor": page.next_cursor})
+    reached = items[-1]["id"] if len(rows) > limit else None if last is None else public(last.id, COV)
+    return _named(known, {"items": items, "next_cursor": None if reached is None else to_cursor(reached)})
 
 
 def _before(cursor: str | None) -> Any:
     if cursor is None:
-        return None
+        return _LAST
     try:
         return bare(uncursor(cursor), COV)
     except NotFound as error:

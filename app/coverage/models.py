@@ -170,6 +170,12 @@ class Cover(Model):
         ),
         Index("covers_changed_idx", "insurer_id", "recorded_at"),
         Index(
+            "covers_to_note_idx",
+            "insurer_id",
+            "id",
+            postgresql_where=text("coalesce(acknowledged_version, 0) < version"),
+        ),
+        Index(
             "covers_unacknowledged_idx",
             "policy_id",
             "from_at",

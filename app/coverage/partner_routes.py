@@ -58,7 +58,9 @@ def read_coverage(query: dict[str, Any]) -> dict[str, Any]:
     problems=(ScopeMissing,),
 )
 def list_covers(query: dict[str, Any]) -> dict[str, Any]:
-    """Covers under one's own master policies, newest first."""
+    """Covers under one's own master policies, newest first. With a filter a page may be short, or empty, and yet have more
+    behind it: go on while there is a `next_cursor`.
+    """
     return insurer_reads.covers(partner().insurer, **query)
 
 

@@ -1,14 +1,16 @@
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
-from app.coverage import cover, partner_schemas, partners, report
+from app.coverage import cover, insurer_reads, partner_schemas, partners, report
 from app.coverage.models import Cover, InsurerRow
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import new_id, session
+from app.kit.db import db, new_id, session
 from tests import factories as people
 from tests.coverage import factories
 from tests.coverage.factories import bearer, bind, doing, seal, signed_in
@@ -169,6 +171,47 @@ def test_covers_are_listed_newest_first_by_state_and_acknowledgement(
     assert [one["id"] for one in waiting] == [out, ended[2], ended[1]]
     [done] = get(http, ines, "covers", acknowledged="true")["items"]
     assert done["acknowledged_at"] is not None
+
+
+@pytest.mark.parametrize("wanted", [{"state": "bound"}, {"acknowledged": True}])
+def test_few_of_many_covers_are_looked_for_page_by_page(
+    circle: factories.Circle, wanted: dict[str, Any]
+) -> None:
+    first = factories.ended(circle)
+    report.acknowledge(first.id)
+    for _ in range(4):
+        factories.ended(circle)
+    out = bind(circle.trip()).id
+    seal()
+    asked: dict[str, Any] = {"state": None, "acknowledged": None, "as_of": None, **wanted}
+    pages: list[list[str]] = []
+    cursor: str | None = None
+    while not pages or cursor is not None:
+        found = insurer_reads.covers(circle.policy.insurer_id, limit=10, cursor=cursor, through=2, **asked)
+        pages.append([one["id"] for one in found["items"]])
+        cursor = found["next_cursor"]
+    assert pages[0 if "state" in wanted else 2] == [out if "state" in wanted else first.id]
+    assert sum(map(len, pages)) == 1
+
+
+def test_what_is_not_taken_note_of_is_found_by_its_index_among_any_number(circle: factories.Circle) -> None:
+    values = {
+        "insurer": circle.policy.insurer_id.removeprefix("ins_"),
+        "before": UUID(int=2**128 - 1),
+        "last": UUID(int=0),
+        "position": 1_000_000,
+        "state": None,
+        "acknowledged": False,
+        "most": 51,
+        "through": 20_000,
+    }
+    with db.engine.connect() as connection:
+        connection.execute(text("set local enable_seqscan = off"))
+        connection.execute(text("set local enable_bitmapscan = off"))
+        connection.execute(text("set local enable_sort = off"))
+        for statement in insurer_reads.UNNOTED:
+            plan = "\n".join(connection.execute(text(f"explain {statement}"), values).scalars().all())
+            assert "covers_to_note_idx" in plan, plan
 
 
 def test_a_later_version_has_to_be_acknowledged_anew(
