@@ -15,7 +15,8 @@ from app.kit.db import session
 from app.messages import words
 from app.messages.kinds import OWN
 from app.messages.models import Message
-from app.messages.tell import REACTIONS, TABLE
+from app.messages.tell import REACTIONS
+from app.messages.told import TABLE
 from app.rentals import lock, outcome, pause
 from carbox.box import Answer, AnswerKind, Evidence
 from notifications.kinds import KINDS

@@ -14,7 +14,7 @@ from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import new_id, session
 from app.kit.facts import FactRow
-from app.messages import tell
+from app.messages.told import TABLE
 from app.rentals import access, cancel, earnings
 from app.rentals import end as ending
 from tests.billing.desk import Desk
@@ -199,5 +199,5 @@ def test_the_owner_reads_that_the_cost_is_covered(desk: Desk) -> None:
     lending = at_cost(desk, 3000)
     lending.lend(km=100)
     [told] = facts_of(CostCovered, lending.car_id)
-    assert tell.TABLE[CostCovered][0].kind == "cost_covered.owner"
+    assert TABLE[CostCovered][0].kind == "cost_covered.owner"
     assert told["year"] == clock.now().year
