@@ -15,7 +15,7 @@ from app.kit.keys import seal
 from app.messages import preferences
 from app.messages.kinds import ALWAYS, KINDS
 from app.messages.models import DLV, Delivery, Message
-from app.people import phones
+from app.people import reached
 from app.people.models import EmailCode, Person
 
 SEALED = "mail address"
@@ -50,7 +50,7 @@ def send(message: Message, reader: Person | None) -> None:
 
 def _to_phones(message: Message, reader: Person) -> bool:
     """Whether there was one that works and was heard of lately: for a long silent one no mail is made to wait."""
-    working = [one for one in phones.of(reader.id) if one.push is not None and one.confirmed_at is not None]
+    working = reached.of(reader.id)
     for phone in working:
         push_now(_row(message, "push", phone=phone.id))
     lately = real_now() - QUIET_FOR

@@ -19,6 +19,8 @@ TOO_LATE = Outcome("skipped", "too late")
 """It would be no news any more."""
 IN_DOUBT = Outcome("skipped", "phone in doubt")
 """Whose phone it is must be confirmed anew."""
+LEFT = Outcome("skipped", "signed out")
+"""Its owner has signed out there: whoever has it now is to read nothing."""
 
 
 def write(row: Delivery, outcome: Outcome, now: datetime) -> None:

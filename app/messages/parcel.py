@@ -15,8 +15,9 @@ from app.messages import gather, preferences, words
 from app.messages.channels import reader_language
 from app.messages.kinds import KINDS
 from app.messages.models import Delivery, Message
-from app.messages.outcome import IN_DOUBT, TOO_LATE, Outcome, hash_of, write
+from app.messages.outcome import IN_DOUBT, LEFT, TOO_LATE, Outcome, hash_of, write
 from app.messages.preferences import Wishes
+from app.people import reached
 from app.people.models import Person, Phone
 from notifications.push import PushMessage
 
@@ -41,6 +42,7 @@ class Around:
     phones: dict[str, Phone]
     people: dict[str, Person]
     wishes: dict[str, Wishes]
+    left: set[str]
     flooded: dict[str, datetime]
     counts: dict[str, int]
 
@@ -71,6 +73,7 @@ def _around(rows: Sequence[Delivery], now: datetime) -> Around:
         phones=_by_id(Phone, (row.phone_id for row in rows)),
         people=people,
         wishes=preferences.of_all(list(people.values())),
+        left=reached.signed_out(str(row.phone_id) for row in rows),
         flooded=gather.flooded((str(row.phone_id) for row in rows), now),
         counts=gather.counts(row.id for row in rows),
     )
@@ -91,8 +94,8 @@ def _of(row: Delivery, around: Around, now: datetime) -> PushMessage | None:
     if phone is None or phone.revoked_at is not None or phone.push is None:
         write(row, Outcome("gone"), now)
         return None
-    if phone.confirmed_at is None:
-        write(row, IN_DOUBT, now)
+    if phone.confirmed_at is None or phone.id in around.left:
+        write(row, IN_DOUBT if phone.confirmed_at is None else LEFT, now)
         return None
     until = None if message.urgent else _held_until(row, message, around, now)
     if until is not None:

@@ -22,7 +22,8 @@ from app.people.models import EmailCode, Person, Phone, RefreshToken, Session
 from app.people.register import UNUSABLE, email_key, password_matches
 
 REFRESH_FOR, GRACE = timedelta(days=60), timedelta(seconds=60)
-
+SIGNED_OUT = "signed out"
+"""Why a session ended that its person has ended."""
 STILL_DRIVES: list[Callable[[str], bool]] = []
 """Who knows that a person has a car out: a suspension waits for its lock. The factory fills it."""
 
@@ -270,7 +271,7 @@ def sign_out(person: str, session_id: str) -> None:
     if opened is None or opened.person_id != person:
         raise NotFound
     if opened.revoked_at is None:
-        end(opened, "signed out")
+        end(opened, SIGNED_OUT)
 
 
 @transactional

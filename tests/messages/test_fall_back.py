@@ -145,6 +145,38 @@ def test_a_phone_in_doubt_gets_nothing_that_waited_and_the_mail_goes_at_once(
     assert len(letters.to(cast.olga.email)) == 1
 
 
+@pytest.mark.parametrize("waited", [True, False])
+def test_a_phone_that_was_signed_out_of_is_pushed_to_no_more_until_somebody_signs_in(
+    app: Flask, pushes: Pushes, letters: Letters, *, waited: bool
+) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.olga)
+    session_id = sign_in.sign_in(cast.olga.email, "correct horse battery", phone.installation)["session"]
+    if waited:
+        asked(cast)
+    sign_in.sign_out(cast.olga.id, session_id)
+    if not waited:
+        asked(cast)
+    push_out.push_out()
+    stage.work()
+    assert pushes.sent == []
+    assert len(letters.to(cast.olga.email)) == 1
+    sign_in.sign_in(cast.olga.email, "correct horse battery", phone.installation)
+    stage.happen(facts.RentalWithdrawn(rental=cast.rental))
+    push_out.push_out()
+    assert len(pushes.sent) == 1
+
+
+def test_a_session_that_ended_otherwise_is_no_signing_out(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.olga)
+    sign_in.sign_in(cast.olga.email, "correct horse battery", phone.installation)
+    sign_in.end_all(cast.olga.id, but=None, reason="password changed")
+    asked(cast)
+    push_out.push_out()
+    assert len(pushes.sent) == 1
+
+
 @pytest.mark.parametrize(("days", "at_once"), [(13, False), (15, True)])
 def test_for_a_phone_not_heard_of_for_two_weeks_no_mail_waits(
     app: Flask, pushes: Pushes, letters: Letters, days: int, *, at_once: bool
