@@ -25,7 +25,7 @@ from payments.gateway import (
 )
 from payments.money import CURRENCIES, Money
 from payments.stripe_errors import our_errors
-from payments.stripe_objects import card_of, intent_of, loose, minor, refund_of, setup_of
+from payments.stripe_objects import card_of, id_of, intent_of, loose, minor, refund_of, setup_of
 from payments.stripe_webhook import StripeWebhook
 
 CARDS_ONLY: Mapping[str, Any] = {
@@ -125,8 +125,11 @@ class StripeGateway:
         )
 
     def stand_for(self, intent: str, rental: str) -> None:
+        shown: Any = {"metadata": {"rental": rental}}
         with our_errors():  # the transfer group can be set but once
-            self._stripe.payment_intents.update(intent, {"metadata": {"rental": rental}})
+            charge = id_of(self._stripe.payment_intents.update(intent, shown).latest_charge)
+            if charge is not None:  # it has words of its own, copied when it was made
+                self._stripe.charges.update(charge, shown)
 
     def refund(self, intent: str, amount: Money, *, key: str) -> Refund:
         params = {"payment_intent": intent, "amount": amount.amount, "metadata": {"command_id": key}}

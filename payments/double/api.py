@@ -52,6 +52,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("post", "/v1/payment_intents/{intent}/cancel"): _on("payment_intent", intents.cancel),
     ("get", "/v1/charges"): _list("charge"),
     ("get", "/v1/charges/{charge}"): _read("charge"),
+    ("post", "/v1/charges/{charge}"): _on("charge", charges.update),
     ("post", "/v1/refunds"): lambda world, _path, params: charges.create_refund(world, params),
     ("get", "/v1/refunds"): _list("refund"),
     ("get", "/v1/refunds/{refund}"): _read("refund"),

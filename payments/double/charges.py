@@ -39,6 +39,12 @@ def settle(world: World, charge: Body, amount: int) -> None:
     charge.update(captured=True, amount_captured=amount, balance_transaction=entry["id"])
 
 
+def update(world: World, charge: Body, params: Body) -> Body:
+    charge["metadata"] |= params.get("metadata") or {}
+    world.emit("charge.updated", charge)
+    return charge
+
+
 def create_refund(world: World, params: Body) -> Body:
     charge = _charge_to_refund(world, params)
     left = charge["amount_captured"] - charge["amount_refunded"]

@@ -23,6 +23,9 @@ def test_what_is_held_stays_held_and_is_shown_with_the_rental_it_stands_for(desk
     assert desk.jobs() == []
     assert {one["id"] for one in desk.double_intents(other)} == intents
     assert desk.double_intents(rental) == []
+    charges = desk.double.get("objects")["objects"]["charge"]
+    mine = [one["metadata"]["rental"] for one in charges if one["payment_intent"] in intents]
+    assert mine == [other] * 2
     assert {row.state for row in desk.payments(other)} == {"held"}
     assert desk.end(other, 8000) == []
     assert (desk.payment(other).state, desk.payment(other).captured) == ("captured", 8000)
