@@ -1,5 +1,6 @@
 """What tests stand on: a real PostgreSQL, a database of this test process, the app on it, people and cars to play with."""
 
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 from flask import Flask
 from flask_migrate import upgrade
 from psycopg.sql import SQL, Identifier
@@ -39,6 +41,9 @@ IN_TESTS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """What is logged with an error is the plain traceback: with the values of all variables it takes seconds to write."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
     config.pluginmanager.register(MustHold(), "must-hold")
     config.pluginmanager.register(StripeKey(), "stripe-key")
 
@@ -49,6 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for shared in {"place", "stack"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(shared))
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected stays to the end: whoever clears away what nobody needs passes it over from now on."""
+    gc.collect()
+    gc.freeze()
 
 
 def settings_for(database_url: str) -> Settings:
