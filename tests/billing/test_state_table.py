@@ -2,6 +2,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,15 +47,15 @@ def standings() -> Iterator[Standing]:
 EVERY = list(standings())
 
 
-def moves() -> Iterator[tuple[State, Event, Standing, Row]]:
-    for state, event in itertools.product(State, Event):
-        for case in EVERY:
-            row = follow(state, event, case)
-            if row is not None:
-                yield state, event, case, row
+@cache
+def moves() -> list[tuple[State, Event, Standing, Row]]:
+    """Every state and event in every standing that something follows from, and what."""
+    found = ((state, event, case, follow(state, event, case)) for state, event, case in cases())
+    return [(state, event, case, row) for state, event, case, row in found if row is not None]
 
 
-MOVES = list(moves())
+def cases() -> Iterator[tuple[State, Event, Standing]]:
+    return itertools.product(State, Event, EVERY)
 
 
 @pytest.mark.parametrize("event", Event)
@@ -66,28 +67,28 @@ def test_no_two_rows_hold_at_once(event: Event) -> None:
 
 
 def test_every_row_can_hold() -> None:
-    assert {id(row) for *_, row in MOVES} == {id(row) for row in TABLE}
+    assert {id(row) for *_, row in moves()} == {id(row) for row in TABLE}
 
 
 def test_every_state_is_reached_from_the_first() -> None:
     reached, before = {State.HOLD_DUE}, set[State]()
     while reached != before:
         before = set(reached)
-        reached |= {row.to for state, _, _, row in MOVES if state in reached and row.to is not None}
+        reached |= {row.to for state, _, _, row in moves() if state in reached and row.to is not None}
     assert reached == set(State)
 
 
 def test_money_that_was_taken_stays_taken_whatever_the_news() -> None:
-    assert all(row.to in (None, *TAKEN) for state, _, _, row in MOVES if state in TAKEN)
-    assert not [event for state, event, _, _ in MOVES if state in TAKEN and event in NEWS]
+    assert all(row.to in (None, *TAKEN) for state, _, _, row in moves() if state in TAKEN)
+    assert not [event for state, event, _, _ in moves() if state in TAKEN and event in NEWS]
 
 
 def test_of_what_was_taken_no_further_money_is_asked_by_the_same_payment() -> None:
-    assert not [row for state, _, _, row in MOVES if state in TAKEN and row.then in {*TAKES, Then.HOLD}]
+    assert not [row for state, _, _, row in moves() if state in TAKEN and row.then in {*TAKES, Then.HOLD}]
 
 
 def test_what_is_free_again_is_left_by_money_that_was_taken_after_all_and_by_nothing_else() -> None:
-    assert {event for state, event, _, _ in MOVES if state is State.RELEASED} == {Event.TAKEN}
+    assert {event for state, event, _, _ in moves() if state is State.RELEASED} == {Event.TAKEN}
 
 
 def test_money_that_was_taken_counts_in_every_state() -> None:
@@ -98,7 +99,7 @@ def test_money_that_was_taken_counts_in_every_state() -> None:
 
 
 def test_nothing_is_taken_of_a_rental_that_owes_nothing() -> None:
-    asked = [(state, event) for state, event, case, row in MOVES if case.owed == 0 and row.then in TAKES]
+    asked = [(state, event) for state, event, case, row in moves() if case.owed == 0 and row.then in TAKES]
     assert {event for _, event in asked} <= {
         Event.CHARGE
     }  # whoever asks has looked what is owed: `hold.retry`
@@ -107,7 +108,7 @@ def test_nothing_is_taken_of_a_rental_that_owes_nothing() -> None:
 def test_a_rental_that_goes_on_is_taken_from_at_its_pickup_and_where_its_hold_would_be_lost_alone() -> None:
     asked = {
         (state, event)
-        for state, event, case, row in MOVES
+        for state, event, case, row in moves()
         if case.owed is None and row.then in TAKES and event is not Event.CHARGE
     }
     assert asked == {
@@ -120,7 +121,7 @@ def test_a_rental_that_goes_on_is_taken_from_at_its_pickup_and_where_its_hold_wo
 def test_nothing_of_a_deposit_is_taken_before_a_hearing_has_said_what_is_owed() -> None:
     taken = [
         (state, event)
-        for state, event, case, row in MOVES
+        for state, event, case, row in moves()
         if case.is_deposit and case.owed is None and row.then in TAKES
     ]
     # a deposit is never picked up, charged or captured in part: these three ask for rent alone
@@ -138,7 +139,7 @@ def test_what_is_owed_and_asked_for_waits_for_nobody_twice() -> None:
 
 def test_stale_news_of_a_hold_changes_nothing_once_it_is_being_taken_or_freed() -> None:
     for state in (State.CAPTURING, State.RELEASING, State.HELD, *TAKEN):
-        assert not [row for one, event, _, row in MOVES if one is state and event is Event.HELD]
+        assert not [row for one, event, _, row in moves() if one is state and event is Event.HELD]
 
 
 def test_a_charge_refused_again_after_it_was_written_off_stays_written_off() -> None:
@@ -149,7 +150,7 @@ def test_a_charge_refused_again_after_it_was_written_off_stays_written_off() -> 
 
 
 def test_only_what_is_owed_after_the_end_can_be_written_off() -> None:
-    assert {state for state, event, _, _ in MOVES if event is Event.WRITE_OFF} == set(OWING)
+    assert {state for state, event, _, _ in moves() if event is Event.WRITE_OFF} == set(OWING)
 
 
 def test_the_guide_shows_the_table() -> None:
