@@ -207,14 +207,18 @@ class Control:
         self.keys.clear()
         return {"forgotten": forgotten}
 
-    def objects(self, _body: Body) -> Body:
-        """All state: objects by kind, and the ids of the intents of each rental."""
+    def objects(self, body: Body) -> Body:
+        """{kind?, about?, rental?}: objects by kind, oldest first, and the ids of the intents of each rental; those of one
+        kind, with one id or of one rental alone. An event has the id and rental of what it is about.
+        """
         by_kind: dict[str, list[Body]] = {}
         rentals: dict[str, list[str]] = {}
-        for body in self.world.objects.values():
-            by_kind.setdefault(body["object"], []).append(body)
-            if body["object"] == "payment_intent" and "rental" in body["metadata"]:
-                rentals.setdefault(body["metadata"]["rental"], []).append(body["id"])
+        for one in self.world.objects.values():
+            if not _is_wanted(one, body):
+                continue
+            by_kind.setdefault(one["object"], []).append(one)
+            if one["object"] == "payment_intent" and "rental" in one["metadata"]:
+                rentals.setdefault(one["metadata"]["rental"], []).append(one["id"])
         return {"now": self.world.now(), "objects": by_kind, "rentals": rentals}
 
     def _by_secret(self, kind: str, body: Body) -> Body:
@@ -222,6 +226,16 @@ class Control:
             if found["client_secret"] == body.get("client_secret"):
                 return found
         raise Problem(404, f"no {kind} has this client_secret")
+
+
+def _is_wanted(one: Body, wanted: Body) -> bool:
+    about = one["data"]["object"] if one["object"] == "event" else one
+    known = {
+        "kind": one["object"],
+        "about": about.get("id"),
+        "rental": (about.get("metadata") or {}).get("rental"),
+    }
+    return all(known[name] == value for name, value in wanted.items() if name in known)
 
 
 def _three_ds(body: Body) -> str:

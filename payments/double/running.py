@@ -50,8 +50,9 @@ class RunningDouble:
         """A control verb, such as `post("clock/forward", seconds=3600)`."""
         return self._answer(requests.post(f"{self.url}/_control/{verb}", json=body, timeout=10))
 
-    def get(self, verb: str) -> Any:
-        return self._answer(requests.get(f"{self.url}/_control/{verb}", timeout=10))
+    def get(self, verb: str, **wanted: str) -> Any:
+        """A control verb that only looks, such as `get("objects", kind="charge")`."""
+        return self._answer(requests.get(f"{self.url}/_control/{verb}", params=wanted, timeout=10))
 
     @staticmethod
     def _answer(response: requests.Response) -> Any:

@@ -64,7 +64,7 @@ class App:
         return response(environ, start_response)
 
     def _control(self, request: Request) -> Response:
-        body = json.loads(request.get_data() or b"{}")
+        body = {**request.args.to_dict(), **json.loads(request.get_data() or b"{}")}
         with self.world.lock:
             verb = request.path.removeprefix("/_control/")
             return _json(200, self.control.answer(request.method, verb, body))

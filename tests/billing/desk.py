@@ -213,9 +213,12 @@ class Desk:
         return hold.standing(rental)
 
     def double_intents(self, rental: str) -> list[dict[str, Any]]:
-        found = self.double.get("objects")
-        wanted = found["rentals"].get(rental, [])
-        return [one for one in found["objects"].get("payment_intent", []) if one["id"] in wanted]
+        return self.there("payment_intent", rental=rental)
+
+    def there(self, kind: str, **which: str) -> list[dict[str, Any]]:
+        """The provider's objects of that kind, oldest first; `about` an id, or of a `rental`."""
+        found: list[dict[str, Any]] = self.double.get("objects", kind=kind, **which)["objects"].get(kind, [])
+        return found
 
     def calls(self) -> int:
         return len(self.double.get("log")["calls"])
@@ -295,11 +298,7 @@ class Desk:
 
     def tell(self, kind: str, subject: str) -> list[BaseException]:
         """The provider's newest event of that kind about an object arrives, and is worked off."""
-        event = next(
-            one
-            for one in self.events()[::-1]
-            if one["type"] == kind and one["data"]["object"]["id"] == subject
-        )
+        event = next(one for one in self.events(about=subject)[::-1] if one["type"] == kind)
         connect = "account" in event
         answer = self.deliver(
             event,
@@ -358,15 +357,13 @@ class Desk:
 
     # -- webhooks
 
-    def events(self) -> list[dict[str, Any]]:
-        """The provider's events, oldest first."""
-        found: list[dict[str, Any]] = self.double.get("objects")["objects"].get("event", [])
-        return found
+    def events(self, **which: str) -> list[dict[str, Any]]:
+        """The provider's events, oldest first; those about an object or a rental."""
+        return self.there("event", **which)
 
     def event(self, rental: str, kind: str) -> dict[str, Any]:
         """The latest event of that kind about a rental's intents."""
-        mine = [one for one in self.events() if one["type"] == kind]
-        return next(one for one in mine[::-1] if one["data"]["object"]["metadata"].get("rental") == rental)
+        return next(one for one in self.events(rental=rental)[::-1] if one["type"] == kind)
 
     def deliver(
         self,

@@ -30,8 +30,8 @@ class OwnDouble:
     def post(self, verb: str, **body: Any) -> Any:
         return self._control("POST", verb, body)
 
-    def get(self, verb: str) -> Any:
-        return self._control("GET", verb, {})
+    def get(self, verb: str, **wanted: str) -> Any:
+        return self._control("GET", verb, wanted)
 
     def _control(self, method: str, verb: str, body: Body) -> Any:
         with self.app.world.lock:

@@ -70,24 +70,24 @@ def test_without_a_webhook_looking_at_ones_cards_has_the_setup_read(desk: Desk) 
 
 def test_the_same_key_is_one_card_and_one_setup(desk: Desk) -> None:
     phone = Phone(desk, factories.person("Max Member"))
-    before = len(desk.double.get("objects")["objects"].get("setup_intent", []))
+    before = len(desk.there("setup_intent"))
     first = phone.ask("POST", "/me/cards", key="the-same-key").get_json()
     again = phone.ask("POST", "/me/cards", key="the-same-key")
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.get_json() == first
-    assert len(desk.double.get("objects")["objects"]["setup_intent"]) == before + 1
+    assert len(desk.there("setup_intent")) == before + 1
     assert phone.ask("POST", "/me/cards").status_code == 400
 
 
 def test_a_provider_that_does_not_answer_is_503_and_the_repeat_goes_on(desk: Desk) -> None:
     phone = Phone(desk, factories.person("Max Member"))
-    before = len(desk.double.get("objects")["objects"].get("setup_intent", []))
+    before = len(desk.there("setup_intent"))
     desk.double.post("fault", next="drop_after_commit", path="/v1/setup_intents")
     assert phone.ask("POST", "/me/cards", key="lost-answer").status_code == 503
     answer = phone.ask("POST", "/me/cards", key="lost-answer")
     assert answer.status_code == 201
     assert answer.get_json()["client_secret"]
-    assert len(desk.double.get("objects")["objects"]["setup_intent"]) == before + 1
+    assert len(desk.there("setup_intent")) == before + 1
     assert len(phone.ask("GET", "/me/cards").get_json()["items"]) == 1
 
 
@@ -99,7 +99,7 @@ def test_a_changed_address_after_a_lost_answer_asks_for_the_same_customer(desk: 
     session.get_one(Person, person.id).email = f"new.{person.email}"
     session.commit()
     assert phone.ask("POST", "/me/cards", key="lost-customer").status_code == 201
-    customers = desk.double.get("objects")["objects"]["customer"]
+    customers = desk.there("customer")
     assert [one["metadata"]["person"] for one in customers].count(person.id) == 1
 
 
@@ -115,7 +115,7 @@ def test_a_card_in_use_stays_and_one_that_is_free_is_forgotten_there_too(desk: D
     assert desk.jobs() == []
     assert cards.usable(who[0].id, None) is None
     external = session.get_one(Card, who[1]).external_id
-    method = next(m for m in desk.double.get("objects")["objects"]["payment_method"] if m["id"] == external)
+    method = next(m for m in desk.there("payment_method") if m["id"] == external)
     assert method["customer"] is None
 
 

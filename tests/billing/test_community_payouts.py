@@ -64,7 +64,7 @@ def open_account(desk: Desk, circle: Circle, at: str) -> str:
 
 
 def _accounts(desk: Desk) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = desk.double.get("objects")["objects"].get("account", [])
+    found: list[dict[str, Any]] = desk.there("account")
     return found
 
 
@@ -103,11 +103,7 @@ def test_what_it_earns_waits_its_owners_are_told_and_it_is_paid_once_the_account
     desk.due(desk.transfer(rental).id)
     assert desk.jobs() == []
     assert (desk.transfer(rental).state, desk.owes(circle.id)) == ("settled", 0)
-    [sent] = [
-        one
-        for one in desk.double.get("objects")["objects"]["transfer"]
-        if one["metadata"]["rental"] == rental
-    ]
+    [sent] = [one for one in desk.there("transfer") if one["metadata"]["rental"] == rental]
     assert (sent["amount"], sent["destination"]) == (6000, external)
     assert circle.olga("GET", f"{at}/payout-account", want=200) == {
         "state": "enabled",

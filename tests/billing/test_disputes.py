@@ -69,7 +69,7 @@ def test_our_evidence_is_sent_two_days_before_the_bank_stops_listening_and_once(
     desk.double.post("fault", next="drop_after_commit", path="/v1/disputes")
     assert len(desk.jobs()) == 1
     assert desk.jobs() == []
-    at_stripe = next(one for one in desk.double.get("objects")["objects"]["dispute"] if one["id"] == made)
+    at_stripe = next(one for one in desk.there("dispute") if one["id"] == made)
     assert at_stripe["evidence_details"]["submission_count"] == 1
     assert at_stripe["evidence"]["uncategorized_text"] == f"The records of {rental}."
     assert row(made).evidence_sent_at is not None
@@ -80,7 +80,7 @@ def test_our_evidence_is_sent_two_days_before_the_bank_stops_listening_and_once(
 
 
 def at_the_bank(desk: Desk, made: str) -> Any:
-    return next(one for one in desk.double.get("objects")["objects"]["dispute"] if one["id"] == made)
+    return next(one for one in desk.there("dispute") if one["id"] == made)
 
 
 def test_the_photos_go_with_the_words_as_one_file_however_often_the_answer_is_lost(desk: Desk) -> None:
@@ -92,11 +92,7 @@ def test_the_photos_go_with_the_words_as_one_file_however_often_the_answer_is_lo
         assert len(desk.jobs()) == 1
     assert desk.jobs() == []
     evidence = at_the_bank(desk, made)["evidence"]
-    files = [
-        one
-        for one in desk.double.get("objects")["objects"]["file"]
-        if one["id"] == evidence["uncategorized_file"]
-    ]
+    files = [one for one in desk.there("file") if one["id"] == evidence["uncategorized_file"]]
     assert (len(files), files[0]["size"]) == (1, 15)
     assert at_the_bank(desk, made)["evidence_details"]["submission_count"] == 1
 

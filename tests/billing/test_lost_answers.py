@@ -192,7 +192,7 @@ def test_a_refund_whose_key_was_spent_on_a_fault_is_given_once(desk: Desk, fault
             desk.due(one)
         assert desk.jobs() == []
     assert desk.payment(rental).refunded == 1500
-    there = [one for one in desk.double.get("objects")["objects"]["refund"] if one["amount"] == 1500]
+    there = [one for one in desk.there("refund") if one["amount"] == 1500]
     assert len([one for one in there if one["payment_intent"] == desk.payment(rental).intent_id]) == 1
 
 
@@ -207,7 +207,7 @@ def test_a_transfer_whose_key_was_spent_on_a_fault_is_sent_once(desk: Desk, faul
     if fault == "500":
         assert desk.due(row.id) == ["transfer"]
         assert desk.jobs() == []
-    charge, found = desk.payment(rental).charge_id, desk.double.get("objects")["objects"]["transfer"]
+    charge, found = desk.payment(rental).charge_id, desk.there("transfer")
     assert [one["amount"] for one in found if one["source_transaction"] == charge] == [6000]
     assert desk.transfer(rental).state == "settled"
 

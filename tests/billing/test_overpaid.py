@@ -46,7 +46,7 @@ def is_paid_once(desk: Desk, rental: str) -> None:
     """By what the driver has on both sides: what was owed, and the books balance."""
     assert sum(one.captured - one.refunded for one in desk.payments(rental)) == OWED
     taken = [one for one in desk.double_intents(rental) if one["amount_received"]]
-    charges = {one["id"]: one for one in desk.double.get("objects")["objects"]["charge"]}
+    charges = {one["id"]: one for one in desk.there("charge")}
     back = sum(charges[one["latest_charge"]]["amount_refunded"] for one in taken)
     assert sum(one["amount_received"] for one in taken) - back == OWED
     books = desk.books(rental)

@@ -31,7 +31,7 @@ def told(person: str) -> list[str]:
 
 
 def at_stripe(desk: Desk, rental: str) -> list[dict[str, Any]]:
-    found = desk.double.get("objects")["objects"].get("transfer", [])
+    found = desk.there("transfer")
     return [one for one in found if one["metadata"]["rental"] == rental]
 
 
@@ -52,7 +52,7 @@ def test_an_account_is_made_once_and_each_link_is_a_fresh_one(desk: Desk) -> Non
     assert len(set(links)) == 2
     seen = payout_account.shown(olga.id)
     assert (seen["state"], "external_account" in seen["missing"]) == ("incomplete", True)
-    made = desk.double.get("objects")["objects"]["account"]
+    made = desk.there("account")
     assert len([one for one in made if one["metadata"].get("person") == olga.id]) == 1
 
 
@@ -63,7 +63,7 @@ def test_an_answer_lost_while_the_account_is_made_makes_no_second_one(desk: Desk
     with pytest.raises(Exception, match="does not answer"):
         payout_account.onboard(olga.id)
     assert payout_account.onboard(olga.id) is not None
-    made = desk.double.get("objects")["objects"]["account"]
+    made = desk.there("account")
     assert len([one for one in made if one["metadata"].get("person") == olga.id]) == 1
 
 
@@ -76,7 +76,7 @@ def test_a_changed_address_after_a_lost_answer_asks_for_the_same_account(desk: D
     session.get_one(Person, olga.id).email = f"{olga.id}@elsewhere.test"
     session.commit()
     assert payout_account.onboard(olga.id) is not None
-    made = desk.double.get("objects")["objects"]["account"]
+    made = desk.there("account")
     assert len([one for one in made if one["metadata"].get("person") == olga.id]) == 1
 
 
@@ -88,7 +88,7 @@ def test_an_account_that_was_made_is_known_whatever_comes_after(desk: Desk) -> N
         payout_account.onboard(olga.id)
     desk.double.post("keys/forget")
     assert payout_account.onboard(olga.id) is not None
-    made = desk.double.get("objects")["objects"]["account"]
+    made = desk.there("account")
     assert len([one for one in made if one["metadata"].get("person") == olga.id]) == 1
 
 

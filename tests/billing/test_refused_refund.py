@@ -45,7 +45,7 @@ def stuck(desk: Desk) -> str:
 def given(desk: Desk, rental: str) -> int:
     """By the provider."""
     charge = desk.payment(rental).charge_id
-    charges = desk.double.get("objects")["objects"]["charge"]
+    charges = desk.there("charge")
     return int(next(one["amount_refunded"] for one in charges if one["id"] == charge))
 
 
