@@ -48,16 +48,24 @@ HEARD: Final = (("metric/#", 0), ("event/#", 0), ("notify/#", 1), ("client/+/res
 
 
 class OvmsBoxes(CarBox):
-    """Boxes of one broker account, those that are watched or asked. `clock` returns aware UTC and stamps what arrives."""
+    """Boxes of one broker account, those that are watched or asked. `clock` returns aware UTC and stamps what arrives;
+    `alive_within_s`: so long a box has for a sign of life around a command.
+    """
 
     def __init__(
-        self, broker: BrokerAddress, listener: BoxListener | None, clock: Callable[[], datetime]
+        self,
+        broker: BrokerAddress,
+        listener: BoxListener | None,
+        clock: Callable[[], datetime],
+        *,
+        alive_within_s: float = ALIVE_WITHIN_S,
     ) -> None:
         if not TOPIC_LEVEL.fullmatch(broker.client_id):
             raise ValueError("the client id is part of a topic: letters, digits, _ . -")
         self._client = f"client/{broker.client_id}/"
         self._listener = listener
         self._clock = clock
+        self._alive_within_s = alive_within_s
         self._guard = threading.Lock()
         self._boxes: dict[BoxAddress, BoxMemory] = {}
         self._late = ThreadPoolExecutor(max_workers=4, thread_name_prefix="late-answer")
@@ -120,7 +128,7 @@ class OvmsBoxes(CarBox):
         line = command_line(command, box.wiring)
         if not COMMAND_ID.fullmatch(command_id):
             raise BadCommand("a command id is one topic level")
-        if not (self._proved(memory, spare_s=0.5) or self._ask(memory, (), ALIVE_WITHIN_S)[1]):
+        if not (self._proved(memory, spare_s=0.5) or self._ask(memory, (), self._alive_within_s)[1]):
             raise BoxUnreachable("the box did not answer when asked")
         sent = self._post(memory, Sent(box, command, line, memory.ended), command_id, expiry_s)
         if on_sent is not None:
@@ -169,8 +177,8 @@ class OvmsBoxes(CarBox):
     def _observed(self, memory: BoxMemory, sent: Sent, kind: AnswerKind) -> tuple[BoxState, bool]:
         """Ask what is true now; look again while a car that looks at its lock has not caught up."""
         names = observed(sent.command)
-        ends = time.monotonic() + ALIVE_WITHIN_S
-        state, heard = self._ask(memory, names, ALIVE_WITHIN_S, quiet=True)
+        ends = time.monotonic() + self._alive_within_s
+        state, heard = self._ask(memory, names, self._alive_within_s, quiet=True)
         while (
             kind is AnswerKind.CONFIRMED
             and not sent.box.wiring.optimistic_lock
@@ -183,7 +191,7 @@ class OvmsBoxes(CarBox):
         return state, heard
 
     def _ping(self, memory: BoxMemory) -> Answer:
-        state, heard = self._ask(memory, LOCK_NAMES, ALIVE_WITHIN_S)
+        state, heard = self._ask(memory, LOCK_NAMES, self._alive_within_s)
         if not heard:
             raise BoxUnreachable("the box did not answer when asked")
         return Answer(

@@ -45,6 +45,17 @@ def driver(broker: LocalBroker, told: Told) -> Iterator[OvmsBoxes]:
     boxes.stop()
 
 
+@pytest.fixture
+def hasty(broker: LocalBroker, told: Told) -> Iterator[OvmsBoxes]:
+    """One that waits a second for a sign of life, not three."""
+    address = BrokerAddress("127.0.0.1", broker.port, "backend", "pw-backend", client_id="hasty")
+    boxes = OvmsBoxes(address, told, real_time, alive_within_s=1)
+    boxes.start()
+    eventually(lambda: boxes.up)
+    yield boxes
+    boxes.stop()
+
+
 @pytest.fixture(scope="session")
 def cast(simulator: Simulator) -> Cast:
     return Cast(simulator)

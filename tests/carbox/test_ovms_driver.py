@@ -75,11 +75,11 @@ def test_a_car_that_only_echoes_the_command_gives_weak_evidence(driver: OvmsBoxe
 
 
 def test_a_lock_that_jams_is_strong_evidence_against_the_answer(
-    driver: OvmsBoxes, cast: Cast, simulator: Simulator
+    hasty: OvmsBoxes, cast: Cast, simulator: Simulator
 ) -> None:
     box = cast.box()
     simulator.move(box.address.username, "jam", jammed=True)
-    answer = sent(driver, box)
+    answer = sent(hasty, box)
     assert (answer.kind, answer.evidence, answer.effect) == (AnswerKind.CONFIRMED, Evidence.STRONG, False)
 
 
@@ -109,12 +109,12 @@ def test_a_wrong_pin_is_refused_and_nothing_opens(driver: OvmsBoxes, cast: Cast)
 
 
 def test_a_box_that_went_silent_leaves_the_command_open(
-    driver: OvmsBoxes, cast: Cast, simulator: Simulator
+    hasty: OvmsBoxes, cast: Cast, simulator: Simulator
 ) -> None:
     box = cast.box()
-    assert driver.alive(box)
+    assert hasty.alive(box)
     simulator.fault(box.address.username, "silent")
-    answer = sent(driver, box, wait_s=0.2)
+    answer = sent(hasty, box, wait_s=0.2)
     assert (answer.kind, answer.dead, answer.effect) == (AnswerKind.SILENT, False, None)
     with pytest.raises(BoxSilent):
         answer.heard()
@@ -145,12 +145,12 @@ def test_a_slow_answer_in_time_is_an_answer(driver: OvmsBoxes, cast: Cast, simul
 
 
 def test_a_late_answer_is_told_with_its_evidence(
-    driver: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
+    hasty: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
 ) -> None:
     box = cast.box()
-    simulator.fault(box.address.username, "slow", seconds=4)
+    simulator.fault(box.address.username, "slow", seconds=2)
     command_id = uuid4().hex
-    early = driver.send(box, UNLOCK, command_id=command_id, wait_s=0.1)
+    early = hasty.send(box, UNLOCK, command_id=command_id, wait_s=0.1)
     assert (early.kind, early.dead) == (AnswerKind.SILENT, False)
     eventually(lambda: [late for late in told.late if late[0] == command_id])
     late = next(answer for each, answer in told.late if each == command_id)
@@ -189,12 +189,12 @@ def test_a_connection_that_ends_before_the_answer_makes_the_command_lost(
 
 
 def test_no_command_leaves_for_a_box_that_does_not_answer(
-    driver: OvmsBoxes, cast: Cast, simulator: Simulator
+    hasty: OvmsBoxes, cast: Cast, simulator: Simulator
 ) -> None:
     box = cast.box()
     simulator.fault(box.address.username, "silent")
     with pytest.raises(BoxUnreachable):
-        sent(driver, box)
+        sent(hasty, box)
     assert simulator.log(box.address.username) == []
     assert (BoxUnreachable.may_have_acted, BoxUnreachable.temporary) == (False, True)
 
@@ -306,15 +306,15 @@ def test_a_drive_is_seen_in_the_readings(driver: OvmsBoxes, cast: Cast, simulato
 
 
 def test_a_ping_brings_the_state_or_says_unreachable(
-    driver: OvmsBoxes, cast: Cast, simulator: Simulator
+    hasty: OvmsBoxes, cast: Cast, simulator: Simulator
 ) -> None:
     box = cast.box()
-    assert sent(driver, box, Command(CommandKind.PING)).state.flag("locked") is True
+    assert sent(hasty, box, Command(CommandKind.PING)).state.flag("locked") is True
     simulator.fault(box.address.username, "silent")
     # The rest of the first answer may still be on its way, and is a sign of life when it comes.
-    eventually(lambda: not driver.fresh(box, LOCK_NAMES, within_s=0.2))
+    eventually(lambda: not hasty.fresh(box, LOCK_NAMES, within_s=0.2))
     with pytest.raises(BoxUnreachable):
-        sent(driver, box, Command(CommandKind.PING))
+        sent(hasty, box, Command(CommandKind.PING))
 
 
 def test_charging_is_started_and_shown(driver: OvmsBoxes, cast: Cast, simulator: Simulator) -> None:
@@ -479,15 +479,15 @@ def test_arrival_is_stamped_by_the_given_clock(driver: OvmsBoxes, cast: Cast) ->
 
 
 def test_a_stalled_link_that_comes_back_opens_late_once_and_is_told(
-    driver: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
+    hasty: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
 ) -> None:
     box = cast.box()
     name = box.address.username
-    assert driver.alive(box)
+    assert hasty.alive(box)
     simulator.fault(name, "frozen")
     time.sleep(0.1)
     command_id = uuid4().hex
-    early = driver.send(box, UNLOCK, command_id=command_id, wait_s=0.1)
+    early = hasty.send(box, UNLOCK, command_id=command_id, wait_s=0.1)
     assert (early.kind, early.dead) == (AnswerKind.SILENT, False)
     simulator.fault(name, "none")  # the bytes were on their way: no expiry reaches them
     eventually(lambda: [late for late in told.late if late[0] == command_id])

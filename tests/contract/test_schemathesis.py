@@ -1,8 +1,8 @@
 """The contract tried by a machine: Schemathesis calls every operation with what it allows and what it does not.
 
 Two people who share things are signed in, so that object-level checks are really tried: Olga has a car, a community and
-a rental on it, Max is the driver. Charlie is a stranger and gets nothing. A sample of half a minute runs with the suite;
-GLOVEBOX_SCHEMATHESIS sets another number of seconds.
+a rental on it, Max is the driver. Charlie is a stranger and gets nothing. With the suite each operation is called twice
+with what is allowed and twice with what is not; GLOVEBOX_SCHEMATHESIS sets for how many seconds it goes on, with more.
 """
 
 import itertools
@@ -39,7 +39,9 @@ from tests import factories
 from tests.coverage import factories as insured
 from tests.kit.asking import Signed, session_of
 
-SECONDS = float(os.environ.get("GLOVEBOX_SCHEMATHESIS", "30"))
+SECONDS = float(os.environ.get("GLOVEBOX_SCHEMATHESIS", "0"))
+FIRST = 2
+"""So often each operation is called in the first round, which is made whole; once more in each that follows."""
 CHECKS: list[Any] = [
     status_code_conformance,
     content_type_conformance,
@@ -140,17 +142,17 @@ def _try(operation: Any, mode: GenerationMode, scene: Scene, examples: int, turn
     return wrong
 
 
-@pytest.mark.timeout(SECONDS * 4 + 120)
+@pytest.mark.timeout(SECONDS * 4 + 300)
 def test_whatever_is_sent_the_answer_is_one_that_the_contract_names(house: Flask, scene: Scene) -> None:
     until, turn = time.monotonic() + SECONDS, random.Random(2027)  # noqa: S311
     every = [
         (one, mode) for one in _cases(house) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     ]
     wrong: list[str] = []
-    for examples in itertools.count(2):
+    for examples in itertools.count(FIRST):
         turn.shuffle(every)
         for operation, mode in every:
-            if time.monotonic() > until:
+            if examples > FIRST and time.monotonic() > until:
                 break
             wrong += _try(operation, mode, scene, examples, turn)
         if time.monotonic() > until:
