@@ -16,7 +16,7 @@ from app.kit import facts as kit
 from app.kit import jobs
 from app.kit.db import release, session
 from app.kit.facts import FactRow
-from app.messages import tell
+from app.messages import told as telling
 from app.messages.kinds import KINDS
 from app.messages.models import Message
 from app.messages.scene import Scene
@@ -181,7 +181,7 @@ def as_the_table_says(rows: list[FactRow]) -> Told:
     found: Told = defaultdict(list)
     for row in rows:
         fact = kit.loads(row, facts.kinds())
-        for told in tell.TABLE.get(type(fact), ()):
+        for told in telling.TABLE.get(type(fact), ()):
             here = told.of(Scene(fact, row.seq, row.at, getattr(fact, "rental", None)))
             if here is not None and told.when(here):
                 found[row.seq] += [(str(one), told.kind) for one in dict.fromkeys(told.whom(here))]
