@@ -21,7 +21,7 @@ from tests.kit.written import GROUPS, ROWS
 
 STRINGS = every()
 LONG = os.environ.get("GLOVEBOX_FAULTS") == "long"
-A_ROW_OF = len(STRINGS) // 2
+A_ROW_OF = len(STRINGS) // 3
 """In the short run each field is given every so-many-th string, each field others."""
 FRESH_AFTER = 40
 CONTRACT = Path(__file__).parents[2] / "openapi.yaml"

@@ -130,24 +130,32 @@ class Town:
     def new_installation(self) -> str:
         return str(uuid.uuid4())
 
-    @property
-    def new_person(self) -> str:
-        """Somebody with a licence to judge."""
+    @cached_property
+    def judged(self) -> str:
+        """Somebody whom operators judge."""
         made = factories.person("Pat Person")
         factories.licensed(made, session.get_one(Person, self.opal))
         return made.id
 
+    def _judge(self, how: str) -> str:
+        self.ask("opal", "POST", f"/operator/people/{self.judged}/{how}", {"reason": "A court asks."})
+        return self.judged
+
+    @property
+    def let_person(self) -> str:
+        return self._judge("restore")
+
     @property
     def suspended_person(self) -> str:
-        made = self.new_person
-        self.ask("opal", "POST", f"/operator/people/{made}/suspend", {"reason": "It looks stolen."})
-        return made
+        return self._judge("suspend")
+
+    @property
+    def free_person(self) -> str:
+        return self._judge("lift-hold")
 
     @property
     def held_person(self) -> str:
-        made = self.new_person
-        self.ask("opal", "POST", f"/operator/people/{made}/hold", {"reason": "A court asks."})
-        return made
+        return self._judge("hold")
 
     # -- cars
 

@@ -328,13 +328,13 @@ NOT_THERE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """What of which there is none to act on: the text is judged all the same, before that or after it."""
 OPERATORS = {
-    "clear_licence_of_person /reason": acted("/licences/{new_person}/clear"),
-    "refuse_licence /reason": acted("/licences/{new_person}/refuse"),
-    "suspend_person /reason": acted("/people/{new_person}/suspend"),
+    "clear_licence_of_person /reason": acted("/licences/{judged}/clear"),
+    "refuse_licence /reason": acted("/licences/{judged}/refuse"),
+    "suspend_person /reason": acted("/people/{let_person}/suspend"),
     "restore_person /reason": acted("/people/{suspended_person}/restore"),
-    "hold_person /reason": acted("/people/{new_person}/hold"),
+    "hold_person /reason": acted("/people/{free_person}/hold"),
     "lift_hold /reason": acted("/people/{held_person}/lift-hold"),
-    "read_identity /reason": acted("/people/{new_person}/identity"),
+    "read_identity /reason": acted("/people/{judged}/identity"),
     "set_car_safe /reason": acted("/cars/{other_car}/safe", safe=False),
     "mark_car_stolen /reason": acted("/cars/{other_car}/stolen"),
     "decide_charge_request /reason": Row(
