@@ -49,7 +49,7 @@ bench-insurer: setup ## ten million covers and what insurers ask of them; FOLDER
 bench-city: setup ## 20,000 cars, 4 million people and what they ask; FOLDER=... keeps them there, TENTH=yes makes a tenth of the people
 	@$(VENV)/python -m bench.city $(if $(FOLDER),--folder $(FOLDER)) $(if $(TENTH),--tenth)
 
-faults: setup ## the long run: kill tests and their table, long random histories, every row of the bench once
+faults: setup ## the long run: kill tests and their table, long random histories, every odd text in every field, every row of the bench once
 	@GLOVEBOX_FAULTS=long $(VENV)/pytest -n 0 tests/faults tests/races $(PROVED_APART)
 
 migrate: setup ## bring DATABASE_URL to the newest migration
