@@ -300,6 +300,7 @@ def test_a_second_phone_is_confirmed_by_the_mailed_code(app: Flask, letters: Let
 
 def test_a_code_that_is_used_or_old_is_not_mailed(app: Flask, letters: Letters) -> None:
     person = factories.person("Max Member")
+    register.send_code(person.email, "reset")
     stage.react_to_waiting("EmailCodeIssued", person.id)
     _outdate(person.id)
     stage.work()
