@@ -1,20 +1,15 @@
 """The settings: one frozen value, read from the environment at start; what is missing or wrong fails with its name."""
 
-import base64
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, cast
 
 from environs import Env, EnvError, EnvValidationError
 
+from app.kit import config_values as values
+
 MQTT_TLS_PORT = 8883
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----\n([0-9A-Za-z+/=]{1,64}\n)+-----END CERTIFICATE-----")
-
-
 PUSH_HOSTS = (
     "fcm.googleapis.com",
     "*.push.services.mozilla.com",
@@ -22,8 +17,6 @@ PUSH_HOSTS = (
     "*.notify.windows.com",
 )
 """Where the browsers people have are pushed to: Chrome and its like, Firefox, Safari, Edge."""
-_P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""The order of the curve (FIPS 186)."""
 
 
 class Mode(StrEnum):
@@ -119,29 +112,10 @@ class Settings:
         return self.mode in (Mode.DEMO, Mode.TEST)
 
 
-def _secret(text: str) -> bytes:
-    try:
-        key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError as error:
-        raise EnvValidationError(
-            "must be base64url", ["must be base64url of at least 32 random bytes"]
-        ) from error
-    if len(key) < 32:
-        raise EnvValidationError("too short", ["must be base64url of at least 32 random bytes"])
-    return key
-
-
-def _limit(text: str) -> tuple[int, int]:
-    count, _, seconds = text.partition("/")
-    if not (count.isdigit() and seconds.isdigit() and int(count) and int(seconds)):
-        raise EnvValidationError("bad limit", ["must read COUNT/SECONDS, such as 300/60"])
-    return int(count), int(seconds)
-
-
 def _read_limits(env: Env) -> Limits:
     names = Limits.__dataclass_fields__
     read = {name: env.str(f"LIMIT_{name.upper()}", "") for name in names}
-    return Limits(**{name: _limit(text) for name, text in read.items() if text})
+    return Limits(**{name: values.limit(text) for name, text in read.items() if text})
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
@@ -183,14 +157,14 @@ def _over(environ: Mapping[str, str], prefix: str = "GLOVEBOX_") -> Env:
 
 
 def _settings(env: Env, plain: Env, database_url: str) -> Settings:
-    url = _driver(database_url or "")
+    url = values.driver(database_url or "")
     secret = env.str("SECRET_KEY")
     public_port = env.int("MQTT_PUBLIC_PORT", 1883)
     return Settings(
         mode=env.enum("MODE", Mode.PRODUCTION, enum=Mode, by_value=True),
         database_url=url,
-        listen_database_url=_driver(plain.str("LISTEN_DATABASE_URL", "") or url),
-        secret_key=_secret(secret) if secret else b"",
+        listen_database_url=values.driver(plain.str("LISTEN_DATABASE_URL", "") or url),
+        secret_key=values.secret(secret) if secret else b"",
         public_url=(env.str("PUBLIC_URL") or "").rstrip("/"),
         pool_size=env.int("POOL_SIZE", 8),
         waiters=env.int("WAITERS", 48),
@@ -203,7 +177,7 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         mqtt_public_host=env.str("MQTT_PUBLIC_HOST", "127.0.0.1"),
         mqtt_public_port=public_port,
         mqtt_public_tls=env.bool("MQTT_PUBLIC_TLS", public_port == MQTT_TLS_PORT),
-        mqtt_public_ca=_certificate("GLOVEBOX_MQTT_PUBLIC_CA_FILE", env.str("MQTT_PUBLIC_CA_FILE", "")),
+        mqtt_public_ca=values.certificate("GLOVEBOX_MQTT_PUBLIC_CA_FILE", env.str("MQTT_PUBLIC_CA_FILE", "")),
         mqtt_accounts_dir=env.str("MQTT_ACCOUNTS_DIR", ""),
         mqtt_pid_file=env.str("MQTT_PID_FILE", ""),
         mqtt_ca_file=env.str("MQTT_CA_FILE", ""),
@@ -212,7 +186,7 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         stripe_webhook_secrets=tuple(env.list("STRIPE_WEBHOOK_SECRETS", [])),
         stripe_connect_secrets=tuple(env.list("STRIPE_CONNECT_SECRETS", [])),
         firebase_credentials=env.str("FIREBASE_CREDENTIALS", ""),
-        web_push_key=_web_push_key(env.str("WEB_PUSH_KEY", "")),
+        web_push_key=values.web_push_key(env.str("WEB_PUSH_KEY", "")),
         web_push_hosts=tuple(env.list("WEB_PUSH_HOSTS", list(PUSH_HOSTS))),
         smtp_host=env.str("SMTP_HOST", ""),
         smtp_port=env.int("SMTP_PORT", 587),
@@ -220,7 +194,7 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         smtp_password=env.str("SMTP_PASSWORD", ""),
         smtp_starttls=env.bool("SMTP_STARTTLS", True),
         mail_from=env.str("MAIL_FROM", "Glovebox <no-reply@localhost>"),
-        insurers=tuple(_insurers(env.str("INSURERS", "[]"))),
+        insurers=tuple(values.insurers(env.str("INSURERS", "[]"))),
         box_heard_within_min=env.int("BOX_HEARD_WITHIN_MIN", 25),
         box_answer_within_s=env.int("BOX_ANSWER_WITHIN_S", 15),
         clock_step_s=_seconds(env, "CLOCK_STEP_S", 1.0),
@@ -228,12 +202,12 @@ def _settings(env: Env, plain: Env, database_url: str) -> Settings:
         metrics_token=env.str("METRICS_TOKEN", ""),
         double_clocks=tuple(env.list("DOUBLE_CLOCKS", [])),
         apple_app_ids=tuple(env.list("APPLE_APP_IDS", [])),
-        apple_store_id=_digits("GLOVEBOX_APPLE_STORE_ID", env.str("APPLE_STORE_ID", "")),
+        apple_store_id=values.digits("GLOVEBOX_APPLE_STORE_ID", env.str("APPLE_STORE_ID", "")),
         android_package=env.str("ANDROID_PACKAGE", ""),
         android_fingerprints=tuple(env.list("ANDROID_FINGERPRINTS", [])),
-        invoice_prefix=_prefix(env.str("INVOICE_PREFIX", "GLV")),
+        invoice_prefix=values.prefix(env.str("INVOICE_PREFIX", "GLV")),
         issuer=tuple(line.strip() for line in env.str("ISSUER", "Glovebox").split("|")),
-        photos=_place(env.str("PHOTOS", ".var/photos")),
+        photos=values.place(env.str("PHOTOS", ".var/photos")),
         photos_endpoint=env.str("PHOTOS_ENDPOINT", ""),
         photos_region=env.str("PHOTOS_REGION", "eu-central-1"),
         photos_access_key=env.str("PHOTOS_ACCESS_KEY", ""),
@@ -248,70 +222,6 @@ def _seconds(env: Env, name: str, usual: float) -> float:
         words = "must lie between 0.1 and 3600 seconds"
         raise EnvValidationError(f"GLOVEBOX_{name}: {words}", {f"GLOVEBOX_{name}": [words]})
     return usual if found is None else found
-
-
-def _place(text: str) -> str:
-    name = "GLOVEBOX_PHOTOS"
-    words = "must be a folder, or s3://bucket or s3://bucket/prefix"
-    if not text or ("://" in text and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,62}(/[\w-]+)*", text)):
-        raise EnvValidationError(f"{name}: {words}", {name: [words]})
-    return text
-
-
-def _prefix(text: str) -> str:
-    name = "GLOVEBOX_INVOICE_PREFIX"
-    if not re.fullmatch(r"[A-Z0-9]{1,8}", text):
-        raise EnvValidationError(f"{name}: bad prefix", {name: ["must be 1 to 8 capital letters and digits"]})
-    return text
-
-
-def _digits(name: str, text: str) -> str:
-    if text and not re.fullmatch(r"[0-9]{6,12}", text):
-        raise EnvValidationError(f"{name}: bad number", {name: ["must be the number in the store's address"]})
-    return text
-
-
-def _web_push_key(text: str) -> str:
-    name, words = "GLOVEBOX_WEB_PUSH_KEY", "must be base64url of the 32 bytes of a P-256 private key"
-    try:
-        fits = not text or 0 < int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))) < _P256
-        fits = fits and len(text.rstrip("=")) in (0, 43)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise EnvValidationError(f"{name}: {words}", {name: [words]})
-    return text
-
-
-def _certificate(name: str, path: str) -> str:
-    """The one certificate of a PEM file, as the box's installer enters it."""
-    if not path:
-        return ""
-    try:
-        found = Path(path).read_text("ascii").strip()
-    except (OSError, ValueError) as error:
-        raise EnvValidationError(f"{name}: {error}", {name: [f"cannot be read: {error}"]}) from error
-    if not _PEM.fullmatch(found):
-        raise EnvValidationError(
-            f"{name}: not one certificate in PEM", {name: ["not one certificate in PEM"]}
-        )
-    return found
-
-
-def _insurers(text: str) -> list[dict[str, Any]]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise EnvValidationError("bad JSON", ["GLOVEBOX_INSURERS must be a JSON list of partners"]) from error
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise EnvValidationError("bad JSON", ["GLOVEBOX_INSURERS must be a JSON list of partners"])
-    return value
-
-
-def _driver(url: str) -> str:
-    """Any PostgreSQL URL, spoken through psycopg 3."""
-    scheme, sep, rest = url.partition("://")
-    return f"postgresql+psycopg{sep}{rest}" if scheme in ("postgres", "postgresql") else url
 
 
 def _refuse_holes(settings: Settings) -> None:
