@@ -20,7 +20,7 @@ from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page, require_match
 from app.kit.rate_limits import address, allow_secret
 from app.kit.routes import Routes, created, patch_of
-from app.people import conditions, password, register, schemas, sign_in
+from app.people import conditions, password, register, schemas, session_tokens, sign_in
 from app.people.models import Person, Session
 
 routes = Routes("people", __name__, url_prefix="/v1", description="Accounts, sessions, phones, licences.")
@@ -47,7 +47,7 @@ def _per_refresh_token(body: dict[str, Any]) -> None:
     """A limit per account and address; an app that is used all day on several phones stays far below it."""
     limits = current_app.extensions["glovebox"].settings.limits
     allow_secret("refresh-address", address(), limits.refresh_address)
-    account = sign_in.account_of(body["refresh_token"])
+    account = session_tokens.account_of(body["refresh_token"])
     allow_secret("refresh", f"{account} {address()}" if account == "unknown" else account, limits.refresh)
 
 

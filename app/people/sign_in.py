@@ -10,18 +10,18 @@ from sqlalchemy import Select, select, text, update
 
 from app.facts import EmailCodeIssued, SignedIn
 from app.facts import SessionRevoked as SessionRevokedFact
-from app.kit import auth, facts, rights
-from app.kit.auth import ACCESS_FOR, Caller
+from app.kit import facts, rights
+from app.kit.auth import Caller
 from app.kit.clock import real_now
 from app.kit.db import bare, new_id, session, transactional
 from app.kit.driver import read
 from app.kit.errors import CredentialsWrong, EmailUnconfirmed, NotFound, SessionRevoked
-from app.kit.keys import b64, mac, unseal
-from app.people import codes
+from app.kit.keys import unseal
+from app.people import codes, session_tokens
 from app.people.models import EmailCode, Person, Phone, RefreshToken, Session
 from app.people.register import UNUSABLE, email_key, password_matches
 
-REFRESH_FOR, GRACE = timedelta(days=60), timedelta(seconds=60)
+GRACE = timedelta(seconds=60)
 SIGNED_OUT = "signed out"
 """Why a session ended that its person has ended."""
 STILL_DRIVES: list[Callable[[str], bool]] = []
@@ -124,7 +124,7 @@ def _open(person_id: str, installation: str, totp: str | None) -> dict[str, Any]
     session.flush()
     facts.record(SignedIn(person=person_id, session=opened.id, new_installation=not known))
     _mail_phone_code(opened)
-    return _tokens(opened, _new_refresh(opened))
+    return session_tokens.told(opened, session_tokens.new_refresh(opened))
 
 
 def _check_totp(person: Person, given: str | None) -> None:
@@ -142,60 +142,12 @@ def _check_totp(person: Person, given: str | None) -> None:
     raise CredentialsWrong("The TOTP code is wrong or was used.")
 
 
-def _new_refresh(opened: Session) -> RefreshToken:
-    now = real_now()
-    token = RefreshToken(id=new_id("tok"), session_id=opened.id, made_at=now, expires_at=now + REFRESH_FOR)
-    session.add(token)
-    session.flush()
-    return token
-
-
-def _phone_of(opened: Session) -> Phone | None:
-    phone: Phone | None = session.scalars(
-        select(Phone).where(
-            Phone.person_id == opened.person_id,
-            Phone.installation == opened.installation,
-            Phone.revoked_at.is_(None),
-        )
-    ).first()
-    return phone
-
-
 def _mail_phone_code(opened: Session) -> None:
     """Who signs in on a phone that is yet to be confirmed, or is to be again, gets a code for it."""
-    phone = _phone_of(opened)
+    phone = session_tokens.phone_of(opened)
     if phone is not None and phone.confirmed_at is None:
         code = codes.issue(opened.person_id, "phone", phone.id)
         facts.record(EmailCodeIssued(person=opened.person_id, code=code.id, purpose="phone"))
-
-
-def _tokens(opened: Session, refresh: RefreshToken) -> dict[str, Any]:
-    phone = _phone_of(opened)
-    return {
-        "access_token": auth.person_token(opened.person_id, opened.id, phone.id if phone else None),
-        "refresh_token": spell(refresh.id),
-        "expires_in": int(ACCESS_FOR.total_seconds()),
-        "session": opened.id,
-    }
-
-
-def spell(token_id: str) -> str:
-    """A refresh token: the row's id and its HMAC, so that it can be told again and is stored nowhere."""
-    return f"{token_id}.{b64(mac('refresh', token_id))}"
-
-
-_OWNER = text(
-    "select s.person_id from refresh_tokens t join sessions s on s.id = t.session_id where t.id = :token"
-)
-
-
-def account_of(given: str) -> str:
-    """Whose account a refresh token is of, for counting tries before it is judged; forged ones are all one."""
-    token_id, _, _ = given.partition(".")
-    if not hmac.compare_digest(spell(token_id).encode(), given.encode()):
-        return "unknown"
-    rows = read(_OWNER, {"token": bare(token_id, "tok")})
-    return f"per_{rows[0].person_id.hex}" if rows else "unknown"
 
 
 def refresh(given: str) -> dict[str, Any]:
@@ -210,7 +162,7 @@ def refresh(given: str) -> dict[str, Any]:
 def _refresh(given: str) -> dict[str, Any] | None:
     token_id, _, _ = given.partition(".")
     try:
-        genuine = hmac.compare_digest(spell(token_id).encode(), given.encode())
+        genuine = hmac.compare_digest(session_tokens.spell(token_id).encode(), given.encode())
         row = session.get(RefreshToken, token_id, with_for_update=True) if genuine else None
     except NotFound:
         return None
@@ -230,10 +182,10 @@ def _refresh(given: str) -> dict[str, Any] | None:
         return None
     if row.used_at is not None:
         return _grace(opened, row)
-    successor = _new_refresh(opened)
+    successor = session_tokens.new_refresh(opened)
     row.used_at, row.successor_id, opened.seen_at = now, successor.id, now
     _seen(opened, now)
-    return _tokens(opened, successor)
+    return session_tokens.told(opened, successor)
 
 
 def _seen(opened: Session, now: datetime) -> None:
@@ -251,7 +203,7 @@ def _grace(opened: Session, row: RefreshToken) -> dict[str, Any] | None:
     assert row.used_at is not None
     successor = session.get(RefreshToken, row.successor_id)
     if successor is not None and successor.used_at is None and real_now() - row.used_at <= GRACE:
-        return _tokens(opened, successor)
+        return session_tokens.told(opened, successor)
     end(opened, "refresh token used twice")
     return None
 

@@ -7,7 +7,7 @@ from sqlalchemy import CursorResult, TextClause, text
 
 from app.kit.clock import real_now
 from app.kit.db import session, transactional
-from app.people.sign_in import REFRESH_FOR
+from app.people.session_tokens import REFRESH_FOR
 
 BATCH = 5000
 CODES_FOR, REGISTRATIONS_FOR = timedelta(days=1), timedelta(days=7)
