@@ -7,6 +7,7 @@ from app.coverage import (
     bordereau_schemas,
     bordereaux,
     coverage_at,
+    eligibility_schemas,
     insurer_reads,
     log_proof,
     log_schemas,
@@ -208,8 +209,8 @@ def list_signed_heads(query: dict[str, Any]) -> dict[str, Any]:
     who=Who.PARTNER,
     scope=READ,
     summary="Would this be bound",
-    body=schemas.EligibilityIn,
-    returns=schemas.EligibilityOut,
+    body=eligibility_schemas.EligibilityIn,
+    returns=eligibility_schemas.EligibilityOut,
     problems=(ScopeMissing,),
 )
 def ask_eligibility(body: dict[str, Any]) -> dict[str, Any]:

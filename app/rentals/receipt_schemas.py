@@ -13,7 +13,7 @@ from app.kit.fields import (
     Text,
     Whole,
 )
-from app.rentals.schemas import Line, Shares
+from app.rentals.quote_schemas import Line, Shares
 
 
 class ReceiptDocument(Strict):

@@ -37,6 +37,7 @@ from app.rentals import (
     close,
     earnings,
     quote,
+    quote_schemas,
     receipt_paper,
     receipt_schemas,
     receipts,
@@ -81,8 +82,8 @@ def after_booking(answer: Response) -> Response:
     "POST",
     "/quotes",
     summary="The price of a span",
-    body=schemas.QuoteIn,
-    returns=schemas.Quote,
+    body=quote_schemas.QuoteIn,
+    returns=quote_schemas.Quote,
     status=201,
     problems=(NotFound, OwnCar, OutsideWindows, OutsideRules, CarTaken, StepNotAllowed),
 )
@@ -92,7 +93,7 @@ def make_quote(body: dict[str, Any]) -> Answer:
     return created(represent.quote(made), f"/quotes/{made.id}")
 
 
-@routes.add("GET", '/quotes/<pid("quo"):quote_id>', summary="A quote", returns=schemas.Quote, etag=True)
+@routes.add("GET", '/quotes/<pid("quo"):quote_id>', summary="A quote", returns=quote_schemas.Quote, etag=True)
 def read_quote(quote_id: str) -> dict[str, Any]:
     """A quote as it was frozen."""
     return represent.quote(quote.find(caller().person, quote_id))
@@ -271,8 +272,8 @@ def read_receipt(rental: str) -> Any:
     "GET",
     '/cars/<pid("car"):car>/earnings',
     summary="What a car has brought against its cost",
-    query=schemas.EarningsQuery,
-    returns=schemas.Earnings,
+    query=quote_schemas.EarningsQuery,
+    returns=quote_schemas.Earnings,
     problems=(NotAllowed,),
 )
 def read_earnings(car: str, query: dict[str, Any]) -> dict[str, Any]:
