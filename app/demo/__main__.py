@@ -15,7 +15,8 @@ from app.demo import after, before, late, refused, sandbox
 from app.demo.stage import Stage, Telling
 from app.demo_cast import Actor, hours
 from app.kit.config import from_environment
-from app.supervisor import ROOT, PartFailedError, Supervisor
+from app.supervisor import ROOT, Supervisor
+from app.supervisor.part import PartFailedError
 
 FOLDER = ROOT / ".var" / "demo"
 CHAPTERS = (

@@ -23,7 +23,8 @@ from app.operator import check_doors, check_settings
 from app.operator.finding import Finding, State, run
 from app.rentals.photo_models import file_of
 from app.rentals.photo_place import MARK
-from app.supervisor import PartFailedError, Supervisor
+from app.supervisor import Supervisor
+from app.supervisor.part import PartFailedError
 from insurance.partners import partners_of
 from tests import factories
 from tests.kit.bucket import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, BucketServer

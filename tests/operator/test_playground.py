@@ -16,7 +16,8 @@ from app.factory import create_app
 from app.kit import playground
 from app.kit.config import BadSettingsError, Mode
 from app.kit.listen import conninfo
-from app.supervisor import ROOT, Part, PartFailedError, Supervisor
+from app.supervisor import ROOT, Supervisor
+from app.supervisor.part import Part, PartFailedError
 from insurance.partners import partners_of
 from tests.conftest import settings_for
 
@@ -110,18 +111,17 @@ def test_worker_and_boxlink_do_not_start_on_it(real: str, command: str) -> None:
 
 
 def test_a_part_that_says_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
-    place = Supervisor(tmp_path, ready_within_s=0.1)
-    mute = subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    place.parts["mute"] = Part("mute", mute, tmp_path / "mute.log")
+    mute = Part("mute", process, tmp_path / "mute.log")
     try:
         with pytest.raises(PartFailedError, match="mute said nothing"):
-            place.await_ready("mute")
+            mute.await_ready(0.1)
     finally:
-        place.stop()
-        assert mute.stdin is not None
-        mute.stdin.close()
+        mute.stop()
+        assert process.stdin is not None
+        process.stdin.close()

@@ -3,17 +3,12 @@
 Demo, serve and tests stand on the same parts. Everything listens on loopback, on ports chosen free at start.
 """
 
-import base64
-import json
 import os
 import secrets
-import select
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,48 +23,15 @@ from app.kit import playground
 from app.kit.config import from_environment
 from app.kit.db import dispose
 from app.kit.embedded_postgres import EmbeddedPostgres, free_port
+from app.supervisor import settings as told
+from app.supervisor.part import READY_WITHIN_S, Part, PartFailedError, with_us
 from carbox.broker_accounts import password_hash
 from carbox.local_broker import LocalBroker
 from insurance.partners import partners_of
 
-ROOT = Path(__file__).parent.parent
-READY_WITHIN_S, STOP_WITHIN_S = 60.0, 15.0
+ROOT = Path(__file__).parents[2]
 DOUBLES = ("stripe", "push", "insurer", "simulator")
 PROXY_NAMES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
-
-
-class PartFailedError(RuntimeError):
-    """A part did not come up; the text names it and shows the end of its log."""
-
-
-def _with_us() -> list[str]:
-    """Where the system can, a part ends with the process that started it, however that one ends."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM"] if setpriv and sys.platform == "linux" else []
-
-
-@dataclass(slots=True)
-class Part:
-    """One process of the place."""
-
-    name: str
-    process: subprocess.Popen[str]
-    log: Path
-    ready: dict[str, Any] = field(default_factory=dict)
-
-    def end_of_log(self) -> str:
-        return self.log.read_text("utf-8", "replace")[-2000:] if self.log.exists() else ""
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(STOP_WITHIN_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
 
 
 class Supervisor:
@@ -85,13 +47,11 @@ class Supervisor:
         settings: dict[str, str] | None = None,
         entry: str = "wsgi:app",
         database_url: str | None = None,
-        ready_within_s: float = READY_WITHIN_S,
     ) -> None:
         """`database_url`: a database to stand on; None means that of the environment, empty or none a server of its own."""
         self.folder, self._mode, self._api_workers, self._with_worker = folder, mode, api_workers, worker
         self._extra, self._entry = settings or {}, entry
         self._given = os.environ.get("DATABASE_URL", "") if database_url is None else database_url
-        self._ready_within_s = ready_within_s
         self.parts: dict[str, Part] = {}
         self._postgres: EmbeddedPostgres | None = None
         self._broker: LocalBroker | None = None
@@ -123,56 +83,34 @@ class Supervisor:
         api_port = free_port()
         self.url = f"http://127.0.0.1:{api_port}"
         webhook_secret = f"whsec_{secrets.token_hex(16)}"
-        self._spawn(
-            "stripe",
-            [
-                "-m",
-                "payments.double",
-                "--port",
-                "0",
-                "--webhook-url",
-                f"{self.url}/webhooks/stripe",
-                "--webhook-secret",
-                webhook_secret,
-                "--connect-url",
-                f"{self.url}/webhooks/stripe-connect",
-                "--connect-secret",
-                webhook_secret,
-            ],
-        )
-        self._spawn(
-            "push",
-            [
-                "-m",
-                "notifications.double",
-                "--ca-file",
-                str(self.folder / "ca.pem"),
-                "--credentials-file",
-                str(self.folder / "firebase.json"),
-            ],
-        )
-        self._spawn("insurer", ["-m", "insurance.double", "--port", "0"])
-        self._spawn(
-            "simulator",
-            [
-                "-m",
-                "carbox.simulator",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                str(mqtt_port),
-                "--control-port",
-                "0",
-                "--pace",
-                "0.02",
-            ],
-        )
+        self._start_doubles(mqtt_port, webhook_secret)
         for name in DOUBLES:
-            self.await_ready(name)
-        self.environment = self._settings(mqtt_port, mqtt_password, webhook_secret)
+            self.parts[name].await_ready()
+        self.environment = {
+            "DATABASE_URL": self.database_url,
+            "GLOVEBOX_MODE": self._mode,
+            "GLOVEBOX_PUBLIC_URL": self.url,
+            "GLOVEBOX_METRICS_TOKEN": "demo-metrics",
+            **told.of_folder(self.folder),
+            **told.of_broker(mqtt_port, mqtt_password),
+            **told.of_doubles({name: self.parts[name].ready for name in DOUBLES}, webhook_secret),
+            **self._extra,
+        }
         self.flask("db", "upgrade", "--directory", str(ROOT / "migrations"))
         playground.mark(self.database_url)
         self._start_ours(api_port)
+
+    def _start_doubles(self, mqtt_port: int, webhook_secret: str) -> None:
+        ours, owners = f"{self.url}/webhooks/stripe", f"{self.url}/webhooks/stripe-connect"
+        hooks = ["--webhook-url", ours, "--webhook-secret", webhook_secret]
+        hooks += ["--connect-url", owners, "--connect-secret", webhook_secret]
+        authority, credentials = self.folder / "ca.pem", self.folder / "firebase.json"
+        files = ["--ca-file", str(authority), "--credentials-file", str(credentials)]
+        broker = ["--host", "127.0.0.1", "--port", str(mqtt_port)]
+        self._spawn("stripe", ["-m", "payments.double", "--port", "0", *hooks])
+        self._spawn("push", ["-m", "notifications.double", *files])
+        self._spawn("insurer", ["-m", "insurance.double", "--port", "0"])
+        self._spawn("simulator", ["-m", "carbox.simulator", *broker, "--control-port", "0", "--pace", "0.02"])
 
     def _given_database(self) -> str | None:
         """The database to stand on, if one is named and may be played with. Raises PartFailedError."""
@@ -206,49 +144,6 @@ class Supervisor:
                 "mosquitto is not installed: run `make setup`, which says what to do"
             ) from error
         return port
-
-    def _settings(self, mqtt_port: int, mqtt_password: str, webhook_secret: str) -> dict[str, str]:
-        push, insurer = self.parts["push"].ready, self.parts["insurer"].ready
-        partner = {
-            "countries": ["FR", "DE", "BE", "IT", "ES", "PT", "NL", "AT", "GB", "CH"],
-            "url": insurer["url"],
-            "token_url": insurer["token_url"],
-            "client_id": insurer["client_id"],
-            "client_secret": insurer["client_secret"],
-        }
-        return {
-            "DATABASE_URL": self.database_url,
-            "GLOVEBOX_MODE": self._mode,
-            "GLOVEBOX_SECRET_KEY": self._kept("secret"),
-            "GLOVEBOX_PUBLIC_URL": self.url,
-            "GLOVEBOX_MQTT_PORT": str(mqtt_port),
-            "GLOVEBOX_MQTT_PUBLIC_PORT": str(mqtt_port),
-            "GLOVEBOX_MQTT_PASSWORD": mqtt_password,
-            "GLOVEBOX_MQTT_ACCOUNTS_DIR": str(self.folder / "broker"),
-            "GLOVEBOX_MQTT_PID_FILE": str(self.folder / "broker" / "mosquitto.pid"),
-            "GLOVEBOX_STRIPE_API_KEY": "sk_test_demo",
-            "GLOVEBOX_STRIPE_API_BASE": self.parts["stripe"].ready["url"],
-            "GLOVEBOX_STRIPE_WEBHOOK_SECRETS": webhook_secret,
-            "GLOVEBOX_STRIPE_CONNECT_SECRETS": webhook_secret,
-            "GLOVEBOX_FIREBASE_CREDENTIALS": push["credentials_file"],
-            "GLOVEBOX_WEB_PUSH_KEY": self._kept("web-push-key"),
-            "GLOVEBOX_WEB_PUSH_HOSTS": "127.0.0.1",
-            "GLOVEBOX_SMTP_HOST": push["smtp"]["host"],
-            "GLOVEBOX_SMTP_PORT": str(push["smtp"]["port"]),
-            "GLOVEBOX_SMTP_STARTTLS": "false",
-            "GLOVEBOX_INSURERS": json.dumps([partner]),
-            "GLOVEBOX_METRICS_TOKEN": "demo-metrics",
-            "GLOVEBOX_PHOTOS": str(self.folder / "photos"),
-            "GLOVEBOX_DOUBLE_CLOCKS": self.parts["stripe"].ready["url"],
-            **self._extra,
-        }
-
-    def _kept(self, name: str) -> str:
-        """32 random bytes that stay the same from start to start."""
-        kept = self.folder / name
-        if not kept.exists():
-            kept.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
-        return kept.read_text()
 
     def _start_ours(self, api_port: int) -> None:
         self._spawn(
@@ -325,7 +220,7 @@ class Supervisor:
         log = self.folder / f"{name}.log"
         with log.open("ab") as out:
             process = subprocess.Popen(  # noqa: S603
-                [*_with_us(), sys.executable, *arguments],
+                [*with_us(), sys.executable, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=out,
                 text=True,
@@ -336,22 +231,8 @@ class Supervisor:
         self.parts[name] = Part(name, process, log)
         return self.parts[name]
 
-    def await_ready(self, name: str) -> None:
-        """Until a double has said where it listens. Raises PartFailedError for one that ends or says nothing."""
-        part = self.parts[name]
-        assert part.process.stdout is not None
-        heard, _, _ = select.select([part.process.stdout], [], [], self._ready_within_s)
-        if not heard:
-            raise PartFailedError(
-                f"{name} said nothing within {self._ready_within_s:.0f} s:\n{part.end_of_log()}"
-            )
-        line = part.process.stdout.readline()
-        if not line:
-            raise PartFailedError(f"{name} did not start:\n{part.end_of_log()}")
-        part.ready = json.loads(line)
-
     def _await_http(self) -> None:
-        deadline = time.monotonic() + self._ready_within_s
+        deadline = time.monotonic() + READY_WITHIN_S
         while True:
             for part in self.parts.values():
                 if part.process.poll() is not None:
