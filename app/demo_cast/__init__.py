@@ -1,146 +1,24 @@
 """The people of demo and flow tests, each with a phone: they know the API and the post, and nothing else."""
 
-import hashlib
 import re
 import secrets
-import time
-import uuid
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
-import requests
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import select
 
-from app.cars import readings
-from app.cars.models import Box
-from app.kit.db import session
+from app.demo_cast.caller import Caller, Refused
+from app.demo_cast.street import CarOnTheStreet
+from app.demo_cast.waiting import WITHIN_S, hours, inst, until
 from app.kit.keys import b64
-from app.supervisor import Supervisor
 
-T = TypeVar("T")
+__all__ = ["PASSWORD", "Actor", "CarOnTheStreet", "Refused", "hours", "inst", "until"]
+
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of people who exist for a minute
-WITHIN_S = 15.0
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.03, 0.25
 
 
-class Refused(AssertionError):
-    """The API answered otherwise than the story wants."""
-
-
-def until(look: Callable[[], T | None], what: str, within_s: float = WITHIN_S) -> T:
-    """Look until there is something, less often the longer it takes. Raises TimeoutError that says what was awaited."""
-    deadline, pause = time.monotonic() + within_s, FIRST_PAUSE_S
-    while True:
-        found = look()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {within_s:.0f} s for {what}")
-        time.sleep(pause)
-        pause = min(pause * 1.3, LAST_PAUSE_S)
-
-
-class Actor:
-    """A person with a phone; `call` returns the decoded answer and refuses any status but the wanted."""
-
-    def __init__(
-        self, place: Supervisor, name: str, *, language: str = "en", country: str = "FR", signs: bool = False
-    ) -> None:
-        self.place, self.name, self.language, self.country = place, name, language, country
-        self.email = f"{name.split(maxsplit=1)[0].lower()}.{uuid.uuid4().hex[:8]}@example.org"
-        self.installation, self.address = str(uuid.uuid4()), f"fid-{uuid.uuid4().hex}"
-        self.id = self.phone = ""
-        self.access = self.refresh = ""
-        self.key = ec.generate_private_key(ec.SECP256R1()) if signs else None
-        self.http = requests.Session()
-        self.http.trust_env = False
-        self.last: requests.Response | None = None
-        self.clock_off_s = 0.0
-
-    # -- HTTP
-
-    def call(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        want: int | tuple[int, ...] = (200, 201, 202, 204),
-        key: str | None = None,
-        headers: dict[str, str] | None = None,
-        **query: Any,
-    ) -> Any:
-        """One request. Raises Refused when the status is not wanted."""
-        sent = {"Accept-Language": self.language, **(headers or {})}
-        if self.access:
-            sent["Authorization"] = f"Bearer {self.access}"
-        if method in ("POST", "PUT"):
-            sent["Idempotency-Key"] = key or secrets.token_urlsafe(16)
-        prepared = requests.Request(
-            method, self.place.url + _path(path), headers=sent, json=body, params=query or None
-        ).prepare()
-        if self.key is not None and re.search(r"/(unlock|pause|lock|commands)$", path) and method == "POST":
-            prepared.headers["Phone-Signature"] = self.sign(prepared)
-        answer = self.http.send(prepared, timeout=40)
-        self.last = answer
-        wanted = (want,) if isinstance(want, int) else want
-        if answer.status_code not in wanted:
-            raise Refused(
-                f"{self.name}: {method} {path} -> {answer.status_code}, wanted {wanted}: {answer.text[:1500]}"
-            )
-        return (
-            answer.json()
-            if answer.content and "json" in answer.headers.get("Content-Type", "")
-            else answer.text or None
-        )
-
-    def sign(self, prepared: requests.PreparedRequest) -> str:
-        """The phone's signature over a door command."""
-        assert self.key is not None
-        raw = prepared.body.encode() if isinstance(prepared.body, str) else (prepared.body or b"")
-        seconds = str(int(time.time() + self.clock_off_s))
-        parts = (
-            prepared.method or "",
-            prepared.path_url,
-            prepared.headers["Idempotency-Key"],
-            seconds,
-            hashlib.sha256(raw).hexdigest(),
-        )
-        r, s = utils.decode_dss_signature(self.key.sign("\n".join(parts).encode(), ec.ECDSA(SHA256())))
-        return f"{seconds}.{b64(r.to_bytes(32) + s.to_bytes(32))}"
-
-    def get(self, path: str, **query: Any) -> Any:
-        return self.call("GET", path, **query)
-
-    def post(self, path: str, body: Any = None, **options: Any) -> Any:
-        return self.call("POST", path, body, **options)
-
-    def put(self, path: str, body: Any = None, **options: Any) -> Any:
-        return self.call("PUT", path, body, **options)
-
-    def patch(self, path: str, body: Any) -> Any:
-        """A change on the present state."""
-        self.get(path)
-        assert self.last is not None
-        return self.call("PATCH", path, body, headers={"If-Match": self.last.headers["ETag"]})
-
-    def clear_licence(self, community: str, member: str) -> Any:
-        """Clear a member's licence as it is now."""
-        path = f"/communities/{community}/members/{member}/licence"
-        self.get(path)
-        assert self.last is not None
-        return self.post(f"{path}/clear", headers={"If-Match": self.last.headers["ETag"]})
-
-    def refused(self, method: str, path: str, body: Any = None, *, slug: str, **options: Any) -> Any:
-        """The request must be refused with this problem; returns the document."""
-        document = self.call(method, path, body, want=tuple(range(400, 505)), **options)
-        if document.get("type") != f"/problems/{slug}":
-            raise Refused(f"{self.name}: {method} {path} wanted {slug}, got {document}")
-        return document
+class Actor(Caller):
+    """A person with a phone: what comes to them, and their first steps."""
 
     # -- what comes to them
 
@@ -293,7 +171,7 @@ class Actor:
         }
         return str(self.post("/cars", body, want=201)["id"])
 
-    def pair_box(self, car: str, **values: Any) -> "CarOnTheStreet":
+    def pair_box(self, car: str, **values: Any) -> CarOnTheStreet:
         """Pair a simulated OVMS box, beside it the companion of this record if one is given; put its car on the street."""
         body = {
             "kind": "simulator",
@@ -326,7 +204,7 @@ class Actor:
         state = self.get(f"/cars/{car}/state")
         return all(state[name]["value"] is not None for name in ("locked", "charge_percent", "odometer_km"))
 
-    def _heard(self, car: str, street: "CarOnTheStreet") -> bool:
+    def _heard(self, car: str, street: CarOnTheStreet) -> bool:
         """All it said so far may be what the broker kept, and that does not count as heard: the keys are moved."""
         if self.get(f"/cars/{car}/box")["last_heard_at"]:
             return True
@@ -373,49 +251,3 @@ class Actor:
     def now(self) -> datetime:
         """Business time."""
         return datetime.fromisoformat(self.place.flask("clock", "show").strip())
-
-
-class CarOnTheStreet:
-    """The car around a simulated box: what a driver's hands and feet do to it."""
-
-    def __init__(self, place: Supervisor, username: str) -> None:
-        self._place, self.username = place, username
-
-    def do(self, verb: str, **body: Any) -> Any:
-        return self._place.control("simulator", "POST", f"boxes/{self.username}/{verb}", **body)
-
-    def state(self) -> Any:
-        return self._place.control("simulator", "GET", f"boxes/{self.username}/state")
-
-    def log(self) -> Any:
-        return self._place.control("simulator", "GET", f"boxes/{self.username}/log")
-
-    def fault(self, kind: str, **more: Any) -> None:
-        self.do("fault", kind=kind, **more)
-
-    def vanish(self) -> None:
-        """Out of reach, and all that it said before is stored: the clock may move without having heard it since."""
-        self.fault("offline")
-        until(self._is_stored_as_gone, "the box to be gone")
-
-    def _is_stored_as_gone(self) -> bool:
-        """The broker's word that a box is gone comes after its own, and is stored no sooner."""
-        with self._place.application().app_context():
-            box = session.scalars(select(Box).where(Box.username == self.username)).one()
-            return readings.value(box, "connected") is False
-
-
-def _path(path: str) -> str:
-    return (
-        path
-        if path.startswith(("/.", "/oauth", "/webhooks", "/v1", "/conditions", "/problems", "/openapi"))
-        else f"/v1{path}"
-    )
-
-
-def hours(count: float) -> timedelta:
-    return timedelta(hours=count)
-
-
-def inst(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
