@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 import psycopg
 
@@ -62,3 +63,10 @@ def copy(dsn: str, table: str, columns: str, lines: Iterable[str], tell: Tell) -
                 if written % TOLD_EVERY == 0:
                     tell(f"{written:,} {table}")
     tell(f"{written:,} {table}, all")
+
+
+def copied(db: psycopg.Connection[Any], table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Rows of values in the present transaction."""
+    with db.cursor().copy(f"copy {table} ({columns}) from stdin") as into:
+        for row in rows:
+            into.write_row(row)

@@ -7,20 +7,18 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import psycopg
 
-from app.cars import terms
 from app.communities import invite
 from app.kit import auth
 from app.kit.db import new_id, uuid7
 from app.kit.listen import conninfo
 from app.supervisor import Supervisor
+from bench.bulk import copied
+from bench.prices import TERMS, price
 from bench.scale import Scale
-from bench.seed import TERMS
 from bench.seed_city import CAR, CIRCLE, HOURS, LASTS, MONTH, OFFERED_DAYS, PERSON, City
-from payments.pricing import estimate
 from payments.tariff import Fare
 
 CONDITIONS = ("rental-2026-1", "insurance-2026-1")
@@ -179,9 +177,7 @@ def _invitations(db: psycopg.Connection[Any], city: City, count: int) -> list[tu
         )
         made.append((person, code, invite.hashed(code)))
     columns = "id, community_id, code_hash, invited_by, made_at, expires_at, role, fare, uses, used"
-    with db.cursor().copy(f"copy invitations ({columns}) from stdin") as into:
-        for line in lines:
-            into.write_row((*line, "driver", "priced", 1, 0))
+    copied(db, "invitations", columns, ((*line, "driver", "priced", 1, 0) for line in lines))
     return made
 
 
@@ -198,19 +194,17 @@ def _drive(db: psycopg.Connection[Any], city: City, drivers: Collection[int]) ->
 
 
 def _quotes(db: psycopg.Connection[Any], city: City, slots: list[Slot]) -> list[tuple[Slot, str]]:
-    made, now = [], datetime.now(UTC)
+    made, rows, now = [], [], datetime.now(UTC)
+    for one in slots:
+        where, quote = city.community_of(one.car), uuid7()
+        fare = Fare.FREE if where >= city.pools else Fare.PRICED
+        ends = one.begins + LASTS
+        frozen = (json.dumps(part) for part in (TERMS, price(one.begins, ends, fare), CONDITIONS))
+        ids = (quote, city.id_of(PERSON, one.driver), city.id_of(CAR, one.car), city.community(where))
+        rows.append((*ids, one.begins, ends, fare.value, 1, *frozen, now, now + timedelta(hours=6)))
+        made.append((one, f"quo_{quote.hex}"))
     columns = "id, person_id, car_id, community_id, from_at, to_at, fare, terms_version, terms, price, conditions, made_at, expires_at"
-    with db.cursor().copy(f"copy quotes ({columns}) from stdin") as into:
-        for one in slots:
-            where, quote = city.community_of(one.car), uuid7()
-            fare = Fare.FREE if where >= city.pools else Fare.PRICED
-            ends = one.begins + LASTS
-            price = estimate(terms.tariff(TERMS), fare, one.begins, ends, ZoneInfo("Europe/Paris"), None)
-            frozen = (json.dumps(part) for part in (TERMS, price.to_dict(), CONDITIONS))
-            ids = (quote, city.id_of(PERSON, one.driver), city.id_of(CAR, one.car), city.community(where))
-            until = now + timedelta(hours=6)
-            into.write_row((*ids, one.begins, ends, fare.value, 1, *frozen, now, until))
-            made.append((one, f"quo_{quote.hex}"))
+    copied(db, "quotes", columns, rows)
     return made
 
 

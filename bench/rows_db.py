@@ -16,7 +16,8 @@ from app.cars import access as cars_access
 from app.cars import find, occupancy
 from app.coverage import coverage_at, sealed
 from app.kit.db import bare, dispose, transactional, uuid7
-from bench.seed import Seeded, earnings
+from bench.earned import earnings
+from bench.seed import Seeded
 from bench.turns import Row, compared
 from payments.share_tables import UNSTATED
 

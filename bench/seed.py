@@ -8,45 +8,14 @@ from typing import Any
 
 import psycopg
 
-from app.cars import terms
 from app.demo import POLICY
 from app.kit import auth
-from app.kit.db import new_id, uuid7
+from app.kit.db import uuid7
 from app.kit.listen import conninfo
 from app.supervisor import Supervisor
+from bench.prices import TERMS, price
 from bench.scale import FULL, Scale
-from payments.pricing import estimate
-from payments.tariff import Fare
-
-TERMS: dict[str, Any] = {
-    **terms.DEFAULTS,
-    "currency": "EUR",
-    "hour": 600,
-    "day_cap": 4800,
-    "km_included_per_day": 100,
-    "per_km": 30,
-}
-
-DATA: dict[str, Any] = {
-    "version": 1,
-    "state": "closed",
-    "certificate": "crt_" + "0" * 32,
-    "insurer": "Exemple Assurances",
-    "driver_ref": "drv",
-    "liability": {"from": "2026-01-01T00:00:00.000Z", "to": "2026-01-01T02:00:00.000Z"},
-    "own_damage": {"from": "2026-01-01T00:00:00.000Z", "to": "2026-01-01T02:00:00.000Z"},
-    "planned": {"from": "2026-01-01T00:00:00.000Z", "to": "2026-01-01T02:00:00.000Z"},
-    "car": {"plate": "BE1", "country": "FR", "vin": "WMEBENCH000000001", "make": "smart", "model": "EQ"},
-    "master_policy": {"id": "pol_" + "0" * 32, "number": "FR-BENCH", "version": 1},
-    "overrun_at": None,
-    "odometer_start_km": 41943,
-    "odometer_end_km": 41967,
-    "covered_minutes": 120,
-    "charged_minutes": 120,
-    "premium": {"amount": 300, "currency": "EUR"},
-    "end_evidence": "box strong",
-    "recorded_at": "2026-01-01T02:00:00.000Z",
-}
+from bench.seed_past import past
 
 
 @dataclass(slots=True)
@@ -78,7 +47,7 @@ def seed(place: Supervisor, scale: Scale = FULL, url: str = "") -> Seeded:
         people = _people(db, scale.members, now)
         community = _community(db, people, now)
         cars = _cars(db, scale.cars, people[0], community, now)
-        past = _past(db, scale.rentals, people, community, cars, insurer, policy, now)
+        since = past(db, scale.rentals, people, community, cars, insurer, policy, now)
         quotes = _quotes(db, scale.slots, people[1:], community, cars, now)
         db.commit()
     with psycopg.connect(dsn, autocommit=True) as db:
@@ -101,7 +70,7 @@ def seed(place: Supervisor, scale: Scale = FULL, url: str = "") -> Seeded:
         quotes,
         _partner_token(place, client, insurer),
         insurer,
-        past,
+        since,
     )
 
 
@@ -232,78 +201,6 @@ def _cars(
     return cars
 
 
-def _past(
-    db: psycopg.Connection[Any],
-    count: int,
-    people: list[tuple[uuid.UUID, uuid.UUID]],
-    community: uuid.UUID,
-    cars: list[tuple[uuid.UUID, int, str]],
-    insurer: str,
-    policy: str,
-    now: datetime,
-) -> datetime:
-    """Rentals of two hours, one every three, going back from two days ago; each with cover, versions and facts."""
-    each, first = count // len(cars), now - timedelta(days=2)
-    price = estimate(
-        terms.tariff(TERMS), Fare.PRICED, first, first + timedelta(hours=2), _zone(), None
-    ).to_dict()
-    insurer_id, policy_id = uuid.UUID(insurer[4:]), uuid.UUID(policy[4:])
-    values = {
-        "t": json.dumps(TERMS),
-        "p": json.dumps(price),
-        "com": community,
-        "ins": insurer_id,
-        "pol": policy_id,
-        "first": first,
-        "data": json.dumps(DATA),
-    }
-    db.execute(
-        "create temp table slots (rental uuid, quote uuid, cover uuid, car uuid, no int, driver uuid, a timestamptz, b timestamptz) on commit drop"
-    )
-    with db.cursor().copy("copy slots from stdin") as copy:
-        for n, (car, no, _) in enumerate(cars):
-            for k in range(each):
-                a = first - timedelta(hours=3 * (k + 1))
-                driver = people[1 + (n + k) % (len(people) - 1)][0]
-                copy.write_row((uuid7(), uuid7(), uuid7(), car, no, driver, a, a + timedelta(hours=2)))
-    db.execute(
-        "insert into quotes (id, person_id, car_id, community_id, from_at, to_at, fare, terms_version, terms, price, conditions,"
-        " made_at, expires_at) select quote, driver, car, %(com)s, a, b, 'priced', 1, %(t)s, %(p)s, '[]', a, a from slots",
-        values,
-    )
-    db.execute(
-        "insert into rentals (id, car_id, car_no, community_id, driver_id, quote_id, state, from_at, to_at, fare, terms_version, terms,"
-        " price, made_at, paused, started_at, ended_at, over_at, final_price) select rental, car, no, %(com)s, driver, quote, 'settled',"
-        " a, b, 'priced', 1, %(t)s, %(p)s, a, false, a, b, b, %(p)s from slots",
-        values,
-    )
-    db.execute(
-        "insert into occupancy (car_no, kind, ref, from_at, to_at) select no, 'rental', 'ren_' || replace(rental::text, '-', ''), a, b from slots"
-    )
-    db.execute(
-        "insert into covers (id, certificate_id, rental_id, car_no, car_id, insurer_id, policy_id, driver_id, driver_ref, community_id,"
-        " car, currency, state, version, recorded_at, planned_from, planned_to, from_at, to_at, own_damage_to, covered_minutes,"
-        " charged_minutes, premium, acknowledged_version) select cover, cover, rental, no, car, %(ins)s, %(pol)s, driver, 'drv', %(com)s,"
-        " '{}', 'EUR', 'closed', 1, b, a, b, a, b, b, 120, 120, 300, 1 from slots",
-        values,
-    )
-    db.execute(
-        "with f as (insert into facts (kind, data) select 'CoverClosed', jsonb_build_object('cover', 'cov_' || replace(cover::text, '-', ''))"
-        " from slots returning seq, data) insert into cover_versions (cover_id, version, kind, fact_seq, recorded_at, insurer_id, state,"
-        " from_at, to_at, data) select s.cover, 1, 'cover.closed', f.seq, s.b, %(ins)s, 'closed', s.a, s.b,"
-        " %(data)s::jsonb || jsonb_build_object('id', f.data->>'cover', 'from', s.a, 'to', s.b)"
-        " from f join slots s on 'cov_' || replace(s.cover::text, '-', '') = f.data->>'cover'",
-        values,
-    )
-    return first
-
-
-def _zone() -> Any:
-    from zoneinfo import ZoneInfo
-
-    return ZoneInfo("Europe/Paris")
-
-
 def _quotes(
     db: psycopg.Connection[Any],
     count: int,
@@ -317,7 +214,7 @@ def _quotes(
     for n in range(count):
         car, _, _ = cars[n % len(cars)]
         a = now + timedelta(days=2, hours=3 * (n // len(cars)))
-        price = estimate(terms.tariff(TERMS), Fare.PRICED, a, a + timedelta(hours=2), _zone(), None).to_dict()
+        cost = price(a, a + timedelta(hours=2))
         who, quote = n % len(members), uuid7()
         rows.append(
             (
@@ -328,7 +225,7 @@ def _quotes(
                 a,
                 a + timedelta(hours=2),
                 json.dumps(TERMS),
-                json.dumps(price),
+                json.dumps(cost),
                 json.dumps(["rental-2026-1", "insurance-2026-1"]),
                 now,
                 now + timedelta(hours=6),
@@ -342,44 +239,3 @@ def _quotes(
             rows,
         )
     return made
-
-
-__all__ = ["Seeded", "new_id", "seed"]
-
-
-def earnings(db: psycopg.Connection[Any], seeded: Seeded) -> str:
-    """What the owner earned in one month of a tenth of all rentals, with their receipts; returns the month."""
-    at = (seeded.now - timedelta(days=45)).replace(day=15)
-    values = {"owner": seeded.owner, "at": at, "many": seeded.scale.rentals // 10}
-    with db.transaction():
-        db.execute(
-            "create temporary table earned on commit drop as select gen_random_uuid() as rental, n from"
-            " generate_series(1, %(many)s) n",
-            values,
-        )
-        db.execute(
-            "insert into ledger_entries (kind, source_type, source_id, rental_id, at)"
-            " select 'capture', 'bench', rental::text, rental, %(at)s + n * interval '1 second' from earned",
-            values,
-        )
-        db.execute(
-            "insert into postings (entry_id, account, subject, amount, currency)"
-            " select e.id, p.account, case when p.account = 'owner_payable' then %(owner)s end, p.amount, 'EUR'"
-            " from ledger_entries e join earned on e.rental_id = earned.rental, (values ('stripe_clearing', 2700),"
-            " ('owner_payable', -2025), ('premium_reserve', -270), ('platform_revenue', -337), ('vat_payable', -68))"
-            " as p (account, amount)",
-            values,
-        )
-        db.execute(
-            "insert into document_series (name, last, last_at, head) values ('BENCH', %(many)s, %(at)s, '')",
-            values,
-        )
-        db.execute(
-            "insert into documents (id, series, no, kind, rental_id, part, amount, currency, payload, hash, issued_at)"
-            " select gen_random_uuid(), 'BENCH', n, 'receipt', rental, 'price', 2700, 'EUR', '{\"car\": \"smart EQ fortwo\"}',"
-            " '', %(at)s from earned",
-            values,
-        )
-    for table in ("ledger_entries", "postings", "documents"):
-        db.execute(f"vacuum analyze {table}")
-    return f"{at:%Y-%m}"

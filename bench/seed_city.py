@@ -18,8 +18,9 @@ import psycopg
 from app.kit.listen import conninfo
 from app.supervisor import Supervisor
 from bench.bulk import Tell, copy, settled, without_indexes
+from bench.prices import TERMS
 from bench.scale import Scale
-from bench.seed import TERMS, insured
+from bench.seed import insured
 
 SEEDED = "city.json"
 _CAR = (

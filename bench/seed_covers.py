@@ -20,7 +20,7 @@ from app.kit.listen import conninfo
 from app.supervisor import Supervisor
 from bench.bulk import Tell, settled, without_indexes
 from bench.scale import Scale
-from bench.seed import DATA
+from bench.seed_past import DATA
 
 EVERY, LASTS = timedelta(hours=17.5), timedelta(hours=3)
 COUNTRIES = {
