@@ -177,7 +177,8 @@ class Town:
 
     @property
     def new_block(self) -> str:
-        body = {"from": z(self.next_year), "to": z(self.next_year + HOUR), "kind": "own_use"}
+        starts = self.next_year + next(self._numbers) * 2 * HOUR
+        body = {"from": z(starts), "to": z(starts + HOUR), "kind": "own_use"}
         return str(self.ask("olga", "POST", f"/cars/{self.car}/blocks", body).json["id"])
 
     # -- rentals
