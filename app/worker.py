@@ -49,7 +49,7 @@ def _until_it_ends(app: Flask, concurrency: int, stop: threading.Event) -> None:
 
 async def _work(app: Flask, concurrency: int, stop: threading.Event) -> None:
     """Run jobs until asked to stop, which lets the running ones end, or until the queue ends by itself."""
-    queue = jobs.worker_app(app, conninfo(app.extensions["glovebox"].settings.database_url))
+    queue = jobs.worker_app(app, conninfo(app.extensions["glovebox"].settings.listen_database_url))
     async with queue.open_async():
         working = asyncio.create_task(
             queue.run_worker_async(

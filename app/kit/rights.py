@@ -29,11 +29,14 @@ AT_ONCE = 64
 
 
 def _engine() -> Engine:
-    """The connections that hold rights, apart from the app's pool: the two together could not starve each other."""
+    """The connections that hold rights, apart from the app's pool: the two together could not starve each other.
+
+    Past any pooler: the lock is the session's, and a pooler by transactions would leave it with a stranger.
+    """
     found: Engine | None = current_app.extensions.get("glovebox-rights")
     if found is None:
         found = create_engine(
-            settings().database_url,
+            settings().listen_database_url,
             isolation_level="AUTOCOMMIT",
             pool_size=8,
             max_overflow=AT_ONCE - 8,
