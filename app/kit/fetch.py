@@ -5,6 +5,7 @@ meanwhile reaches nothing of ours. Where settings say demo or test, this machine
 """
 
 import ipaddress
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 TIMEOUT_S: Final = 15.0
 REDIRECTS: Final = 3
 _CHUNK: Final = 1 << 14
+_NO_HOST: Final = re.compile(rb"[^a-z0-9._:-]")
+"""What is in no host: neither in a name, as it is asked for, nor in an address."""
 
 
 class FetchFailed(Exception):
@@ -56,9 +59,11 @@ def check_url(url: str, *, local: bool = False) -> None:
     """Raises AddressForbidden with what would be right. `local`: loopback is one, plain too."""
     try:
         parts = urlsplit(url)
-        (parts.hostname or "").encode("idna")
+        host = (parts.hostname or "").encode("idna").lower()
     except ValueError as error:
         raise AddressForbidden("Is to be an https URL.") from error
+    if _NO_HOST.search(host):
+        raise AddressForbidden("Is to be an https URL with a host that can be.")
     loopback = parts.hostname in ("127.0.0.1", "localhost")
     if local and loopback and parts.scheme in ("http", "https"):
         return

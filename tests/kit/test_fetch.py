@@ -19,6 +19,8 @@ from app.kit.fetch import AddressForbidden, FetchFailed, TooSlow
         "ftp://partner.example/",
         "https://",
         "https://[partner.example/",
+        "https://partner\x07.example/",
+        "https://partner<b>.example/",
         f"https://{'a' * 64}.example/",
         "https://user:secret@partner.example/",
         "https://partner.example/#part",

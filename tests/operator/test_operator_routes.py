@@ -215,7 +215,7 @@ def test_what_the_old_key_signed_still_verifies_after_a_rotation(op: Desk) -> No
 
 
 def test_failed_jobs_are_listed_newest_first_page_by_page(op: Desk) -> None:
-    first = 10**6 + uuid.uuid4().int % 10**6
+    first = 10**10 + uuid.uuid4().int % 10**6  # later than any that another test has left
     for number in range(3):
         keep_failed(first + number, "deliver", {"delivery": "dlv"}, "Boom()")
     page = op.get("/jobs?limit=2")
@@ -406,6 +406,7 @@ def policy(op: Desk, **values: Any) -> dict[str, Any]:
         "countries": ["PT"],
         "territory": ["PT"],
         "valid_from": "2026-01-01T00:00:00Z",
+        "valid_to": "2090-01-01T00:00:00Z",
     }
     return {"insurer": insurer(op), "policy": terms, "active": True, **WHY, **values}
 
