@@ -212,7 +212,7 @@ def test_an_insurer_that_answers_drop_by_drop_costs_no_more_than_both_limits(hea
 
 def test_an_answer_without_end_is_not_read() -> None:
     endless = b"HTTP/1.1 201 Created\r\n\r\n" + b"[" * (2 * AT_MOST)
-    with answering(endless) as (port, _), pytest.raises(InsurerUnknown, match="bytes|reset by peer"):
+    with answering(endless) as (port, _), pytest.raises(InsurerUnknown, match=r"bytes|reset by peer"):
         HttpInsurer(f"http://127.0.0.1:{port}", BearerToken("t")).report(REPORT)
 
 
