@@ -7,21 +7,18 @@ meanwhile reaches nothing of ours. Where settings say demo or test, this machine
 import ipaddress
 import re
 import socket
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from outbound.bounded import Bounded, TooMuch, read
 
 TIMEOUT_S: Final = 15.0
 REDIRECTS: Final = 3
-_CHUNK: Final = 1 << 14
 _NO_HOST: Final = re.compile(rb"[^a-z0-9._:-]")
 """What is in no host: neither in a name, as it is asked for, nor in an address."""
 
@@ -146,14 +143,8 @@ def _asked(
 ) -> Iterator[requests.Response]:
     """The answer's head; what is read of its body inside is bounded with all else."""
     check_url(url, local=local)
-    adapter = _Adapter(public=not local)
-    # A server that sends a byte now and then never lets a wait run out: what was connected is cut off then.
-    cut = threading.Timer(within_s, adapter.cut)
-    cut.start()
-    with requests.Session() as session:
+    with Bounded(within_s, None if local else _must_be_public) as session:
         session.trust_env = False
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, adapter)
         try:
             answer = session.request(
                 method,
@@ -165,14 +156,13 @@ def _asked(
                 stream=True,
             )
             yield answer
-            if adapter.is_cut:  # what was cut off may look like an end
+            if session.is_cut:
                 raise TooSlow("cut off")
+        except TooMuch as error:
+            raise TooLarge(str(error)) from error
         except requests.RequestException as error:
-            slow = isinstance(error, requests.Timeout) or adapter.is_cut
+            slow = isinstance(error, requests.Timeout) or session.is_cut
             raise (TooSlow if slow else FetchFailed)(type(error).__name__) from error
-        finally:
-            cut.cancel()
-            adapter.forget()
 
 
 def _refuse(answer: requests.Response) -> None:
@@ -183,12 +173,7 @@ def _refuse(answer: requests.Response) -> None:
 def _read(answer: requests.Response, at_most: int) -> bytes:
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         raise FetchFailed("compressed, though not asked for")
-    found = bytearray()
-    for chunk in answer.iter_content(_CHUNK):
-        found += chunk
-        if len(found) > at_most:
-            raise TooLarge(f"more than {at_most} bytes")
-    return bytes(found)
+    return read(answer, at_most)
 
 
 def _is_public(address: str) -> bool:
@@ -198,44 +183,6 @@ def _is_public(address: str) -> bool:
     return (inner or found).is_global
 
 
-class _Adapter(HTTPAdapter):
-    """Connections of requests that end at a public address or not at all, where `public`; all can be cut off."""
-
-    def __init__(self, *, public: bool) -> None:
-        self._public, self._opened = public, list[socket.socket]()
-        self.is_cut = False
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        opened = self._connected
-
-        class Plain(HTTPConnection):
-            def _new_conn(self) -> socket.socket:
-                return opened(super()._new_conn())
-
-        class Secure(HTTPSConnection):
-            def _new_conn(self) -> socket.socket:
-                return opened(super()._new_conn())
-
-        plain = type("Pool", (HTTPConnectionPool,), {"ConnectionCls": Plain})
-        secure = type("Pool", (HTTPSConnectionPool,), {"ConnectionCls": Secure})
-        cast("Any", self).poolmanager.pool_classes_by_scheme = {"http": plain, "https": secure}
-
-    def _connected(self, made: socket.socket) -> socket.socket:
-        if self._public and not _is_public(made.getpeername()[0]):
-            made.close()
-            raise AddressForbidden("Resolves to an address that is not public.")
-        self._opened.append(made.dup())  # TLS takes the socket itself over
-        return made
-
-    def cut(self) -> None:
-        """End what is connected, whoever waits for it."""
-        self.is_cut = True
-        for one in self._opened:
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    def forget(self) -> None:
-        for one in self._opened:
-            one.close()
+def _must_be_public(made: socket.socket) -> None:
+    if not _is_public(made.getpeername()[0]):
+        raise AddressForbidden("Resolves to an address that is not public.")

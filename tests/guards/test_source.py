@@ -9,7 +9,7 @@ import pytest
 from app.kit.errors import BY_SLUG
 
 ROOT = Path(__file__).parent.parent.parent
-PACKAGES = ("app", "payments", "insurance", "notifications", "carbox")
+PACKAGES = ("app", "payments", "insurance", "notifications", "carbox", "outbound")
 SOURCES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 STATUS_OF = {
     400: "malformed idempotency-key-missing signature-invalid",
