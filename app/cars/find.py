@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import TextClause, text
 
 from app.cars.access import MINE
-from app.cars.terms import DEFAULTS, tariff
+from app.cars.terms import BUFFER, DEFAULTS, tariff
 from app.kit.db import bare
 from app.kit.driver import read
 from app.kit.http import to_cursor, uncursor
@@ -51,13 +51,14 @@ with mine as materialized ({MINE}), seen as materialized (
 # The offset keeps looks that are dear for each car, those at the range and below, behind the order: they end with the last
 # car of the page, and the guess that hardly a car is free cannot turn the join above into a loop in a loop. Before the order
 # they would also make PostgreSQL plan each search anew, which takes longer than most searches.
-_FREE = """
+_FREE = f"""
   and not c.unsafe
   and (select o.spans @> tstzrange(:free_from, :free_to, '[)') from offers o where o.car_no = c.no)
   and (select count(*) from (select 1 from occupancy x
      where int4range(x.car_no, x.car_no, '[]') && int4range(c.no, c.no, '[]')
-     and x.during && tstzrange(:free_from, :free_to, '[)') limit 1) as busy) = 0
-"""
+     and x.during && tstzrange(:free_from, :free_to + {BUFFER.format(car="c.id", community="c.through")}, '[)')
+     and (x.from_at < :free_to or x.kind <> 'block') limit 1) as busy) = 0
+"""  # noqa: S608 the part is a constant of ours
 _SHOWN = """
   order by c.id desc limit :limit
 )
@@ -87,6 +88,7 @@ def values(person: str, query: dict[str, Any]) -> dict[str, Any]:
         "range_km": query.get("range_km"),
         "free_from": query.get("free_from"),
         "free_to": query.get("free_to"),
+        "buffer": query.get("buffer"),
         "limit": query["limit"] + 1,
     }
 

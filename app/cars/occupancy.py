@@ -72,7 +72,7 @@ def taken(
     car: Car, from_at: datetime, to_at: datetime, ref: str = "", buffer: timedelta = NOTHING
 ) -> CarTaken:
     """The refusal, with what is free nearby and how long one could have the car from `from_at`."""
-    gaps, longest = free_nearby(car, from_at, to_at), _longest(car, from_at, ref, buffer)
+    gaps, longest = free_nearby(car, from_at, to_at, buffer=buffer), _longest(car, from_at, ref, buffer)
     return CarTaken(
         f"Free until {z(longest)}." if longest else "Taken for part of that span.",
         free_nearby=[{"from": z(a), "to": z(b)} for a, b in gaps],
@@ -221,9 +221,11 @@ def next_start(car: Car, at: datetime, ref: str, *, after_ref: str | None = None
 
 _GAPS = text(
     "with span as (select tstzrange(:a, :b, '[)') as s),"
-    " busy as (select coalesce(range_agg(during), '{}'::tstzmultirange) as m from occupancy, span"
+    " busy as (select coalesce(range_agg(tstzrange(case kind when 'block' then from_at"
+    "   else from_at - cast(:buffer as interval) end, to_at, '[)')), '{}'::tstzmultirange) as m from occupancy, span"
     "  where int4range(car_no, car_no, '[]') && int4range(cast(:car as int), cast(:car as int), '[]')"
-    "  and during && s and not isempty(during) and ref <> :ref)"
+    "  and during && tstzrange(lower(s), upper(s) + cast(:buffer as interval), '[)')"
+    "  and not isempty(during) and ref <> :ref)"
     " select lower(gap), upper(gap) from (select unnest((tstzmultirange(s) * coalesce((select spans from offers"
     "  where car_no = cast(:car as int)), '{}'::tstzmultirange)) - m) as gap from span, busy) as gaps"
     " order by lower(gap) limit 20"
@@ -231,10 +233,12 @@ _GAPS = text(
 
 
 def free_nearby(
-    car: Car, from_at: datetime, to_at: datetime, ref: str = ""
+    car: Car, from_at: datetime, to_at: datetime, ref: str = "", *, buffer: timedelta = NOTHING
 ) -> list[tuple[datetime, datetime]]:
-    """The offered spans within two days around that nothing occupies, or nothing but `ref`."""
-    around = {"car": car.no, "a": from_at - NEARBY, "b": to_at + NEARBY, "ref": ref}
+    """The offered spans within two days around that nothing occupies, or nothing but `ref`; each ends where whoever comes
+    next still has their buffer.
+    """
+    around = {"car": car.no, "a": from_at - NEARBY, "b": to_at + NEARBY, "ref": ref, "buffer": buffer}
     rows = session.execute(_GAPS, around).all()
     return [(row[0], row[1]) for row in rows]
 

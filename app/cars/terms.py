@@ -147,3 +147,10 @@ def tariff(data: dict[str, Any]) -> Tariff:
 
 def buffer_of(data: dict[str, Any]) -> timedelta:
     return timedelta(minutes=data["buffer_min"])
+
+
+BUFFER = (
+    "coalesce(cast(:buffer as interval), (select make_interval(mins => cast(data->>'buffer_min' as int)) from terms"
+    " where terms.car_id = {car} and terms.community_id = {community} order by version desc limit 1), interval '0')"
+)
+"""The same in a statement, which names the car and the community; `:buffer` where it is known already."""

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.cars import access as cars
-from app.cars import find
+from app.cars import find, terms
 from app.cars.models import Car
 from app.kit import clock
 from app.kit.db import session
@@ -39,6 +39,7 @@ def of(
         "community": rental.community_id,
         "limit": limit,
         "cursor": cursor,
+        "buffer": terms.buffer_of(rental.terms),  # which a swap keeps, as all of its terms
     }
     rows, following = find.find(person, query)
     return [row for row in rows if _may_replace(row.id.hex, rental, now)], rental, following

@@ -58,7 +58,8 @@ def book(person: str, body: dict[str, Any]) -> Rental:
     if mine is None:
         raise NotFound
     quotes.check_rules(car, frozen.community_id, (frozen.from_at, frozen.to_at), person, now, frozen.terms)
-    quotes.check_offered(car, frozen.from_at, frozen.to_at, offered=offered)
+    buffer = terms.buffer_of(frozen.terms)
+    quotes.check_offered(car, frozen.from_at, frozen.to_at, buffer, offered=offered)
     distance.check(car, frozen.expected_km, frozen.range_km)
     trip = Trip("", car, person, frozen.community_id, frozen.from_at, frozen.to_at)
     reasons = cover.reasons_against(trip, ignore_clearance=True)

@@ -117,16 +117,19 @@ def check_span(
     """Order, rules, windows and what is booked. Raises Validation, OutsideRules, OutsideWindows, CarTaken."""
     _, data = terms.of(car.id, community)
     check_rules(car, community, (from_at, to_at), person, now, data)
-    check_offered(car, from_at, to_at)
-    occupancy.require_free(car, from_at, to_at, terms.buffer_of(data))
+    buffer = terms.buffer_of(data)
+    check_offered(car, from_at, to_at, buffer)
+    occupancy.require_free(car, from_at, to_at, buffer)
 
 
-def check_offered(car: Car, from_at: datetime, to_at: datetime, *, offered: bool | None = None) -> None:
-    """`offered`, where it is known already. Raises OutsideWindows."""
+def check_offered(
+    car: Car, from_at: datetime, to_at: datetime, buffer: timedelta, *, offered: bool | None = None
+) -> None:
+    """`offered`, where it is known already. Raises OutsideWindows, with what is free nearby and has the buffer behind it."""
     if offered is None:
         offered = windows.offered(car.no, from_at, to_at)
     if not offered:
-        near = occupancy.free_nearby(car, from_at, to_at)
+        near = occupancy.free_nearby(car, from_at, to_at, buffer=buffer)
         raise OutsideWindows(
             "The owner does not offer the car for that whole span.",
             free_nearby=[{"from": z(a), "to": z(b)} for a, b in near],
@@ -209,8 +212,9 @@ def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
 
 def check_extension(car: Car, rental: Rental, to_at: datetime) -> None:
     """Offered to the new end, and nothing of others up to the buffer behind it. Raises OutsideWindows, CarTaken."""
-    check_offered(car, rental.to_at, to_at)
-    occupancy.require_free(car, rental.to_at, to_at, terms.buffer_of(rental.terms), rental.id)
+    buffer = terms.buffer_of(rental.terms)
+    check_offered(car, rental.to_at, to_at, buffer)
+    occupancy.require_free(car, rental.to_at, to_at, buffer, rental.id)
 
 
 def find(person: str, quote_id: str) -> Quote:

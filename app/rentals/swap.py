@@ -106,7 +106,7 @@ def _refuse_strange(failed: Car, other: Car, rental: Rental, now: datetime) -> N
         raise NotAllowed("Price, tax and insurance are those of one country: book a car of another anew.")
     if alternatives.waits_for_owner(other, rental):
         raise NotAllowed("Its owner is asked before each booking: book it anew.")
-    quotes.check_offered(other, from_at, to_at, offered=offered)
+    quotes.check_offered(other, from_at, to_at, terms.buffer_of(rental.terms), offered=offered)
 
 
 def _in_place_of(rental: Rental, car: Car, now: datetime) -> Rental:
