@@ -87,7 +87,7 @@ def _end_reading(_: BaseException | None) -> None:
 
 def create_app(settings: Settings, doors: Doors) -> Flask:
     """The app on these settings, with these doors."""
-    app = Flask("app", static_folder=None)
+    app = http.App("app", static_folder=None)
     app.config.update(
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS={

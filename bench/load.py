@@ -29,13 +29,23 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a run came to; times in milliseconds."""
+    """What a run came to; the time of each request in milliseconds."""
 
     rate: float
-    p50: float
-    p99: float
-    count: int
+    times: list[float]
     failed: int
+
+    @property
+    def count(self) -> int:
+        return len(self.times)
+
+    @property
+    def p50(self) -> float:
+        return quantile(self.times, 0.5)
+
+    @property
+    def p99(self) -> float:
+        return quantile(self.times, 0.99)
 
 
 def quantile(times: Sequence[float], q: float) -> float:
@@ -114,15 +124,13 @@ def run(url: str, calls: Sequence[Call], *, seconds: float, clients: int = CLIEN
                 if status is None or (status < 300 and key.data.follow()):
                     continue
                 now = time.perf_counter()
-                times.append(now - key.data.began)
+                times.append((now - key.data.began) * 1000)
                 failed += status >= 300
                 if now - began > seconds or not key.data.send():
                     ready.unregister(key.data.socket)
                     key.data.socket.close()
         took = time.perf_counter() - began
-    return Measured(
-        len(times) / took, quantile(times, 0.5) * 1000, quantile(times, 0.99) * 1000, len(times), failed
-    )
+    return Measured(len(times) / took, times, failed)
 
 
 def _silent() -> list[tuple[selectors.SelectorKey, int]]:

@@ -17,9 +17,9 @@ from app.cars import find
 from app.demo_cast import inst
 from app.kit.db import uuid7
 from bench import raw
-from bench.load import Call, quantile, run
+from bench.load import Call, run
 from bench.ready_city import Asked, Slot
-from bench.rows_insurer import TURNS, row
+from bench.rows_insurer import TURNS, of_turns
 from bench.seed_city import CAR, LASTS, MONTH, PERSON
 from bench.turns import Row
 
@@ -40,14 +40,7 @@ def _in_turns(asked: Asked, name: str, part: Callable[[int], Part]) -> Row:
         if turn:
             mine.append(found)
             theirs.append(peer(seconds))
-    return row(
-        name,
-        sum(one.rate for one in mine) / TURNS,
-        sum(theirs) / TURNS,
-        "1/s",
-        quantile([one.p50 for one in mine], 0.5),
-        max(one.p99 for one in mine),
-    )
+    return of_turns(name, mine, theirs)
 
 
 def _nth(of: list[Any], turn: int) -> list[Any]:

@@ -1,5 +1,6 @@
 """HTTP for insurers: their own covers, as known now or as of an instant; every answer says how far it reaches."""
 
+from datetime import datetime
 from typing import Any
 
 from app.coverage import (
@@ -17,9 +18,10 @@ from app.coverage import (
 )
 from app.coverage import partner_schemas as schemas
 from app.kit.auth import Who, partner
+from app.kit.clock import z
 from app.kit.errors import NotFound, ScopeMissing
 from app.kit.fields import Paging
-from app.kit.http import Page
+from app.kit.http import Answer, Page
 from app.kit.keys import settings
 from app.kit.media import CSV, JSON, SVG, file, wanted
 from app.kit.rate_limits import address, allow_secret
@@ -42,10 +44,13 @@ ONE = '/covers/<pid("cov"):cover>'
     returns=schemas.Coverage,
     problems=(ScopeMissing,),
 )
-def read_coverage(query: dict[str, Any]) -> dict[str, Any]:
+def read_coverage(query: dict[str, Any]) -> Answer:
     """Whether the car was covered at the instant: yes, no, or unknown where the car is not one's own."""
     me = partner()
-    return coverage_at.ask(me.insurer, **query, shown_to=me.client if DRIVERS in me.scopes else None)
+    found = coverage_at.ask(me.insurer, **query, shown_to=me.client if DRIVERS in me.scopes else None)
+    found.pop("car_no", None)
+    told = {name: z(value) if isinstance(value, datetime) else value for name, value in found.items()}
+    return Answer(told, ready=True)
 
 
 @routes.add(

@@ -83,12 +83,16 @@ class Count(Whole):
         return super()._validated(value)
 
 
+class Query(dict[str, str]):
+    """The parameters of a query string, each of which was given once."""
+
+
 class Flag(fields.Boolean):
     """true or false, nothing that merely looks like it; in a query string the same two words."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         del attr, kwargs
-        in_query = not isinstance(data, dict)
+        in_query = isinstance(data, Query)
         if value is True or (in_query and value == "true"):
             return True
         if value is False or (in_query and value == "false"):

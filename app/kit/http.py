@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,13 @@ from app.kit.strict import MAX_BODY
 log = structlog.get_logger(__name__)
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+
+
+class App(Flask):
+    """Flask, whose views and hooks are all plain functions: it would look at each of them with every request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 class OrjsonProvider(JSONProvider):
@@ -111,20 +118,24 @@ _GIVEN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f
 
 def begin_request() -> None:
     """Every request has an id: the caller's when it is a uuid, else a new one."""
-    given = request.headers.get("Request-Id", "")
-    g.request_id = given if _GIVEN_ID.fullmatch(given) else str(uuid.uuid4())
+    given = request.environ.get("HTTP_REQUEST_ID", "")
+    found = given if _GIVEN_ID.fullmatch(given) else str(uuid.uuid4())
+    g.request_id = found
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    structlog.contextvars.bind_contextvars(request_id=found)
 
 
 def end_request(answer: Response) -> Response:
-    answer.headers["Request-Id"] = request_id()
-    answer.headers.update(rate_limits.headers())
-    answer.headers.setdefault("Cache-Control", "no-store")
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    headers = answer.headers
+    given = {name.lower() for name, _ in headers}
+    own = {"Request-Id": request_id(), **rate_limits.headers(), "X-Content-Type-Options": "nosniff"}
+    if "cache-control" not in given:
+        own["Cache-Control"] = "no-store"
+    if "content-security-policy" not in given:
+        own["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
     if current_app.extensions["glovebox"].settings.public_url.startswith("https://"):
-        answer.headers["Strict-Transport-Security"] = "max-age=31536000"
+        own["Strict-Transport-Security"] = "max-age=31536000"
+    headers.extend(own)
     return answer
 
 

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException, NotAcceptable
 from werkzeug.http import parse_accept_header
 
 from app.kit.errors import Malformed, Validation
+from app.kit.fields import Query
 
 MAX_BODY, MAX_DEPTH, MAX_DIGITS = 64 * 1024, 20, 18
 _DEEP = f"The body is nested deeper than {MAX_DEPTH} levels."
@@ -101,10 +102,11 @@ class StrictParser(FlaskParser):
         return value
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
+        del schema
         twice = sorted(name for name, values in req.args.lists() if len(values) > 1)
         if twice:
             raise Validation(errors=[_wrong(name, "invalid", "Given more than once.") for name in twice[:50]])
-        return super().load_querystring(req, schema)
+        return Query(req.args.items())
 
     def handle_error(self, error: Any, req: Request, schema: Schema, **_: Any) -> Any:
         del req, schema

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -76,6 +76,23 @@ def test_the_driver_is_named_only_to_clients_that_may_read_drivers(
     asked = {"plate": circle.car.plate, "country": "FR", "at": z(ended.from_at)}
     assert get(http, bearer(http, made), "coverage", **asked)["driver"]["name"] == "Max Member"
     assert "driver" not in get(http, bearer(http, made, scope="coverage:read"), "coverage", **asked)
+
+
+def test_the_answer_is_written_as_its_schema_has_it(http: Any, circle: factories.Circle) -> None:
+    ended = factories.ended(circle)
+    seal()
+    made = factories.client(circle.policy.insurer_id, "coverage:read", "drivers:read")
+    for at in (z(ended.from_at), z(ended.from_at - timedelta(days=2))):
+        asked = {"plate": circle.car.plate, "country": "FR", "at": at}
+        found = get(http, bearer(http, made), "coverage", **asked)
+        read = {name: found[name] for name in ("at", "as_of", "recorded_at") if name in found}
+        again = {**found, **{name: datetime.fromisoformat(value) for name, value in read.items()}}
+        if "driver" in found:
+            again["driver"] = {
+                **found["driver"],
+                "birth_date": date.fromisoformat(found["driver"]["birth_date"]),
+            }
+        assert partner_schemas.Coverage().dump(again) == found
 
 
 @pytest.mark.parametrize(
