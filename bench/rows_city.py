@@ -24,7 +24,7 @@ from bench.seed_city import CAR, LASTS, MONTH, PERSON
 from bench.turns import Row
 
 NEAR_KM, PAGE = 5, 50
-_WANTED = {"cursor", "community", "seats", "powertrain", "fare", "range_km"}
+_WANTED = {"cursor", "community", "seats", "powertrain", "fare", "range_km", "buffer"}
 Part = tuple[list[Call], Callable[[float], float]]
 
 

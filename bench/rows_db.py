@@ -80,6 +80,7 @@ def _search(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
         "powertrain": None,
         "fare": None,
         "range_km": None,
+        "buffer": None,
         "south": None,
         "north": None,
         "west": None,
