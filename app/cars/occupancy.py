@@ -48,6 +48,9 @@ _FOLLOWING = text(
     " order by from_at limit 1"
 )
 _END = text("select to_at from occupancy where ref = :ref and kind = 'rental'")
+_GROW = text(
+    "update occupancy set to_at = greatest(to_at, :end) where ref = :ref and kind = 'rental' returning to_at"
+)
 _NEXT_AFTER = text(
     "select min(from_at) from occupancy where car_no = cast(:car as int) and to_at > :at and ref <> :ref"
 )
@@ -177,17 +180,14 @@ def stretch(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:
 
 
 def grow(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:
-    """A rental that is out keeps growing, as far as whatever comes next."""
+    """A rental that is out keeps growing, as far as whatever comes next; it never takes less than it has."""
     limit = next_start(car, to_at - timedelta(days=400), rental, after_ref=rental)
     end = min(to_at, limit) if limit else to_at
-    room = min(buffer, limit - end) if limit else buffer
     session.execute(text("delete from occupancy where ref = :ref and kind = 'buffer'"), {"ref": rental})
-    session.execute(
-        text("update occupancy set to_at = greatest(to_at, :end) where ref = :ref and kind = 'rental'"),
-        {"end": end, "ref": rental},
-    )
-    if room:
-        _set_buffer(car, rental, end, room)
+    held: datetime = session.execute(_GROW, {"end": end, "ref": rental}).scalar() or end
+    room = min(buffer, limit - held) if limit else buffer
+    if room > NOTHING:
+        _set_buffer(car, rental, held, room)
 
 
 def vacate(ref: str) -> None:

@@ -31,7 +31,7 @@ from payments.pricing import owed_on_cancellation
 from payments.tariff import Price
 
 PAID = ("none", "captured", "released", "refunded", "disputed", "settled", "written_off")
-GROW_EVERY, GROW_AHEAD, SETTLE_AGAIN = timedelta(minutes=5), timedelta(minutes=15), timedelta(days=1)
+GROW_EVERY, SETTLE_AGAIN = timedelta(minutes=5), timedelta(days=1)
 
 
 @transactional
@@ -101,7 +101,8 @@ def _could_not_start(car: Car, rental: Rental) -> bool:
     heard = boxes.heard_within(boxes.live(car.id), settings().box_heard_within_min)
     driver = session.get(Person, rental.driver_id)
     barred = driver is None or driver.suspended_at is not None
-    member = circles.membership(rental.community_id, rental.driver_id) is not None
+    mine = circles.membership(rental.community_id, rental.driver_id)
+    member = mine is not None and not mine.blocked
     tried = asked or rental.kept_out_at is not None
     return tried or car.unsafe or not heard or custody.lent_to(car.no) is not None or barred or not member
 
@@ -120,7 +121,7 @@ def late(rental_id: str) -> None:
         deadlines.at("late", rental.id, rental.to_at)
         return
     back_at = due_back.forecast(rental, now)
-    occupancy.grow(car, rental.id, max(now + GROW_AHEAD, back_at or now), terms.buffer_of(rental.terms))
+    occupancy.grow(car, rental.id, due_back.held_until(rental, now), terms.buffer_of(rental.terms))
     deadlines.at("late", rental.id, now + GROW_EVERY)
     if rental.late_told_at is None:
         rental.late_told_at = now

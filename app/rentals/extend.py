@@ -18,7 +18,7 @@ from app.kit import clock, deadlines, facts
 from app.kit.clock import z
 from app.kit.db import transactional
 from app.kit.errors import NotInsurable, QuoteExpired, StepNotAllowed
-from app.rentals import access, book, lifecycle, waits
+from app.rentals import access, book, due_back, lifecycle, waits
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
@@ -185,7 +185,10 @@ def _drop(car: Car, rental: Rental) -> None:
         hold.drop_raise(payment)
     rental.extension = None
     deadlines.drop(rental.id, "extension")
-    occupancy.stretch(car, rental.id, rental.to_at, terms.buffer_of(rental.terms))
+    buffer, until = terms.buffer_of(rental.terms), due_back.held_until(rental, clock.now())
+    occupancy.stretch(car, rental.id, rental.to_at, buffer)
+    if rental.stands in OUT and until > rental.to_at:
+        occupancy.grow(car, rental.id, until, buffer)
     facts.record(ExtensionDeclined(rental=rental.id))
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.cars import access, occupancy, terms, windows
 from app.cars.models import Car
@@ -24,6 +24,8 @@ from payments.pricing import estimate
 from payments.tariff import Fare, Price
 
 Span = tuple[datetime, datetime]
+_ONE_BY_ONE = text("select pg_advisory_xact_lock(hashtextextended(:who, 0))")
+"""Bookings of one person at once, of other cars each, are counted one after the other."""
 LIVES, LONGEST, BACKDATED = timedelta(minutes=15), timedelta(days=30), timedelta(minutes=5)
 
 
@@ -166,6 +168,7 @@ def _check_per_week(circle: Community, car: Car, from_at: datetime, person: str)
     most = circle.rule("per_week")
     if not most:
         return
+    session.execute(_ONE_BY_ONE, {"who": f"per_week {circle.id} {person}"})
     local = from_at.astimezone(ZoneInfo(car.time_zone))
     monday = (local - timedelta(days=local.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
     count = session.execute(
@@ -197,6 +200,9 @@ def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
     if to_at <= rental.to_at or to_at - rental.from_at > LONGEST:
         detail = "Later than the present end, at most 30 days in all."
         raise Validation(errors=[{"pointer": "/to", "code": "invalid", "detail": detail}])
+    if to_at - rental.from_at > timedelta(minutes=rental.terms["max_min"]):
+        longest = rental.terms["max_min"]
+        raise OutsideRules(f"At most {longest} minutes in all.", rule="max_min", limit=longest)
     check_extension(car, rental, to_at)
     before = session.get(Quote, rental.quote_id)
     span, km = (rental.from_at, to_at), before.expected_km if before else None

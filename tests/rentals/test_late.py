@@ -71,6 +71,20 @@ def test_a_late_car_is_offered_to_nobody_until_it_is_expected_back(one: Plan) ->
     assert ends["buffer"] > ends["rental"]
 
 
+@pytest.mark.parametrize(("after", "first", "then"), [(0, 3, 2), (1.02, 3, 0.1), (1.02, None, 0.1)])
+def test_the_last_word_counts_where_it_is_an_earlier_time_too(
+    one: Plan, after: float, first: float | None, then: float
+) -> None:
+    rental = one.out(hours=1)
+    one.forward(after)
+    if first is not None:
+        late(one, rental, first)
+    said = late(one, rental, then)["late"]["forecast"]
+    assert one.get(one.lending.olga, f"/rentals/{rental}")["late"]["forecast"] == said
+    ends = {kind: to for kind, _, to in one.slot(one.lending.car_id, rental)}
+    assert ends["buffer"] > ends["rental"] >= clock.now() + then * HOUR
+
+
 def test_who_waits_reads_the_forecast_where_the_car_is_not_back(one: Plan) -> None:
     rental = one.out(hours=1)
     waiting = one.book(begins=1.6, who=one.nina)
