@@ -8,7 +8,7 @@ import pytest
 
 from app.demo_cast import until
 from app.supervisor import Supervisor
-from tests.flows.friends import WAIT, Friends
+from tests.flows.friends import SILENT_BOX, WAIT, Friends
 from tests.flows.known import known
 from tests.races.at_once import at_once, shot
 
@@ -42,6 +42,19 @@ def test_overlapping_bookings_never_both_stand(place: Supervisor) -> None:
     spans = sorted((one.body["span"]["from"], one.body["span"]["to"]) for one in answers if one.status == 201)
     assert spans
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))
+
+
+def test_of_bookings_of_two_cars_in_a_week_of_one_rental_one_is_taken(place: Supervisor) -> None:
+    circle = Friends(place, rules={"per_week": 1}, street=False)
+    other = circle.olga.add_car()
+    circle.olga.offer(other, circle.community, {"currency": "EUR"})
+    circle.olga.put(f"/cars/{other}/box", SILENT_BOX)
+    calls = []
+    for car in (circle.car, other) * 4:
+        quote = circle.max.post("/quotes", {**circle.span(1, 2), "car": car}, want=201)
+        calls.append(shot(circle.max, "POST", "/rentals", circle.booking(quote)))
+    answers = at_once(calls)
+    assert Counter(one.status for one in answers) == {201: 1, 409: 7}
 
 
 @pytest.mark.parametrize("round_", range(6))

@@ -351,6 +351,14 @@ def test_who_only_tried_from_a_wrong_phone_did_not_come(scene: Scene) -> None:
     assert scene.rental.state == "no_show"
 
 
+def test_who_was_blocked_before_the_start_could_not_come(scene: Scene) -> None:
+    leave.change(scene.olga.id, scene.community.id, scene.max.id, {"blocked": True}, lambda _: None)
+    minutes_later(scene, 61)
+    expire.no_show(scene.rental_id)
+    session.expire_all()
+    assert scene.rental.state == "cancelled"
+
+
 def test_the_time_to_come_runs_from_when_the_car_was_back(scene: Scene) -> None:
     minutes_later(scene, 50)
     doing(
