@@ -1,6 +1,6 @@
 """The waiting list: when a slot frees it is held for whoever has waited longest and may have it, with a time to answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,8 +25,10 @@ from app.rentals.wait_models import WAI, Wait
 MOST = 10
 """Waits of one person that still stand."""
 ANSWER_WITHIN = timedelta(minutes=30)
-LOOKS = 20
-"""As many of those who could have what frees are judged in one go."""
+LOOKS, PAGES = 20, 10
+"""As many of those who could have what frees are judged one page after another: whoever may not have it keeps it from nobody
+behind them.
+"""
 _STANDS = ("waiting", "offered")
 
 
@@ -144,7 +146,7 @@ def before(person: str, from_at: datetime, to_at: datetime) -> Callable[[Car], N
     """
 
     def offer_first(car: Car) -> None:
-        for wait in [] if car.unsafe else _waiting(car):
+        for wait in () if car.unsafe else _waiting(car):
             if wait.person_id == person and wait.from_at < to_at and from_at < wait.to_at:
                 return
             _offer(car, wait)
@@ -154,7 +156,8 @@ def before(person: str, from_at: datetime, to_at: datetime) -> Callable[[Car], N
 
 _WAITING = text("""
 select w.id from waits w join people p on p.id = w.person_id join offers o on o.car_no = cast(:no as int)
-where w.state = 'waiting' and w.from_at > :now and p.suspended_at is null and p.erased_at is null
+where w.state = 'waiting' and (cast(:after as uuid) is null or w.id > cast(:after as uuid))
+  and w.from_at > :now and p.suspended_at is null and p.erased_at is null
   and (w.car_id = :car or w.community_id = any(:communities))
   and exists (select 1 from memberships m where m.person_id = w.person_id and m.ended_at is null and not m.blocked
     and m.community_id = any(:communities))
@@ -166,8 +169,10 @@ order by w.id limit :most for update of w skip locked
 """)
 
 
-def _waiting(car: Car) -> list[Wait]:
-    """Who could have what they want of it now, in the order in which they began to wait; judged no further yet."""
+def _waiting(car: Car) -> Iterator[Wait]:
+    """Who could have what they want of it now, in the order in which they began to wait; judged no further yet. Each page is
+    read after those before it were judged, so without those whose span is taken by then.
+    """
     values = {
         "no": car.no,
         "car": bare(car.id, "car"),
@@ -175,8 +180,14 @@ def _waiting(car: Car) -> list[Wait]:
         "now": clock.now(),
         "most": LOOKS,
     }
-    ids = [f"{WAI}_{one.hex}" for one in session.execute(_WAITING, values).scalars()]
-    return [session.get_one(Wait, one) for one in ids]
+    after = None
+    for _ in range(PAGES):
+        ids = session.execute(_WAITING, {**values, "after": after}).scalars().all()
+        for one in ids:
+            yield session.get_one(Wait, f"{WAI}_{one.hex}")
+        if len(ids) < LOOKS:
+            return
+        after = ids[-1]
 
 
 def _hold(car: Car, wait: Wait) -> None:

@@ -240,6 +240,20 @@ def test_ten_waits_are_enough(waiting: List) -> None:
     waiting.wait(waiting.nina, 409)
 
 
+def test_those_who_may_not_have_it_keep_it_from_nobody_behind_them(waiting: List) -> None:
+    """As many as are judged in one go, all of them shorter than the terms let a rental be."""
+    scene = waiting.scene
+    for name in ("Pat Person", "Charlie Stranger"):
+        person = member(scene, name).id
+        for number in range(10):
+            start = waiting.day + number * HOUR / 10
+            waits.add(person, {"car": scene.car_id, "from_at": start, "to_at": start + HOUR / 10})
+    waiting.wait(waiting.nina)
+    terms.put(scene.olga.id, scene.car_id, scene.community.id, {"min_min": 30})
+    waiting.free()
+    assert waiting.of(waiting.nina) == [("offered", True)]
+
+
 def test_what_is_held_has_room_for_its_buffer(waiting: List) -> None:
     """Else it could not be booked, and whoever waited would have lost their place for nothing."""
     scene = waiting.scene
