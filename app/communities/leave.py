@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.communities import access, invite
-from app.communities.access import ROLES
+from app.communities.access import FARES, ROLES
 from app.communities.models import Membership
 from app.facts import MemberRemoved, MembershipChanged
 from app.kit import clock, facts, rights
@@ -97,7 +97,9 @@ def change(
         raise NotAllowed("One cannot give or take a role above one's own.")
     if theirs.role == "owner" and (wanted != "owner" or body.get("blocked")):
         _refuse_last_owner(community, person)
-    if body.get("blocked") or ROLES.index(wanted) < ROLES.index(theirs.role):
+    lower = ROLES.index(wanted) < ROLES.index(theirs.role)
+    dearer = FARES.index(body.get("fare", theirs.fare)) > FARES.index(theirs.fare)
+    if body.get("blocked") or lower or (dearer and not access.runs(theirs)):
         invite.revoke_of(community, person, by=by)
     for name, value in body.items():
         setattr(theirs, name, value)

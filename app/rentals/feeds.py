@@ -29,6 +29,7 @@ from app.rentals.lifecycle import FINAL, State
 from app.rentals.models import Rental
 
 MOST, MOST_ENTRIES = 20, 1000
+"""Feeds of a person; entries of each kind, the latest."""
 BEHIND = timedelta(days=90)
 REFRESH = timedelta(minutes=30)
 _CALLED_OFF = FINAL - {State.SETTLED}
@@ -126,7 +127,7 @@ def _own(person: str, language: str) -> list[tuple[Entry, str]]:
         select(Rental, Car)
         .join(Car, Car.id == Rental.car_id)
         .where(Rental.driver_id == person, Rental.to_at > clock.now() - BEHIND)
-        .order_by(Rental.from_at)
+        .order_by(Rental.from_at.desc())
         .limit(MOST_ENTRIES)
     ).all()
     changes = _changes([row.Rental.id for row in rows])
@@ -141,7 +142,7 @@ def _of_car(car: Car, language: str, *, runs: bool) -> list[Entry]:
         select(Rental, Person)
         .join(Person, Person.id == Rental.driver_id)
         .where(Rental.car_id == car.id, Rental.to_at > clock.now() - BEHIND)
-        .order_by(Rental.from_at)
+        .order_by(Rental.from_at.desc())
         .limit(MOST_ENTRIES)
     ).all()
     changes = _changes([row.Rental.id for row in rows])
@@ -161,7 +162,7 @@ def _unknown(what: str) -> str:
 def _blocks(car: Car, language: str) -> list[Entry]:
     title = i18n.say("feed.blocked", language)
     since = select(Block).where(Block.car_id == car.id, Block.to_at > clock.now() - BEHIND)
-    rows = session.scalars(since.order_by(Block.from_at).limit(MOST_ENTRIES))
+    rows = session.scalars(since.order_by(Block.from_at.desc()).limit(MOST_ENTRIES))
     return [
         Entry(one.id, title, one.from_at, one.to_at, "CONFIRMED", one.changes, one.changed_at) for one in rows
     ]

@@ -99,6 +99,13 @@ def test_who_is_removed_or_blocked_takes_their_open_invitations_with_them(
     assert (answer.status_code, answer.get_json()["reason"]) == (410, "revoked")
 
 
+def test_who_pays_more_from_now_on_leaves_no_invitation_to_the_better_fare(open_circle: Circle) -> None:
+    open_circle.change(open_circle.olga, open_circle.max, fare="free")
+    made = open_circle.invite(open_circle.max, fare="free")
+    open_circle.change(open_circle.olga, open_circle.max, fare="priced")
+    assert open_circle.accept(open_circle.charlie, made, want=410) == "invitation-gone"
+
+
 def test_a_manager_made_a_driver_leaves_no_invitation_to_a_higher_role(circle: Circle) -> None:
     circle.rules(may_invite="manager")
     circle.change(circle.olga, circle.max, role="manager")
