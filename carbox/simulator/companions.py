@@ -7,7 +7,7 @@ from carbox.grant import BadGrant, unb64
 from carbox.simulator.box import SimBox
 from carbox.simulator.car import Car
 from carbox.simulator.clock import HastenedClock
-from carbox.simulator.companion import Companion, NearPhones
+from carbox.simulator.companion import Companion, NearPhones, unix_now
 from carbox.simulator.profiles import PROFILES
 
 ON_THE_BENCH: Final = PROFILES["DEMO"]
@@ -20,11 +20,11 @@ class Companions:
         self._near: dict[str, NearPhones] = {}
         self._beside: dict[str, str] = {}
 
-    def add(self, issuers: list[str]) -> dict[str, Any]:
-        """A new one that has pinned these keys, base64url. Raises ValueError."""
+    def add(self, issuers: list[str], *, ahead_s: int = 0) -> dict[str, Any]:
+        """A new one that has pinned these keys, base64url; its clock is `ahead_s` seconds ahead. Raises ValueError."""
         kind = ON_THE_BENCH
         car = Car(HastenedClock(), "WME4533911K000000", kind.capacity_kwh, kind.range_km)
-        companion = Companion(car, [])
+        companion = Companion(car, [], clock=lambda: unix_now() + ahead_s)
         _pin(companion, issuers)
         near = NearPhones(0, companion)
         self._near[near.companion.pairing] = near

@@ -4,7 +4,8 @@ GET  /state                      every box        GET /boxes/{username}/state | 
 GET  /verbs                      what can be done to each, with its values
 POST /boxes                      {username, password, vehicle, vin, profile, pin?, ...}   adds a box
 DELETE /boxes/{username}         takes it away
-POST /companions                 {issuers}  powers a companion: answers its pairing record and the port of its phones;
+POST /companions                 {issuers, ahead_s?}  powers a companion, its clock that much ahead: answers its pairing
+                                 record and the port of its phones;
                                  {companion, issuers} pins further keys; GET /companions lists them. `companion` of
                                  POST /boxes puts one beside that box
 POST /boxes/{username}/{verb}    a verb of `carbox/simulator/verbs.py` with its values
@@ -134,7 +135,9 @@ class Control(BaseHTTPRequestHandler):
         if path == ["companions"]:
             issuers = list(body.get("issuers", []))
             pinned = body.get("companion")
-            return fleet.companions.pin(pinned, issuers) if pinned else fleet.companions.add(issuers)
+            if pinned:
+                return fleet.companions.pin(pinned, issuers)
+            return fleet.companions.add(issuers, ahead_s=int(body.get("ahead_s", 0)))
         _boxes, username, verb = path if len(path) == 3 else ("", "", "")
         return fleet.move(username, verb, body)
 
