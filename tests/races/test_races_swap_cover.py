@@ -16,7 +16,7 @@ from tests.races.at_once import Shot, at_once, shot
 
 UNUSED = {"conditional", "void"}
 """States of covers under which nobody has had a car."""
-JITTERS = ((0.0, 0.0), (0.006, 0.0), (0.0, 0.012))
+JITTERS = ((0.0, 0.0), (0.0, 0.012))
 """How long the swap waits, and how long what it races."""
 
 
