@@ -278,7 +278,7 @@ class Town:
 
     @property
     def no_warning(self) -> str:
-        return new_id("wrn")
+        return new_id("frw")
 
 
 def _bare(public: str) -> str:
