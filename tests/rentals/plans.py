@@ -16,6 +16,7 @@ from app.cars import companion as companions
 from app.cars import custody, occupancy
 from app.cars.models import Car, Custody
 from app.communities import accept, invite
+from app.communities import make as communities
 from app.communities.models import Community
 from app.coverage.models import Cover
 from app.kit import clock, facts
@@ -147,6 +148,16 @@ class Plan:
     def out(self, *, hours: float = 2) -> str:
         """Max has the car."""
         rental = self.book(hours=hours)
+        self.lending.unlock(rental)
+        self.follow()
+        return rental
+
+    def out_by_leave(self, *, hours: float = 2) -> str:
+        """Max has the car, whose owner is asked before each booking."""
+        rules = {"rules": {"approval": "always"}}
+        communities.change(self.lending.olga.id, self.lending.community, rules, lambda _: None)
+        rental = self.book(hours=hours)
+        self.post(self.lending.olga, f"/rentals/{rental}/approve")
         self.lending.unlock(rental)
         self.follow()
         return rental

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from app.communities import make as communities
 from app.kit import clock
 from app.kit.clock import z
 from app.rentals.grants_out import EDGE
@@ -125,13 +124,7 @@ def test_an_extension_whose_difference_cannot_be_held_changes_nothing_and_only_t
 def test_an_extension_the_owner_is_asked_for_moves_nothing_before_the_answer(desk: Desk, answer: str) -> None:
     one = plan(desk)
     one.companion(one.lending.car_id)
-    communities.change(
-        one.lending.olga.id, one.lending.community, {"rules": {"approval": "always"}}, lambda _: None
-    )
-    rental = one.book(hours=1)
-    one.post(one.lending.olga, f"/rentals/{rental}/approve")
-    one.lending.unlock(rental)
-    one.follow()
+    rental = one.out_by_leave(hours=1)
     grant = given(one, rental)
     ends = one.get(one.lending.max, f"/rentals/{rental}")["span"]["to"]
     extend(one, rental, 1)
@@ -163,39 +156,6 @@ def test_an_extension_into_the_next_drivers_time_is_refused_with_the_longest_end
     one.post(one.lending.max, f"/rentals/{rental}/extend", 202, {"quote": quote})
     assert one.get(one.lending.max, f"/rentals/{rental}")["span"]["to"] == longest
     assert one.get(one.nina, f"/rentals/{waiting}")["state"] == "booked"
-
-
-def test_an_extension_ends_where_the_terms_let_no_rental_last_longer(desk: Desk) -> None:
-    one = plan(desk, {"extension": "auto", "max_min": 180})
-    rental = one.out(hours=2)
-    ends = datetime.fromisoformat(one.get(one.lending.max, f"/rentals/{rental}")["span"]["to"])
-    body = {"rental": rental, "to": z(ends + HOUR + timedelta(minutes=1))}
-    refused = one.post(one.lending.max, "/quotes", 409, body)
-    assert (refused["type"], refused["rule"], refused["limit"]) == ("/problems/outside-rules", "max_min", 180)
-    assert extend(one, rental, 1)
-
-
-@pytest.mark.parametrize("answer", ["decline", "none"])
-def test_a_car_that_is_late_stays_held_when_its_extension_comes_to_nothing(desk: Desk, answer: str) -> None:
-    one = plan(desk)
-    communities.change(
-        one.lending.olga.id, one.lending.community, {"rules": {"approval": "always"}}, lambda _: None
-    )
-    rental = one.book(hours=1)
-    one.post(one.lending.olga, f"/rentals/{rental}/approve")
-    one.lending.unlock(rental)
-    one.follow()
-    back = clock.now() + 4 * HOUR
-    one.post(one.lending.max, f"/rentals/{rental}/late", 200, {"back_at": z(back)})
-    extend(one, rental, 1)
-    if answer == "decline":
-        one.post(one.lending.olga, f"/rentals/{rental}/extension/decline")
-    else:
-        one.forward(1.1)
-    assert one.get(one.lending.max, f"/rentals/{rental}")["extension"] is None
-    ends = {kind: to for kind, _, to in one.slot(one.lending.car_id, rental)}
-    assert z(ends["rental"]) == z(back)
-    assert ends["buffer"] > ends["rental"]
 
 
 # -- late, and the forecast
