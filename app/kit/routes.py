@@ -108,9 +108,9 @@ class Routes(Blueprint):
                 summary=summary,
                 description=described.words(view, summary, rule),
                 security=described.security(rule),
-                parameters=described.parameters(rule),
                 **({"requestBody": _form_body(form)} if form is not None else {}),
             )(step)
+            _with_headers(step, rule)
             step = self._refusals(step, rule, problems, answers=returns is not None or rule.is_file)
             RULES[f"{self.name}.{name}"] = rule
             self.route(path, methods=[method], endpoint=name)(step)
@@ -143,6 +143,12 @@ class Routes(Blueprint):
 
 _DOC = "_apidoc"
 """Where flask-smorest keeps a view's words."""
+
+
+def _with_headers(step: Any, rule: Rule) -> None:
+    """Beside those of query and body: the library would put documented parameters in their place."""
+    arguments = vars(step)[_DOC].setdefault("arguments", {})
+    arguments.setdefault("parameters", []).extend(described.parameters(rule))
 
 
 def _nothing() -> None:

@@ -40,6 +40,15 @@ def test_every_route_is_in_the_contract_once(contract: dict[str, Any]) -> None:
     assert ids == Counter(name.partition(".")[2] for name in RULES)
 
 
+def test_every_route_that_reads_a_query_names_its_parameters(contract: dict[str, Any]) -> None:
+    named = {
+        operation["operationId"]
+        for _, _, operation in operations(contract)
+        if any(one["in"] == "query" for one in operation.get("parameters", ()))
+    }
+    assert named == {name.partition(".")[2] for name, rule in RULES.items() if rule.has_query}
+
+
 def test_every_operation_says_what_it_does_and_to_whom(contract: dict[str, Any]) -> None:
     tags = {tag["name"] for tag in contract["tags"] if tag["description"]}
     for path, method, operation in operations(contract):
