@@ -219,16 +219,18 @@ def next_start(car: Car, at: datetime, ref: str, *, after_ref: str | None = None
     return found
 
 
+KEPT_FREE = "tstzrange(case kind when 'block' then from_at else from_at - {buffer} end, to_at, '[)')"
+"""Where no rental may lie for the sake of what occupies the car: a block needs no buffer before it."""
 _GAPS = text(
     "with span as (select tstzrange(:a, :b, '[)') as s),"
-    " busy as (select coalesce(range_agg(tstzrange(case kind when 'block' then from_at"
-    "   else from_at - cast(:buffer as interval) end, to_at, '[)')), '{}'::tstzmultirange) as m from occupancy, span"
+    f" busy as (select coalesce(range_agg({KEPT_FREE.format(buffer='cast(:buffer as interval)')}),"
+    " '{}'::tstzmultirange) as m from occupancy, span"
     "  where int4range(car_no, car_no, '[]') && int4range(cast(:car as int), cast(:car as int), '[]')"
     "  and during && tstzrange(lower(s), upper(s) + cast(:buffer as interval), '[)')"
     "  and not isempty(during) and ref <> :ref)"
     " select lower(gap), upper(gap) from (select unnest((tstzmultirange(s) * coalesce((select spans from offers"
     "  where car_no = cast(:car as int)), '{}'::tstzmultirange)) - m) as gap from span, busy) as gaps"
-    " order by lower(gap) limit 20"
+    " order by lower(gap) limit 20"  # noqa: S608 a constant of ours
 )
 
 

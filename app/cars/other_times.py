@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.cars import find
+from app.cars.occupancy import KEPT_FREE
 from app.cars.terms import BUFFER
 from app.kit import clock
 from app.kit.driver import read
@@ -17,8 +18,8 @@ _NEAREST = text(f"""{find.PICKED}
 ), around as (
   select tstzrange(cast(:earliest as timestamptz), cast(:latest as timestamptz), '[)') as span
 ), gaps as materialized (
-  select p.id, unnest(o.spans * tstzmultirange(around.span) - coalesce((select range_agg(
-      tstzrange(case x.kind when 'block' then x.from_at else x.from_at - buffer end, x.to_at, '[)')) from occupancy x
+  select p.id, unnest(o.spans * tstzmultirange(around.span) - coalesce((select
+    range_agg({KEPT_FREE.format(buffer="buffer")}) from occupancy x
     where int4range(x.car_no, x.car_no, '[]') && int4range(c.no, c.no, '[]')
     and x.during && tstzrange(lower(around.span), upper(around.span) + buffer, '[)')
     and not isempty(x.during)), '{{}}')) as gap
