@@ -222,7 +222,7 @@ def next_start(car: Car, at: datetime, ref: str, *, after_ref: str | None = None
 KEPT_FREE = "tstzrange(case kind when 'block' then from_at else from_at - {buffer} end, to_at, '[)')"
 """Where no rental may lie for the sake of what occupies the car: a block needs no buffer before it."""
 _GAPS = text(
-    "with span as (select tstzrange(:a, :b, '[)') as s),"
+    "with span as (select tstzrange(:a, :b, '[)') as s),"  # noqa: S608 a constant of ours
     f" busy as (select coalesce(range_agg({KEPT_FREE.format(buffer='cast(:buffer as interval)')}),"
     " '{}'::tstzmultirange) as m from occupancy, span"
     "  where int4range(car_no, car_no, '[]') && int4range(cast(:car as int), cast(:car as int), '[]')"
@@ -230,7 +230,7 @@ _GAPS = text(
     "  and not isempty(during) and ref <> :ref)"
     " select lower(gap), upper(gap) from (select unnest((tstzmultirange(s) * coalesce((select spans from offers"
     "  where car_no = cast(:car as int)), '{}'::tstzmultirange)) - m) as gap from span, busy) as gaps"
-    " order by lower(gap) limit 20"  # noqa: S608 a constant of ours
+    " order by lower(gap) limit 20"
 )
 
 
