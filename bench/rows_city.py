@@ -24,7 +24,6 @@ from bench.seed_city import CAR, LASTS, MONTH, PERSON
 from bench.turns import Row
 
 NEAR_KM, PAGE = 5, 50
-_WANTED = {"cursor", "community", "seats", "powertrain", "fare", "range_km", "buffer"}
 Part = tuple[list[Call], Callable[[float], float]]
 
 
@@ -104,9 +103,9 @@ def raw_statement() -> str:
 
 
 def raw_values(asked: Asked, one: dict[str, Any]) -> dict[str, Any]:
-    box = find._box({"near": one["near"], "radius_km": NEAR_KM})  # noqa: SLF001
     span = {"free_from": one["begins"], "free_to": one["ends"], "limit": PAGE + 1}
-    return {**dict.fromkeys(_WANTED), **box, **span, "person": asked.city.id_of(PERSON, one["person"])}
+    person = f"per_{asked.city.id_of(PERSON, one['person']).hex}"
+    return find.values(person, {"near": one["near"], "radius_km": NEAR_KM, **span})
 
 
 def _read(statement: str, db: psycopg.Connection[Any], values: dict[str, Any]) -> None:

@@ -72,21 +72,6 @@ def _search(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
     """Free cars of a city community for a span, the first 50."""
     person = seeded.members[0][0]
     statement = re.sub(r"(?<!:):([a-z_]+)\b", r"%(\1)s", find.sql(free=True))
-    values: dict[str, Any] = {
-        "person": bare(person, "per"),
-        "community": None,
-        "cursor": None,
-        "seats": None,
-        "powertrain": None,
-        "fare": None,
-        "range_km": None,
-        "buffer": None,
-        "south": None,
-        "north": None,
-        "west": None,
-        "east": None,
-        "limit": 51,
-    }
 
     def ours() -> None:
         a, b = _span(seeded)
@@ -94,7 +79,7 @@ def _search(raw: psycopg.Connection[Any], seeded: Seeded) -> Row:
 
     def by_hand() -> None:
         a, b = _span(seeded)
-        raw.execute(statement, {**values, "free_from": a, "free_to": b}).fetchall()
+        raw.execute(statement, find.values(person, {"limit": 51, "free_from": a, "free_to": b})).fetchall()
 
     return compared(seeded.scale, "search", ours, by_hand)
 

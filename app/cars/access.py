@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, text
 
 from app.cars.models import Car, CarShare
 from app.communities import access as circles
@@ -54,6 +54,8 @@ _OWNING = Membership.community_id == bindparam("owning", type_=PublicId("com"))
 _SHARED = select(CarShare.community_id).where(
     CarShare.car_id == bindparam("car", type_=PublicId("car")), CarShare.ended_at.is_(None)
 )
+FARE_ORDER = f"array_position(array{list(circles.FARES)}, {{fare}})"
+"""The best fare first, in a statement."""
 _ASKED = bindparam("community", type_=PublicId("com"))
 THROUGH = {
     share_lock: circles.memberships(share_lock=share_lock)
@@ -62,11 +64,13 @@ THROUGH = {
         Membership.blocked.is_(False),
         (Membership.community_id == _ASKED) | _ASKED.is_(None),
     )
-    .order_by(_OWNING.desc().nulls_last(), Membership.id)
+    .order_by(_OWNING.desc().nulls_last(), text(FARE_ORDER.format(fare="memberships.fare")), Membership.id)
     .limit(1)
     for share_lock in (False, True)
 }
-"""The live membership through which a person sees a car, by whether it is kept until the transaction ends."""
+"""The live membership through which a person sees a car, the best fare first; by whether it is kept until the transaction
+ends.
+"""
 
 
 def through(car: Car, person: str, community: str | None) -> dict[str, str | None]:
@@ -101,7 +105,8 @@ def may_see(car: str, person: str) -> Car:
 
 
 MINE = """
-  select m.community_id, m.fare, m.role from memberships m join communities c on c.id = m.community_id
+  select m.id as membership, m.community_id, m.fare, m.role, c.rules
+  from memberships m join communities c on c.id = m.community_id
   where m.person_id = :person and m.ended_at is null and not m.blocked and c.ended_at is null
 """
 """The memberships through which the person sees cars."""

@@ -96,9 +96,10 @@ def _longest(car: Car, at: datetime, ref: str, buffer: timedelta) -> datetime | 
 
 def require_free(car: Car, from_at: datetime, to_at: datetime, buffer: timedelta, ref: str = "") -> None:
     """Look, without taking it, at the span and the buffer behind it, which ends where a block begins. Raises CarTaken."""
-    for kind, whose, begins, _ in spans(car, from_at, to_at + buffer):
-        if whose != ref and (begins < to_at or kind != "block"):
-            raise taken(car, from_at, to_at, ref, buffer)
+    others = (one for one in spans(car, from_at, to_at + buffer) if one[1] != ref)
+    kind, _, begins, _ = next(others, ("block", "", to_at, to_at))
+    if begins < to_at or kind != "block":
+        raise taken(car, from_at, to_at, ref, buffer)
 
 
 def occupy(car: Car, kind: str, ref: str, from_at: datetime, to_at: datetime) -> None:
@@ -219,12 +220,23 @@ def next_start(car: Car, at: datetime, ref: str, *, after_ref: str | None = None
     return found
 
 
-KEPT_FREE = "tstzrange(case kind when 'block' then from_at else from_at - {buffer} end, to_at, '[)')"
-"""Where no rental may lie for the sake of what occupies the car: a block needs no buffer before it."""
+FIRST_IN_THE_WAY = (
+    "exists (select 1 from (select kind, from_at from occupancy"
+    " where int4range(car_no, car_no, '[]') && int4range({car}, {car}, '[]')"
+    " and during && tstzrange({begin}, {end} + {buffer}, '[)') order by from_at limit 1) as first"
+    " where first.from_at < {end} or first.kind <> 'block')"
+)
+"""In a statement: something is in a rental's way, or begins within its buffer, which ends where a block begins."""
+KEPT_FREE = (
+    "tstzrange(case kind when 'block' then from_at else greatest(from_at - {buffer}, (select max(b.to_at) from occupancy b"
+    " where int4range(b.car_no, b.car_no, '[]') && int4range(x.car_no, x.car_no, '[]') and b.kind = 'block'"
+    " and b.during && tstzrange(x.from_at - {buffer}, x.from_at, '[)'))) end, x.to_at, '[)')"
+)
+"""Where no rental may lie for the sake of what occupies the car, `x`: before it its buffer, as far back as a block's end."""
 _GAPS = text(
     "with span as (select tstzrange(:a, :b, '[)') as s),"  # noqa: S608 a constant of ours
     f" busy as (select coalesce(range_agg({KEPT_FREE.format(buffer='cast(:buffer as interval)')}),"
-    " '{}'::tstzmultirange) as m from occupancy, span"
+    " '{}'::tstzmultirange) as m from occupancy x, span"
     "  where int4range(car_no, car_no, '[]') && int4range(cast(:car as int), cast(:car as int), '[]')"
     "  and during && tstzrange(lower(s), upper(s) + cast(:buffer as interval), '[)')"
     "  and not isempty(during) and ref <> :ref)"

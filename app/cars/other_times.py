@@ -7,36 +7,40 @@ from sqlalchemy import text
 
 from app.cars import find
 from app.cars.occupancy import KEPT_FREE
-from app.cars.terms import BUFFER
+from app.cars.terms import LIMITS
 from app.kit import clock
 from app.kit.driver import read
 
 AROUND = timedelta(days=2)
 MOST_CARS = 500
 _NEAREST = text(f"""{find.PICKED}
-  and not c.unsafe and c.rank > 0 order by c.id desc limit :cars
-), around as (
-  select tstzrange(cast(:earliest as timestamptz), cast(:latest as timestamptz), '[)') as span
+  and not c.unsafe and c.rank > 0 {find.IN_ORDER.format(limit=":cars")}
+), may as materialized (
+  select p.id, p.through, c.no, make_interval(mins => buffer_min) as buffer, tstzrange(
+    greatest(:earliest, business_now() + make_interval(mins => notice_min)), least(:latest, p.until + :length)) as span
+  from picked p join cars c on c.id = p.id
+  cross join lateral {LIMITS.format(car="p.id", community="p.through")} as limits
+  where :length between make_interval(mins => min_min) and make_interval(mins => max_min)
+    and business_now() + make_interval(mins => notice_min) < least(:latest, p.until + :length)
 ), gaps as materialized (
-  select p.id, unnest(o.spans * tstzmultirange(around.span) - coalesce((select
-    range_agg({KEPT_FREE.format(buffer="buffer")}) from occupancy x
-    where int4range(x.car_no, x.car_no, '[]') && int4range(c.no, c.no, '[]')
-    and x.during && tstzrange(lower(around.span), upper(around.span) + buffer, '[)')
+  select may.id, unnest(o.spans * tstzmultirange(may.span) - coalesce((select
+    range_agg({KEPT_FREE.format(buffer="may.buffer")}) from occupancy x
+    where int4range(x.car_no, x.car_no, '[]') && int4range(may.no, may.no, '[]')
+    and x.during && tstzrange(lower(may.span), upper(may.span) + may.buffer, '[)')
     and not isempty(x.during)), '{{}}')) as gap
-  from around, picked p join cars c on c.id = p.id join offers o on o.car_no = c.no
-  cross join lateral (select {BUFFER.format(car="p.id", community="p.through")} as buffer) behind
+  from may join offers o on o.car_no = may.no
 ), fits as (
   select distinct on (id) id, begins from (
-    select id, greatest(lower(gap), least(:begin, upper(gap) - cast(:length as interval))) as begins from gaps
-    where upper(gap) - lower(gap) >= cast(:length as interval)
+    select id, greatest(lower(gap), least(:begin, upper(gap) - :length)) as begins from gaps
+    where upper(gap) - lower(gap) >= :length
   ) as every order by id, abs(extract(epoch from begins - :begin))
 )
-select c.*, p.through, p.fare, p.rank, t.data::text as terms, b.id as box_id, f.begins from fits f
+select c.*, p.through, p.fare, p.rank, p.km, t.data::text as terms, b.id as box_id, f.begins from fits f
 join picked p on p.id = f.id join cars c on c.id = f.id
 left join lateral (select data from terms where terms.car_id = p.id and terms.community_id = p.through
   order by version desc limit 1) t on true
 left join boxes b on b.car_id = p.id and b.removed_at is null and b.replaces_id is null
-where f.begins <> :begin order by abs(extract(epoch from f.begins - :begin)), c.id limit :limit
+where f.begins <> :begin order by abs(extract(epoch from f.begins - :begin)), p.km, c.id limit :limit
 """)  # noqa: S608 the part is a constant of ours
 
 
@@ -47,16 +51,11 @@ def nearest(person: str, query: dict[str, Any]) -> list[tuple[Any, datetime, dat
     if earliest >= end + AROUND:
         return []
     values = find.values(person, query) | {
-        "cursor": None,
+        "begins": earliest,
         "cars": MOST_CARS,
-        "limit": MOST_CARS,
         "begin": begin,
         "length": end - begin,
         "earliest": earliest,
         "latest": end + AROUND,
     }
-    rows = read(_NEAREST, values)
-    if query.get("near"):
-        radius = query.get("radius_km", find.RADIUS_KM)
-        rows = [row for row in rows if find.distance_km(row, query["near"]) <= radius]
-    return [(row, row.begins, row.begins + (end - begin)) for row in rows[: query["limit"]]]
+    return [(row, row.begins, row.begins + (end - begin)) for row in read(_NEAREST, values)]

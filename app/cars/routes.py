@@ -5,6 +5,7 @@ from typing import Any
 from app.cars import (
     access,
     add,
+    blur,
     box,
     find,
     look,
@@ -32,7 +33,7 @@ ONE = '/cars/<pid("car"):car>'
 
 def represent(car: Any, *, exact: bool, has_box: bool) -> dict[str, Any]:
     """A car as far as the reader may see it."""
-    lat, lon = (car.home_lat, car.home_lon) if exact else find.blurred(car)
+    lat, lon = (car.home_lat, car.home_lon) if exact else blur.blurred(car)
     return {
         "id": car.id,
         "owner": car.owner_id,
@@ -84,8 +85,9 @@ def add_car(body: dict[str, Any]) -> Answer:
     returns=schemas.FoundCarPage,
 )
 def find_cars(query: dict[str, Any]) -> Answer:
-    """The cars that are mine or mine to book; with a span, those free for all of it, with the total and the
-    distance.
+    """The cars that are mine or mine to book, the newest first or, with `near`, the nearest; with a span, those that may be
+    had for all of it by their calendar and by the rules of terms and community, with the total. How many rentals a week a
+    community allows is said by the quote. A car of several communities is shown through the best of those.
     """
     span = query.get("free_from"), query.get("free_to")
     if (span[0] is None) != (span[1] is None) or (span[0] and span[1] and span[0] >= span[1]):
@@ -93,7 +95,7 @@ def find_cars(query: dict[str, Any]) -> Answer:
             errors=[{"parameter": "free_to", "code": "invalid", "detail": "Give both, in order."}]
         )
     rows, cursor = find.find(caller().person, query)
-    items = [found(row, query, span) for row in rows]
+    items = [found(row, span) for row in rows]
     for one in items:
         one["return"] = one.pop("return_")
     return Answer({"items": items, "next_cursor": cursor}, ready=True)
@@ -115,10 +117,10 @@ def find_other_times(query: dict[str, Any]) -> dict[str, Any]:
             errors=[{"parameter": "free_to", "code": "invalid", "detail": "Lies after `free_from`."}]
         )
     rows = other_times.nearest(caller().person, query)
-    return {"items": [{"car": found(row, query, (a, b)), "from_": a, "to": b} for row, a, b in rows]}
+    return {"items": [{"car": found(row, (a, b)), "from_": a, "to": b} for row, a, b in rows]}
 
 
-def found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, Any]:
+def found(row: Any, span: tuple[Any, Any]) -> dict[str, Any]:
     shown = represent(
         row._replace(
             id=f"car_{row.id.hex}",
@@ -129,7 +131,7 @@ def found(row: Any, query: dict[str, Any], span: tuple[Any, Any]) -> dict[str, A
         has_box=row.box_id is not None,
     )
     shown["total"] = find.total(row, *span) if span[0] else None
-    shown["distance_km"] = round(find.distance_km(row, query["near"]), 1) if query.get("near") else None
+    shown["distance_km"] = None if row.km is None else round(row.km, 1)
     shown["through"] = f"com_{row.through.hex}" if row.through else None
     shown["fare"] = row.fare
     return shown

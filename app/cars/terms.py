@@ -149,8 +149,15 @@ def buffer_of(data: dict[str, Any]) -> timedelta:
     return timedelta(minutes=data["buffer_min"])
 
 
-BUFFER = (
-    "coalesce(cast(:buffer as interval), (select make_interval(mins => cast(data->>'buffer_min' as int)) from terms"
-    " where terms.car_id = {car} and terms.community_id = {community} order by version desc limit 1), interval '0')"
+BACKDATED = timedelta(minutes=5)
+"""So long ago a rental may begin, and so much later it may be asked for than the notice says: while the phone was busy."""
+LIMITS = (
+    "(select "  # noqa: S608 constants of ours
+    + ", ".join(
+        f"coalesce(cast(data->>'{name}' as int), {DEFAULTS[name]}) as {name}"
+        for name in ("min_min", "max_min", "notice_min", "buffer_min")
+    )
+    + " from (select 1) as one left join lateral (select data from terms where terms.car_id = {car}"
+    " and terms.community_id = {community} order by version desc limit 1) as latest on true)"
 )
-"""The same in a statement, which names the car and the community; `:buffer` where it is known already."""
+"""What they say of a rental's length, notice and buffer, in a statement that names the car and the community: one row."""

@@ -212,16 +212,16 @@ def to_cursor(value: str) -> str:
     return base64.urlsafe_b64encode(value.encode()).rstrip(b"=").decode()
 
 
-_CURSOR = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")
+CURSOR = re.compile(r"[a-z]{2,5}_[0-9a-f]{32}")
 
 
-def uncursor(cursor: str, prefix: str = "") -> str:
-    """The key inside a cursor; one that we did not make, or made for a list of other things, is 422."""
+def uncursor(cursor: str, prefix: str = "", shape: re.Pattern[str] = CURSOR) -> str:
+    """The key inside a cursor; one that we did not make, or made for a list of other things or order, is 422."""
     try:
         value = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except ValueError:
         value = ""
-    if not _CURSOR.fullmatch(value) or not value.startswith(prefix):
+    if not shape.fullmatch(value) or not value.startswith(prefix):
         raise Validation(
             errors=[{"parameter": "cursor", "code": "invalid", "detail": "Not a cursor of this list."}]
         )

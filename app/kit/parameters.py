@@ -26,7 +26,7 @@ WORDS: dict[str, str] = {
     "kind": "Only this kind.",
     "limit": "How many at most.",
     "month": "The month, `YYYY-MM`.",
-    "near": "A point, `lat,lon`: only cars around it, each with its distance.",
+    "near": "A point, `lat,lon`: only cars around it, each with its distance, the nearest first.",
     "phone_id": "The phone.",
     "plate": "The number plate, in any spelling.",
     "powertrain": "Only this kind of drive.",

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.cars import access as cars
-from app.cars import find, terms
+from app.cars import blur, find, terms
 from app.cars.models import Car
 from app.kit import clock
 from app.kit.db import session
@@ -22,7 +22,8 @@ SOON = timedelta(hours=24)
 def of(
     rental_id: str, person: str, *, limit: int, cursor: str | None
 ) -> tuple[list[Any], Rental, str | None]:
-    """Rows of the cars that the rental could be swapped to; the rental; the next page. A page may hold fewer than asked.
+    """Rows of the cars that the rental could be swapped to, the nearest to the booked one first; the rental; the next page.
+    A page may hold fewer than asked.
 
     Raises NotFound, NotAllowed.
     """
@@ -34,6 +35,8 @@ def of(
     if from_at >= to_at:
         return [], rental, None
     query = {
+        "near": blur.blurred(session.get_one(Car, rental.car_id)),
+        "radius_km": blur.ANYWHERE_KM,
         "free_from": from_at,
         "free_to": to_at,
         "community": rental.community_id,

@@ -26,7 +26,7 @@ from payments.tariff import Fare, Price
 Span = tuple[datetime, datetime]
 _ONE_BY_ONE = text("select pg_advisory_xact_lock(hashtextextended(:who, 0))")
 """Bookings of one person at once, of other cars each, are counted one after the other."""
-LIVES, LONGEST, BACKDATED = timedelta(minutes=15), timedelta(days=30), timedelta(minutes=5)
+LIVES, LONGEST = timedelta(minutes=15), timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def check_rules(
 ) -> None:
     """A span that can be, and the rules of terms and community. Raises Validation, OutsideRules."""
     from_at, to_at = span
-    if not from_at < to_at or from_at < now - BACKDATED:
+    if not from_at < to_at or from_at < now - terms.BACKDATED:
         detail = "`from` lies before `to`, and not in the past."
         raise Validation(errors=[{"pointer": "/from", "code": "invalid", "detail": detail}])
     circle = session.get(Community, community)
@@ -154,7 +154,7 @@ def check_rules(
         raise OutsideRules(f"At least {data['min_min']} minutes.", rule="min_min", limit=data["min_min"])
     if minutes > longest:
         raise OutsideRules(f"At most {int(longest)} minutes.", rule="max_min", limit=int(longest))
-    if from_at < now + timedelta(minutes=data["notice_min"]) - BACKDATED:
+    if from_at < now + timedelta(minutes=data["notice_min"]) - terms.BACKDATED:
         raise OutsideRules(
             f"Ask {data['notice_min']} minutes ahead.", rule="notice_min", limit=data["notice_min"]
         )

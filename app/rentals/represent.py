@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from app.billing import deposit, hold, shown
 from app.billing.states import DEPOSIT
-from app.cars import find, terms, terms_text
+from app.cars import blur, terms, terms_text
 from app.cars.models import Car
 from app.coverage import cover, named_drivers
 from app.kit import clock
@@ -172,7 +172,7 @@ def revealed_from(car: str, person: str) -> datetime | None:
 
 def _place(car: Car, found: Rental, role: Role) -> dict[str, Any]:
     exact = _revealed(found, role)
-    lat, lon = (car.home_lat, car.home_lon) if exact else find.blurred(car)
+    lat, lon = (car.home_lat, car.home_lon) if exact else blur.blurred(car)
     return {"lat": lat, "lon": lon, "label": car.home_label if exact else "", "exact": exact}
 
 

@@ -85,9 +85,10 @@ def _payment(made: scene.Scene) -> str:
     return row.id
 
 
-def ready(made: scene.Scene) -> str:
-    """Another car of the community, with a box that was just heard."""
-    car = factories.shared(made.olga, made.community)
+def ready(made: scene.Scene, north: float) -> str:
+    """Another car of the community, so many degrees north of the booked one, with a box that was just heard."""
+    home = {"lat": made.car.home_lat + north, "lon": made.car.home_lon, "label": ""}
+    car = factories.shared(made.olga, made.community, home=home)
     pin = {"kind": "simulator", "has_immobiliser": True, "key_sensor": True, "config": {"pin": "4711"}}
     boxes.put(made.olga.id, car.id, pin)
     boxes.find(car.id).last_heard_at = clock.now()
@@ -98,5 +99,6 @@ def ready(made: scene.Scene) -> str:
 def test_alternatives(house: Flask, client: FlaskClient, driving: tuple[scene.Scene, dict[str, str]]) -> None:
     made, headers = driving
     with house.app_context():
-        others = [ready(made) for _ in range(3)]
-    assert walk(client, f"/v1/rentals/{made.rental_id}/alternatives", headers) == others[::-1]
+        others = [ready(made, north) for north in (0.2, 0.1, 0.3)]
+    nearest_first = [others[1], others[0], others[2]]
+    assert walk(client, f"/v1/rentals/{made.rental_id}/alternatives", headers) == nearest_first
