@@ -36,12 +36,12 @@ from app.rentals import (
     expire,
     extend,
     forget_photos,
+    freed,
     grants_out,
     offline_receipts,
     owe_premium,
     reviews,
     start_check,
-    waits,
 )
 
 log = structlog.get_logger(__name__)
@@ -65,9 +65,10 @@ TABLE: Mapping[str, Step] = {
     "late": expire.late,
     "settle": expire.settle,
     "reviews": reviews.due,
-    "freed": waits.offer,
-    "wait_answer": waits.over,
-    "wait_over": waits.over,
+    "freed": freed.offer,
+    "wait_look": freed.look,
+    "wait_answer": freed.over,
+    "wait_over": freed.over,
     "extension": extend.lapse,
     "hand_back": close.hand_back,
     "grant": grants_out.lapse,

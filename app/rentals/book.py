@@ -21,7 +21,7 @@ from app.kit.deadlines import Due
 from app.kit.errors import Arrears, CardNeeded, NotFound, NotInsurable, QuoteExpired, Validation
 from app.people import conditions
 from app.people.models import Person
-from app.rentals import charge_watch, distance, start_check, trust, waits
+from app.rentals import charge_watch, distance, freed, start_check, trust
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import State
 from app.rentals.models import Quote, Rental
@@ -119,7 +119,7 @@ def _card(person: str, frozen: Quote, given: str | None) -> str | None:
 
 
 def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | None, now: datetime) -> Rental:
-    is_offered = waits.take(frozen)
+    is_offered = freed.take(frozen)
     rental = Rental(
         id=new_id("ren"),
         car_id=car.id,
@@ -142,7 +142,7 @@ def _make(person: str, car: Car, frozen: Quote, card: str | None, note: str | No
         made_at=now,
     )
     span, buffer = (rental.from_at, rental.to_at), terms.buffer_of(rental.terms)
-    first = None if is_offered else waits.before(person, *span)
+    first = None if is_offered else freed.before(person, *span)
     occupancy.occupy_rental(car, rental.id, *span, buffer, first=first)
     session.add(rental)
     return rental

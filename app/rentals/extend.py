@@ -18,7 +18,7 @@ from app.kit import clock, deadlines, facts
 from app.kit.clock import z
 from app.kit.db import transactional
 from app.kit.errors import NotInsurable, QuoteExpired, StepNotAllowed
-from app.rentals import access, book, due_back, lifecycle, waits
+from app.rentals import access, book, due_back, freed, lifecycle
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Quote, Rental
@@ -56,7 +56,7 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
         cover.Trip(rental.id, car, rental.driver_id, rental.community_id, rental.from_at, frozen.to_at), now
     )
     if occupancy.is_freed(car):
-        waits.before(rental.driver_id, rental.to_at, frozen.to_at)(car)
+        freed.before(rental.driver_id, rental.to_at, frozen.to_at)(car)
     occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
     rental.extension = {"to": z(frozen.to_at), "quote": frozen.id, "state": "asked", "price": frozen.price}
     deadlines.at("extension", rental.id, min(now + ANSWER_WITHIN, rental.to_at))

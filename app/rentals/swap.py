@@ -18,7 +18,7 @@ from app.facts import RentalSwapped, TakenInstead
 from app.kit import clock, deadlines, facts
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import NotAllowed, NotFound, NotInsurable, OwnCar, StepNotAllowed, Validation
-from app.rentals import access, alternatives, book, grants_out, lifecycle, readiness, waits
+from app.rentals import access, alternatives, book, freed, grants_out, lifecycle, readiness
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import Role, Step
 from app.rentals.models import Quote, Rental
@@ -122,7 +122,7 @@ def _in_place_of(rental: Rental, car: Car, now: datetime) -> Rental:
         **{name: getattr(rental, name) for name in _KEPT},
     )
     from_at, to_at = alternatives.span_left(rental, now)
-    first = waits.before(rental.driver_id, from_at, to_at)
+    first = freed.before(rental.driver_id, from_at, to_at)
     occupancy.occupy_rental(car, made.id, from_at, to_at, terms.buffer_of(made.terms), first=first)
     session.add(made)
     session.flush()

@@ -9,6 +9,7 @@ from app.kit.db import Model, PublicId, new_id
 from app.rentals.models import QUO
 
 WAI = "wai"
+STANDS = ("waiting", "offered")
 
 
 class Wait(Model):

@@ -6,21 +6,25 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete, select
 
 from app.billing.models import Payment
 from app.billing.states import State
 from app.cars import block, occupancy, terms, windows
 from app.cars.calendar_models import Window
+from app.cars.models import CarShare
 from app.communities import accept, invite, leave
-from app.facts import MemberRemoved
+from app.communities.models import Community
+from app.facts import MemberRemoved, TermsChanged
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.deadlines import Deadline
 from app.people import conditions
 from app.people.models import Person
-from app.rentals import cancel, waits
+from app.rentals import cancel, freed, waits
 from app.rentals import quote as quotes
+from app.rentals.wait_models import Wait
 from tests import factories
 from tests.kit.asking import session_of
 from tests.rentals.scene import Scene
@@ -57,14 +61,21 @@ class List:
         return made
 
     def work(self) -> None:
-        """What the due-runner does with a car of which something was freed."""
+        """What the due-runner does with this community's waits and with cars of which something was freed."""
         session.rollback()
-        row = session.get(Deadline, ("freed", self.scene.car_id))
-        if row is not None and row.due_at <= clock.now():
-            session.delete(row)
+        shared = select(CarShare.car_id).where(CarShare.community_id == self.scene.community.id)
+        waited = select(Wait.id).where(
+            Wait.car_id.in_(shared) | (Wait.community_id == self.scene.community.id)
+        )
+        for kind, refs, step in (("wait_look", waited, freed.look), ("freed", shared, freed.offer)):
+            due = (
+                Deadline.kind == kind,
+                Deadline.due_at <= clock.now(),
+                Deadline.ref.in_(list(session.scalars(refs))),
+            )
+            for ref in session.scalars(delete(Deadline).where(*due).returning(Deadline.ref)).all():
+                step(ref)
             session.commit()
-            waits.offer(self.scene.car_id)
-        session.rollback()
 
     def free(self) -> None:
         block.remove(self.scene.olga.id, self.scene.car_id, self.block)
@@ -132,9 +143,9 @@ def test_who_does_not_answer_in_time_makes_room_for_the_next(waiting: List) -> N
             Deadline.ref.in_([one["id"] for one in waiting(waiting.nina, "GET", "/me/waits", 200)["items"]])
         )
     )
-    assert row.due_at - clock.now() <= waits.ANSWER_WITHIN
-    clock.forward(waits.ANSWER_WITHIN + timedelta(seconds=1))
-    waits.over(row.ref)
+    assert row.due_at - clock.now() <= freed.ANSWER_WITHIN
+    clock.forward(freed.ANSWER_WITHIN + timedelta(seconds=1))
+    freed.over(row.ref)
     waiting.work()
     assert waiting.of(waiting.nina) == [("lapsed", False)]
     assert waiting.of(waiting.scene.max) == [("offered", True)]
@@ -144,7 +155,7 @@ def test_an_offer_that_ran_out_is_not_booked(waiting: List) -> None:
     waiting.wait(waiting.nina)
     waiting.free()
     offer = waiting(waiting.nina, "GET", "/me/waits", 200)["items"][0]["offer"]
-    clock.forward(waits.ANSWER_WITHIN + timedelta(seconds=1))
+    clock.forward(freed.ANSWER_WITHIN + timedelta(seconds=1))
     body = {"quote": offer["quote"], "accept": CONDITIONS}
     assert waiting(waiting.nina, "POST", "/rentals", 410, body)["type"] == "/problems/quote-expired"
 
@@ -172,6 +183,76 @@ def test_a_community_is_waited_for_as_a_whole(waiting: List) -> None:
     waiting.free()
     [row] = waiting(waiting.nina, "GET", "/me/waits", 200)["items"]
     assert row["offer"]["car"] == waiting.scene.car_id
+
+
+def test_of_a_community_every_free_car_is_looked_at(waiting: List) -> None:
+    scene = waiting.scene
+    for _ in range(6):
+        too_long = factories.shared(scene.olga, scene.community)
+        terms.put(scene.olga.id, too_long.id, scene.community.id, {"min_min": 600})
+    fits = factories.shared(scene.olga, scene.community)
+    waiting.wait(waiting.nina, community=scene.community.id)
+    [row] = waiting(waiting.nina, "GET", "/me/waits", 200)["items"]
+    assert row["offer"]["car"] == fits.id
+
+
+def test_what_is_too_far_ahead_is_offered_when_it_may_be_booked(waiting: List) -> None:
+    far, scene = waiting.day - timedelta(days=1), waiting.scene
+    circle = session.get_one(Community, scene.community.id)
+    circle.rules = {**circle.rules, "days_ahead": 10}
+    session.commit()
+    waiting.free()
+    waiting.wait(waiting.nina)
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+    clock.forward(far - timedelta(days=10) - clock.now())
+    waiting.work()
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+    clock.forward(timedelta(days=1))
+    waiting.work()
+    assert waiting.of(waiting.nina) == [("offered", True)]
+
+
+def test_nobody_has_two_cars_held_for_one_time(waiting: List) -> None:
+    other = factories.shared(waiting.scene.olga, waiting.scene.community)
+    made = waiting.wait(waiting.nina, car=other.id)
+    waiting.wait(waiting.nina)
+    waiting.free()
+    assert waiting.of(waiting.nina) == [("waiting", False), ("offered", True)]
+    waiting(waiting.nina, "DELETE", f"/me/waits/{made['id']}", 204)
+    waiting.work()
+    assert waiting.of(waiting.nina) == [("offered", True)]
+
+
+def test_for_two_times_they_may(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    other = factories.shared(waiting.scene.olga, waiting.scene.community)
+    later = {"from": z(waiting.day + 2 * HOUR), "to": z(waiting.day + 3 * HOUR)}
+    waiting(waiting.nina, "POST", "/me/waits", 201, {"car": other.id, **later})
+    waiting.free()
+    assert waiting.of(waiting.nina) == [("offered", True), ("offered", True)]
+
+
+def test_once_one_is_booked_the_other_may_be_offered(waiting: List) -> None:
+    other = factories.shared(waiting.scene.olga, waiting.scene.community)
+    waiting.free()
+    waiting.wait(waiting.nina, car=other.id)
+    waiting.wait(waiting.nina)
+    offer = waiting(waiting.nina, "GET", "/me/waits", 200)["items"][1]["offer"]
+    waiting(waiting.nina, "POST", "/rentals", 201, {"quote": offer["quote"], "accept": CONDITIONS})
+    waiting.work()
+    assert waiting.of(waiting.nina) == [("offered", True), ("taken", False)]
+
+
+def test_new_terms_may_allow_what_the_old_did_not(waiting: List) -> None:
+    scene = waiting.scene
+    waiting.free()
+    terms.put(scene.olga.id, scene.car_id, scene.community.id, {"min_min": 600})
+    waiting.wait(waiting.nina)
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+    terms.put(scene.olga.id, scene.car_id, scene.community.id, {})
+    freed.on_terms(TermsChanged(car=scene.car_id, community=scene.community.id, version=3))
+    waiting.work()
+    assert waiting.of(waiting.nina) == [("offered", True)]
 
 
 def test_what_is_free_already_is_offered_at_once(waiting: List) -> None:
@@ -209,7 +290,7 @@ def test_a_new_window_frees_its_time(app: Flask, scene: Scene) -> None:
 def test_a_wait_ends_at_its_start(waiting: List) -> None:
     made = waiting.wait(waiting.nina)
     assert session.get_one(Deadline, ("wait_over", made["id"])).due_at == waiting.day
-    waits.over(made["id"])
+    freed.over(made["id"])
     assert waiting.of(waiting.nina) == [("lapsed", False)]
 
 
@@ -292,7 +373,7 @@ def test_who_is_removed_while_something_is_held_for_them_makes_room(waiting: Lis
     waiting.free()
     scene, nina = waiting.scene, waiting.nina
     leave.leave(scene.olga.id, scene.community.id, nina.id)
-    waits.on_left(MemberRemoved(community=scene.community.id, person=nina.id, by=scene.olga.id))
+    freed.on_left(MemberRemoved(community=scene.community.id, person=nina.id, by=scene.olga.id))
     waiting.work()
     assert waiting.of(scene.max) == [("offered", True)]
 
