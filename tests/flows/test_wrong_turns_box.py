@@ -18,6 +18,12 @@ def seen(friends: Friends, name: str, value: object) -> None:
     until(lambda: friends.max.get(path)[name]["value"] == value, f"{name} to be {value}")
 
 
+def silence(friends: Friends) -> None:
+    """The box is out of reach: what is asked of it from now on does not come to it after all."""
+    friends.street.fault("offline")
+    until(lambda: not friends.street.state()["connected"], "the box to be gone")
+
+
 def test_a_box_that_refuses_leaves_the_rental_booked_and_the_cover_void(friends: Friends) -> None:
     rental = friends.book()
     friends.ready(rental)
@@ -43,8 +49,7 @@ def test_after_a_refusal_the_next_unlock_opens(friends: Friends) -> None:
 def test_an_unreachable_box_is_sent_nothing_and_the_rental_stays_booked(friends: Friends) -> None:
     rental = friends.book()
     friends.ready(rental)
-    friends.street.fault("offline")
-    until(lambda: not friends.street.state()["connected"], "the box to be gone")
+    silence(friends)
     refusal = friends.max.refused("POST", f"/rentals/{rental}/unlock", slug="box-refused", headers=WAIT)
     assert refusal["reason"] == "unreachable"
     shown = friends.rental(rental)
@@ -107,7 +112,7 @@ def test_the_lock_after_a_silence_ends_it_and_charged_and_covered_minutes_differ
     rental = friends.book(0, 3)
     friends.unlock(rental)
     friends.drive(5)
-    friends.street.fault("offline")
+    silence(friends)
     body = {"keys_in_glove_box": True}
     friends.max.refused("POST", f"/rentals/{rental}/lock", body, slug="box-silent", headers=WAIT)
     until(lambda: friends.rental(rental)["meter_stopped_at"], "the command to be given up")
@@ -123,7 +128,7 @@ def test_driving_on_after_a_silent_lock_runs_the_meter_again(priced: Friends) ->
     rental = priced.book(0, 3)
     priced.unlock(rental)
     priced.drive(5)
-    priced.street.fault("offline")
+    silence(priced)
     body = {"keys_in_glove_box": True}
     priced.max.refused("POST", f"/rentals/{rental}/lock", body, slug="box-silent", headers=WAIT)
     priced.street.fault("none")
@@ -134,7 +139,7 @@ def test_driving_on_after_a_silent_lock_runs_the_meter_again(priced: Friends) ->
 
 def test_getting_back_in_after_a_silent_lock_makes_it_active_again(friends: Friends) -> None:
     rental = friends.lent()
-    friends.street.fault("offline")
+    silence(friends)
     body = {"keys_in_glove_box": True}
     friends.max.refused("POST", f"/rentals/{rental}/lock", body, slug="box-silent", headers=WAIT)
     friends.street.fault("none")
