@@ -29,6 +29,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PhoneRemoved: (grants_out.of_removed_phone,),
     facts.TermsChanged: (freed.on_terms,),
     facts.PersonSuspended: (grants_out.of_suspended, freed.on_left),
+    facts.PersonRestored: (freed.on_allowed,),
     facts.LicenceRefused: (grants_out.of_refused_licence,),
     facts.CarBarred: (grants_out.of_barred_car,),
     facts.CarStolen: (grants_out.of_barred_car,),
@@ -36,7 +37,12 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.DamageChanged: (damages.on_reported,),
     facts.CoverRefused: (grants_out.of_refused_cover,),
     facts.DriverBlocked: (grants_out.of_blocked_driver,),
-    facts.MembershipChanged: (grants_out.of_changed_membership, freed.on_left, calendar_imports.of_leaver),
+    facts.MembershipChanged: (
+        grants_out.of_changed_membership,
+        freed.on_left,
+        freed.on_allowed,
+        calendar_imports.of_leaver,
+    ),
     facts.CommunityEnded: (add.end_shares,),
     facts.MemberRemoved: (
         expire.cancel_of_member,

@@ -11,9 +11,17 @@ from app.cars import access as cars
 from app.cars import find, occupancy, terms
 from app.cars.models import Car
 from app.communities import access as circles
+from app.communities.models import Community
 from app.coverage import cover
 from app.coverage.cover import Trip
-from app.facts import MemberRemoved, MembershipChanged, PersonSuspended, TermsChanged, WaitOffered
+from app.facts import (
+    MemberRemoved,
+    MembershipChanged,
+    PersonRestored,
+    PersonSuspended,
+    TermsChanged,
+    WaitOffered,
+)
 from app.kit import clock, deadlines, facts
 from app.kit.db import bare, session, transactional
 from app.kit.deadlines import Due
@@ -42,7 +50,13 @@ def look(wait_id: str) -> None:
 
 
 def look_at(wait: Wait) -> None:
-    """Whatever the search finds is looked at next, with whoever has waited longest for it."""
+    """Whatever the search finds is looked at next, with whoever has waited longest for it; what may be booked only later,
+    then.
+    """
+    opens, now = _opens(wait), clock.now()
+    if opens > now:
+        deadlines.at("wait_look", wait.id, opens)
+        return
     query = {
         "community": wait.community_id,
         "free_from": wait.from_at,
@@ -51,8 +65,21 @@ def look_at(wait: Wait) -> None:
     }
     rows = [] if wait.car_id else find.find(wait.person_id, query)[0]
     free = [wait.car_id] if wait.car_id else [f"car_{row.id.hex}" for row in rows]
-    now = clock.now()
     deadlines.plan([Due("freed", car, now) for car in free])
+
+
+def _opens(wait: Wait) -> datetime:
+    """From when on it may be booked at all: no earlier than a community it can be had through says."""
+    car = session.get(Car, wait.car_id) if wait.car_id else None
+    through = cars.communities(car) if car else [wait.community_id or ""]
+    rules = [
+        session.get_one(Community, one).rule("days_ahead") for one in through if _in(one, wait.person_id)
+    ]
+    return wait.from_at - timedelta(days=max(rules, default=0))
+
+
+def _in(community: str, person: str) -> bool:
+    return circles.membership(community, person) is not None
 
 
 @transactional
@@ -234,6 +261,14 @@ def on_left(fact: MemberRemoved | MembershipChanged | PersonSuspended) -> None:
         mine_offered = mine_offered.where(Quote.community_id == community)
     for one in session.scalars(mine_offered).all():
         lapse(one)
+
+
+@transactional
+def on_allowed(fact: MembershipChanged | PersonRestored) -> None:
+    """What they could not have may be had now."""
+    theirs = select(Wait.id).where(Wait.person_id == fact.person, Wait.state == "waiting")
+    now = clock.now()
+    deadlines.plan([Due("wait_look", one, now) for one in session.scalars(theirs)])
 
 
 @transactional

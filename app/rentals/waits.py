@@ -1,14 +1,12 @@
 """The waiting list: who would like a car, or any of a community, for a span in which none is free."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 
 from app.cars import access as cars
-from app.cars.models import Car
 from app.communities import access as circles
-from app.communities.models import Community
 from app.kit import clock, deadlines
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import InUse, NotFound, Validation
@@ -50,26 +48,8 @@ def add(person: str, body: dict[str, Any]) -> Wait:
     session.add(made)
     session.flush()
     deadlines.at("wait_over", made.id, from_at)
-    opens = _opens(made)
-    if opens > now:
-        deadlines.at("wait_look", made.id, opens)
-    else:
-        freed.look_at(made)
+    freed.look_at(made)
     return made
-
-
-def _opens(wait: Wait) -> datetime:
-    """From when on it may be booked at all: no earlier than a community it can be had through says."""
-    car = session.get(Car, wait.car_id) if wait.car_id else None
-    through = cars.communities(car) if car else [wait.community_id or ""]
-    rules = [
-        session.get_one(Community, one).rule("days_ahead") for one in through if _in(one, wait.person_id)
-    ]
-    return wait.from_at - timedelta(days=max(rules, default=0))
-
-
-def _in(community: str, person: str) -> bool:
-    return circles.membership(community, person) is not None
 
 
 def mine(person: str) -> Any:

@@ -15,7 +15,7 @@ from app.cars.calendar_models import Window
 from app.cars.models import CarShare
 from app.communities import accept, invite, leave
 from app.communities.models import Community
-from app.facts import MemberRemoved, TermsChanged
+from app.facts import MemberRemoved, MembershipChanged, TermsChanged
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
@@ -241,6 +241,20 @@ def test_once_one_is_booked_the_other_may_be_offered(waiting: List) -> None:
     waiting(waiting.nina, "POST", "/rentals", 201, {"quote": offer["quote"], "accept": CONDITIONS})
     waiting.work()
     assert waiting.of(waiting.nina) == [("offered", True), ("taken", False)]
+
+
+def test_who_is_blocked_no_longer_is_offered_what_is_free(waiting: List) -> None:
+    scene = waiting.scene
+    waiting.wait(waiting.nina)
+    leave.change(scene.olga.id, scene.community.id, waiting.nina.id, {"blocked": True}, lambda _: None)
+    waiting.free()
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+    leave.change(scene.olga.id, scene.community.id, waiting.nina.id, {"blocked": False}, lambda _: None)
+    freed.on_allowed(
+        MembershipChanged(community=scene.community.id, person=waiting.nina.id, by=scene.olga.id)
+    )
+    waiting.work()
+    assert waiting.of(waiting.nina) == [("offered", True)]
 
 
 def test_new_terms_may_allow_what_the_old_did_not(waiting: List) -> None:
