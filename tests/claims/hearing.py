@@ -20,6 +20,7 @@ from app.kit.facts import FactRow
 from app.rentals import access as rentals
 from app.rentals import end as ending
 from app.rentals import settle, unlock_answered
+from app.rentals.models import Command
 from payments.money import Money
 from tests import factories
 from tests.rentals.scene import Scene, make
@@ -124,17 +125,22 @@ def build(**terms: Any) -> Hearing:
 
 def _drive(scene: Scene) -> None:
     """Out, an hour and 20 km, and back."""
-    command = scene.unlock()
-    transactional(_start)(scene, command)
+    take_out(scene)
     clock.forward(HOUR)
     scene.reads(odometer_km=1220.0, charge_percent=61)
     transactional(_end)(scene)
 
 
-def _start(scene: Scene, command: Any) -> None:
+def take_out(scene: Scene) -> None:
+    """The box has opened the doors: the car is out."""
+    command = scene.unlock().id
+    transactional(_start)(scene, command)
+
+
+def _start(scene: Scene, command: str) -> None:
     car, rental = rentals.locked(scene.rental_id)
-    settle.settle(command, "confirmed")
-    unlock_answered.open_doors(car, rental, command.id)
+    settle.settle(session.get_one(Command, command), "confirmed")
+    unlock_answered.open_doors(car, rental, command)
 
 
 def _end(scene: Scene) -> None:

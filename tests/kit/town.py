@@ -23,6 +23,7 @@ from tests import factories
 from tests.claims import hearing
 from tests.coverage import factories as insured
 from tests.kit.asking import session_of
+from tests.kit.office import Office
 from tests.messages import stage
 from tests.operator.operators_desk import Desk as OperatorsDesk
 from tests.people.desk import PASSWORD, address
@@ -268,17 +269,9 @@ class Town:
         keep_failed(number, "react", {"seq": 0}, "an error of a test")
         return number
 
-    @property
-    def no_payment(self) -> str:
-        return new_id("pay")
-
-    @property
-    def no_dispute(self) -> str:
-        return new_id("dsp")
-
-    @property
-    def no_warning(self) -> str:
-        return new_id("frw")
+    @cached_property
+    def office(self) -> Office:
+        return Office(self.insurer, self.cover, self.charlie)
 
 
 def _bare(public: str) -> str:

@@ -109,5 +109,15 @@ def logged(kind: str, name: str) -> Read:
 def in_the_access_log(town: Town, answer: Answer) -> Any:
     """The newest act, with its reason."""
     del answer
+    return _newest_act(town)["reason"]
+
+
+def named_in_the_access_log(town: Town, answer: Answer) -> Any:
+    """The newest act, with what it was about."""
+    del answer
+    return _newest_act(town)["subject"]
+
+
+def _newest_act(town: Town) -> Any:
     seal()
-    return town.get("opal", "/operator/access-log?limit=1")["items"][0]["reason"]
+    return town.get("opal", "/operator/access-log?limit=1")["items"][0]

@@ -3,12 +3,26 @@
 A field is named by its operation and its place in the body, as the contract has both.
 """
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
 from app.kit.clock import z
 from tests.kit.town import HOUR, PASSWORD, Answer, Town
-from tests.kit.writing import Read, Row, Write, among, at, in_the_access_log, logged, once, put, sent, take
+from tests.kit.writing import (
+    Read,
+    Row,
+    Write,
+    among,
+    at,
+    in_the_access_log,
+    logged,
+    named_in_the_access_log,
+    once,
+    put,
+    sent,
+    take,
+)
 
 HOME = {"lat": 48.85, "lon": 2.35}
 EUR = {"amount": 100, "currency": "EUR"}
@@ -307,26 +321,30 @@ def answered(pointer: str) -> Read:
     return lambda _, answer: take(answer.json, pointer)
 
 
-MUCH = {"amount": 10**9, "currency": "EUR"}
 BANK: dict[str, Any] = {"reason": "tests", "amount": EUR, "reference": lambda town: town.new_plate}
+PAYMENTS, PAYOUTS = "/payments/{office.", "/bank/provider-payouts"
+
+
+def own_amount(town: Town) -> dict[str, Any]:
+    """Goes with the text: one that differs in blanks alone, and so is the same reference, is refused for its amount."""
+    assert town.office.has_money
+    return {"amount": 1 + zlib.crc32(repr(town.text).encode()) % 9999, "currency": "EUR"}
+
+
+FILLED = {**BANK, "amount": own_amount}
+A_CENT = {**BANK, "amount": {"amount": 1, "currency": "EUR"}}
+
+
+def came_back(town: Town, text: str) -> Answer:
+    """A payout under this reference, and then that it came back."""
+    paid_out = acted(PAYOUTS, "/reference", **FILLED).write(town, text)
+    failed = acted(PAYOUTS + "/failed", "/reference", **FILLED).write(town, text)
+    assert paid_out.status_code == failed.status_code
+    return failed
+
+
 KEY = {"kty": "EC", "crv": "P-256", "x": "A" * 43, "y": "A" * 43, "alg": "ES256", "kid": "key-1"}
 A_CLIENT: dict[str, Any] = {"reason": "tests", "label": "tests", "scopes": ["coverage:read"]}
-NOT_THERE: dict[str, tuple[str, dict[str, Any]]] = {
-    "retry_payment_as_operator": ("/payments/{no_payment}/retry", {}),
-    "refund_payment": ("/payments/{no_payment}/refund", {}),
-    "write_off_payment": ("/payments/{no_payment}/write-off", {}),
-    "lift_bar": ("/payments/{no_payment}/lift-bar", {}),
-    "charge_owner_of_dispute": ("/disputes/{no_dispute}/charge-owner", {}),
-    "clear_fraud_warning": ("/fraud-warnings/{no_warning}/clear", {}),
-    "close_rental_as_operator": ("/rentals/{new_booking}/close", {}),
-    "lift_block": ("/insurers/{insurer}/blocks/{max}/lift", {}),
-    "post_refund_by_bank": ("/payments/{no_payment}/refunded-by-bank", BANK),
-    "post_insurer_paid": ("/insurers/{insurer}/paid", BANK),
-    "post_vat_paid": ("/bank/vat-paid", {**BANK, "amount": MUCH}),
-    "post_provider_payout": ("/bank/provider-payouts", {**BANK, "amount": MUCH}),
-    "post_provider_payout_failed": ("/bank/provider-payouts/failed", BANK),
-}
-"""What of which there is none to act on: the text is judged all the same, before that or after it."""
 OPERATORS = {
     "clear_licence_of_person /reason": acted("/licences/{judged}/clear"),
     "refuse_licence /reason": acted("/licences/{judged}/refuse"),
@@ -375,12 +393,31 @@ OPERATORS = {
         in_the_access_log,
     ),
     "post_provider_fee /reason": acted("/bank/provider-fees", **BANK),
-    "post_provider_fee /reference": acted("/bank/provider-fees", "/reference", answered("reference"), **BANK),
-    **{
-        f"{name} {one}": Row(acted(path, one, **body).write, None, "there is nothing to act on")
-        for name, (path, body) in NOT_THERE.items()
-        for one in (("/reason", "/reference") if body else ("/reason",))
-    },
+    "post_provider_fee /reference": acted("/bank/provider-fees", "/reference", named_in_the_access_log, **FILLED),
+    "post_insurer_paid /reason": acted("/insurers/{office.owed_insurer}/paid", **BANK),
+    "post_insurer_paid /reference": acted(
+        "/insurers/{office.owed_insurer}/paid", "/reference", answered("reference"), **BANK
+    ),
+    "post_vat_paid /reason": acted("/bank/vat-paid", **FILLED),
+    "post_vat_paid /reference": acted("/bank/vat-paid", "/reference", named_in_the_access_log, **FILLED),
+    "post_provider_payout /reason": acted(PAYOUTS, **FILLED),
+    "post_provider_payout /reference": acted(PAYOUTS, "/reference", named_in_the_access_log, **FILLED),
+    "post_provider_payout_failed /reason": acted(
+        PAYOUTS + "/failed", **{**A_CENT, "reference": lambda town: town.office.new_payout}
+    ),
+    "post_provider_payout_failed /reference": Row(came_back, named_in_the_access_log),
+    "post_refund_by_bank /reason": acted(PAYMENTS + "refused}/refunded-by-bank", **A_CENT),
+    "post_refund_by_bank /reference": acted(
+        PAYMENTS + "refused}/refunded-by-bank", "/reference", answered("reference"), **A_CENT
+    ),
+    "retry_payment_as_operator /reason": acted(PAYMENTS + "stuck}/retry"),
+    "refund_payment /reason": acted(PAYMENTS + "captured}/refund", amount=1),
+    "write_off_payment /reason": acted(PAYMENTS + "owed}/write-off"),
+    "lift_bar /reason": acted(PAYMENTS + "written_off}/lift-bar"),
+    "charge_owner_of_dispute /reason": acted("/disputes/{office.dispute}/charge-owner"),
+    "clear_fraud_warning /reason": acted("/fraud-warnings/{office.warning}/clear"),
+    "close_rental_as_operator /reason": acted("/rentals/{office.out}/close"),
+    "lift_block /reason": acted("/insurers/{insurer}/blocks/{office.blocked}/lift"),
 }  # fmt: skip
 GROUPS: Mapping[str, Mapping[str, Row]] = {
     "accounts": ACCOUNTS,

@@ -4,26 +4,16 @@ from typing import Any
 
 from flask import Flask
 
-from app.billing import commands, differences, fraud_warning, ledger, means
-from app.billing.models import Payment, PaymentCommand
-from app.billing.payout_models import Dispute, FraudWarning
-from app.kit import clock
+from app.billing import commands, differences, fraud_warning, means
+from app.billing.models import PaymentCommand
 from app.kit.db import new_id, session
 from app.operator import check_money
 from app.operator.finding import State
 from payments.money import Money
-from tests.messages import stage
+from tests.operator.in_trouble import capture_stuck, disputed, in_arrears, paid, refund_stuck, warned
 from tests.operator.operators_desk import Desk
 
 WHY = {"reason": "a test asks for it"}
-
-
-def paid() -> Payment:
-    payment, _ = stage.paid(stage.cast())
-    row = session.get_one(Payment, payment)
-    row.intent_id = f"pi_{payment}"
-    session.commit()
-    return row
 
 
 def nothing_stuck() -> None:
@@ -36,28 +26,6 @@ def post(op: Desk, path: str, **body: Any) -> Any:
     return op.call("POST", path, {**WHY, **body}, Idempotency_Key=uuid.uuid4().hex)
 
 
-def disputed(payment: Payment) -> str:
-    now = clock.now()
-    row = Dispute(
-        payment_id=payment.id,
-        rental_id=payment.rental_id,
-        external_id=f"du_{payment.id}",
-        key=f"evidence:{payment.id}",
-        state="open",
-        reason="fraudulent",
-        amount=1250,
-        currency="EUR",
-        refundable=False,
-        borne_by="platform",
-        answer_by=now,
-        made_at=now,
-        changed_at=now,
-    )
-    session.add(row)
-    session.commit()
-    return row.id
-
-
 def test_disputes_are_listed_and_an_owner_is_made_to_bear_one(app: Flask, op: Desk) -> None:
     made = disputed(paid())
     shown = next(one for one in op.get("/disputes?state=open")["items"] if one["id"] == made)
@@ -68,16 +36,7 @@ def test_disputes_are_listed_and_an_owner_is_made_to_bear_one(app: Flask, op: De
 
 def test_a_warning_is_listed_until_it_is_cleared(app: Flask, op: Desk) -> None:
     payment = paid()
-    row = FraudWarning(
-        payment_id=payment.id,
-        person_id=payment.person_id,
-        external_id=f"issfr_{payment.id}",
-        kind="misc",
-        made_at=clock.now(),
-    )
-    session.add(row)
-    session.commit()
-    warning, driver = row.id, payment.person_id
+    warning, driver = warned(payment), payment.person_id
     assert warning in [one["id"] for one in op.get("/fraud-warnings")["items"]]
     assert post(op, f"/fraud-warnings/{warning}/clear").status_code == 200
     assert warning not in [one["id"] for one in op.get("/fraud-warnings")["items"]]
@@ -97,12 +56,9 @@ def test_a_refund_gives_back_all_that_is_left_and_no_more(app: Flask, op: Desk) 
 def test_a_step_that_was_refused_time_and_again_is_found_and_tried_once_more(app: Flask, op: Desk) -> None:
     nothing_stuck()
     payment = paid()
-    payment.state, payment.owed = "capturing", 1250
-    commands.step(payment, "capture", payment.money(1250), str(payment.intent_id))
-    asked = session.query(PaymentCommand).filter_by(payment_id=payment.id, kind="capture")
-    asked.one().state = commands.STUCK
-    session.commit()
+    capture_stuck(payment)
     number = payment.id
+    asked = session.query(PaymentCommand).filter_by(payment_id=number, kind="capture")
     (finding,) = check_money.refused_steps()
     assert (finding.state, number in finding.says) == (State.WARNING, True)
     session.remove()
@@ -130,10 +86,7 @@ def test_the_doctor_says_in_which_currency_payments_are_settled_elsewhere(app: F
 def test_a_refund_that_is_stuck_is_paid_by_hand_once_with_a_reason(app: Flask, op: Desk) -> None:
     nothing_stuck()
     payment = paid()
-    row = commands.refund(payment, payment.money(250), str(payment.intent_id), by="operator")
-    row.state = commands.STUCK
-    ledger.captured(payment, payment.money(1250), 1)
-    session.commit()
+    refund_stuck(payment, 250)
     number, reference = payment.id, f"SEPA {payment.id}"
     path = f"/payments/{number}/refunded-by-bank"
     session.remove()
@@ -163,13 +116,6 @@ def test_what_is_disputed_is_not_given_back_too(app: Flask, op: Desk) -> None:
     disputed(payment)
     answer = post(op, f"/payments/{payment.id}/refund")
     assert (answer.status_code, answer.json["type"]) == (409, "/problems/step-not-allowed")
-
-
-def in_arrears() -> Payment:
-    row = paid()
-    row.state, row.captured, row.owed = "arrears", 0, 1250
-    session.commit()
-    return row
 
 
 def test_arrears_are_written_off_and_the_bar_lifted_each_with_a_reason(app: Flask, op: Desk) -> None:
