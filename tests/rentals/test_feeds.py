@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask
 from icalendar import Calendar
+from sqlalchemy import text
 
 from app.account import erase
 from app.cars import block
 from app.communities import accept, invite, leave
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import bare, session
 from app.people.models import Person
 from app.rentals import cancel, feeds
 from app.rentals.lifecycle import State
@@ -21,6 +22,22 @@ from tests.kit.asking import session_of
 from tests.rentals.scene import Scene, other_rental
 
 HOUR = timedelta(hours=1)
+A_THOUSAND_QUOTES_LATER = text(
+    "insert into quotes select (jsonb_populate_record(q, jsonb_build_object('id', gen_random_uuid(), 'from_at',"
+    " q.from_at + n * interval '1 hour', 'to_at', q.to_at + n * interval '1 hour'))).*"
+    " from quotes q, generate_series(1, 1000) n where q.id = :row"
+)
+A_THOUSAND_RENTALS_LATER = text(
+    "insert into rentals select (jsonb_populate_record(r, jsonb_build_object('id', gen_random_uuid(), 'quote_id', q.id,"
+    " 'from_at', q.from_at, 'to_at', q.to_at, 'state', 'cancelled'))).*"
+    " from rentals r join quotes q on q.person_id = r.driver_id and q.id <> r.quote_id where r.id = :row"
+)
+A_THOUSAND_BLOCKS_LATER = text(
+    "insert into blocks select (jsonb_populate_record(b, jsonb_build_object('id', gen_random_uuid(), 'from_at',"
+    " b.from_at + n * interval '1 hour', 'to_at', b.to_at + n * interval '1 hour'))).*"
+    " from blocks b, generate_series(1, 1000) n where b.id = :row"
+)
+"""Beside the one that is there, as rows; of rentals, one for each quote that has none."""
 
 
 def ask(app: Flask, who: Person, method: str, path: str, status: int, body: Any = None) -> Any:
@@ -198,3 +215,26 @@ def test_the_hour_that_is_there_twice_is_told_so_that_it_means_one(app: Flask, s
     [event] = events(app, subscribe(app, scene.max))
     assert [event[name].dt.astimezone(UTC) for name in ("DTSTART", "DTEND")] == [second - HOUR, second]
     assert event["DTEND"].dt.utcoffset() == timedelta(0)
+
+
+def named(text: str, kind: str) -> set[str]:
+    """The ids of this kind in a feed."""
+    return set(re.findall(rf"\nUID:({kind}_[0-9a-f]+)@", text))
+
+
+def test_of_more_than_it_shows_a_feed_has_the_latest(app: Flask, scene: Scene) -> None:
+    day = clock.now() + timedelta(days=3)
+    blocked = block.add(
+        scene.olga.id, scene.car_id, {"from_at": day, "to_at": day + HOUR, "kind": "own_use"}
+    ).id
+    rental, quote = scene.rental_id, scene.rental.quote_id
+    session.execute(A_THOUSAND_QUOTES_LATER, {"row": bare(quote, "quo")})
+    session.execute(A_THOUSAND_RENTALS_LATER, {"row": bare(rental, "ren")})
+    session.execute(A_THOUSAND_BLOCKS_LATER, {"row": bare(blocked, "blk")})
+    session.commit()
+    of_car, own = (
+        fetch(app, subscribe(app, *who)).text for who in ((scene.olga, scene.car_id), (scene.max,))
+    )
+    for feed, kind, first in ((of_car, "ren", rental), (of_car, "blk", blocked), (own, "ren", rental)):
+        found = named(feed, kind)
+        assert (len(found), first in found) == (1000, False)
