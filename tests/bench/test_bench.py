@@ -14,6 +14,7 @@ from rich.console import Console
 from app.demo_cast import until
 from app.kit.embedded_postgres import free_port
 from app.supervisor import ROOT, Supervisor
+from app.supervisor.part import Part
 from bench import city, insurer, where
 from bench.__main__ import ABOUT, measure
 from bench.scale import SMALL
@@ -48,13 +49,18 @@ def measured(place: Supervisor) -> Iterator[str]:
     command += ["--blocking-threads", "16", "--no-access-log", "--log-level", "warning", "bench.least:app"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GLOVEBOX_")}
     environment = {**clean, "PYTHONPATH": str(ROOT), **place.environment}
-    with (place.folder / "bench.log").open("ab") as log:
-        api = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    until(lambda: _answers(url), "the measured API", 30)
-    yield url
-    api.terminate()
-    api.wait(15)
+    written = place.folder / "bench.log"
+    with written.open("ab") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=log, stderr=log, text=True, start_new_session=True
+        )
+    api = Part("measured", process, written)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        until(lambda: _answers(url), "the measured API", 30)
+        yield url
+    finally:
+        api.stop()
 
 
 def _answers(url: str) -> bool:

@@ -1,7 +1,8 @@
-"""Demo and tests keep off real databases, production keeps off theirs, and a part that says nothing is not waited for."""
+"""Demo and tests keep off real databases, production off theirs; a silent part is not waited for, a stopped one is gone."""
 
 import dataclasses
 import os
+import select
 import subprocess
 import sys
 import uuid
@@ -125,3 +126,33 @@ def test_a_part_that_says_nothing_is_not_waited_for_for_ever(tmp_path: Path) -> 
         mute.stop()
         assert process.stdin is not None
         process.stdin.close()
+
+
+DEAF = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+WITH_A_CHILD = """
+import os, signal, time
+if not os.fork():
+    print("{}", flush=True)
+elif %r == "gone":
+    os._exit(0)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("parent", ["deaf", "gone"])
+def test_a_part_that_does_not_end_by_itself_leaves_nobody_behind(parent: str, tmp_path: Path) -> None:
+    script = (f"import signal; {DEAF}" if parent == "deaf" else "") + WITH_A_CHILD % parent
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    part = Part(parent, process, tmp_path / "part.log")
+    part.await_ready()
+    part.stop(within_s=0.1)
+    assert process.stderr is not None
+    with process.stderr as held_by_both:
+        assert select.select([held_by_both], [], [], 5)[0], "a child still holds it"
+        assert held_by_both.read() == ""
