@@ -24,6 +24,7 @@ from app.factory import create_app
 from app.kit import clock
 from app.kit.config import Limits, Mode, Settings
 from app.kit.db import dispose, session
+from app.kit.driver import read
 from app.kit.embedded_postgres import EmbeddedPostgres
 from app.kit.listen import conninfo
 from app.kit.storage import FolderStorage
@@ -152,11 +153,13 @@ _LAST_SEALED = text("select sealed_at from facts where position is not null orde
 
 
 def _catch_up() -> None:
-    """Where an earlier test put the clock back, what is sealed lies ahead of it until it has caught up."""
-    last, now = session.execute(_LAST_SEALED).scalar(), clock.now()
-    session.rollback()
-    if last is not None and last >= now:
-        clock.forward(last - now + timedelta(seconds=1))
+    """Where an earlier test put the clock back, what is sealed lies ahead of it until it has caught up.
+
+    No rollback here: psycopg drops all prepared statements of a connection at every one, and each test would prepare anew.
+    """
+    last, now = read(_LAST_SEALED), clock.now()
+    if last and last[0].sealed_at >= now:
+        clock.forward(last[0].sealed_at - now + timedelta(seconds=1))
 
 
 @pytest.fixture(scope="session")

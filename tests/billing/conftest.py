@@ -8,7 +8,7 @@ from flask import Flask
 from app.billing import hold, routes
 from app.doors import Doors
 from app.factory import create_app
-from app.kit.db import db, dispose
+from app.kit.db import dispose, release
 from insurance.partners import partners_of
 from payments.double.running import RunningDouble
 from payments.gateway import Endpoint
@@ -57,5 +57,5 @@ def desk(bank: Flask, double: RunningDouble) -> Iterator[Desk]:
     routes.MAY_SEE_RENTAL.clear()
     with bank.app_context():
         yield Desk(bank, double)
-        db.session.remove()
+        release()
     hold.ON_HOLD_IMPOSSIBLE[:], routes.MAY_SEE_RENTAL[:] = hooks

@@ -25,7 +25,7 @@ from app.billing import (
 from app.billing.models import Payment, PaymentCommand
 from app.billing.payout_models import PayoutAccount, Transfer
 from app.kit import clock, deadlines, jobs
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from app.kit.deadlines import Deadline
 from app.people.models import Person
 from payments.double.running import RunningDouble
@@ -82,7 +82,7 @@ class Desk:
                 errors.append(error)
                 if not jobs.is_temporary(error):
                     self._mark(row.id, "failed")
-            session.remove()
+            release()
         return errors
 
     def _next(self, after: int) -> Any:
@@ -95,7 +95,7 @@ class Desk:
         ).one_or_none()
 
     def _mark(self, job: int, status: str) -> None:
-        session.rollback()
+        release()
         session.execute(
             text(
                 "update procrastinate_jobs set status = cast(:s as procrastinate_job_status) where id = :id"
@@ -110,12 +110,12 @@ class Desk:
 
     def due(self, payment: str) -> list[str]:
         """Take what is due for a payment, as the due-runner does."""
-        session.remove()
+        release()
         found = select(Deadline.kind).where(Deadline.ref == payment, Deadline.due_at <= clock.now())
         kinds = list(session.scalars(found).all())
         for kind in kinds:
             self._take(kind, payment)
-        session.remove()
+        release()
         return kinds
 
     @transactional
@@ -135,7 +135,7 @@ class Desk:
         self.double.post("setup_intents/confirm", client_secret=cards.setup(row.id), card=number)
         cards.card_setup(row.id)
         found = cards.usable(person, None)
-        session.remove()
+        release()
         assert found is not None
         return found
 
@@ -162,7 +162,7 @@ class Desk:
             on_session=on_session,
             deposited=eur(deposited),
         )
-        session.remove()
+        release()
         return rental
 
     @transactional
@@ -184,16 +184,16 @@ class Desk:
 
     def put_card(self, rental: str, card: str) -> None:
         """As if the rental had been planned with that card."""
-        session.remove()
+        release()
         for row in hold.all_of(rental):
             row.card_id = card
         session.commit()
-        session.remove()
+        release()
 
     def payment(self, rental: str) -> Payment:
-        session.remove()
+        release()
         found = hold.of(rental)
-        session.remove()
+        release()
         assert found is not None
         return found
 
@@ -203,13 +203,13 @@ class Desk:
         return found
 
     def payments(self, rental: str) -> list[Payment]:
-        session.remove()
+        release()
         found = list(hold.all_of(rental))
-        session.remove()
+        release()
         return found
 
     def standing(self, rental: str) -> str:
-        session.remove()
+        release()
         return hold.standing(rental)
 
     def double_intents(self, rental: str) -> list[dict[str, Any]]:
@@ -231,7 +231,7 @@ class Desk:
 
     def books(self, rental: str) -> dict[str, int]:
         """Balances of a rental by account."""
-        session.remove()
+        release()
         rows = session.execute(
             text(
                 "select account, sum(amount)::int from postings p join ledger_entries e on e.id = p.entry_id"
@@ -242,15 +242,15 @@ class Desk:
         return {account: total for account, total in rows if total}
 
     def open_commands(self, payment: str) -> list[PaymentCommand]:
-        session.remove()
+        release()
         found = commands.opened(payment)
-        session.remove()
+        release()
         return found
 
     def commands(self, payment: str) -> list[PaymentCommand]:
-        session.remove()
+        release()
         found = list(session.scalars(select(PaymentCommand).where(PaymentCommand.payment_id == payment)))
-        session.remove()
+        release()
         return found
 
     # -- the end
@@ -261,14 +261,14 @@ class Desk:
         now = datetime.now(UTC)  # noqa: TID251
         capture.settle_end(rental, eur(total))
         transactional(capture.on_ended)(facts.RentalEnded(rental, now, total, "EUR", "box"))
-        session.remove()
+        release()
         return self.jobs()
 
     def cancel(self, rental: str, owed: int = 0) -> list[BaseException]:
         from app import facts
 
         transactional(capture.on_cancelled)(facts.RentalCancelled(rental, "driver", "plans", owed))
-        session.remove()
+        release()
         return self.jobs()
 
     # -- owners
@@ -281,13 +281,13 @@ class Desk:
             payout_account.begin(olga.id)
             payout_account.onboard(olga.id)
             self.settle_account(olga.id, state)
-        session.remove()
+        release()
         return olga
 
     def account(self, person: str) -> PayoutAccount:
-        session.remove()
+        release()
         found = session.get_one(PayoutAccount, person)
-        session.remove()
+        release()
         return found
 
     def settle_account(self, person: str, state: str) -> list[BaseException]:
@@ -323,12 +323,12 @@ class Desk:
             more = eur(amount - there)
             lines = (ledger.Line(ledger.STRIPE_CLEARING, more), ledger.Line(ledger.VAT_PAYABLE, -more))
             transactional(ledger.post)(ledger.Entry("capture", "test", new_id("tst"), lines))
-        session.remove()
+        release()
 
     def transfer(self, rental: str) -> Transfer:
-        session.remove()
+        release()
         found = transfer.of(self.payment(rental).id)
-        session.remove()
+        release()
         assert found is not None
         return found
 
@@ -340,9 +340,9 @@ class Desk:
 
     def owes(self, person: str) -> int:
         """What the books say the person owes us; below zero we owe them."""
-        session.remove()
+        release()
         found = ledger.balances(ledger.OWNER_PAYABLE, "EUR", person).amount
-        session.remove()
+        release()
         return found
 
     def dispute(self, rental: str, **more: Any) -> str:
@@ -377,7 +377,7 @@ class Desk:
         body = json.dumps(event)
         stamp = int(datetime.now(UTC).timestamp()) - age_s  # noqa: TID251
         signed = stripe.WebhookSignature.generate_signature_header(body, secret, stamp)
-        session.remove()
+        release()
         return self.app.test_client().post(
             path,
             data=body,

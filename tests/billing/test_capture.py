@@ -5,7 +5,7 @@ import pytest
 from app import facts
 from app.billing import capture, hold, means
 from app.billing.models import PaymentCommand
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from tests.billing.desk import ALWAYS_3DS, POOR, TURNCOAT, VISA, Desk, eur
 
 AT = datetime(2027, 3, 1, tzinfo=UTC)
@@ -223,7 +223,7 @@ def test_what_the_driver_tries_meanwhile_uses_up_none_of_our_tries(desk: Desk) -
     row = desk.payment(rental)
     for _ in range(5):
         hold.retry(row.id, None, who[0].id)
-        session.remove()
+        release()
         assert desk.jobs() == []
     assert desk.standing(rental) == "arrears"
     desk.forward(timedelta(days=1))

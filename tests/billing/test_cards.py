@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from app.billing import cards, hold, means, routes
 from app.billing.models import Card
-from app.kit.db import new_id, session
+from app.kit.db import new_id, release, session
 from app.kit.errors import InUse, NotFound
 from app.people.models import Person
 from payments.gateway import PaymentsRefused
@@ -29,7 +29,7 @@ class Phone:
         self.headers = {"Authorization": f"Bearer {answer.get_json()['access_token']}"}
 
     def ask(self, method: str, path: str, key: str | None = None, **more: Any) -> Any:
-        session.remove()
+        release()
         headers = self.headers | ({"Idempotency-Key": key} if key else {})
         return self.client.open("/v1" + path, method=method, headers=headers, **more)
 
@@ -197,7 +197,7 @@ def test_a_statement_over_http_has_its_month_checked(desk: Desk) -> None:
 def test_a_card_whose_reading_was_refused_stays_usable(desk: Desk) -> None:
     driver, card = desk.driver()
     external = str(session.get_one(Card, card).external_id)
-    session.remove()
+    release()
     desk.double.post("fault", next="400", path="/v1/payment_methods")
     with pytest.raises(PaymentsRefused):
         cards.refresh(external)

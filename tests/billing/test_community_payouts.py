@@ -11,7 +11,7 @@ from app.billing.tax_models import CommunityTaxDetails
 from app.communities import accept, invite, leave
 from app.communities.models import Membership
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import release, session
 from tests import factories
 from tests.billing.desk import Desk
 from tests.communities.circle import Circle, Voice, voice
@@ -37,7 +37,7 @@ def circle(desk: Desk) -> Circle:
     olga, max_, charlie = (voice(desk.app, name) for name in ("Olga Owner", "Max Member", "Charlie Stranger"))
     made = factories.circle(olga.person, max_.person)
     desk.payee = made.id
-    session.remove()
+    release()
     return Circle(made.id, olga, max_, charlie)
 
 
@@ -51,7 +51,7 @@ def become(circle: Circle, who: Voice, **values: Any) -> None:
     for name, value in values.items():
         setattr(row, name, value)
     session.commit()
-    session.remove()
+    release()
 
 
 def open_account(desk: Desk, circle: Circle, at: str) -> str:
@@ -148,7 +148,7 @@ def test_for_everybody_else_there_is_nothing(desk: Desk, circle: Circle, at: str
         assert who("PUT", f"{at}/tax-details", NOTHING, want=404) == "not-found"
     become(circle, second, blocked=False)
     leave.leave(second.id, circle.id, second.id)
-    session.remove()
+    release()
     assert second("GET", f"{at}/payout-account", want=404) == "not-found"
 
 
@@ -180,7 +180,7 @@ def test_what_the_provider_asks_later_and_a_bank_that_refuses_are_news_of_the_co
 def test_two_communities_have_their_own_accounts(desk: Desk, circle: Circle, at: str) -> None:
     open_account(desk, circle, at)
     other = factories.circle(circle.olga.person).id
-    session.remove()
+    release()
     assert circle.olga("GET", f"/communities/{other}/payout-account", want=200)["state"] == "none"
 
 
@@ -202,7 +202,7 @@ def test_an_organisations_details_are_sealed_shown_masked_and_go_into_the_report
     assert b"567" not in row.tin_sealed
     assert circle.olga("PUT", path, {**TOLD, "iban": "FR7630006000011234567890188"}, want=422)
     desk.captured()
-    session.remove()
+    release()
     [mine] = [one for one in tax_report.of(clock.now().year)["owners"] if one["owner"] == circle.id]
     assert (mine["name"], mine["registration_number"], mine["tin"]) == (
         *("Autos", "W751234567"),

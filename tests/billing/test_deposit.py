@@ -9,7 +9,7 @@ from app import facts
 from app.billing import capture, commands, deposit, hold, ledger
 from app.billing.states import State
 from app.kit import clock, deadlines
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -33,12 +33,12 @@ def held(desk: Desk, **more: object) -> str:
 
 def take(rental: str, amount: int) -> tuple[str | None, int]:
     found = transactional(deposit.take)(rental, amount)
-    session.remove()
+    release()
     return found
 
 
 def ready(rental: str) -> bool:
-    session.remove()
+    release()
     return deposit.is_held(hold.all_of(rental))
 
 
@@ -133,7 +133,7 @@ def test_a_rental_that_never_takes_place_leaves_none_behind(
 ) -> None:
     rental = held(desk)
     off(desk, rental)
-    session.remove()
+    release()
     assert desk.jobs() == []
     assert (desk.deposit(rental).state, desk.deposit(rental).captured) == ("released", 0)
     assert lies_held(desk, rental) == []
@@ -324,7 +324,7 @@ def test_while_damage_is_heard_it_is_kept_and_renewed(desk: Desk, heard: list[st
     assert (desk.deposit(rental).state, desk.deposit(rental).intent_id != row.intent_id) == ("held", True)
     heard.clear()
     transactional(deposit.hearing_over)(rental)
-    session.remove()
+    release()
     assert desk.jobs() == []
     assert desk.deposit(rental).state == "released"
 
@@ -369,7 +369,7 @@ def test_a_hearing_that_ends_within_the_inspection_leaves_it_to_the_due_row(desk
     rental = held(desk)
     assert desk.end(rental, 7000) == []
     transactional(deposit.hearing_over)(rental)
-    session.remove()
+    release()
     assert (desk.jobs(), desk.deposit(rental).state) == ([], "held")
 
 
@@ -384,7 +384,7 @@ def test_a_hearing_takes_what_was_decided_and_the_rest_is_freed(desk: Desk) -> N
     assert (found.state, found.captured) == ("captured", 12_000)
     assert lies_held(desk, rental) == []
     assert before - desk.books(rental)["owner_payable"] == 12_000
-    session.remove()
+    release()
     assert ledger.remaining(found).owner == eur(12_000)
     assert sum(ledger.trial_balance()["EUR"].values()) == 0
 
@@ -421,7 +421,7 @@ def test_taken_during_its_renewal_it_is_taken_once(desk: Desk) -> None:
 def test_an_extension_and_a_corrected_end_leave_it_alone(desk: Desk) -> None:
     rental = held(desk)
     hold.raise_amount(rental, eur(2000))
-    session.remove()
+    release()
     assert desk.jobs() == []
     assert desk.end(rental, 10_500) == []
     assert desk.end(rental, 8000) == []

@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from app.billing import dispute, dispute_evidence, fraud_warning, reconcile, refund
 from app.billing.payout_models import Dispute, FraudWarning
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.errors import StepNotAllowed, Unavailable
 from tests.billing.desk import Desk
 
@@ -25,9 +25,9 @@ def records() -> Iterator[None]:
 
 
 def row(external: str) -> Dispute:
-    session.remove()
+    release()
     found = session.scalars(select(Dispute).where(Dispute.external_id == external)).one()
-    session.remove()
+    release()
     return found
 
 
@@ -128,7 +128,7 @@ def test_evidence_that_somebody_sent_by_hand_is_not_sent_over(desk: Desk) -> Non
     made = desk.dispute(rental)
     from app.billing import commands
 
-    session.remove()
+    release()
     commands.disputes().submit_evidence(made, {"uncategorized_text": "By hand."}, key="by-hand-1")
     dispute_evidence.due(row(made).id)
     assert desk.jobs() == []
@@ -249,7 +249,7 @@ def warned(desk: Desk, rental: str) -> str:
     made = str(desk.double.post("warnings/open", charge=desk.payment(rental).charge_id)["id"])
     for _ in range(2):
         assert desk.tell("radar.early_fraud_warning.created", made) == []
-    session.remove()
+    release()
     return session.scalars(select(FraudWarning.id).where(FraudWarning.external_id == made)).one()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.billing import document
 from app.billing.document_models import Document
 from app.kit import clock
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from app.people.register import ZONE_OF
 from payments.money import Money
 
@@ -38,7 +38,7 @@ def issue(country: str, *, rental: str | None = None, amount: int = 100, fails: 
 
 
 def numbers(series: str) -> list[int]:
-    session.remove()
+    release()
     rows = session.execute(
         text("select no from documents where series = :series order by no"), {"series": series}
     )
@@ -53,7 +53,7 @@ def beside(app: Flask, work: Callable[[], Any]) -> Callable[[], Any]:
             except RuntimeError:
                 return None
             finally:
-                session.remove()
+                release()
 
     return run
 
@@ -89,7 +89,7 @@ def test_the_year_is_that_of_the_country(app: Flask, country: str) -> None:
 def test_a_document_that_was_tampered_with_is_found(app: Flask) -> None:
     rows = [issue("ES", amount=amount) for amount in (100, 200, 300)]
     series = rows[0].series
-    session.remove()
+    release()
     assert document.broken(series) is None
     session.execute(text("alter table documents disable trigger documents_never_change"))
     change = "update documents set amount = 1 where series = :series and no = :no"

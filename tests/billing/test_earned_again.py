@@ -6,7 +6,7 @@ from app.billing import commands as orders
 from app.billing import compare, dispute, ledger, refund, refused_refund, transfer
 from app.billing.ledger import Entry, Line
 from app.kit import clock
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, transactional
 from tests.billing.desk import Desk, eur
 from tests.billing.test_disputes import row
 from tests.billing.test_payouts import SHARE, at_stripe, told
@@ -43,11 +43,11 @@ def sent_again(desk: Desk, *rentals: str) -> list[str]:
 
 def not_the_same(desk: Desk, rental: str) -> list[str]:
     """What the comparison finds of the transfers of a rental."""
-    session.remove()
+    release()
     mine = {one["id"] for one in at_stripe(desk, rental)}
     since = clock.now() - timedelta(days=30)
     found = compare._transfers(orders.payouts().transfers_since(since), since)
-    session.remove()
+    release()
     return [one.subject for one in found if one.subject in mine]
 
 
@@ -124,7 +124,7 @@ def test_a_refund_that_is_promised_no_longer_is_the_owners_again(desk: Desk) -> 
     assert (sent_again(desk, rental), desk.owes(olga.id)) == ([], -1500)  # the driver is promised it
     lost = desk.dispute(rental)
     desk.decide(lost, "lost")
-    session.remove()
+    release()
     assert transactional(lambda: refused_refund.try_again(orders.lock(desk.payment(rental).id)))()
     assert at_once(desk, rental) == []
     assert (net(desk, rental), desk.owes(olga.id)) == (SHARE, 0)
@@ -164,4 +164,4 @@ def credit(desk: Desk, rental: str, amount: int) -> None:
     row = desk.payment(rental)
     lines = (Line(ledger.OWNER_PAYABLE, eur(-amount), row.payee), Line(ledger.BAD_DEBT, eur(amount)))
     transactional(ledger.post)(Entry("dispute_won", "test", new_id("tst"), lines, row.id, row.rental_id))
-    session.remove()
+    release()

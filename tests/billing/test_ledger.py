@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from app import sealer
 from app.billing import advance, commands, ledger, refund, statement
 from app.billing.ledger import Entry, Line
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from app.kit.errors import NotFound
 from app.people.models import Person
 from payments.gateway import Refund, RefundState
@@ -61,7 +61,7 @@ def _whoever(desk: Desk) -> tuple[Person, str]:
     """One driver for all examples."""
     if not _CAST:
         _CAST.append(desk.driver())
-    session.remove()
+    release()
     max_, card = _CAST[0]
     merged: Person = session.merge(max_)
     return merged, card
@@ -156,7 +156,7 @@ def position(rental: str, kind: str) -> int:
     """Where the sealer put a fact of a rental."""
     while sealer.seal():
         pass
-    session.remove()
+    release()
     found = text("select position from facts where kind = :kind and data ->> 'rental' = :rental")
     return int(session.execute(found, {"kind": kind, "rental": rental}).scalar_one())
 

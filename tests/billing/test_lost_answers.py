@@ -7,7 +7,7 @@ from sqlalchemy import select, text
 
 from app.billing import capture, cards, commands, hold, outcome, refund, work
 from app.billing.models import Payment, PaymentCommand
-from app.kit.db import new_id, session
+from app.kit.db import new_id, release, session
 from app.kit.errors import Unavailable
 from tests import factories
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
@@ -16,7 +16,7 @@ from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 def correct(desk: Desk, rental: str, total: int) -> None:
     """A late record of the box: the end with another price."""
     capture.settle_end(rental, eur(total))
-    session.remove()
+    release()
     assert desk.jobs() == []
 
 
@@ -81,13 +81,13 @@ def test_what_was_given_up_is_freed_before_another_attempt_takes_the_money(desk:
     desk.jobs()
     row = desk.payment(rental)
     hold.retry(row.id, desk.save_card(row.person_id, VISA), row.person_id)
-    session.remove()
-    release = next(one for one in desk.open_commands(row.id) if one.kind == "release")
-    later = session.get_one(PaymentCommand, release.id)
+    release()
+    releasing = next(one for one in desk.open_commands(row.id) if one.kind == "release")
+    later = session.get_one(PaymentCommand, releasing.id)
     later.id = new_id("pcm")  # of the same millisecond, and by chance behind
     session.commit()
     assert [one.kind for one in commands.opened(row.id)] == ["release", "hold"]
-    session.remove()
+    release()
     assert desk.jobs() == []
     assert desk.standing(rental) == "held"
 
@@ -96,20 +96,20 @@ def renewal_fails(desk: Desk, payment: str) -> None:
     """The bank says no to the second hold, the worker stops there, and the webhook of that no is worked off."""
     desk.forward(timedelta(days=4, hours=10))
     assert desk.due(payment) == ["hold_renew"]
-    session.remove()
+    release()
     order = work.next_order(payment)
     assert order is not None
     work.carry_out(order)
-    session.remove()
+    release()
     refused = session.scalars(
         select(PaymentCommand.object_id).where(
             PaymentCommand.payment_id == payment, PaymentCommand.state == commands.FAILED
         )
     ).one()
     assert refused is not None
-    session.remove()
+    release()
     outcome.apply(commands.door().intent(refused))
-    session.remove()
+    release()
 
 
 def test_news_of_a_renewal_that_failed_leave_a_deposit_on_the_hold_that_stands(desk: Desk) -> None:
@@ -182,7 +182,7 @@ def test_a_refund_whose_key_was_spent_on_a_fault_is_given_once(desk: Desk, fault
     payment = desk.payment(rental).id
     desk.double.post("fault", next=fault, path="/v1/refunds")
     refund.refund(payment, 1500, "operator")
-    session.remove()
+    release()
     assert len(desk.jobs()) == 1
     assert desk.jobs() == []
     if fault == "500":
@@ -217,11 +217,11 @@ def test_a_card_is_saved_under_other_keys_where_a_fault_lies_under_the_first(des
     who = factories.person("Max Member").id
     for path in ("/v1/customers", "/v1/setup_intents"):
         row = cards.begin(who)
-        session.remove()
+        release()
         desk.double.post("fault", next=fault, path=path)
         for _ in range(2):
             with pytest.raises(Unavailable):
                 cards.setup(row.id)
-            session.remove()
+            release()
         assert cards.setup(row.id) is not None
-        session.remove()
+        release()

@@ -37,7 +37,7 @@ from app.billing.payout_models import Dispute
 from app.doors import Doors
 from app.factory import create_app
 from app.kit import jobs
-from app.kit.db import db, dispose, session
+from app.kit.db import db, dispose, release, session
 from app.kit.errors import Problem
 from app.kit.listen import conninfo
 from app.supervisor import ROOT
@@ -163,7 +163,7 @@ class Money(RuleBasedStateMachine):
         made = hold.raise_amount(rental.id, Amount.from_dict({"amount": amount, "currency": rental.currency}))
         if made is not None and not granted:
             hold.drop_raise(made)
-        session.remove()
+        release()
 
     @having("over")
     @rule(which=st.integers(0, 9), amount=AMOUNTS)
@@ -183,7 +183,7 @@ class Money(RuleBasedStateMachine):
     @rule(which=st.integers(0, 9), amount=st.one_of(st.just(0), AMOUNTS))
     def hearing_about_damage_closes(self, which: int, amount: int) -> None:
         self.till.damage_closed(self._one(which, self.till.heard), amount)
-        session.remove()
+        release()
 
     @having("asked")
     @rule(
@@ -201,7 +201,7 @@ class Money(RuleBasedStateMachine):
     def driver_tries_again(self, which: int) -> None:
         row = self._one(which, self.till.having("retryable"))
         hold.retry(row.id, None, row.person_id)
-        session.remove()
+        release()
 
     @having("owing")
     @rule(which=st.integers(0, 9), lifted=st.booleans())
@@ -210,14 +210,14 @@ class Money(RuleBasedStateMachine):
         write_off.write_off(row.id)
         if lifted:
             write_off.lift_bar(row.id)
-        session.remove()
+        release()
 
     @having("taken")
     @rule(which=st.integers(0, 9), amount=st.sampled_from((1, 300, 5000)))
     def operator_refunds(self, which: int, amount: int) -> None:
         with contextlib.suppress(Problem):  # more than is left, or disputed
             refund.refund(self._one(which, self.till.having("taken")).id, amount, "operator")
-        session.remove()
+        release()
 
     # -- banks and the owner
 
@@ -265,10 +265,10 @@ class Money(RuleBasedStateMachine):
     def owner_caused_it(self, which: int) -> None:
         external = self._one(which, self.till.having("lost"))["id"]
         known = session.scalar(select(Dispute.id).where(Dispute.external_id == external))
-        session.remove()
+        release()
         if known is not None:
             dispute.charge_owner(known)
-            session.remove()
+            release()
 
     @rule(state=st.sampled_from(("enabled", "restricted")))
     def account_changes(self, state: str) -> None:
@@ -323,7 +323,7 @@ class Money(RuleBasedStateMachine):
             except Exception as error:  # noqa: BLE001 - judged by who asked
                 return error
             finally:
-                session.remove()
+                release()
         return None
 
     # -- what goes wrong

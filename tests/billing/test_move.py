@@ -3,7 +3,7 @@
 import pytest
 
 from app.billing import hold, move
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from app.kit.errors import Unavailable
 from tests.billing.desk import POOR, Desk
 
@@ -12,7 +12,7 @@ def moved(desk: Desk, rental: str) -> str:
     """The other rental, which has the money now."""
     other = new_id("ren")
     transactional(move.to)(rental, other, desk.payee)
-    session.remove()
+    release()
     return other
 
 

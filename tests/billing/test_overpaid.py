@@ -6,7 +6,7 @@ from sqlalchemy import select, text
 from app.billing import document, hold, reconcile, work
 from app.billing.models import LedgerEntry, Payment, Posting
 from app.billing.states import OVERPAID
-from app.kit.db import session
+from app.kit.db import release, session
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk
 
 OWED = 5000
@@ -22,7 +22,7 @@ def given_up(desk: Desk, number: str) -> str:
     card = desk.save_card(row.person_id, number)
     desk.double.post("fault", next="400", path="/cancel")
     hold.retry(row.id, card, row.person_id)
-    session.remove()
+    release()
     return rental
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.billing import bank, bank_payout, pay_owner, payout_account, reconcile, refund, transfer
 from app.kit import clock, deadlines
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.kit.errors import Unavailable
 from app.people.models import Person
 from payments.gateway import PaymentsUnavailable
@@ -350,7 +350,7 @@ def at_once(desk: Desk, work: Callable[[str], None], over: list[str]) -> None:
             except (PaymentsUnavailable, Unavailable):
                 pass
             finally:
-                session.remove()
+                release()
 
     with ThreadPoolExecutor(len(over)) as pool:
         list(pool.map(one, over))

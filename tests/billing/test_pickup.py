@@ -9,7 +9,7 @@ from app.billing import deposit, hold, pickup, refused, transfer
 from app.billing.states import State
 from app.facts import RentalStarted
 from app.kit import clock
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.rentals import pickup as at_pickup
 from payments.tariff import Line, Price
 from tests.billing.desk import VISA, Desk, eur
@@ -39,7 +39,7 @@ def test_a_rental_outlasts_a_hold_that_ends_before_it_or_within_the_margin(
 
 def picked_up(desk: Desk, rental: str, days: int = 10) -> None:
     pickup.picked_up(rental, clock.now() + days * DAY, eur(PRICE))
-    session.remove()
+    release()
 
 
 def long_one(desk: Desk, **more: object) -> str:
@@ -121,9 +121,9 @@ def test_the_owner_is_paid_after_the_end_and_not_while_the_car_is_out(desk: Desk
     number = desk.payment(rental).id
     transfer.plan(number)
     assert number not in transfer.plan_forgotten()
-    session.remove()
+    release()
     assert transfer.of(number) is None
-    session.remove()
+    release()
     desk.forward(10 * DAY)
     assert desk.end(rental, 5000) == []
     assert desk.transfer(rental).due_at > clock.now()
@@ -134,7 +134,7 @@ def test_the_owner_is_paid_after_the_end_and_not_while_the_car_is_out(desk: Desk
 def test_an_extension_is_held_besides_and_renewed_like_the_deposit(desk: Desk) -> None:
     rental = long_one(desk, deposited=50_000)
     hold.raise_amount(rental, eur(2000))
-    session.remove()
+    release()
     assert desk.jobs() == []
     rows = {one.purpose: one for one in desk.payments(rental)}
     assert {name: one.state for name, one in rows.items()} == {
@@ -197,6 +197,6 @@ def test_the_first_unlock_takes_the_price_of_a_booked_rental_that_outlasts_its_h
     started = RentalStarted(rental=scene.rental_id, command=None, at=now)
     (reaction,) = (one for one in reactions.TABLE[RentalStarted] if one is at_pickup.on_started)
     transactional(reaction)(started)
-    session.remove()
+    release()
     assert desk.jobs() == []
     assert desk.payment(scene.rental_id).state == state

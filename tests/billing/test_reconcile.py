@@ -10,7 +10,7 @@ from app.billing import bank, commands, compare, differences, reconcile
 from app.billing.differences import Difference, PaymentDifference
 from app.billing.models import PaymentCommand, ProviderCursor
 from app.kit import clock
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.kit.errors import StepNotAllowed
 from payments.money import Money
 from payments.stripe_gateway import StripeGateway
@@ -26,9 +26,9 @@ def by_hand(desk: Desk) -> Iterator[StripeGateway]:
 
 
 def found(kind: str, *subjects: str | None) -> list[Difference]:
-    session.remove()
+    release()
     report = reconcile.run()
-    session.remove()
+    release()
     return [one for one in report if one.kind == kind and one.subject in subjects]
 
 
@@ -110,9 +110,9 @@ def test_the_balance_is_compared_once_nothing_is_on_its_way(desk: Desk) -> None:
 
 def apart() -> int:
     """By how much the books have more euros at the provider than it has; other tests' refunds by hand are among it."""
-    session.remove()
+    release()
     both = compare.balances_apart(compare._clearing(), commands.door().balance())
-    session.remove()
+    release()
     return sum(one.money.amount for one in both if one.subject == "EUR" and one.money is not None)
 
 
@@ -165,7 +165,7 @@ def test_what_the_provider_settles_in_another_currency_is_reported_and_its_fee_n
     assert "processor_fees" not in desk.books(rental)
     (first,) = [one for one in differences.standing() if one.subject == payment]
     assert (first.kind, first.ours, first.theirs, first.amount) == ("settled_elsewhere", "EUR", "GBP", 145)
-    session.remove()
+    release()
     assert compare._under_way() == under_way  # its fee is not waited for
     for _ in range(2):
         (one,) = found("settled_elsewhere", payment)
@@ -193,14 +193,14 @@ def test_what_stands_is_kept_until_a_whole_comparison_no_longer_finds_it(desk: D
     (row,) = [each for each in differences.standing() if each.subject in ("pay_x", "pay_y")]
     assert (row.kind, row.amount, row.currency) == ("captured", -1, "EUR")
     first = row.first_at
-    session.remove()
+    release()
     differences.keep([one], whole=True)
     (row,) = [each for each in differences.standing() if each.subject == "pay_x"]
     assert row.first_at == first
-    session.remove()
+    release()
     differences.keep([], whole=False)
     assert "pay_x" in [each.subject for each in differences.standing()]
-    session.remove()
+    release()
     differences.keep([], whole=True)
     assert differences.standing() == []
 

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from app.billing import refund
-from app.kit.db import new_id, session
+from app.kit.db import new_id, release, session
 from app.kit.errors import NotFound, StepNotAllowed, Validation
 from tests.billing.desk import Desk
 
@@ -51,7 +51,7 @@ def test_of_eight_at_once_no_more_than_the_remainder_is_given_back(desk: Desk) -
             else:
                 return True
             finally:
-                session.remove()
+                release()
 
     with ThreadPoolExecutor(8) as pool:
         given = list(pool.map(ask, range(8)))
@@ -77,7 +77,7 @@ def test_a_refund_that_the_provider_refuses_leaves_the_payment_captured(desk: De
     row.captured += 500  # our record is wrong: the provider has less
     session.commit()
     payment = row.id
-    session.remove()
+    release()
     refund.refund(payment, 8400, "operator")
     assert desk.jobs() == []
     assert (desk.standing(rental), desk.payment(rental).refunded) == ("captured", 0)

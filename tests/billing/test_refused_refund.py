@@ -17,7 +17,7 @@ from app.billing import (
     statement,
 )
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import release
 from app.kit.errors import AlreadyExists, StepNotAllowed, Validation
 from tests.billing.desk import Desk, eur
 from tests.billing.test_refused_step import later, refuse, steps
@@ -29,7 +29,7 @@ def rental_with_refused(desk: Desk, times: int = 1, amount: int = 3000) -> str:
     desk.end(rental, 8000)
     refuse(desk, "/v1/refunds", times)
     refund.refund(desk.payment(rental).id, amount, "operator")
-    session.remove()
+    release()
     assert desk.jobs() == []
     return rental
 
@@ -51,7 +51,7 @@ def given(desk: Desk, rental: str) -> int:
 
 def operator_tries(desk: Desk, rental: str) -> bool:
     found = retry.stuck(desk.payment(rental).id)
-    session.remove()
+    release()
     assert desk.jobs() == []
     return found is not None
 
@@ -73,7 +73,7 @@ def test_a_next_try_that_is_due_twice_is_made_once(desk: Desk) -> None:
     (waiting,) = (one.id for one in desk.commands(desk.payment(rental).id) if one.kind == "refund")
     for _ in range(2):
         refused_refund.due(waiting)
-        session.remove()
+        release()
     assert desk.jobs() == []
     assert (desk.payment(rental).refunded, given(desk, rental)) == (3000, 3000)
 
@@ -82,9 +82,9 @@ def test_what_waits_is_promised_and_no_part_of_the_remainder(desk: Desk) -> None
     rental = rental_with_refused(desk)
     with pytest.raises(Validation):
         refund.refund(desk.payment(rental).id, 5001, "operator")
-    session.remove()
+    release()
     refund.refund(desk.payment(rental).id, 5000, "operator")
-    session.remove()
+    release()
     assert desk.jobs() == []
     later(desk, rental, refused.AGAIN[0])
     assert desk.jobs() == []
@@ -110,7 +110,7 @@ def test_a_refusal_holds_up_no_other_refund(desk: Desk) -> None:
     refuse(desk, "/v1/refunds")
     for amount in (3000, 1000):
         refund.refund(desk.payment(rental).id, amount, "operator")
-        session.remove()
+        release()
     assert desk.jobs() == []
     assert sorted(steps(desk, rental, "refund")) == ["done", "waiting"]
 
@@ -152,7 +152,7 @@ def test_while_a_bank_has_the_money_what_is_stuck_stays_promised(desk: Desk) -> 
     assert not operator_tries(desk, rental)
     with pytest.raises(StepNotAllowed):
         refund_by_bank.refund_by_bank(desk.payment(rental).id, eur(3000), f"SEPA {rental}")
-    session.remove()
+    release()
     assert steps(desk, rental, "refund")[-1] == "stuck"
     desk.decide(dispute, "won")
     assert operator_tries(desk, rental)
@@ -164,7 +164,7 @@ def test_what_the_bank_sent_back_waits_for_an_operator_and_is_given_once(desk: D
     desk.end(rental, 8000)
     payment = desk.payment(rental).id
     refund.refund(payment, 3000, "operator")
-    session.remove()
+    release()
     assert desk.jobs() == []
     made = commands.door().refunds_of(str(desk.payment(rental).intent_id))[0].id
     desk.double.post("refunds/fail", refund=made)
@@ -190,7 +190,7 @@ def test_sent_back_before_we_knew_that_it_was_given_it_waits_as_well(desk: Desk)
     rental = desk.held(9000)
     desk.end(rental, 8000)
     refund.refund(desk.payment(rental).id, 3000, "operator")
-    session.remove()
+    release()
     desk.double.post("fault", next="drop_after_commit", path="/v1/refunds")
     assert len(desk.jobs()) == 1
     made = commands.door().refunds_of(str(desk.payment(rental).intent_id))[0].id
@@ -216,10 +216,10 @@ def test_what_is_stuck_and_paid_by_hand_is_in_the_books_and_waits_no_more(desk: 
         with pytest.raises(StepNotAllowed):
             refund_by_bank.refund_by_bank(row.id, eur(amount), reference)
     assert [refund_by_bank.refund_by_bank(row.id, eur(3000), reference) for _ in range(2)] == [True, False]
-    session.remove()
+    release()
     with pytest.raises(AlreadyExists):
         refund_by_bank.refund_by_bank(row.id, eur(1), reference)
-    session.remove()
+    release()
     books = desk.books(rental)
     assert (sum(books.values()), books["bank"], books["owner_payable"]) == (0, -3000, -3750)
     assert (desk.payment(rental).refunded, given(desk, rental), desk.standing(rental)) == (
@@ -249,7 +249,7 @@ def test_two_who_pay_by_hand_at_once_are_one(desk: Desk) -> None:
             except StepNotAllowed:
                 return False
             finally:
-                session.remove()
+                release()
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(pay, range(4))) == [False, False, False, True]
@@ -262,7 +262,7 @@ def test_the_owner_is_not_sent_what_is_promised_to_the_driver(desk: Desk, amount
     rental = desk.captured(8000)
     refuse(desk, "/v1/refunds", 1 + len(refused.AGAIN))
     refund.refund(desk.payment(rental).id, amount, "operator")
-    session.remove()
+    release()
     assert desk.jobs() == []
     for after in refused.AGAIN:
         later(desk, rental, after)

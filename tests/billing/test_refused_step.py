@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.billing import capture, commands, hold, refused, retry
-from app.kit.db import session
+from app.kit.db import release
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 
 
@@ -104,7 +104,7 @@ def test_after_the_last_try_an_operator_is_alarmed_and_tries_again(desk: Desk) -
     assert desk.payment(rental).state == "capturing"
     found = retry.stuck(desk.payment(rental).id)
     assert found is not None
-    session.remove()
+    release()
     assert desk.jobs() == []
     assert (desk.payment(rental).captured, steps(desk, rental, "capture")[-1]) == (6000, "done")
     assert retry.stuck(desk.payment(rental).id) is None
@@ -125,7 +125,7 @@ def test_what_was_given_up_is_freed_later_and_holds_up_no_other_attempt(desk: De
     row = desk.payment(rental)
     refuse(desk, "/cancel")
     hold.retry(row.id, desk.save_card(row.person_id, VISA), row.person_id)
-    session.remove()
+    release()
     assert desk.jobs() == []
     assert desk.standing(rental) == "held"
     assert later(desk, rental, refused.AGAIN[0]) == ["step_again"]

@@ -15,7 +15,7 @@ from pypdf import PdfReader
 from app.billing import ledger, statement
 from app.billing.ledger import Entry, Line
 from app.kit import clock
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from payments.money import Money
 from tests.kit.asking import session_of
 from tests.rentals.trips import Trip, give_back, pay, told_paid, trip
@@ -104,7 +104,7 @@ def test_it_takes_as_many_statements_for_one_rental_as_for_many(app: Flask) -> N
     for more in (1, 20):
         for _ in range(more):
             pay(one.again())
-        session.remove()
+        release()
         asked.append(_counted(lambda: statement.of(one.olga.id, this_month(), "Europe/Paris")))
     assert asked[0] == asked[1]
     assert 4 <= asked[0] <= 6

@@ -10,7 +10,7 @@ from app.doors import Doors
 from app.factory import create_app
 from app.kit import clock, deadlines
 from app.kit.clock import real_now
-from app.kit.db import dispose, session, transactional
+from app.kit.db import dispose, release, session, transactional
 from app.kit.errors import Unavailable
 from insurance.partners import partners_of
 from payments.double.running import RunningDouble
@@ -21,7 +21,7 @@ from tests.conftest import settings_for
 
 
 def _stored(event: str) -> int:
-    session.remove()
+    release()
     return len(session.scalars(select(WebhookEvent).where(WebhookEvent.event_id == event)).all())
 
 
@@ -129,7 +129,7 @@ def test_amounts_that_differ_are_reported_from_both_sides(desk: Desk) -> None:
     row = session.merge(desk.payment(rental))
     row.captured -= 1
     session.commit()
-    session.remove()
+    release()
     assert ("captured", row.id, "5999", "6000") in [
         (one.kind, one.subject, one.ours, one.theirs) for one in reconcile.run()
     ]

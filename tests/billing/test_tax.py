@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.billing import tax_reminder, tax_report
 from app.billing.tax_models import TaxDetails
 from app.kit import clock
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.operator import act
 from app.people.models import Person
 from tests import factories
@@ -88,7 +88,7 @@ def test_what_is_sent_back_as_shown_stays_what_it_is(app: Flask) -> None:
     shown = details(app, olga, "PUT", WHOLE).json
     again = {name: shown[name] for name in WHOLE}
     details(app, olga, "PUT", {**again, "vat_number": None})
-    session.remove()
+    release()
     row = session.get_one(TaxDetails, olga.id)
     from app.billing.tax_details import opened
 

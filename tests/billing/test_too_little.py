@@ -8,7 +8,7 @@ from app.billing import capture, charge_extra, commands, deposit, hold, means, p
 from app.billing.models import Payment
 from app.billing.states import State
 from app.kit import clock
-from app.kit.db import session, transactional
+from app.kit.db import release, transactional
 from payments.money import LEAST, Money
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 
@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 def corrected(desk: Desk, rental: str, total: int) -> list[BaseException]:
     """A late record of the box says what it came to."""
     capture.settle_end(rental, eur(total))
-    session.remove()
+    release()
     return desk.jobs()
 
 
@@ -125,7 +125,7 @@ def test_a_hold_is_never_below_what_a_card_can_be_asked_for(desk: Desk) -> None:
 def test_an_extension_by_a_few_cents_is_secured(desk: Desk) -> None:
     rental = desk.held(9000)
     made = hold.raise_amount(rental, eur(20))
-    session.remove()
+    release()
     assert desk.jobs() == []
     (extra,) = [row for row in desk.payments(rental) if row.id == made]
     assert (extra.state, extra.amount) == ("held", 50)
@@ -137,7 +137,7 @@ def test_an_extension_by_a_few_cents_is_secured(desk: Desk) -> None:
 def test_a_long_rental_at_a_few_cents_is_not_taken_at_the_pickup(desk: Desk) -> None:
     rental = desk.held(9000)
     pickup.picked_up(rental, clock.now() + 10 * DAY, eur(20))
-    session.remove()
+    release()
     assert desk.jobs() == []
     assert desk.standing(rental) == "held"
     assert failed(desk.payments(rental), desk) == []
@@ -147,7 +147,7 @@ def test_a_deposit_is_not_taken_of_for_a_few_cents(desk: Desk) -> None:
     rental = desk.held(9000, deposited=50_000)
     assert desk.end(rental, 6000) == []
     assert transactional(deposit.take)(rental, 49) == (None, 49)
-    session.remove()
+    release()
     assert desk.deposit(rental).state == State.HELD
 
 

@@ -14,7 +14,7 @@ import stripe
 from sqlalchemy import select
 
 from app.billing.models import WebhookEvent
-from app.kit.db import session
+from app.kit.db import release, session
 from payments.gateway import Endpoint
 from payments.stripe_gateway import StripeGateway
 from payments.stripe_webhook import StripeWebhook
@@ -27,7 +27,7 @@ HELD = "payment_intent.amount_capturable_updated"
 
 def stored(event: str) -> list[str]:
     """At which endpoints the event was stored."""
-    session.remove()
+    release()
     found = (
         select(WebhookEvent.endpoint).where(WebhookEvent.event_id == event).order_by(WebhookEvent.endpoint)
     )
@@ -143,7 +143,7 @@ def test_a_replayed_body_is_answered_alike_and_stored_once(desk: Desk, event: di
 def test_told_many_times_at_once_it_is_stored_once(desk: Desk, event: dict[str, Any]) -> None:
     body = json.dumps(event).encode()
     signature = signed(body)
-    session.remove()
+    release()
     with ThreadPoolExecutor(8) as crowd:
         answers = list(crowd.map(lambda _: post(desk, body, signature).status_code, range(16)))
     assert answers == [200] * 16
@@ -159,7 +159,7 @@ def test_the_answer_waits_for_nobody_the_object_is_read_by_a_worker(
     assert len(desk.double.get("log")["calls"]) == calls
     row = session.scalars(select(WebhookEvent).where(WebhookEvent.event_id == event["id"])).one()
     assert row.done_at is None
-    session.remove()
+    release()
     assert desk.jobs() == []
     assert len(desk.double.get("log")["calls"]) > calls
     row = session.scalars(select(WebhookEvent).where(WebhookEvent.event_id == event["id"])).one()

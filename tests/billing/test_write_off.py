@@ -7,7 +7,7 @@ from app.billing import arrears, capture, hold, ledger, means, reconcile, statem
 from app.billing.models import Payment
 from app.billing.states import State
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.errors import NotFound, StepNotAllowed
 from tests.billing.desk import ALWAYS_3DS, POOR, VISA, Desk, eur
 
@@ -34,9 +34,9 @@ def pay(desk: Desk, row: Payment, number: str = VISA) -> Payment:
 
 
 def kinds(row: Payment) -> list[str]:
-    session.remove()
+    release()
     found = [entry.kind for entry, _ in ledger.of_rental(row.rental_id)]
-    session.remove()
+    release()
     return [kind for kind in found if kind != "fee"]
 
 
@@ -162,9 +162,9 @@ def test_what_turns_out_not_to_be_owed_was_never_lost(desk: Desk) -> None:
 
 def test_the_comparison_finds_nothing_amiss_and_a_statement_nothing_paid(desk: Desk) -> None:
     row = given_up(desk)
-    session.remove()
+    release()
     assert [one for one in reconcile.run() if one.subject == row.id] == []
-    session.remove()
+    release()
     shown = statement.of(row.person_id, f"{clock.now():%Y-%m}", "UTC")
     assert row.rental_id not in [one["rental"] for one in shown["payments"]]
 

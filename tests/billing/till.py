@@ -29,7 +29,7 @@ from app.billing.payout_models import Dispute, Transfer
 from app.billing.states import APART, DEPOSIT, OWING, TAKEN, State, TransferState
 from app.facts import RentalCancelled, RentalEnded
 from app.kit import clock, jobs
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from app.kit.deadlines import Deadline
 from app.people.models import Person
 from payments import share_tables
@@ -77,7 +77,7 @@ class Till(Desk):
         self.decided: dict[str, int] = {}
         deposit.IN_HEARING[:] = [lambda rental: any(one.id == rental for one in self.heard)]
         self.owner()
-        session.remove()
+        release()
 
     # -- what people do
 
@@ -115,7 +115,7 @@ class Till(Desk):
             deposited=Money.from_dict({"amount": deposited, "currency": currency}),
             shares=share_tables.of(country),
         )
-        session.remove()
+        release()
         self.rentals.append(rental)
         return rental
 
@@ -126,22 +126,22 @@ class Till(Desk):
         capture.settle_end(rental.id, Money.from_dict({"amount": total, "currency": rental.currency}))
         if not again:
             transactional(capture.on_ended)(RentalEnded(rental.id, now, total, rental.currency, "box"))
-        session.remove()
+        release()
 
     def picked_up(self, rental: Priced) -> None:
         price = Money.from_dict({"amount": rental.price, "currency": rental.currency})
         pickup.picked_up(rental.id, rental.ends_at, price)
-        session.remove()
+        release()
 
     def called_off(self, rental: Priced, share: int) -> None:
         rental.total = share
         transactional(capture.on_cancelled)(RentalCancelled(rental.id, "driver", "plans", share))
-        session.remove()
+        release()
 
     def claimed(self, rental: Priced, amount: int) -> None:
         """A charge request of the rental was closed, for something else than damage."""
         self._charged(rental, amount)
-        session.remove()
+        release()
 
     @transactional
     def damage_closed(self, rental: Priced, amount: int) -> None:
@@ -167,11 +167,11 @@ class Till(Desk):
 
     def mood(self, number: str, driver: str) -> None:
         """From now on the driver's bank treats their cards so."""
-        session.remove()
+        release()
         row = session.get(Customer, driver)
         if row is not None and row.external_id is not None:
             self.own.moods(row.external_id, number)
-        session.remove()
+        release()
 
     # -- workers and time
 
@@ -200,14 +200,14 @@ class Till(Desk):
                 work.carry_out(order)
         except Exception as error:  # noqa: BLE001 - as the worker does
             self.judge(error)
-        session.remove()
+        release()
 
     def _try(self, name: str, **args: Any) -> None:
         try:
             jobs._HANDLERS[name](**args)
         except Exception as error:  # noqa: BLE001 - as the worker does
             self.judge(error)
-        session.remove()
+        release()
 
     def _react(self) -> None:
         """What follows facts: a captured payment's transfer is planned, a rental that cannot be paid is cancelled."""
@@ -219,23 +219,23 @@ class Till(Desk):
             rental = next(one for one in self.rentals if one.id == found)
             if rental.total is None:
                 self.called_off(rental, 0)
-        session.remove()
+        release()
 
     def takes_due(self) -> int:
         """The due-runner takes all that is due; how much."""
-        session.remove()
+        release()
         due = select(Deadline.kind, Deadline.ref).where(
             Deadline.due_at <= clock.now(), Deadline.kind.in_(list(DUE))
         )
         found = session.execute(due).all()
-        session.remove()
+        release()
         for kind, ref in found:
             try:
                 self._take(kind, ref)
             except Exception as error:
                 if not jobs.is_temporary(error):
                     raise
-            session.remove()
+            release()
         self._react()
         return len(found)
 
@@ -247,11 +247,11 @@ class Till(Desk):
             self.judge(error)
             return []
         finally:
-            session.remove()
+            release()
 
     def a_day_without_an_answer(self) -> None:
         """What was asked and not answered is older than the provider's memory of keys."""
-        session.remove()
+        release()
         session.execute(
             text(
                 "update payment_commands set first_tried_at = first_tried_at - interval '24 hours'"
@@ -259,7 +259,7 @@ class Till(Desk):
             )
         )
         session.commit()
-        session.remove()
+        release()
         self.own.post("keys/forget")
 
     def calm(self) -> None:
@@ -277,7 +277,7 @@ class Till(Desk):
 
     def _refused_steps_come_again(self) -> None:
         """Those that wait for their time at once, and an operator looks at those that are stuck."""
-        session.remove()
+        release()
         session.execute(
             text("update deadlines set due_at = :now where kind in ('step_again', 'refund_again')"),
             {"now": clock.now()},
@@ -285,7 +285,7 @@ class Till(Desk):
         session.commit()
         for row in self.rows():
             retry.stuck(row.id)
-        session.remove()
+        release()
 
     def _waiting(self) -> bool:
         return self._next(0) is not None
@@ -293,10 +293,10 @@ class Till(Desk):
     # -- what is there
 
     def rows(self) -> list[Payment]:
-        session.remove()
+        release()
         mine = [one.id for one in self.rentals]
         found = list(session.scalars(select(Payment).where(Payment.rental_id.in_(mine)).order_by(Payment.id)))
-        session.remove()
+        release()
         return found
 
     def having(self, what: str) -> list[Any]:
@@ -332,7 +332,7 @@ class Till(Desk):
         attempts = select(PaymentCommand.key, PaymentCommand.payment_id)
         mine = attempts.join(Payment).where(Payment.rental_id.in_([one.id for one in self.rentals]))
         keys = {row.key: row.payment_id for row in session.execute(mine)}
-        session.remove()
+        release()
         found: dict[str, list[dict[str, Any]]] = {}
         for one in self.own.of_kind("payment_intent"):
             found.setdefault(str(keys[one["metadata"]["command_id"]]), []).append(one)
@@ -380,7 +380,7 @@ class Till(Desk):
                 assert row.receivable == row.owed, row.id
             elif row.state in OVER and row.state != State.ACTION_REQUIRED:
                 assert row.receivable == 0, (row.id, row.state)
-        session.remove()
+        release()
 
     # -- what must be true once all is calm
 
@@ -404,7 +404,7 @@ class Till(Desk):
                 .where(Posting.account == ledger.REFUND_PAYABLE, LedgerEntry.payment_id == row.id)
             )
             assert session.scalar(said) == promises.of(row)
-        session.remove()
+        release()
 
     def _nothing_is_open(self) -> None:
         mine = [row.id for row in self.rows()]
@@ -430,7 +430,7 @@ class Till(Desk):
         for one in self.own.of_kind("dispute"):
             assert one["id"] in ours
             assert (one["status"] in ("won", "lost")) == (ours[one["id"]] in ("won", "lost"))
-        session.remove()
+        release()
 
     def _transfers_agree(self) -> None:
         """By charge: what an owner earns again is sent by a further one."""
@@ -443,7 +443,7 @@ class Till(Desk):
             .join(Transfer, Transfer.payment_id == Payment.id)
             .where(Transfer.rental_id.in_([one.id for one in self.rentals]), Transfer.amount > 0)
         ).all()
-        session.remove()
+        release()
         ours = {
             (charge, what): amount
             for charge, sent, back in rows
@@ -477,7 +477,7 @@ class Till(Desk):
                 assert over == 0 or (over > 0 and row.refunded == row.captured), (row.state, row.id, over)
             elif row.state == State.RELEASED:
                 assert row.owed == 0
-        session.remove()
+        release()
 
     def _clearing_is_their_balance(self) -> None:
         theirs: Counter[str] = Counter()
@@ -489,7 +489,7 @@ class Till(Desk):
             .group_by(Posting.currency)
         )
         ours = {currency: int(total) for currency, total in found if total}
-        session.remove()
+        release()
         assert ours == {currency: total for currency, total in theirs.items() if total}
 
     # -- the end of the story
@@ -522,7 +522,7 @@ class Till(Desk):
         for row in self.rows():
             if row.state in hold.RETRYABLE and row.owed:
                 hold.retry(row.id, None, row.person_id)
-                session.remove()
+                release()
 
     def check_close(self) -> None:
         """Nobody owes the provider or us; the owner has had what is theirs."""
@@ -538,7 +538,7 @@ class Till(Desk):
             sent = transfer.of(payment)
             assert sent is not None
             assert not owed.to_send(session.get_one(Payment, payment), sent), payment
-        session.remove()
+        release()
 
 
 def _asks(intent: dict[str, Any]) -> bool:

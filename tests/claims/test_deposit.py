@@ -13,7 +13,7 @@ from app.billing.models import Payment
 from app.claims import access
 from app.claims.models import ChargeRequest
 from app.demo_cast import until
-from app.kit.db import db, session, transactional
+from app.kit.db import db, release, session, transactional
 from app.rentals import receipts, represent
 from payments.money import Money
 from tests.billing.desk import Desk
@@ -83,7 +83,7 @@ def test_damage_asked_for_as_the_inspection_ends_keeps_it_or_comes_after(desk: D
 def _ask(desk: Desk, case: Hearing) -> None:
     with desk.app.app_context():
         case.ask(amount=12_000)
-        session.remove()
+        release()
 
 
 def test_it_is_taken_up_to_what_was_decided_and_the_rest_is_given_back(desk: Desk, case: Hearing) -> None:

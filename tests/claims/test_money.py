@@ -13,7 +13,7 @@ from app.billing import capture, hold, ledger, means
 from app.billing.models import Payment
 from app.claims import close, withdraw
 from app.claims.models import ChargeRequest
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.kit.errors import StepNotAllowed
 from app.kit.facts import FactRow
 from app.rentals import receipts
@@ -172,7 +172,7 @@ def test_two_due_runners_at_once_charge_it_once(desk: Desk, case: Hearing) -> No
     row = case.answer(case.ask(), accept=True)
     case.forward(72 * HOUR)
     request, rental = row.id, case.scene.rental_id
-    session.remove()
+    release()
     at_once(desk.app, *[lambda: close.answer_window_over(request)] * 4)
     assert desk.jobs() == []
     assert [one.purpose for one in desk.payments(rental)] == ["charge_request"]
@@ -183,7 +183,7 @@ def test_a_withdrawal_at_the_last_moment_and_the_charge_never_both_happen(desk: 
     row = case.answer(case.ask(), accept=True)
     case.forward(72 * HOUR)
     request, rental, olga = row.id, case.scene.rental_id, case.olga
-    session.remove()
+    release()
     refused: list[Exception] = []
 
     def take_back() -> None:

@@ -4,14 +4,14 @@ from datetime import timedelta
 
 from app.claims import alarms
 from app.claims.alarms import Alarms
-from app.kit.db import session
+from app.kit.db import release
 from app.operator import check_money
 from app.operator.finding import State
 from tests.claims.hearing import DAY, HOUR, Hearing
 
 
 def waiting() -> tuple[int, timedelta]:
-    session.remove()
+    release()
     return alarms.waiting()
 
 
@@ -40,7 +40,7 @@ def test_one_left_unanswered_waits_from_the_end_of_the_answer_window(hearing: He
 
 def test_the_metrics_say_so(hearing: Hearing) -> None:
     hearing.contested()
-    session.remove()
+    release()
     found = {one.name: one.samples[0].value for one in Alarms().collect()}
     assert found["glovebox_hearings_waiting"] >= 1
     assert found["glovebox_hearing_oldest_seconds"] >= 0

@@ -32,7 +32,7 @@ from schemathesis.specs.openapi.checks import (
 from sqlalchemy import select
 
 from app.kit import clock, openapi
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.shapes import operations
 from app.people.models import Person
 from app.rentals import book, quote
@@ -74,7 +74,7 @@ class Scene:
             self.ids = {"community": circle.id, "car": car.id, "person": member.id}
             self.ids.update(_booked(member.id, car.id, circle.id))
             self.people = {name: _sign_in(person) for name, person in people.items()}
-            session.remove()
+            release()
 
 
 def _sign_in(person: str) -> Signed:

@@ -9,7 +9,7 @@ from app.coverage import insurer_reads
 from app.coverage.models import Cover
 from app.coverage.trip import Trip
 from app.kit.clock import z
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.errors import NotInsurable
 from tests import factories as people
 from tests.coverage import factories
@@ -28,7 +28,7 @@ def at_once(app: Flask, works: list[Callable[[], Any]]) -> list[Any]:
             except NotInsurable as refused:
                 return refused
             finally:
-                session.remove()
+                release()
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(run, works))
@@ -39,7 +39,7 @@ def let_go(trips: list[Trip]) -> None:
     for trip in trips:
         if trip.car in session:
             session.refresh(trip.car)
-    session.remove()
+    release()
 
 
 def test_of_many_unlocks_at_once_one_is_covered(app: Flask) -> None:
@@ -128,7 +128,7 @@ def test_of_many_notices_under_one_reference_one_makes_the_claim(app: Flask) -> 
         for one in covers
     ]
     headers = factories.bearer(app.test_client(), factories.client(circle.policy.insurer_id, "claims:write"))
-    session.remove()
+    release()
 
     def notify(body: dict[str, str]) -> Any:
         return app.test_client().post("/v1/insurer/claims", headers=headers, json=body)

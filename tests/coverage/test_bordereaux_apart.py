@@ -15,7 +15,7 @@ from app.coverage import alarms, bordereaux, cover, partners
 from app.coverage.bordereau_covers import month_end
 from app.coverage.models import Cover
 from app.kit import clock
-from app.kit.db import bare, session, transactional
+from app.kit.db import bare, release, session, transactional
 from app.kit.driver import plain
 from app.kit.jobs import is_temporary
 from app.operator import check_database
@@ -49,9 +49,9 @@ def fetched(http: Any) -> Fetched:
 
 def sql(statement: str, **values: Any) -> Any:
     """On its own, as anybody else sees it."""
-    session.remove()
+    release()
     found = transactional(plain)(text(statement), values)
-    session.remove()
+    release()
     return found
 
 
@@ -230,7 +230,7 @@ def driving(circle: factories.Circle) -> Cover:
 
 
 def moves(circle: factories.Circle) -> None:
-    session.remove()
+    release()
     add.change(circle.olga.id, circle.car.id, {"time_zone": REUNION}, lambda _: None)
 
 

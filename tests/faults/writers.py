@@ -17,7 +17,7 @@ from app.coverage import cover
 from app.coverage.models import Cover
 from app.coverage.trip import Trip
 from app.kit import clock
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from tests.faults.stack import Stack
 
 LINGERS_S = 0.1
@@ -57,7 +57,7 @@ class Writer:
             self.failed = error
         finally:
             with self.app.app_context():
-                session.remove()
+                release()
 
     def _rental(self) -> None:
         now = clock.now()
@@ -75,7 +75,7 @@ class Writer:
             try:
                 cover, version = transactional(step)()
             except DBAPIError as error:
-                session.remove()
+                release()
                 if getattr(error.orig, "sqlstate", None) not in CUT_OFF:
                     raise
                 self.cut_off += 1

@@ -1,7 +1,7 @@
 """People who registered before a story begins: how one registers is told over HTTP by its own tests."""
 
 from app.demo_cast import PASSWORD, Actor
-from app.kit.db import session
+from app.kit.db import release
 from app.people import phones, sign_in
 from app.supervisor import Supervisor
 from tests import factories
@@ -15,6 +15,6 @@ def known(place: Supervisor, name: str, *, language: str = "en") -> Actor:
         actor.id = factories.person(actor.name, password=PASSWORD, **account).id
         actor.phone = phones.add(actor.id, actor.phone_body()).id
         tokens = sign_in.sign_in(actor.email, PASSWORD, actor.installation)
-        session.remove()
+        release()
     actor.access, actor.refresh = tokens["access_token"], tokens["refresh_token"]
     return actor

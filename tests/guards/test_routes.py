@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.coverage import partners
 from app.kit import auth
 from app.kit.auth import Who
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.routes import RULES, Rule
 from app.operator import act, act_on_insurer
 from tests import factories
@@ -83,7 +83,7 @@ def tokens(house: Flask) -> dict[Who, dict[str, str]]:
         token = auth.partner_token(
             client.id, insurer.id, frozenset(partners.SCOPES), uuid.uuid4().hex, timedelta(minutes=5)
         )
-        session.remove()
+        release()
     return {Who.PERSON: charlie, Who.PARTNER: {"Authorization": f"Bearer {token}"}, Who.OPERATOR: opal}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event
 
 from app.kit import driver
-from app.kit.db import db, session
+from app.kit.db import db, release
 from app.kit.driver import autocommit_engine
 
 
@@ -28,7 +28,7 @@ def statements() -> Iterator[list[str]]:
         if connection is not None:
             connection.cursor_factory = driver.Cursor
 
-    session.remove()  # what is held now was taken before we listened
+    release()  # what is held now was taken before we listened
     pools = [db.engine.pool, autocommit_engine().pool]
     for pool in pools:
         event.listen(pool, "checkout", listen)
@@ -36,7 +36,7 @@ def statements() -> Iterator[list[str]]:
     try:
         yield heard
     finally:
-        session.remove()
+        release()
         for pool in pools:
             event.remove(pool, "checkout", listen)
             event.remove(pool, "checkin", leave)

@@ -13,7 +13,7 @@ from app.billing.insurer_account import Premium
 from app.billing.ledger import Entry, Line
 from app.coverage.models import InsurerRow
 from app.kit import clock
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from app.kit.errors import StepNotAllowed
 from app.operator import money
 from payments.money import Money
@@ -182,7 +182,7 @@ def test_two_operators_at_once_do_not_pay_one_debt_twice(app: Flask) -> None:
             try:
                 money.insurer_paid(insurer, Money(4000, "EUR"), new_id("ref"), by="test", reason="January")
             finally:
-                session.remove()
+                release()
 
     @transactional
     def first(pool: ThreadPoolExecutor) -> Future[None]:

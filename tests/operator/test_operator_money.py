@@ -6,7 +6,7 @@ from flask import Flask
 
 from app.billing import commands, differences, fraud_warning, means
 from app.billing.models import PaymentCommand
-from app.kit.db import new_id, session
+from app.kit.db import new_id, release, session
 from app.operator import check_money
 from app.operator.finding import State
 from payments.money import Money
@@ -48,7 +48,7 @@ def test_a_refund_gives_back_all_that_is_left_and_no_more(app: Flask, op: Desk) 
     assert post(op, f"/payments/{payment}/refund", amount=250).json["state"] == "refunding"
     assert post(op, f"/payments/{payment}/refund").status_code == 200
     assert post(op, f"/payments/{payment}/refund", amount=1).status_code == 422
-    session.remove()
+    release()
     asked = session.query(PaymentCommand).filter_by(payment_id=payment, kind="refund")
     assert sorted(one.amount or 0 for one in asked) == [250, 1000]
 
@@ -61,10 +61,10 @@ def test_a_step_that_was_refused_time_and_again_is_found_and_tried_once_more(app
     asked = session.query(PaymentCommand).filter_by(payment_id=number, kind="capture")
     (finding,) = check_money.refused_steps()
     assert (finding.state, number in finding.says) == (State.WARNING, True)
-    session.remove()
+    release()
     assert post(op, f"/payments/{number}/retry").json["state"] == "capturing"
     assert op.acts()[0][1:3] == ("payment retry", number)
-    session.remove()
+    release()
     assert sorted(one.state for one in asked) == ["failed", "open"]
     (finding,) = check_money.refused_steps()
     assert finding.state is State.OK
@@ -89,7 +89,7 @@ def test_a_refund_that_is_stuck_is_paid_by_hand_once_with_a_reason(app: Flask, o
     refund_stuck(payment, 250)
     number, reference = payment.id, f"SEPA {payment.id}"
     path = f"/payments/{number}/refunded-by-bank"
-    session.remove()
+    release()
     wrong = post(op, path, amount={"amount": 1, "currency": "EUR"}, reference=reference)
     assert (wrong.status_code, "2.50 EUR" in wrong.json["detail"]) == (409, True)
     assert post(op, path, amount={"amount": 250, "currency": "GBP"}, reference=reference).status_code == 409

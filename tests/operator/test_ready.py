@@ -15,7 +15,7 @@ from app.doctor import examine
 from app.doors import Doors
 from app.kit import heartbeat, ready
 from app.kit.clock import real_now
-from app.kit.db import new_id, session
+from app.kit.db import new_id, release, session
 from app.messages.models import Delivery, Message
 from app.supervisor import Supervisor
 from insurance.partners import partners_of
@@ -40,7 +40,7 @@ def nothing_left(app: Flask) -> Iterator[None]:
     """No job, no delivery, no sign of life of another test."""
     _clear()
     yield
-    session.remove()
+    release()
     _clear()
 
 

@@ -15,7 +15,7 @@ from app.facts import RentalEnded
 from app.kit import clock
 from app.kit.auth import Caller
 from app.kit.clock import z
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.people import phones, sign_in
 from app.people.models import Person
 from app.rentals import access, settle, unlock, unlock_answered
@@ -135,7 +135,7 @@ class Lending:
         total = found.final_price["total"]
         told = RentalEnded(rental, clock.now(), total["amount"], total["currency"], "box")
         transactional(capture.on_ended)(told)
-        session.remove()
+        release()
         assert self.desk.jobs() == []
 
     def lend(self, *, km: float, hours: float = 2, charge: float | None = None) -> Any:

@@ -12,7 +12,7 @@ from app.cars.models import Car
 from app.facts import CostCovered, CostNotStated
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import new_id, session
+from app.kit.db import new_id, release, session
 from app.kit.facts import FactRow
 from app.messages.told import TABLE
 from app.rentals import access, cancel, earnings
@@ -159,7 +159,7 @@ def test_two_that_are_settled_at_once_do_not_both_take_the_rest(desk: Desk) -> N
                 found.state, found.over_at, found.final_price = "ended", found.to_at, price.to_dict()
 
             doing(work)
-            session.remove()
+            release()
 
     threads = [threading.Thread(target=finish, args=(rental,)) for rental in rentals]
     for one in threads:

@@ -14,7 +14,7 @@ from app.cars.models import Custody
 from app.coverage.models import Cover
 from app.facts import CoverClosed, PhoneRemoved, UsedAfterAll
 from app.kit import clock
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.rentals import book, cancel, expire, grants_out, offline_receipts, quote
 from app.rentals.lifecycle import State
 from app.rentals.models import Grant, Rental
@@ -248,7 +248,7 @@ def test_phone_and_box_that_bring_the_same_at_once_are_heard_once(app: Flask, ga
     driver = garage.scene.max.id
     orders = [records, records[::-1], records, records[::-1]]
     session.rollback()
-    session.remove()
+    release()
     answers = at_once(app, [partial(offline_receipts.upload, driver, order) for order in orders])
     told = [
         (record, result)

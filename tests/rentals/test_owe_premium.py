@@ -15,7 +15,7 @@ from app.coverage import cover
 from app.coverage.models import Cover
 from app.facts import CoverClosed
 from app.kit import clock, facts, jobs
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from app.kit.facts import FactRow
 from app.rentals import lock, outcome, owe_premium
 from payments.money import Money
@@ -156,7 +156,7 @@ def test_a_version_made_while_the_one_before_is_reckoned_comes_after_it(app: Fla
         with app.app_context():
             doing(cover.correct, rental, until, evidence="box record")
             jobs._HANDLERS["owe_premium"](cover=number)
-            session.remove()
+            release()
 
     @transactional
     def first(pool: ThreadPoolExecutor) -> Future[None]:
@@ -265,7 +265,7 @@ def test_two_at_once_move_old_shares_once_whatever_is_posted_between(app: Flask)
     def moves() -> None:
         with app.app_context():
             transactional(insurer_account.reserve_old_shares)()
-            session.remove()
+            release()
 
     reserve = ledger.balances(ledger.PREMIUM_RESERVE, "CHF").amount
     posted()
@@ -282,7 +282,7 @@ def test_two_at_once_move_old_shares_once_whatever_is_posted_between(app: Flask)
     def in_app(what: Callable[[], None]) -> None:
         with app.app_context():
             what()
-            session.remove()
+            release()
 
     with ThreadPoolExecutor(2) as pool:
         first(pool).result()
@@ -299,7 +299,7 @@ def test_two_workers_at_one_cover_reckon_its_premium_once(app: Flask) -> None:
     def works(_: int) -> None:
         with app.app_context():
             jobs._HANDLERS["owe_premium"](cover=cover_id)
-            session.remove()
+            release()
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(works, range(4)))

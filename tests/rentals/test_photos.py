@@ -19,7 +19,7 @@ from app.doors import Doors
 from app.factory import create_app
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import dispose, session
+from app.kit.db import dispose, release, session
 from app.kit.facts import FactRow
 from app.rentals import photo_rules
 from app.rentals.photo_models import Photo
@@ -114,7 +114,7 @@ def test_the_same_bytes_for_the_same_step_and_angle_are_the_same_photo(album: Al
 
 def test_sent_many_times_at_once_it_is_one_photo(album: Album) -> None:
     parts = encoded({"step": "unlock", "angle": "front", "file": file(picture())})
-    session.remove()
+    release()
 
     def send(_: int) -> int:
         http = album.house.test_client()

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from app.billing import document
 from app.billing.models import Payment
 from app.facts import PaymentFailed, RentalEnded, RentalSettled
-from app.kit.db import session
+from app.kit.db import release, session
 from app.rentals import receipts
 from tests.kit.asking import session_of
 from tests.rentals.trips import START, Trip, give_back, pay, price, told_given_back, told_paid, trip
@@ -21,7 +21,7 @@ PDF = {"Accept": "application/pdf"}
 
 
 def issued(one: Trip) -> list[tuple[str, str, int]]:
-    session.remove()
+    release()
     return [(row.kind, row.part, row.amount) for row in document.of(one.rental)]
 
 

@@ -9,7 +9,7 @@ from app.billing.models import Card, Payment
 from app.cars.models import Car
 from app.facts import PaymentRefunded, PaymentSucceeded
 from app.kit import clock
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from app.people.models import Person
 from app.rentals import receipts
 from tests import factories
@@ -115,9 +115,9 @@ def give_back(payment: str, amount: int) -> None:
 
 def told_paid(one: Trip) -> None:
     receipts.on_paid(PaymentSucceeded("pay_1", one.rental, 1, one.currency))
-    session.remove()
+    release()
 
 
 def told_given_back(one: Trip) -> None:
     receipts.on_moved(PaymentRefunded("pay_1", one.rental, 1, one.currency))
-    session.remove()
+    release()
