@@ -205,11 +205,14 @@ def answer_headers(status: int, rule: Rule) -> dict[str, Any]:
 
 
 def problem(status: int, kinds: list[type[Problem]], words: str = "") -> dict[str, Any]:
-    """One answer with a problem document: its description, headers and an example of each type."""
+    """One answer with a problem document: its description, headers and an example of each type.
+
+    The schema is named: of a class the library makes one for each answer of each route, and copies it with all its words.
+    """
     names = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}.get(status, ())
     examples = {kind.slug: {"$ref": f"#/components/examples/{kind.slug}"} for kind in kinds}
     return {
-        "schema": ProblemSchema,
+        "schema": ProblemSchema.__name__,
         "content_type": PROBLEM_JSON,
         "examples": examples or {str(status): {"$ref": f"#/components/examples/{status}"}},
         "headers": _headers(*names),

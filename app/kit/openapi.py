@@ -10,6 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
 from marshmallow import Schema
+from marshmallow.class_registry import get_class
 
 from app.kit import described, examples, media, parameters, shapes
 from app.kit.errors import BY_SLUG
@@ -68,7 +69,8 @@ class Contract(Api):  # type: ignore[misc]
         self.register_converter(PidConverter, _pid)
         self._components()
 
-    def _remember(self, schema: type[Schema] | Schema) -> str:
+    def _remember(self, given: type[Schema] | Schema | str) -> str:
+        schema = get_class(given) if isinstance(given, str) else given
         name, cls = _name(schema), schema if isinstance(schema, type) else type(schema)
         self.docstrings[name] = " ".join((cls.__doc__ or "").split())
         return name
