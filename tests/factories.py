@@ -51,6 +51,7 @@ def person(name: str = "Olga Owner", *, password: str = "correct horse battery",
         made_at=now,
     )
     session.add(made)
+    session.flush()
     return made
 
 

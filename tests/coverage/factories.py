@@ -97,6 +97,7 @@ class Circle:
         return Trip(**values | changes)
 
 
+@transactional
 def circle(
     *, licensed: bool = True, accepted: bool = True, car: dict[str, Any] | None = None, **terms: Any
 ) -> Circle:

@@ -12,7 +12,7 @@ from app.communities.models import Community
 from app.kit import clock
 from app.kit.auth import Caller
 from app.kit.clock import z
-from app.kit.db import session
+from app.kit.db import session, transactional
 from app.people import phones, sign_in
 from app.people.models import Person, Phone
 from app.rentals import access, book, quote, readiness, unlock
@@ -94,6 +94,7 @@ class Scene:
         return unlock.unlock(self.caller(), self.rental_id)
 
 
+@transactional
 def make(hours: float = 2, **terms: Any) -> Scene:
     """The whole scene, under a new insurer's policy."""
     circle = insured.circle()
