@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -42,7 +43,13 @@ IN_TESTS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What is logged with an error is the plain traceback: with the values of all variables it takes seconds to write."""
+    """What is logged with an error is the plain traceback: with the values of all variables it takes seconds to write.
+
+    Processes of a run keep their bytecode, whatever the environment says of it: there are dozens, and each would compile
+    everything anew.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])
     config.pluginmanager.register(MustHold(), "must-hold")
