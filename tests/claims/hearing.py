@@ -14,7 +14,7 @@ from app.claims import withdraw as withdrawing
 from app.claims.charge_request import charge_request
 from app.claims.models import ChargeRequest
 from app.kit import clock, deadlines
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.kit.deadlines import Deadline
 from app.kit.facts import FactRow
 from app.rentals import access as rentals
@@ -56,7 +56,7 @@ class Hearing:
         }
 
     def ask(self, kind: str = "damage", amount: int = 12000, **more: Any) -> ChargeRequest:
-        session.rollback()
+        release()
         return charge_request(self.olga, self.scene.rental_id, self.body(kind, amount, **more))
 
     def answer(self, row: ChargeRequest, *, accept: bool, said: str | None = None) -> ChargeRequest:
@@ -81,7 +81,7 @@ class Hearing:
         """Take what is due of a charge request, as the due-runner does."""
         found = select(Deadline.kind).where(Deadline.ref == row.id, Deadline.due_at <= clock.now())
         kinds = sorted(session.scalars(found).all())
-        session.rollback()
+        release()
         for kind in kinds:
             _take(kind, row.id)
         return kinds

@@ -16,7 +16,7 @@ from app.coverage import cover, master_policies, partners
 from app.coverage.models import Client, Cover, InsurerRow, Policy
 from app.coverage.trip import Trip
 from app.kit import clock
-from app.kit.db import new_id, session, transactional
+from app.kit.db import new_id, release, session, transactional
 from app.people import conditions, sign_in
 from app.people.models import Person
 from tests import factories
@@ -141,7 +141,7 @@ def ended(circle: Circle, *, minutes: int = 90, hours: float = 4, **changes: Any
 
 def seal() -> None:
     """Give every fact its position, as the sealer of a worker does."""
-    session.rollback()
+    release()
     while sealer.seal():
         pass
 

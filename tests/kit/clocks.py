@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.steady import Watch
 
 NOON = 1_800_000_000.0
@@ -55,7 +55,7 @@ def set_database(by: timedelta) -> None:
     """The database's clock is put forward or back, as far as business time can tell. Whoever puts it back must see that
     it has caught up in the end: other tests of the process have the same database.
     """
-    session.rollback()
+    release()
     session.execute(
         text(
             "insert into clock_offset (single, milliseconds) values (true, :by)"

@@ -14,7 +14,7 @@ from app.claims import decide as deciding
 from app.coverage import cover as covers
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import new_id, session
+from app.kit.db import new_id, release, session
 from app.kit.jobs import keep_failed
 from app.operator import act
 from app.people.models import Person
@@ -66,7 +66,7 @@ class Town:
 
     def ask(self, who: str, method: str, path: str, body: Any = None) -> Answer:
         """A request as the app sends it, in pure ASCII; a change is one of whatever stands there."""
-        session.rollback()
+        release()
         headers = {"Content-Type": "application/json", "If-Match": "*", "Idempotency-Key": uuid.uuid4().hex}
         sent = None if body is None else json.dumps(body)
         root = "" if path.startswith("/oauth") else "/v1"
@@ -87,7 +87,7 @@ class Town:
             return {}
         if who == "ines":
             return insured.bearer(self.http, insured.client(self.insurer, *SCOPES))
-        session.rollback()
+        release()
         person = session.get_one(Person, self[who])
         if who != "opal":
             return session_of(person).headers
@@ -237,7 +237,7 @@ class Town:
         return found
 
     def _decide(self, found: str) -> None:
-        session.rollback()
+        release()
         deciding.decide(found, Money(100, "EUR"), by=self.hearing.otto, reason="The photos show it.")
 
     @property

@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.test import stream_encode_multipart
 
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.storage import Storage
 from app.people.models import Person
 from app.rentals import access, settle, unlock_answered
@@ -46,7 +46,7 @@ class Album:
         return found
 
     def send(self, who: str, parts: Parts, **headers: str) -> Any:
-        session.rollback()
+        release()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.http.post(self.path, headers={**self.headers[who], **named}, **encoded(parts))
 
@@ -69,7 +69,7 @@ class Album:
         return answer.json
 
     def get(self, who: str, path: str, **headers: str) -> Any:
-        session.rollback()
+        release()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.http.get(path, headers={**self.headers[who], **named})
 
@@ -84,7 +84,7 @@ class Album:
         return {one.name for one in self.storage.kept()}
 
     def row(self, photo: str) -> Photo:
-        session.rollback()
+        release()
         return session.get_one(Photo, photo, populate_existing=True)
 
 

@@ -14,7 +14,7 @@ from app.cars import occupancy
 from app.cars.models import Custody
 from app.coverage.models import Cover
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.facts import FactRow
 from app.kit.keys import Purpose, ring
 from app.people.models import Phone
@@ -66,7 +66,7 @@ class Garage:
         return self.car.locked
 
     def fetch(self) -> Any:
-        session.rollback()
+        release()
         return self.http.get(f"/v1/rentals/{self.scene.rental_id}/grant", headers=self.headers)
 
     def fetched(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Garage:
         self.car.keys_in_glove_box = True
 
     def upload(self, *records: str) -> list[str]:
-        session.rollback()
+        release()
         answer = self.http.post(
             "/v1/me/offline-receipts", json={"receipts": list(records)}, headers=self.headers
         )
@@ -214,4 +214,4 @@ def insurer_says(garage: Garage, path: str, headers: dict[str, str], **query: An
 def work_off() -> None:
     """Every deadline that is due; those that other tests left come first."""
     while due.work_off() >= due.BATCH:
-        session.rollback()
+        release()

@@ -12,7 +12,7 @@ from app.coverage import blocks, report
 from app.coverage.models import Cover
 from app.facts import MemberRemoved
 from app.kit import clock
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.errors import Problem
 from app.people.models import Person
 from app.rentals import (
@@ -69,11 +69,11 @@ class Borrowing:
         self.taken = Counter[str]()
 
     def _try(self, step: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        session.rollback()
+        release()
         try:
             found = step(*args, **kwargs)
         except (Problem, BadGrant, InsurerRefused):
-            session.rollback()
+            release()
             return None
         self.taken[getattr(step, "__name__", "step")] += 1
         return found
@@ -83,7 +83,7 @@ class Borrowing:
         return self.garage.scene.rental_id
 
     def _commands(self, *states: str) -> list[Command]:
-        session.rollback()
+        release()
         wanted = select(Command).where(Command.rental_id == self.rental, Command.state.in_(states))
         return list(session.scalars(wanted.order_by(Command.id)))
 
@@ -152,7 +152,7 @@ class Borrowing:
 
     def insurer(self, number: int) -> None:
         """Told of a cover, the insurer takes note or refuses; or takes a driver again whom it had refused."""
-        session.rollback()
+        release()
         self.door.told.clear()
         wanted = select(Cover).where(Cover.rental_id == self.rental).order_by(Cover.from_at.desc()).limit(1)
         told = session.scalars(wanted).first()

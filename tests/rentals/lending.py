@@ -70,7 +70,7 @@ class Lending:
         add.change(self.olga.id, self.car_id, {"yearly_cost": stated}, lambda _: None)
 
     def _ask(self, method: str, path: str, headers: dict[str, str], status: int, **more: Any) -> Any:
-        session.rollback()
+        release()
         answer = self.desk.app.test_client().open(path, method=method, headers=headers, **more)
         assert answer.status_code == status, answer.text
         return answer.json
@@ -103,7 +103,7 @@ class Lending:
 
     def unlock(self, rental: str) -> None:
         """The doors open by the box's word."""
-        session.rollback()
+        release()
         command = unlock.unlock(self.caller, rental).id
 
         def work() -> None:

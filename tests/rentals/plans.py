@@ -21,7 +21,7 @@ from app.communities.models import Community
 from app.coverage.models import Cover
 from app.kit import clock, facts
 from app.kit.clock import z
-from app.kit.db import session
+from app.kit.db import release, session
 from app.kit.deadlines import Deadline
 from app.kit.facts import FactRow
 from app.kit.keys import Purpose, ring
@@ -108,7 +108,7 @@ class Plan:
         headers: dict[str, str] | None = None,
     ) -> Any:
         """Over HTTP; then whatever follows from it happens. `headers`: of another session than the person's usual one."""
-        session.rollback()
+        release()
         more = {"Idempotency-Key": uuid.uuid4().hex, "Accept-Language": language}
         http = self.desk.app.test_client()
         signed = {**(headers or self.headers(who)), **more}
@@ -179,7 +179,7 @@ class Plan:
 
     def done(self, command: str) -> None:
         """The box did what it was told, and the car shows it."""
-        session.rollback()
+        release()
         said = Answer(AnswerKind.CONFIRMED, Evidence.STRONG, effect=True, dead=True)
         outcome.apply(command, said)
         self.follow()
@@ -190,7 +190,7 @@ class Plan:
         """Workers react to every fact, and to what that brings."""
         while True:
             assert self.desk.jobs() == []
-            session.rollback()
+            release()
             waiting = session.scalars(
                 select(FactRow.seq).where(FactRow.seq > self.first).order_by(FactRow.seq)
             ).all()
@@ -204,15 +204,15 @@ class Plan:
         """Time goes by; what is due for these rentals and payments is done."""
         self.desk.forward(hours * HOUR)
         for _ in range(20):
-            session.rollback()
+            release()
             mine = select(Deadline.kind, Deadline.ref, Deadline.due_at).where(
                 Deadline.due_at <= clock.now(), Deadline.ref.in_(self._refs())
             )
             rows = session.execute(mine.order_by(Deadline.due_at)).all()
-            session.rollback()
+            release()
             for row in rows:
                 due._take(*row)
-                session.rollback()
+                release()
             if not rows:
                 return
             self.follow()
@@ -256,13 +256,13 @@ class Plan:
 
     def holder(self, car: str) -> str | None:
         """Who has the car now: its owner or a driver."""
-        session.rollback()
+        release()
         held = custody.current(session.get_one(Car, car).no)
         return None if held is None else held.holder
 
     def held(self, rental: str) -> list[tuple[datetime, datetime | None]]:
         """The spans in which its driver held the car."""
-        session.rollback()
+        release()
         mine = select(Custody.from_at, Custody.to_at).where(
             Custody.rental_id == rental, Custody.to_at.is_distinct_from(Custody.from_at)
         )
@@ -270,7 +270,7 @@ class Plan:
 
     def liable(self, rental: str) -> list[tuple[datetime, datetime | None]]:
         """The spans in which the insurer covers its driver."""
-        session.rollback()
+        release()
         mine = select(Cover.from_at, Cover.to_at).where(
             Cover.rental_id == rental, Cover.to_at.is_distinct_from(Cover.from_at)
         )
@@ -278,13 +278,13 @@ class Plan:
 
     def on_condition(self, rental: str) -> list[datetime | None]:
         """Until when what a grant may open is insured, where no door was opened yet."""
-        session.rollback()
+        release()
         mine = select(Cover.conditional_to).where(Cover.rental_id == rental, Cover.state == "conditional")
         return list(session.scalars(mine))
 
     def covers(self, rental: str) -> list[tuple[str, str]]:
         """Each cover of the rental in the order they were given: the car it is for and its state."""
-        session.rollback()
+        release()
         rows = session.scalars(select(Cover).where(Cover.rental_id == rental).order_by(Cover.id))
         return [(row.car_id, row.state) for row in rows]
 
@@ -306,13 +306,13 @@ class Plan:
 
     def told(self, person: Person, *rentals: str) -> list[str]:
         """The kinds of what a person was told about these rentals, in order."""
-        session.rollback()
+        release()
         mine = select(Message.kind).where(Message.person_id == person.id, Message.rental_id.in_(rentals))
         return list(session.scalars(mine.order_by(Message.fact_seq)))
 
     def news(self) -> dict[str, list[str]]:
         """What anybody at all was told since this was last asked, by first name."""
-        session.rollback()
+        release()
         rows = session.execute(
             select(Message.kind, Message.fact_seq, Person.name)
             .join(Person, Person.id == Message.person_id)
@@ -331,7 +331,7 @@ class Plan:
         return next(one for one in found if one["kind"] == kind)
 
     def slot(self, car: str, rental: str) -> list[tuple[str, datetime, datetime]]:
-        session.rollback()
+        release()
         row = session.get_one(Car, car)
         spans = occupancy.spans(row, clock.now() - 100 * HOUR, clock.now() + 100 * HOUR)
         return [(kind, from_at, to_at) for kind, ref, from_at, to_at in spans if ref == rental]
@@ -340,7 +340,7 @@ class Plan:
 
     def car(self, owner: Person, price: dict[str, Any], **values: Any) -> str:
         """Another car of the circle, heard and ready."""
-        session.rollback()
+        release()
         made = factories.shared(owner, circle_of(self.lending), price, **values)
         boxes.put(owner.id, made.id, PIN)
         self.hear(made.id)
@@ -348,7 +348,7 @@ class Plan:
 
     def hear(self, *cars: str, **said: Any) -> None:
         """The boxes say now that all is well, but for what they say else."""
-        session.rollback()
+        release()
         for one in cars or (self.lending.car_id,):
             box, at = boxes.find(one), z(clock.now())
             found = {**NOW, "range_km": 100, "capacity_kwh": 17.6, **said}
@@ -364,7 +364,7 @@ class Plan:
 
     def companion(self, *cars: str) -> list[Companion]:
         """Beside each box one that takes grants, and Max's phone has a key of its own."""
-        session.rollback()
+        release()
         row = session.get_one(Phone, self.lending.caller.phone)
         row.public_key = row.public_key or self.phone.public_key
         session.commit()

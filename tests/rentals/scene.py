@@ -12,7 +12,7 @@ from app.communities.models import Community
 from app.kit import clock
 from app.kit.auth import Caller
 from app.kit.clock import z
-from app.kit.db import session, transactional
+from app.kit.db import release, session, transactional
 from app.people import phones, sign_in
 from app.people.models import Person, Phone
 from app.rentals import access, book, quote, readiness, unlock
@@ -90,7 +90,7 @@ class Scene:
         session.commit()
 
     def unlock(self) -> Command:
-        session.rollback()
+        release()
         return unlock.unlock(self.caller(), self.rental_id)
 
 
