@@ -7,7 +7,7 @@ import requests
 
 from app.demo_cast import Actor, hours, inst, until
 from app.supervisor import Supervisor
-from tests.flows.known import known
+from tests.flows.known import cleared, known
 
 PRICED: dict[str, Any] = {
     "currency": "EUR",
@@ -75,8 +75,7 @@ class Friends:
         return invitation
 
     def clear(self, member: Actor) -> None:
-        member.record_licence()
-        self.olga.clear_licence(self.community, member.id)
+        cleared(self.place, member, by=self.olga, community=self.community)
 
     def offer(self, terms: dict[str, Any]) -> None:
         self.olga.offer(self.car, self.community, terms)
