@@ -28,7 +28,7 @@ from app.rentals import (
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PhoneRemoved: (grants_out.of_removed_phone,),
     facts.TermsChanged: (freed.on_terms,),
-    facts.PersonSuspended: (grants_out.of_suspended, extend.on_left, freed.on_left),
+    facts.PersonSuspended: (grants_out.of_suspended, freed.on_left),
     facts.PersonRestored: (freed.on_allowed,),
     facts.LicenceRefused: (grants_out.of_refused_licence,),
     facts.CarBarred: (grants_out.of_barred_car,),
@@ -38,9 +38,6 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CoverRefused: (grants_out.of_refused_cover,),
     facts.DriverBlocked: (grants_out.of_blocked_driver,),
     facts.MembershipChanged: (
-        expire.cancel_of_member,
-        name_driver.take_off_former_member,
-        extend.on_left,
         grants_out.of_changed_membership,
         freed.on_left,
         freed.on_allowed,
@@ -50,7 +47,6 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.MemberRemoved: (
         expire.cancel_of_member,
         name_driver.take_off_former_member,
-        extend.on_left,
         add.end_shares_of_leaver,
         freed.on_left,
         calendar_imports.of_leaver,

@@ -40,12 +40,6 @@ def membership(community: str, person: str, *, share_lock: bool = False) -> Memb
     return found
 
 
-def may_drive(community: str, person: str) -> bool:
-    """A live membership that is not blocked."""
-    mine = membership(community, person)
-    return mine is not None and not mine.blocked
-
-
 _LAST = (
     select(Membership)
     .where(_HERE, Membership.person_id == bindparam("person", type_=PublicId("per")))

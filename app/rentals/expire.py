@@ -13,7 +13,6 @@ from app.coverage import confirm, cover
 from app.facts import (
     ConfirmationRefused,
     MemberRemoved,
-    MembershipChanged,
     RentalAboutToStart,
     RentalLapsed,
     RentalLate,
@@ -32,7 +31,6 @@ from payments.pricing import owed_on_cancellation
 from payments.tariff import Price
 
 PAID = ("none", "captured", "released", "refunded", "disputed", "settled", "written_off")
-NO_MEMBER = "membership ended or blocked"
 GROW_EVERY, SETTLE_AGAIN = timedelta(minutes=5), timedelta(days=1)
 
 
@@ -103,7 +101,8 @@ def _could_not_start(car: Car, rental: Rental) -> bool:
     heard = boxes.heard_within(boxes.live(car.id), settings().box_heard_within_min)
     driver = session.get(Person, rental.driver_id)
     barred = driver is None or driver.suspended_at is not None
-    member = circles.may_drive(rental.community_id, rental.driver_id)
+    mine = circles.membership(rental.community_id, rental.driver_id)
+    member = mine is not None and not mine.blocked
     tried = asked or rental.kept_out_at is not None
     return tried or car.unsafe or not heard or custody.lent_to(car.no) is not None or barred or not member
 
@@ -160,10 +159,8 @@ def settle(rental_id: str) -> None:
 
 
 @transactional
-def cancel_of_member(fact: MemberRemoved | MembershipChanged) -> None:
-    """A member left, was removed or blocked: future rentals are cancelled at no cost, an active one runs to its lock."""
-    if isinstance(fact, MembershipChanged) and circles.may_drive(fact.community, fact.person):
-        return
+def cancel_of_member(fact: MemberRemoved) -> None:
+    """A member left or was removed: future rentals are cancelled at no cost, an active one runs to its lock."""
     rows = session.scalars(
         select(Rental.id).where(
             Rental.community_id == fact.community,
@@ -172,7 +169,7 @@ def cancel_of_member(fact: MemberRemoved | MembershipChanged) -> None:
         )
     ).all()
     for rental in sorted(rows):
-        cancel.by_system(rental, NO_MEMBER)
+        cancel.by_system(rental, "membership ended")
 
 
 @transactional
@@ -188,9 +185,7 @@ def cancel_of_uninsured(fact: ConfirmationRefused) -> None:
 
 @transactional
 def cancel_of_former_member(fact: UnlockFailed) -> None:
-    """Their membership ended, or they were blocked, while an unlock was on its way: what is booked again goes the way of the
-    others.
-    """
+    """Their membership ended while an unlock was on its way: what is booked again goes the way of the others."""
     rental = session.get(Rental, fact.rental)
-    if rental is not None and not circles.may_drive(rental.community_id, rental.driver_id):
-        cancel.by_system(rental.id, NO_MEMBER)
+    if rental is not None and circles.membership(rental.community_id, rental.driver_id) is None:
+        cancel.by_system(rental.id, "membership ended")

@@ -2,27 +2,21 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-
 from app.billing import hold
 from app.cars import occupancy, terms
 from app.cars.models import Car
-from app.communities import access as circles
 from app.coverage import confirm, cover, name_driver
 from app.facts import (
     ConfirmationRefused,
     ExtensionAsked,
     ExtensionDeclined,
-    MemberRemoved,
-    MembershipChanged,
     PaymentFailed,
     PaymentHeld,
-    PersonSuspended,
     RentalExtended,
 )
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z
-from app.kit.db import session, transactional
+from app.kit.db import transactional
 from app.kit.errors import NotInsurable, QuoteExpired, StepNotAllowed
 from app.rentals import access, book, due_back, freed, lifecycle
 from app.rentals import quote as quotes
@@ -38,8 +32,7 @@ ANSWER_WITHIN = timedelta(hours=24)
 def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     """Take a longer quote. Returns the rental and whether the owner is asked first.
 
-    Raises NotFound, NotAllowed, StepNotAllowed, QuoteExpired, OutsideWindows, CarTaken,
-    NotInsurable.
+    Raises NotFound, NotAllowed, StepNotAllowed, QuoteExpired, OutsideWindows, CarTaken, NotInsurable.
     """
     car, rental, role = access.locked_as(rental_id, person, Role.DRIVER, Role.OWNER)
     lifecycle.after(rental.stands, Step.EXTEND, role)
@@ -57,7 +50,6 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
         raise StepNotAllowed(
             "An extension is asked already; wait for its answer.", state=rental.state, steps=["lock"]
         )
-    quotes.require_member(car, rental)
     _must_be_payable(rental, frozen)
     quotes.check_extension(car, rental, frozen.to_at)
     _must_be_insurable(
@@ -201,24 +193,8 @@ def _drop(car: Car, rental: Rental) -> None:
 
 
 @transactional
-def on_left(fact: MemberRemoved | MembershipChanged | PersonSuspended) -> None:
-    """Who may not book there any more gets no later end: what is out runs to its lock, as planned."""
-    community = getattr(fact, "community", None)
-    if isinstance(fact, MembershipChanged) and circles.may_drive(fact.community, fact.person):
-        return
-    asked = select(Rental.id).where(
-        Rental.driver_id == fact.person,
-        Rental.extension.is_not(None),
-        Rental.state.in_([state.value for state in (State.BOOKED, *OUT)]),
-        *((Rental.community_id == community,) if community else ()),
-    )
-    for rental in sorted(session.scalars(asked)):
-        lapse(rental)
-
-
-@transactional
 def lapse(rental_id: str) -> None:
-    """Nobody answered before the planned end, or nobody is to: as if declined."""
+    """Nobody answered before the planned end: as if declined."""
     car, rental = access.locked(rental_id)
     if rental.extension is not None and rental.stands in (State.BOOKED, *OUT):
         _drop(car, rental)

@@ -255,7 +255,8 @@ def on_left(fact: MemberRemoved | MembershipChanged | PersonSuspended) -> None:
     mine_offered = select(Wait.id).join(Quote, Quote.id == Wait.quote_id)
     mine_offered = mine_offered.where(Wait.person_id == fact.person, Wait.state == "offered")
     if community is not None:
-        if circles.may_drive(community, fact.person):
+        member = circles.membership(community, fact.person)
+        if member is not None and not member.blocked:
             return
         mine_offered = mine_offered.where(Quote.community_id == community)
     for one in session.scalars(mine_offered).all():

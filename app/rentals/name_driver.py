@@ -10,7 +10,7 @@ from app.cars.models import Car
 from app.communities import access as circles
 from app.coverage import name_driver, named_drivers
 from app.coverage.driver_models import NamedDriver
-from app.facts import MemberRemoved, MembershipChanged
+from app.facts import MemberRemoved
 from app.kit import clock
 from app.kit.db import session, transactional
 from app.kit.errors import AlreadyExists, NotAllowed, NotFound, OwnCar, StepNotAllowed
@@ -82,10 +82,8 @@ def _may_drive(car: Car, rental: Rental, person: str) -> None:
 
 
 @transactional
-def take_off_former_member(fact: MemberRemoved | MembershipChanged) -> None:
-    """Who left or is blocked drives in none of its rentals that has not begun; one that is out runs to its lock as it is."""
-    if isinstance(fact, MembershipChanged) and circles.may_drive(fact.community, fact.person):
-        return
+def take_off_former_member(fact: MemberRemoved) -> None:
+    """Who left drives in none of its rentals that has not begun; one that is out runs to its lock as it is."""
     rows = session.execute(
         select(NamedDriver.rental_id)
         .join(Rental, Rental.id == NamedDriver.rental_id)

@@ -14,18 +14,10 @@ from app.coverage import cover
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import new_id, session, transactional
-from app.kit.errors import (
-    NotAllowed,
-    NotFound,
-    OutsideRules,
-    OutsideWindows,
-    OwnCar,
-    StepNotAllowed,
-    Validation,
-)
+from app.kit.errors import NotFound, OutsideRules, OutsideWindows, OwnCar, StepNotAllowed, Validation
 from app.people import conditions
 from app.rentals import distance, earnings, energy
-from app.rentals.lifecycle import FINAL, Role, State
+from app.rentals.lifecycle import FINAL, State
 from app.rentals.models import Quote, Rental
 from payments import share_tables
 from payments.pricing import estimate
@@ -211,7 +203,6 @@ def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
     if to_at - rental.from_at > timedelta(minutes=rental.terms["max_min"]):
         longest = rental.terms["max_min"]
         raise OutsideRules(f"At most {longest} minutes in all.", rule="max_min", limit=longest)
-    require_member(car, rental)
     check_extension(car, rental, to_at)
     before = session.get(Quote, rental.quote_id)
     span, km = (rental.from_at, to_at), before.expected_km if before else None
@@ -223,17 +214,6 @@ def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
     session.add(made)
     session.flush()
     return made
-
-
-def require_member(car: Car, rental: Rental) -> None:
-    """A later end is new, as a booking is: whoever may not book the car there any more keeps what they have. Raises
-    NotAllowed.
-    """
-    if access.my_membership(car, rental.driver_id, rental.community_id, share_lock=True) is None:
-        raise NotAllowed(
-            "You may not book this car in its community any more: the rental runs to its planned end.",
-            role=Role.DRIVER.value,
-        )
 
 
 def check_extension(car: Car, rental: Rental, to_at: datetime) -> None:

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from app.billing import move
 from app.cars import access as cars
 from app.cars import bookable, occupancy, terms
-from app.cars import box as boxes
 from app.cars.models import Car
 from app.coverage import confirm as confirm_cover
 from app.coverage import cover, name_driver
@@ -19,7 +18,7 @@ from app.facts import RentalSwapped, TakenInstead
 from app.kit import clock, deadlines, facts
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import NotAllowed, NotFound, NotInsurable, OwnCar, StepNotAllowed, Validation
-from app.rentals import access, alternatives, book, freed, grants_out, lifecycle, place, readiness
+from app.rentals import access, alternatives, book, freed, grants_out, lifecycle, readiness
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import Role, Step
 from app.rentals.models import Quote, Rental
@@ -32,8 +31,8 @@ MISSING = "missing"
 def swap(person: str, rental_id: str, car_id: str, *, missing: bool = False) -> Rental:
     """Take another car for what is left of the span. Returns the rental that takes the place of this one.
 
-    `missing`: the driver is there and the car is not, and its box does not say otherwise. Raises NotFound, NotAllowed,
-    StepNotAllowed, Validation, OwnCar, OutsideWindows, NotReady, NotInsurable, CarTaken.
+    `missing`: the driver is there and the car is not. Raises NotFound, NotAllowed, StepNotAllowed, Validation, OwnCar,
+    OutsideWindows, NotReady, NotInsurable, CarTaken.
     """
     failed, other, rental = _locked(person, rental_id, car_id)
     following = lifecycle.after(rental.stands, Step.SWAP, Role.DRIVER)
@@ -81,13 +80,6 @@ def _codes(car: Car, rental: Rental, now: datetime, *, missing: bool) -> list[st
         if now < rental.from_at - readiness.EARLY:
             raise StepNotAllowed(
                 "That the car is not there is said at its start.", state=rental.state, steps=steps
-            )
-        if not codes and place.is_home(car, boxes.live(car.id)):
-            raise StepNotAllowed(
-                "The car's box says that it stands at its place, which the rental shows: look once more, and write to its"
-                " owner. To have another all the same, cancel this one and book it.",
-                state=rental.state,
-                steps=steps,
             )
         codes = [*codes, MISSING]
     if not codes:

@@ -152,15 +152,6 @@ class Plan:
         self.follow()
         return rental
 
-    def bars(self, *, removed: bool) -> None:
-        """Max may book none of the community's cars any more: he is removed or blocked."""
-        olga, path = self.lending.olga, f"/communities/{self.lending.community}/members/{self.lending.max.id}"
-        if removed:
-            self.ask(olga, "DELETE", path, 204)
-        else:
-            any_state = {**self.headers(olga), "If-Match": "*"}
-            self.ask(olga, "PATCH", path, body={"blocked": True}, headers=any_state)
-
     def out_by_leave(self, *, hours: float = 2) -> str:
         """Max has the car, whose owner is asked before each booking."""
         rules = {"rules": {"approval": "always"}}
@@ -355,12 +346,6 @@ class Plan:
             box.state = {**box.state, **{name: {"value": value, "at": at} for name, value in found.items()}}
             box.last_heard_at = clock.now()
         session.commit()
-
-    def stands(self, *, north_m: float) -> None:
-        """The box says now that the booked car stands so far from its place."""
-        home = session.get_one(Car, self.lending.car_id)
-        there = {"latitude": home.home_lat + north_m / 111_195, "longitude": home.home_lon}
-        self.hear(self.lending.car_id, **there)
 
     def companion(self, *cars: str) -> list[Companion]:
         """Beside each box one that takes grants, and Max's phone has a key of its own."""

@@ -404,21 +404,6 @@ def test_who_is_removed_loses_the_booking_at_no_cost_and_keeps_the_car_that_is_o
     }
 
 
-def test_who_is_blocked_loses_the_booking_at_no_cost_and_keeps_the_car_that_is_out(one: Plan) -> None:
-    booked = one.book(begins=5)
-    out = one.out(hours=2)
-    one.news()
-    one.bars(removed=False)
-    assert one.get(one.lending.max, f"/rentals/{booked}")["state"] == "cancelled"
-    assert one.till(booked) == (0, 0, 0)
-    assert one.news() == {
-        "Max": ["rental_cancelled.driver", "payment_released.driver"],
-        "Olga": ["rental_cancelled.owner"],
-    }
-    assert one.get(one.lending.max, f"/rentals/{out}")["state"] == "active"
-    assert one.covers(out) == [(one.lending.car_id, "active")]
-
-
 # -- price change
 
 

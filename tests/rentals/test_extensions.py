@@ -21,32 +21,6 @@ def test_an_extension_ends_where_the_terms_let_no_rental_last_longer(desk: Desk)
     assert extend(one, rental, 1)
 
 
-@pytest.mark.parametrize("removed", [True, False], ids=["removed", "blocked"])
-def test_who_may_book_no_more_brings_the_car_back_as_planned(desk: Desk, *, removed: bool) -> None:
-    one = plan(desk, {"extension": "auto"})
-    rental = one.out(hours=2)
-    ends = datetime.fromisoformat(one.get(one.lending.max, f"/rentals/{rental}")["span"]["to"])
-    quoted = one.post(one.lending.max, "/quotes", 201, {"rental": rental, "to": z(ends + HOUR)})
-    one.bars(removed=removed)
-    body = {"quote": quoted["id"]}
-    refused = one.post(one.lending.max, f"/rentals/{rental}/extend", 403, body)
-    assert refused["type"] == "/problems/not-allowed"
-    again = {"rental": rental, "to": z(ends + HOUR)}
-    assert one.post(one.lending.max, "/quotes", 403, again)["type"] == "/problems/not-allowed"
-
-
-@pytest.mark.parametrize("removed", [True, False], ids=["removed", "blocked"])
-def test_a_later_end_that_is_asked_for_goes_with_the_membership(desk: Desk, *, removed: bool) -> None:
-    one = plan(desk)
-    rental = one.out_by_leave(hours=2)
-    extend(one, rental, 1)
-    one.bars(removed=removed)
-    one.follow()
-    assert one.get(one.lending.max, f"/rentals/{rental}")["extension"] is None
-    refused = one.post(one.lending.olga, f"/rentals/{rental}/extension/approve", 409)
-    assert refused["type"] == "/problems/step-not-allowed"
-
-
 @pytest.mark.parametrize("answer", ["decline", "none"])
 def test_a_car_that_is_late_stays_held_when_its_extension_comes_to_nothing(desk: Desk, answer: str) -> None:
     one = plan(desk)

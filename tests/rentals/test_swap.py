@@ -108,32 +108,11 @@ def test_a_missing_car_is_said_by_its_driver_at_the_start_alone(two: tuple[Plan,
     one.forward(1.1)
     one.hear(one.lending.car_id, other)
     assert swap(one, rental, other, 409)["type"] == "/problems/step-not-allowed"
-    one.stands(north_m=1000)
     made = swap(one, rental, other, missing=True)
     assert [grant.revoked_for for grant in one.grants(rental)] == ["swapped"]
     assert "not where it should be" in one.message(one.lending.olga, "rental_swapped.owner")["body"]
     [rent, _] = one.slot(other, made["id"])
     assert rent[1] > clock.now() - HOUR / 60, "of the other car only what is left is taken"
-
-
-@pytest.mark.parametrize(("north_m", "status"), [(400, 409), (600, 201)], ids=["at its place", "elsewhere"])
-def test_a_car_whose_box_says_that_it_stands_at_its_place_is_not_missing(
-    two: tuple[Plan, str], north_m: float, status: int
-) -> None:
-    one, other = two
-    rental = one.book(hours=2)
-    one.hear(other)
-    one.stands(north_m=north_m)
-    swap(one, rental, other, status, missing=True)
-
-
-def test_a_box_that_is_not_heard_says_nothing_of_where_the_car_is(two: tuple[Plan, str]) -> None:
-    one, other = two
-    rental = one.book(hours=2)
-    one.stands(north_m=0)
-    one.forward(0.9)
-    one.hear(other)
-    swap(one, rental, other, missing=True)
 
 
 def test_the_time_to_come_runs_from_a_swap_after_the_start(two: tuple[Plan, str]) -> None:

@@ -20,7 +20,6 @@ def swapped(desk: Desk) -> tuple[Plan, str, str, Companion, Companion]:
     one.phone.fetched = dict(one.get(one.lending.max, f"/rentals/{rental}/grant"))
     one.forward(1.1)
     one.hear(one.lending.car_id, other)
-    one.stands(north_m=1000)
     made = one.post(one.lending.max, f"/rentals/{rental}/swap", 201, {"car": other, "missing": True})["id"]
     return one, rental, made, failed, new
 
