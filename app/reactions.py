@@ -28,7 +28,12 @@ from app.rentals import (
 OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PhoneRemoved: (grants_out.of_removed_phone,),
     facts.TermsChanged: (freed.on_terms,),
-    facts.PersonSuspended: (grants_out.of_suspended, freed.on_left),
+    facts.PersonSuspended: (
+        grants_out.of_suspended,
+        expire.cancel_of_member,
+        name_driver.take_off_former_member,
+        freed.on_left,
+    ),
     facts.PersonRestored: (freed.on_allowed,),
     facts.LicenceRefused: (grants_out.of_refused_licence,),
     facts.CarBarred: (grants_out.of_barred_car,),
@@ -39,6 +44,8 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.DriverBlocked: (grants_out.of_blocked_driver,),
     facts.MembershipChanged: (
         grants_out.of_changed_membership,
+        expire.cancel_of_member,
+        name_driver.take_off_former_member,
         freed.on_left,
         freed.on_allowed,
         calendar_imports.of_leaver,

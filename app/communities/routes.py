@@ -155,8 +155,9 @@ _PATCH_MEMBER = patch_of(schemas.Membership, "role", "fare", "label", "blocked")
     problems=(NotAllowed, LastOwner),
 )
 def change_member(community: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Changes role, fare, label or block. The last owner stays owner. A block outlasts leaving: lifting it lets the
-    person be invited again.
+    """Changes role, fare, label or block. The last owner stays owner. Who is blocked has their bookings cancelled at no
+    cost, a rental that is out runs to its lock; lifting the block brings none back. A block outlasts leaving: lifting it
+    lets the person be invited again.
     """
     return membership(
         leave.change(

@@ -91,7 +91,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
         _NOT_THEN,
     ),
     facts.RentalCancelled: (
-        Told(whom.driver, "rental_cancelled.driver"),
+        Told(whom.driver, "rental_cancelled.driver", when.driver_reads_app),
         Told(whom.owners, "rental_cancelled.owner"),
         _NOT_THEN,
     ),

@@ -11,6 +11,7 @@ from app.messages import whom
 from app.messages.about import is_deposit, next_booked
 from app.messages.models import Message
 from app.messages.scene import Scene
+from app.people.models import Person
 from app.rentals.models import Command, Rental
 from insurance.claim import OVER
 
@@ -107,6 +108,11 @@ def next_driver(here: Scene) -> Scene | None:
     """The same fact as the driver of the next booked rental of the car sees it."""
     following = next_booked(here.fact.rental)
     return Scene(here.fact, here.seq, here.at, following) if following else None
+
+
+def driver_reads_app(here: Scene) -> bool:
+    """Not suspended: that they sign in no more, and that their bookings are cancelled, is told at once."""
+    return here.rental is not None and session.get_one(Person, here.rental.driver).suspended_at is None
 
 
 def is_waited_for(here: Scene) -> bool:

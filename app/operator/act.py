@@ -127,7 +127,9 @@ def _person(person: str) -> Person:
 
 @transactional
 def suspend(person: str, *, by: str, reason: str) -> None:
-    """No sign-in, no unlock, from the moment this returns. A rental under way runs to its lock. Raises NotFound."""
+    """No sign-in, no unlock, from the moment this returns. Bookings are cancelled at no cost, which restoring does not undo;
+    a rental under way runs to its lock. Raises NotFound.
+    """
     rights.revoke(person)
     found = _person(person)
     if found.suspended_at is None:

@@ -4,9 +4,11 @@ from sqlalchemy import bindparam, select
 
 from app.cars import access as cars
 from app.cars.models import Car
+from app.communities import access as circles
 from app.kit import clock
 from app.kit.db import session
 from app.kit.errors import NotAllowed, NotFound
+from app.people.models import Person
 from app.rentals.lifecycle import OUT, Role, State
 from app.rentals.models import Rental
 
@@ -57,6 +59,26 @@ def locked_as(rental_id: str, person: str, *roles: Role) -> tuple[Car, Rental, R
     if role not in roles:
         raise NotAllowed(f"Only the {' or '.join(roles)} may do that.", role=role.value)
     return car, rental, role
+
+
+def may_book_on(rental: Rental, person: str | None = None, *, share_lock: bool = False) -> bool:
+    """Whether its driver, or the person, may still book where it was booked: a member there, neither blocked nor suspended.
+
+    `share_lock` keeps the membership as it is until the transaction ends.
+    """
+    person = person or rental.driver_id
+    mine = circles.membership(rental.community_id, person, share_lock=share_lock)
+    account = session.get(Person, person)
+    member = mine is not None and not mine.blocked
+    return member and account is not None and account.suspended_at is None
+
+
+def require_may_book_on(rental: Rental) -> None:
+    """What its driver asks for is as good as a booking. Raises NotAllowed."""
+    if not may_book_on(rental, share_lock=True):
+        raise NotAllowed(
+            "You may not book in this community any more: the rental runs to the lock and is not extended."
+        )
 
 
 def out_of_car(car_no: int) -> Rental | None:

@@ -8,11 +8,12 @@ from app.billing import hold
 from app.cars import box as boxes
 from app.cars import custody, occupancy, terms
 from app.cars.models import Car
-from app.communities import access as circles
 from app.coverage import confirm, cover
 from app.facts import (
     ConfirmationRefused,
     MemberRemoved,
+    MembershipChanged,
+    PersonSuspended,
     RentalAboutToStart,
     RentalLapsed,
     RentalLate,
@@ -23,7 +24,6 @@ from app.facts import (
 from app.kit import clock, deadlines, facts
 from app.kit.db import session, transactional
 from app.kit.keys import settings
-from app.people.models import Person
 from app.rentals import access, cancel, close, due_back, grants_out, lifecycle
 from app.rentals.lifecycle import OUT, Role, State, Step
 from app.rentals.models import Command, Rental
@@ -31,6 +31,7 @@ from payments.pricing import owed_on_cancellation
 from payments.tariff import Price
 
 PAID = ("none", "captured", "released", "refunded", "disputed", "settled", "written_off")
+MAY_NOT_BOOK = "the driver may not book there any more"
 GROW_EVERY, SETTLE_AGAIN = timedelta(minutes=5), timedelta(days=1)
 
 
@@ -99,12 +100,9 @@ def _could_not_start(car: Car, rental: Rental) -> bool:
         session.execute(select(Command.id).where(Command.rental_id == rental.id).limit(1)).first() is not None
     )
     heard = boxes.heard_within(boxes.live(car.id), settings().box_heard_within_min)
-    driver = session.get(Person, rental.driver_id)
-    barred = driver is None or driver.suspended_at is not None
-    mine = circles.membership(rental.community_id, rental.driver_id)
-    member = mine is not None and not mine.blocked
+    barred = not access.may_book_on(rental)
     tried = asked or rental.kept_out_at is not None
-    return tried or car.unsafe or not heard or custody.lent_to(car.no) is not None or barred or not member
+    return tried or car.unsafe or not heard or custody.lent_to(car.no) is not None or barred
 
 
 @transactional
@@ -159,17 +157,18 @@ def settle(rental_id: str) -> None:
 
 
 @transactional
-def cancel_of_member(fact: MemberRemoved) -> None:
-    """A member left or was removed: future rentals are cancelled at no cost, an active one runs to its lock."""
-    rows = session.scalars(
-        select(Rental.id).where(
-            Rental.community_id == fact.community,
-            Rental.driver_id == fact.person,
-            Rental.state.in_((State.REQUESTED.value, State.BOOKED.value)),
-        )
-    ).all()
-    for rental in sorted(rows):
-        cancel.by_system(rental, "membership ended")
+def cancel_of_member(fact: MemberRemoved | MembershipChanged | PersonSuspended) -> None:
+    """A member left, was removed, blocked or suspended: what has not begun is cancelled at no cost; what is out runs on.
+
+    A suspension is of every community.
+    """
+    ended = isinstance(fact, MemberRemoved)
+    theirs = [Rental.driver_id == fact.person, Rental.state.in_((State.REQUESTED.value, State.BOOKED.value))]
+    if not isinstance(fact, PersonSuspended):
+        theirs.append(Rental.community_id == fact.community)
+    for rental in session.scalars(select(Rental).where(*theirs).order_by(Rental.id)).all():
+        if ended or not access.may_book_on(rental):
+            cancel.by_system(rental.id, "membership ended" if ended else MAY_NOT_BOOK)
 
 
 @transactional
@@ -185,7 +184,7 @@ def cancel_of_uninsured(fact: ConfirmationRefused) -> None:
 
 @transactional
 def cancel_of_former_member(fact: UnlockFailed) -> None:
-    """Their membership ended while an unlock was on its way: what is booked again goes the way of the others."""
+    """They were barred from booking while an unlock was on its way: what is booked again goes the way of the others."""
     rental = session.get(Rental, fact.rental)
-    if rental is not None and circles.membership(rental.community_id, rental.driver_id) is None:
-        cancel.by_system(rental.id, "membership ended")
+    if rental is not None and not access.may_book_on(rental):
+        cancel.by_system(rental.id, MAY_NOT_BOOK)

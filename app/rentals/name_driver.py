@@ -10,7 +10,7 @@ from app.cars.models import Car
 from app.communities import access as circles
 from app.coverage import name_driver, named_drivers
 from app.coverage.driver_models import NamedDriver
-from app.facts import MemberRemoved
+from app.facts import MemberRemoved, MembershipChanged, PersonSuspended
 from app.kit import clock
 from app.kit.db import session, transactional
 from app.kit.errors import AlreadyExists, NotAllowed, NotFound, OwnCar, StepNotAllowed
@@ -82,22 +82,21 @@ def _may_drive(car: Car, rental: Rental, person: str) -> None:
 
 
 @transactional
-def take_off_former_member(fact: MemberRemoved) -> None:
-    """Who left drives in none of its rentals that has not begun; one that is out runs to its lock as it is."""
-    rows = session.execute(
-        select(NamedDriver.rental_id)
-        .join(Rental, Rental.id == NamedDriver.rental_id)
-        .where(
-            NamedDriver.person_id == fact.person,
-            NamedDriver.taken_off_at.is_(None),
-            Rental.community_id == fact.community,
-            Rental.state.in_([state.value for state in AHEAD]),
-        )
-    ).scalars()
-    for rental_id in sorted(rows):
+def take_off_former_member(fact: MemberRemoved | MembershipChanged | PersonSuspended) -> None:
+    """Who left, is blocked or suspended drives in no rental that has not begun; one that is out runs on as it is."""
+    theirs = [
+        NamedDriver.person_id == fact.person,
+        NamedDriver.taken_off_at.is_(None),
+        Rental.state.in_([state.value for state in AHEAD]),
+    ]
+    if not isinstance(fact, PersonSuspended):
+        theirs.append(Rental.community_id == fact.community)
+    rows = select(NamedDriver.rental_id).join(Rental, Rental.id == NamedDriver.rental_id).where(*theirs)
+    for rental_id in sorted(session.scalars(rows)):
         _, rental = access.locked(rental_id)
         row = named_drivers.find(rental_id, fact.person)
-        if row is not None and rental.stands in AHEAD:
+        gone = isinstance(fact, MemberRemoved) or not access.may_book_on(rental, fact.person)
+        if row is not None and rental.stands in AHEAD and gone:
             reasons = [name_driver.NO_MEMBER]
             name_driver.take_off(row, by=name_driver.SYSTEM, at=clock.now(), reasons=reasons)
 

@@ -13,11 +13,12 @@ from app.communities import accept, invite, leave
 from app.coverage import cover, named_drivers
 from app.coverage.models import CoverVersion
 from app.coverage.trip import driver_ref
-from app.facts import DriverNamed, DriverTakenOff, MemberRemoved
+from app.facts import DriverNamed, DriverTakenOff, MemberRemoved, MembershipChanged, PersonSuspended
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.errors import InUse, NotInsurable
+from app.operator import act
 from app.people import conditions, licence
 from app.people.models import Licence, Person
 from app.rentals import extend, name_driver, quote
@@ -26,6 +27,7 @@ from tests import factories
 from tests.coverage import factories as insured
 from tests.coverage.factories import bearer, seal, signed_in
 from tests.rentals.garage import Garage, build, end_with_signal, facts_of, insurer_says, start_with_signal
+from tests.rentals.test_grant import react
 
 MINUTE = timedelta(minutes=1)
 
@@ -286,6 +288,25 @@ def test_who_leaves_the_community_drives_in_no_rental_that_has_not_begun(shared:
     name_driver.take_off_former_member(MemberRemoved(community, shared.nina.id, shared.nina.id))
     session.expire_all()
     assert named_drivers.of(shared.rental) == []
+
+
+@pytest.mark.parametrize("how", ["blocked", "suspended"])
+def test_who_may_not_book_any_more_drives_in_no_rental_that_has_not_begun(shared: Shared, how: str) -> None:
+    shared.name()
+    olga, nina, community = shared.garage.scene.olga.id, shared.nina.id, shared.garage.scene.community.id
+    if how == "blocked":
+        leave.change(olga, community, nina, {"fare": "free"}, lambda _: None)
+        react(MembershipChanged(community, nina, by=olga))
+        assert [one.person_id for one in named_drivers.of(shared.rental)] == [nina]
+        leave.change(olga, community, nina, {"blocked": True}, lambda _: None)
+        react(MembershipChanged(community, nina, by=olga))
+    else:
+        act.suspend(nina, by="operator", reason="tests")
+        react(PersonSuspended(nina, by="operator", reason="tests"))
+    session.expire_all()
+    assert named_drivers.of(shared.rental) == []
+    [taken] = facts_of(DriverTakenOff, shared.rental)
+    assert (taken["by"], taken["reasons"]) == ("system", "not_a_member")
 
 
 def test_an_account_is_not_erased_while_its_person_may_be_at_the_wheel(shared: Shared) -> None:
