@@ -31,6 +31,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.PersonSuspended: (
         grants_out.of_suspended,
         expire.cancel_of_member,
+        extend.on_left,
         name_driver.take_off_former_member,
         freed.on_left,
     ),
@@ -45,6 +46,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.MembershipChanged: (
         grants_out.of_changed_membership,
         expire.cancel_of_member,
+        extend.on_left,
         name_driver.take_off_former_member,
         freed.on_left,
         freed.on_allowed,
@@ -53,6 +55,7 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
     facts.CommunityEnded: (add.end_shares,),
     facts.MemberRemoved: (
         expire.cancel_of_member,
+        extend.on_left,
         name_driver.take_off_former_member,
         add.end_shares_of_leaver,
         freed.on_left,

@@ -1,6 +1,8 @@
-"""Extend: before the planned end, into free time, the difference secured, the cover endorsed, the next driver untouched."""
+"""Extend: by who may book, before the planned end, into free time, the difference secured, the cover endorsed."""
 
 from datetime import datetime, timedelta
+
+from sqlalchemy import select
 
 from app.billing import hold
 from app.cars import occupancy, terms
@@ -10,13 +12,16 @@ from app.facts import (
     ConfirmationRefused,
     ExtensionAsked,
     ExtensionDeclined,
+    MemberRemoved,
+    MembershipChanged,
     PaymentFailed,
     PaymentHeld,
+    PersonSuspended,
     RentalExtended,
 )
 from app.kit import clock, deadlines, facts
 from app.kit.clock import z
-from app.kit.db import transactional
+from app.kit.db import session, transactional
 from app.kit.errors import NotInsurable, QuoteExpired, StepNotAllowed
 from app.rentals import access, book, due_back, freed, lifecycle
 from app.rentals import quote as quotes
@@ -32,7 +37,8 @@ ANSWER_WITHIN = timedelta(hours=24)
 def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     """Take a longer quote. Returns the rental and whether the owner is asked first.
 
-    Raises NotFound, NotAllowed, StepNotAllowed, QuoteExpired, OutsideWindows, CarTaken, NotInsurable.
+    Raises NotFound, NotAllowed (also who may not book there any more), StepNotAllowed, QuoteExpired, OutsideWindows,
+    CarTaken, NotInsurable.
     """
     car, rental, role = access.locked_as(rental_id, person, Role.DRIVER, Role.OWNER)
     lifecycle.after(rental.stands, Step.EXTEND, role)
@@ -43,6 +49,7 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
             state=rental.state,
             steps=["lock"],
         )
+    access.require_may_book_on(rental)
     frozen = quotes.find(person, quote_id)
     if frozen.rental_id != rental.id or frozen.expires_at <= now or frozen.to_at <= rental.to_at:
         raise QuoteExpired("Ask for a new quote.")
@@ -133,9 +140,13 @@ def _waits_for(rental: Rental, payment: str) -> bool:
 def on_held(fact: PaymentHeld) -> None:
     """The money for a later end is secured."""
     car, rental = access.locked(fact.rental)
-    if _waits_for(rental, fact.payment):
-        assert rental.extension is not None
+    if not _waits_for(rental, fact.payment):
+        return
+    assert rental.extension is not None
+    if access.may_book_on(rental, share_lock=True):
         _take(car, rental, quotes.find(rental.driver_id, rental.extension["quote"]))
+    else:
+        _drop(car, rental)
 
 
 @transactional
@@ -155,10 +166,27 @@ def on_refused(fact: ConfirmationRefused) -> None:
 
 
 @transactional
+def on_left(fact: MemberRemoved | MembershipChanged | PersonSuspended) -> None:
+    """Who may not book there any more has no later end either, asked for or being secured: it ends as planned."""
+    theirs = select(Rental.id).where(
+        Rental.driver_id == fact.person,
+        Rental.extension.is_not(None),
+        Rental.state.in_([state.value for state in OUT]),
+    )
+    for rental_id in sorted(session.scalars(theirs)):
+        car, rental = access.locked(rental_id)
+        waits_still = rental.extension is not None and rental.stands in OUT
+        if waits_still and not access.may_book_on(rental):
+            _drop(car, rental)
+
+
+@transactional
 def approve(person: str, rental_id: str) -> Rental:
     """The owner agrees to the longer rental. Raises NotFound, NotAllowed, StepNotAllowed."""
     car, rental = _asked(person, rental_id)
     assert rental.extension is not None
+    if not access.may_book_on(rental, share_lock=True):
+        raise _not_asked(rental)
     if rental.extension["state"] == "asked":
         _secure(car, rental, quotes.find(rental.driver_id, rental.extension["quote"]))
     return rental
@@ -175,8 +203,18 @@ def decline(person: str, rental_id: str) -> Rental:
 def _asked(person: str, rental_id: str) -> tuple[Car, Rental]:
     car, rental, _ = access.locked_as(rental_id, person, Role.OWNER)
     if rental.extension is None or rental.stands not in (State.BOOKED, State.ACTIVE):
-        raise StepNotAllowed("No extension is asked.", state=rental.state, steps=[])
+        raise _not_asked(rental)
     return car, rental
+
+
+def _not_asked(rental: Rental) -> StepNotAllowed:
+    """What the owner's answer comes to: a driver who may not book any more keeps the planned end."""
+    detail = (
+        "No extension is asked."
+        if access.may_book_on(rental)
+        else "The driver may not book in this community any more: the rental ends as planned."
+    )
+    return StepNotAllowed(detail, state=rental.state, steps=[])
 
 
 def _drop(car: Car, rental: Rental) -> None:

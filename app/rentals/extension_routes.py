@@ -44,7 +44,8 @@ from app.rentals.routes import ONE, STEP, after_booking, routes, show
 )
 def extend_rental(rental: str, body: dict[str, Any]) -> Answer:
     """Asks for a later end with a quote for it; 202 while the owner is asked, or the difference is being held. With
-    `Prefer: wait` the answer tells how that went.
+    `Prefer: wait` the answer tells how that went. Who may not book in the community any more (left, removed, blocked)
+    brings the car back as planned.
     """
     prefer.wait()
     row, asked = extend.extend(caller().person, rental, body["quote"])
@@ -59,7 +60,7 @@ def extend_rental(rental: str, body: dict[str, Any]) -> Answer:
     problems=(*STEP, NotFound),
 )
 def approve_extension(rental: str) -> dict[str, Any]:
-    """Agrees to the later end."""
+    """Agrees to the later end; 409 where the driver may not book any more: it ends as planned."""
     return show(extend.approve(caller().person, rental))
 
 

@@ -16,6 +16,7 @@ from app.kit.clock import z
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import NotFound, OutsideRules, OutsideWindows, OwnCar, StepNotAllowed, Validation
 from app.people import conditions
+from app.rentals import access as rentals
 from app.rentals import distance, earnings, energy
 from app.rentals.lifecycle import FINAL, State
 from app.rentals.models import Quote, Rental
@@ -45,7 +46,7 @@ class Priced:
 def quote(person: str, body: dict[str, Any]) -> Quote:
     """A quote for a new rental, or for a longer one.
 
-    Raises NotFound, OwnCar, OutsideWindows, OutsideRules, CarTaken, StepNotAllowed, Validation.
+    Raises NotFound, NotAllowed, OwnCar, OutsideWindows, OutsideRules, CarTaken, StepNotAllowed, Validation.
     """
     if body.get("rental"):
         return _for_extension(person, body["rental"], body["to"])
@@ -197,6 +198,7 @@ def _for_extension(person: str, rental_id: str, to_at: datetime) -> Quote:
         raise StepNotAllowed(
             "Only before its planned end can a rental be extended.", state=rental.state, steps=["lock"]
         )
+    rentals.require_may_book_on(rental)
     if to_at <= rental.to_at or to_at - rental.from_at > LONGEST:
         detail = "Later than the present end, at most 30 days in all."
         raise Validation(errors=[{"pointer": "/to", "code": "invalid", "detail": detail}])

@@ -219,7 +219,7 @@ def _steps(found: Rental, role: Role, *, late: bool, new: bool) -> dict[str, str
     allowed = lifecycle.steps(found.stands, role) if found.stands not in FINAL else []
     links = {}
     for step in allowed:
-        if step not in _PATHS or (step is Step.EXTEND and (late or clock.now() >= found.to_at)):
+        if step not in _PATHS or (step is Step.EXTEND and not _may_be_extended(found, late=late, new=new)):
             continue
         if step is Step.SWAP and (new or not _may_be_swapped(found)):
             continue
@@ -235,6 +235,11 @@ def _steps(found: Rental, role: Role, *, late: bool, new: bool) -> dict[str, str
     if role is Role.DRIVER and found.stands in OUT:
         links["late"] = f"/v1/rentals/{found.id}/late"
     return links
+
+
+def _may_be_extended(found: Rental, *, late: bool, new: bool) -> bool:
+    """Before its planned end, by who may still book there."""
+    return not late and clock.now() < found.to_at and (new or access.may_book_on(found))
 
 
 def _may_be_swapped(found: Rental) -> bool:

@@ -85,7 +85,7 @@ def after_booking(answer: Response) -> Response:
     body=quote_schemas.QuoteIn,
     returns=quote_schemas.Quote,
     status=201,
-    problems=(NotFound, OwnCar, OutsideWindows, OutsideRules, CarTaken, StepNotAllowed),
+    problems=(NotFound, NotAllowed, OwnCar, OutsideWindows, OutsideRules, CarTaken, StepNotAllowed),
 )
 def make_quote(body: dict[str, Any]) -> Answer:
     """The itemised price of a span, or of a later end, frozen for 15 minutes."""

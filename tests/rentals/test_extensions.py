@@ -4,11 +4,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from app.communities import leave
 from app.kit import clock
 from app.kit.clock import z
+from app.kit.db import session
+from app.operator import act
+from app.rentals import extend as extending
 from tests.billing.desk import Desk
-from tests.rentals.plans import HOUR, plan
-from tests.rentals.test_changes_of_plan import extend
+from tests.rentals.plans import HOUR, Plan, plan
+from tests.rentals.test_changes_of_plan import extend, longer
 
 
 def test_an_extension_ends_where_the_terms_let_no_rental_last_longer(desk: Desk) -> None:
@@ -36,3 +40,73 @@ def test_a_car_that_is_late_stays_held_when_its_extension_comes_to_nothing(desk:
     ends = {kind: to for kind, _, to in one.slot(one.lending.car_id, rental)}
     assert z(ends["rental"]) == z(back)
     assert ends["buffer"] > ends["rental"]
+
+
+# -- who may not book any more
+
+
+def gone(one: Plan, how: str) -> None:
+    """Max is no member any more, or may not book; what follows waits for `follow`."""
+    session.rollback()
+    olga, driver, circle = one.lending.olga.id, one.lending.max.id, one.lending.community
+    if how == "suspended":
+        act.suspend(driver, by="operator", reason="tests")
+    elif how == "blocked":
+        leave.change(olga, circle, driver, {"blocked": True}, lambda _: None)
+    else:
+        leave.leave(driver if how == "left" else olga, circle, driver)
+
+
+@pytest.mark.parametrize("how", ["left", "removed", "blocked"])
+def test_who_may_not_book_any_more_keeps_the_car_to_the_planned_end_and_no_longer(
+    desk: Desk, how: str
+) -> None:
+    one = plan(desk, {"extension": "auto"})
+    rental = one.out(hours=1)
+    before = longer(one, rental, 1)
+    gone(one, how)
+    one.follow()
+    shown = one.get(one.lending.max, f"/rentals/{rental}")
+    assert "extend" not in shown["links"]
+    body = {"rental": rental, "to": z(datetime.fromisoformat(shown["span"]["to"]) + HOUR)}
+    for path, asked in (("/quotes", body), (f"/rentals/{rental}/extend", {"quote": before})):
+        refused = one.post(one.lending.max, path, 403, asked)
+        assert refused["type"] == "/problems/not-allowed"
+        assert "runs to the lock" in refused["detail"]
+    shown = one.get(one.lending.max, f"/rentals/{rental}")
+    assert (shown["state"], shown["span"]["to"] < body["to"]) == ("active", True)
+
+
+@pytest.mark.parametrize("how", ["removed", "blocked", "suspended"])
+def test_an_extension_asked_for_lapses_when_the_driver_may_not_book_any_more(desk: Desk, how: str) -> None:
+    one = plan(desk)
+    rental = one.out_by_leave(hours=1)
+    ends = one.get(one.lending.max, f"/rentals/{rental}")["span"]["to"]
+    extend(one, rental, 1)
+    one.news()
+    gone(one, how)
+    early = one.post(one.lending.olga, f"/rentals/{rental}/extension/approve", 409)
+    one.follow()
+    late = one.post(one.lending.olga, f"/rentals/{rental}/extension/approve", 409)
+    for refused in (early, late):
+        assert refused["type"] == "/problems/step-not-allowed"
+        assert "ends as planned" in refused["detail"]
+    shown = one.get(one.lending.olga, f"/rentals/{rental}")
+    assert (shown["state"], shown["span"]["to"], shown["extension"]) == ("active", ends, None)
+    assert "extension_declined.driver" in one.news()["Max"]
+    assert {kind: z(to) for kind, _, to in one.slot(one.lending.car_id, rental)}["rental"] == ends
+    assert one.till(rental) == (2700, 0, 0)
+
+
+def test_money_held_for_a_driver_who_left_meanwhile_lengthens_nothing_and_is_given_back(desk: Desk) -> None:
+    one = plan(desk, {"extension": "auto"})
+    rental = one.out(hours=1)
+    ends = one.get(one.lending.max, f"/rentals/{rental}")["span"]["to"]
+    quote = longer(one, rental, 1)
+    session.rollback()
+    extending.extend(one.lending.max.id, rental, quote)
+    gone(one, "left")
+    one.follow()
+    shown = one.get(one.lending.max, f"/rentals/{rental}")
+    assert (shown["span"]["to"], shown["extension"]) == (ends, None)
+    assert one.till(rental) == (2700, 0, 0)
