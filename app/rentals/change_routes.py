@@ -50,7 +50,8 @@ def list_alternatives(rental: str, query: dict[str, Any]) -> Page:
 )
 def swap_car(rental: str, body: dict[str, Any]) -> Answer:
     """Before the unlock, when the booked car is late, missing, unsafe or not ready: another takes its place at the same
-    price, insured anew. This rental is cancelled at no cost; the answer is the one that takes its place.
+    price, insured anew. This rental is cancelled at no cost; the answer is the one that takes its place. `missing` is
+    refused where the box has reported the car at its place in the last ten minutes: the driver looks again, or cancels.
     """
     made = swap.swap(caller().person, rental, body["car"], missing=body["missing"])
     return created(show(made), f"/rentals/{made.id}")

@@ -5,12 +5,14 @@ and money: whatever a grant may still do to the failed car stays with the rental
 """
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
 from app.billing import move
 from app.cars import access as cars
 from app.cars import bookable, occupancy, terms
+from app.cars import box as boxes
 from app.cars.models import Car
 from app.coverage import confirm as confirm_cover
 from app.coverage import cover, name_driver
@@ -18,7 +20,7 @@ from app.facts import RentalSwapped, TakenInstead
 from app.kit import clock, deadlines, facts
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import NotAllowed, NotFound, NotInsurable, OwnCar, StepNotAllowed, Validation
-from app.rentals import access, alternatives, book, freed, grants_out, lifecycle, readiness
+from app.rentals import access, alternatives, book, freed, grants_out, lifecycle, place, readiness
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import Role, Step
 from app.rentals.models import Quote, Rental
@@ -31,8 +33,8 @@ MISSING = "missing"
 def swap(person: str, rental_id: str, car_id: str, *, missing: bool = False) -> Rental:
     """Take another car for what is left of the span. Returns the rental that takes the place of this one.
 
-    `missing`: the driver is there and the car is not. Raises NotFound, NotAllowed, StepNotAllowed, Validation, OwnCar,
-    OutsideWindows, NotReady, NotInsurable, CarTaken.
+    `missing`: the driver is there and the car is not, which holds unless its box has reported it at its place lately.
+    Raises NotFound, NotAllowed, StepNotAllowed, Validation, OwnCar, OutsideWindows, NotReady, NotInsurable, CarTaken.
     """
     failed, other, rental = _locked(person, rental_id, car_id)
     following = lifecycle.after(rental.stands, Step.SWAP, Role.DRIVER)
@@ -68,7 +70,7 @@ def _locked(person: str, rental_id: str, car_id: str) -> tuple[Car, Car, Rental]
 
 def _codes(car: Car, rental: Rental, now: datetime, *, missing: bool) -> list[str]:
     """What is wrong with the booked car. Raises StepNotAllowed where nothing is, or it is too late for another."""
-    steps = [step.value for step in lifecycle.steps(rental.stands, Role.DRIVER) if step is not Step.SWAP]
+    steps = _steps(rental)
     if now >= rental.to_at:
         raise StepNotAllowed("The planned end has passed.", state=rental.state, steps=steps)
     if rental.extension is not None:
@@ -81,12 +83,34 @@ def _codes(car: Car, rental: Rental, now: datetime, *, missing: bool) -> list[st
             raise StepNotAllowed(
                 "That the car is not there is said at its start.", state=rental.state, steps=steps
             )
-        codes = [*codes, MISSING]
+        codes = _with_word(car, codes, rental, now)
     if not codes:
         raise StepNotAllowed(
             "Nothing is known to be wrong with the booked car: to have another, cancel this one and book it.",
             state=rental.state,
             steps=steps,
+        )
+    return codes
+
+
+def _steps(rental: Rental) -> list[str]:
+    return [step.value for step in lifecycle.steps(rental.stands, Role.DRIVER) if step is not Step.SWAP]
+
+
+def _with_word(car: Car, codes: list[str], rental: Rental, now: datetime) -> list[str]:
+    """The driver's word that the car is not there besides, unless its box says otherwise. Raises StepNotAllowed where that
+    word is all there is.
+    """
+    seen = place.seen_there(car, boxes.live(car.id), now)
+    if seen is None:
+        return [*codes, MISSING]
+    if not codes:
+        at = f"{seen.astimezone(ZoneInfo(car.time_zone)):%H:%M}"
+        raise StepNotAllowed(
+            f"The car's box has just reported it at its place (at {at}): look again there, the rental shows where. If you"
+            " would rather have another car, cancel this one and book it.",
+            state=rental.state,
+            steps=_steps(rental),
         )
     return codes
 

@@ -115,6 +115,50 @@ def test_a_missing_car_is_said_by_its_driver_at_the_start_alone(two: tuple[Plan,
     assert rent[1] > clock.now() - HOUR / 60, "of the other car only what is left is taken"
 
 
+def has_return_place(one: Plan, radius_m: int = 200) -> None:
+    """Olga's car is brought back to its place."""
+    session.get_one(Car, one.lending.car_id).return_rule = {"kind": "place", "radius_m": radius_m}
+    session.commit()
+
+
+def test_a_car_that_its_box_reports_at_its_place_is_not_missing(two: tuple[Plan, str]) -> None:
+    one, other = two
+    has_return_place(one)
+    rental = one.book(hours=4)
+    one.hear(one.lending.car_id, other)
+    refused = swap(one, rental, other, 409, missing=True)
+    assert (refused["type"], "cancel" in refused["steps"]) == ("/problems/step-not-allowed", True)
+    assert "at its place" in refused["detail"]
+    assert "48.8" not in str(refused), "no coordinates"
+    assert one.get(one.lending.max, f"/rentals/{rental}")["state"] == "booked"
+    bar(one)
+    swap(one, rental, other, missing=True)
+    assert "not where it should be" not in one.message(one.lending.olga, "rental_swapped.owner")["body"]
+
+
+@pytest.mark.parametrize("why", ["elsewhere", "long ago", "far in a wide zone", "never said", "carried off"])
+def test_without_a_late_reading_at_its_place_the_drivers_word_is_taken(
+    two: tuple[Plan, str], why: str
+) -> None:
+    one, other = two
+    has_return_place(one, 5000 if why == "far in a wide zone" else 200)
+    rental = one.book(hours=4)
+    far = {"latitude": 48.8666} if why in ("elsewhere", "far in a wide zone") else {}
+    one.hear(one.lending.car_id, **far)
+    box = boxes.find(one.lending.car_id)
+    if why == "never said":
+        box.state = {name: said for name, said in box.state.items() if name != "latitude"}
+    if why == "carried off":
+        since = {"since": clock.z(clock.now()), "rental": None, "owner": False}
+        box.watch = {**box.watch, "alerts": {"carried": since}}
+    if why == "long ago":
+        long_ago = {"value": 48.8566, "at": clock.z(clock.now() - 11 * HOUR / 60)}
+        box.state = {**box.state, "latitude": long_ago}
+    session.commit()
+    swap(one, rental, other, missing=True)
+    assert "not where it should be" in one.message(one.lending.olga, "rental_swapped.owner")["body"]
+
+
 def test_the_time_to_come_runs_from_a_swap_after_the_start(two: tuple[Plan, str]) -> None:
     one, other = two
     rental = one.book(hours=4)
