@@ -226,7 +226,9 @@ def test_what_is_not_taken_note_of_is_found_by_its_index_among_any_number(circle
         connection.execute(text("set local enable_seqscan = off"))
         connection.execute(text("set local enable_bitmapscan = off"))
         connection.execute(text("set local enable_sort = off"))
-        connection.execute(text("alter table covers drop constraint covers_pkey cascade"))  # as good among few
+        connection.execute(
+            text("alter table covers drop constraint covers_pkey cascade")
+        )  # as good among few
         for statement in insurer_reads.UNNOTED:
             plan = "\n".join(connection.execute(text(f"explain {statement}"), values).scalars().all())
             assert "covers_to_note_idx" in plan, plan
