@@ -186,6 +186,9 @@ def refuse_licence(person: str, body: dict[str, Any]) -> dict[str, Any]:
 
 @change(f"/people/{PERSON}/suspend", "Suspend an account", schemas.OperatorReason, schemas.OperatorPerson)
 def suspend_person(person: str, body: dict[str, Any]) -> dict[str, Any]:
+    """No sign-in and no unlock any more. What is booked is cancelled at no cost, and lifting the suspension brings none
+    of it back; a rental that is out runs to its lock.
+    """
     act.suspend(person, **why(body))
     return show.find_person(person)
 

@@ -15,16 +15,20 @@ from app.coverage.models import Confirmation
 from app.facts import (
     ConfirmationRefused,
     MemberRemoved,
+    MembershipChanged,
     PaymentSucceeded,
+    PersonSuspended,
     ReceiptReady,
     RentalEnded,
     RentalStarted,
+    UnlockFailed,
 )
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.errors import NotReady
-from app.kit.facts import FactRow
+from app.kit.facts import Fact, FactRow
+from app.operator import act
 from app.people.models import Phone
 from app.rentals import (
     book,
@@ -46,6 +50,7 @@ from app.rentals.models import Command, Quote
 from carbox.box import Answer, AnswerKind, BoxState, Evidence, Reading
 from tests.coverage.factories import doing
 from tests.rentals.scene import Scene
+from tests.rentals.test_grant import react
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SILENT = Answer(AnswerKind.SILENT)
@@ -461,6 +466,27 @@ def test_a_blocked_member_opens_nothing(scene: Scene) -> None:
     command = scene.unlock()
     leave.change(scene.olga.id, scene.community.id, scene.max.id, {"blocked": True}, lambda _: None)
     assert claim(command.id, "here") is Claim.NO_LONGER
+
+
+@pytest.mark.parametrize("how", ["left", "blocked", "suspended", "still a member"])
+def test_doors_that_stayed_shut_leave_no_booking_to_who_may_not_book_any_more(scene: Scene, how: str) -> None:
+    command = scene.unlock()
+    olga, driver, circle = scene.olga.id, scene.max.id, scene.community.id
+    changed: Fact = MembershipChanged(circle, driver, by=olga)
+    if how == "left":
+        leave.leave(driver, circle, driver)
+        changed = MemberRemoved(circle, driver, by=driver)
+    elif how == "blocked":
+        leave.change(olga, circle, driver, {"blocked": True}, lambda _: None)
+    elif how == "suspended":
+        act.suspend(driver, by="operator", reason="tests")
+        changed = PersonSuspended(driver, by="operator", reason="tests")
+    react(changed)
+    assert stands(scene)[0] == "unlocking", "it may be out"
+    outcome.apply(command.id, Answer(AnswerKind.REFUSED))
+    assert stands(scene)[0] == "booked"
+    react(UnlockFailed(scene.rental_id, command.id, reason="not_done"))
+    assert stands(scene)[0] == ("booked" if how == "still a member" else "cancelled")
 
 
 # -- receipts --------------------------------------------------------------------------------------------------------
