@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from app.billing import hold
+from app.cars import access as cars
 from app.cars import occupancy, terms
 from app.cars.models import Car
 from app.coverage import confirm, cover, name_driver
@@ -35,7 +36,8 @@ ANSWER_WITHIN = timedelta(hours=24)
 
 @transactional
 def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
-    """Take a longer quote. Returns the rental and whether the owner is asked first.
+    """Take a longer quote. Returns the rental and whether the owner is asked first: always, of a car that they lend there no
+    more.
 
     Raises NotFound, NotAllowed (also who may not book there any more), StepNotAllowed, QuoteExpired, OutsideWindows,
     CarTaken, NotInsurable.
@@ -67,7 +69,8 @@ def extend(person: str, rental_id: str, quote_id: str) -> tuple[Rental, bool]:
     occupancy.stretch(car, rental.id, frozen.to_at, terms.buffer_of(rental.terms))
     rental.extension = {"to": z(frozen.to_at), "quote": frozen.id, "state": "asked", "price": frozen.price}
     deadlines.at("extension", rental.id, min(now + ANSWER_WITHIN, rental.to_at))
-    if rental.terms["extension"] == "auto" or not book.needs_approval(frozen):
+    unasked = rental.terms["extension"] == "auto" or not book.needs_approval(frozen)
+    if unasked and rental.community_id in cars.communities(car):
         return rental, not _secure(car, rental, frozen)
     facts.record(ExtensionAsked(rental=rental.id, to=frozen.to_at))
     return rental, True

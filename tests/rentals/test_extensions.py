@@ -25,6 +25,16 @@ def test_an_extension_ends_where_the_terms_let_no_rental_last_longer(desk: Desk)
     assert extend(one, rental, 1)
 
 
+def test_the_owner_of_a_car_that_is_no_longer_lent_there_is_asked_whatever_the_terms_say(desk: Desk) -> None:
+    one = plan(desk, {"extension": "auto"})
+    rental, lent = one.out(hours=2), one.lending
+    one.ask(lent.olga, "DELETE", f"/cars/{lent.car_id}/communities/{lent.community}", 204)
+    extend(one, rental, 1)
+    assert one.get(lent.max, f"/rentals/{rental}")["extension"]["state"] == "asked"
+    one.post(lent.olga, f"/rentals/{rental}/extension/approve")
+    assert one.get(lent.max, f"/rentals/{rental}")["extension"] is None
+
+
 @pytest.mark.parametrize("answer", ["decline", "none"])
 def test_a_car_that_is_late_stays_held_when_its_extension_comes_to_nothing(desk: Desk, answer: str) -> None:
     one = plan(desk)
