@@ -203,9 +203,14 @@ class InvitationRevoked(Fact):
 
 @dataclass(frozen=True)
 class MembershipChanged(Fact):
+    """`role`, `fare`, `blocked`: what it is from now on, where that is another."""
+
     community: str
     person: str
     by: str
+    role: str | None = None
+    fare: str | None = None
+    blocked: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -523,11 +528,14 @@ class RentalAboutToStart(Fact):
 
 @dataclass(frozen=True)
 class StartAtRisk(Fact):
-    """As things stand the unlock would be refused; `codes` of its conditions, `ahead_min` None: seen at the booking."""
+    """As things stand the unlock would be refused; `codes` of its conditions, `ahead_min` None: seen at the booking, or when
+    the car was found unsafe (`found_unsafe`), which its owners are told by itself.
+    """
 
     rental: str
     codes: str
     ahead_min: int | None
+    found_unsafe: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ from app.kit import clock, facts, rights
 from app.kit.db import session, transactional
 from app.kit.errors import LastOwner, NotAllowed, NotFound
 
+_TOLD = ("role", "fare", "blocked")
+"""What of a change is told to whom it is about."""
+
 
 def _theirs(community: str, person: str) -> Membership:
     found = session.scalars(
@@ -101,7 +104,8 @@ def change(
     dearer = FARES.index(body.get("fare", theirs.fare)) > FARES.index(theirs.fare)
     if body.get("blocked") or lower or (dearer and not access.runs(theirs)):
         invite.revoke_of(community, person, by=by)
+    news = {name: body[name] for name in _TOLD if name in body and body[name] != getattr(theirs, name)}
     for name, value in body.items():
         setattr(theirs, name, value)
-    facts.record(MembershipChanged(community=community, person=person, by=by))
+    facts.record(MembershipChanged(community=community, person=person, by=by, **news))
     return theirs

@@ -16,11 +16,13 @@ from app.messages import preferences
 from app.messages.kinds import ALWAYS, KINDS
 from app.messages.models import DLV, Delivery, Message
 from app.people import reached
-from app.people.models import EmailCode, Person
+from app.people.models import EmailCode, Person, Phone
 
 SEALED = "mail address"
 QUIET_FOR = timedelta(days=14)
 """An app that has asked for no tokens for so long is pushed to, until its address is forgotten, but not counted upon."""
+LASTS = timedelta(hours=1)
+"""What is true so long is worth a line of the daily mail to who has no phone that works."""
 OUTBOX = "pushes"
 """Where `push_out` hears that something waits."""
 
@@ -32,15 +34,25 @@ def send(message: Message, reader: Person | None) -> None:
         return
     wishes = preferences.of(reader)
     wanted = wishes.channels_of(message.kind)
-    if wishes.digest and "mail" in wanted and not message.urgent and message.kind not in ALWAYS:
-        _row(message, "mail", digest=True)
-        deadlines.at("digest", reader.id, wishes.digest_at(message.made_at))
+    mailable = "mail" in wanted and not message.urgent and message.kind not in ALWAYS
+    if wishes.digest and mailable:
+        _to_daily_mail(message, reader, wishes)
         return
     ways = _ways(message.kind, wanted)
-    reached = _to_phones(message, reader) if "push" in ways else True
+    working = reached.of(reader.id) if "push" in ways else []
+    for phone in working:
+        push_now(_row(message, "push", phone=phone.id))
+    if (
+        mailable
+        and "push" in ways
+        and "mail" not in ways
+        and not working
+        and KINDS[message.kind].ttl >= LASTS
+    ):
+        _to_daily_mail(message, reader, wishes)
     mail_after = KINDS[message.kind].mail_after
     if mail_after is not None and "mail" in wanted and "mail" not in ways:
-        if reached:
+        if "push" not in ways or _heard_lately(working):
             deadlines.at("mail_after", message.id, message.made_at + mail_after)
         else:
             mail_after_all(message)
@@ -48,11 +60,13 @@ def send(message: Message, reader: Person | None) -> None:
         mail_out(_row(message, "mail", address=_kept_address(message, reader)))
 
 
-def _to_phones(message: Message, reader: Person) -> bool:
-    """Whether there was one that works and was heard of lately: for a long silent one no mail is made to wait."""
-    working = reached.of(reader.id)
-    for phone in working:
-        push_now(_row(message, "push", phone=phone.id))
+def _to_daily_mail(message: Message, reader: Person, wishes: preferences.Wishes) -> None:
+    _row(message, "mail", digest=True)
+    deadlines.at("digest", reader.id, wishes.digest_at(message.made_at))
+
+
+def _heard_lately(working: list[Phone]) -> bool:
+    """Whether a phone was heard of lately: for a long silent one no mail is made to wait."""
     lately = real_now() - QUIET_FOR
     return any(phone.seen_at >= lately for phone in working)
 

@@ -38,6 +38,7 @@ _STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "rental_paused.driver": (("unlock", ("active",)),),
     "rental_paused_weak.driver": (("unlock", ("active",)),),
     "rental_late.driver": (("lock", ("active",)), ("late", ("unlocking", "active", "locking"))),
+    "booked_at_risk.driver": _ANOTHER_CAR,
     "rental_late.next_driver": _ANOTHER_CAR,
     "late_forecast.next_driver": _ANOTHER_CAR,
     "rental_swapped.driver": (("cancel", ("booked",)),),

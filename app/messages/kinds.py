@@ -44,7 +44,7 @@ TOPICS: Final[Mapping[str, str]] = {
     ),
     "money": "payment_ deposit_ owner_ payout_ bank_payout_ receipt_ready tax_details_missing charge_ hand_over_letter",
     "claims": "claim_",
-    "communities": "invitation_ member_removed",
+    "communities": "invitation_ member_",
     "licence": "licence_",
 }
 """What people choose channels for: the beginnings of their kinds, of which the longest that fits counts."""

@@ -53,7 +53,19 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.InvitationReminded: (Told(whom.invited, "invited_again"),),
     facts.InvitationAccepted: (Told(whom.inviters, "invitation_accepted"),),
     facts.InvitationDeclined: (Told(whom.inviters, "invitation_declined"),),
-    facts.MemberRemoved: (Told(whom.person, "member_removed"),),
+    facts.MembershipChanged: (
+        Told(
+            whom.other_than_actor(whom.person),
+            "member_changed",
+            when.either(when.has("role"), when.has("fare")),
+        ),
+        Told(whom.person, "member_blocked", when.is_true("blocked")),
+        Told(whom.person, "member_unblocked", when.is_false("blocked")),
+    ),
+    facts.MemberRemoved: (
+        Told(whom.person, "member_removed"),
+        Told(whom.other_runners, "member_left.owner", when.by_themselves),
+    ),
     facts.BoxOffline: (
         Told(whom.owners, "box_offline.owner"),
         Told(whom.driver, "box_offline.driver"),
@@ -112,7 +124,11 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     ),
     facts.StartAtRisk: (
         Told(whom.driver, "booked_at_risk.driver", when.has_no("ahead_min")),
-        Told(whom.owners, "booked_at_risk.owner", when.has_no("ahead_min")),
+        Told(
+            whom.owners,
+            "booked_at_risk.owner",
+            when.both(when.has_no("ahead_min"), when.is_false("found_unsafe")),
+        ),
         Told(whom.driver, "start_at_risk.driver", when.has("ahead_min")),
         Told(whom.owners, "start_at_risk.owner", when.has("ahead_min")),
     ),
@@ -149,7 +165,12 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.RentalLate: (
         Told(whom.driver, "rental_late.driver"),
         Told(whom.owners, "rental_late.owner"),
-        Told(whom.driver, "rental_late.next_driver", when.has_no("back_at"), of=when.next_driver),
+        Told(
+            whom.driver,
+            "rental_late.next_driver",
+            when.both(when.has_no("back_at"), when.starts_soon),
+            of=when.next_driver,
+        ),
         Told(
             whom.driver,
             "late_forecast.next_driver",

@@ -1,6 +1,7 @@
 """When people are told of a fact: what it says itself, and what went before it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -8,13 +9,14 @@ from app import facts
 from app.kit.db import session
 from app.kit.facts import FactRow
 from app.messages import whom
-from app.messages.about import is_deposit, next_booked
+from app.messages.about import about, is_deposit, next_booked
 from app.messages.models import Message
 from app.messages.scene import Scene
 from app.people.models import Person
 from app.rentals.models import Command, Rental
 from insurance.claim import OVER
 
+SOON = timedelta(hours=24)
 _FORECAST = "late_forecast.next_driver"
 
 
@@ -83,6 +85,14 @@ def both(*conditions: Callable[[Scene], bool]) -> Callable[[Scene], bool]:
     return lambda here: all(one(here) for one in conditions)
 
 
+def either(*conditions: Callable[[Scene], bool]) -> Callable[[Scene], bool]:
+    return lambda here: any(one(here) for one in conditions)
+
+
+def by_themselves(here: Scene) -> bool:
+    return bool(here.fact.by == here.fact.person)
+
+
 def deposit(here: Scene) -> bool:
     return is_deposit(here.fact.payment)
 
@@ -108,6 +118,11 @@ def next_driver(here: Scene) -> Scene | None:
     """The same fact as the driver of the next booked rental of the car sees it."""
     following = next_booked(here.fact.rental)
     return Scene(here.fact, here.seq, here.at, following) if following else None
+
+
+def starts_soon(here: Scene) -> bool:
+    """Within a day after the car was due: nobody knows when it comes back, and who takes it later has time to hear."""
+    return here.rental is not None and here.rental.from_at - about(here.fact.rental).to_at <= SOON
 
 
 def driver_reads_app(here: Scene) -> bool:

@@ -101,6 +101,11 @@ def _invitation(scene: Scene) -> Invitation:
     return session.get_one(Invitation, scene.fact.invitation)
 
 
+def other_runners(scene: Scene) -> People:
+    """Who runs the community, but for whom the fact is about."""
+    return [one for one in circles.runners(scene.fact.community) if one != scene.fact.person]
+
+
 def has_other_sessions(scene: Scene) -> bool:
     """Whether the person was ever signed in elsewhere: the very first sign-in is no news."""
     other = select(Session.id).where(Session.person_id == scene.fact.person, Session.id != scene.fact.session)

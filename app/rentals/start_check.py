@@ -2,11 +2,21 @@
 
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
+
 from app.cars import box as boxes
 from app.cars import charge_plan
 from app.cars.models import Car
 from app.coverage import confirm, cover, eligibility
-from app.facts import CoverUnconfirmed, RentalBooked, StartAtRisk
+from app.facts import (
+    CarBarred,
+    CarStolen,
+    CoverUnconfirmed,
+    DamageChanged,
+    DamageReported,
+    RentalBooked,
+    StartAtRisk,
+)
 from app.kit import clock, facts
 from app.kit.db import session, transactional
 from app.people import phones
@@ -33,6 +43,19 @@ CODES = (
 def booked(fact: RentalBooked) -> None:
     """At the booking: what has days to be mended is told early."""
     _tell(fact.rental, None)
+
+
+@transactional
+def of_unsafe_car(fact: DamageReported | DamageChanged | CarBarred | CarStolen) -> None:
+    """Whoever has booked a car that is found unsafe hears of it while another can still be had."""
+    car = session.get_one(Car, fact.car, populate_existing=True)
+    if not car.unsafe or not getattr(fact, "unsafe", True) or not getattr(fact, "became_unsafe", True):
+        return
+    ahead = select(Rental.id).where(
+        Rental.car_id == car.id, Rental.state == State.BOOKED.value, Rental.to_at > clock.now()
+    )
+    for rental in session.scalars(ahead.order_by(Rental.from_at)):
+        facts.record(StartAtRisk(rental=rental, codes="safe", ahead_min=None, found_unsafe=True))
 
 
 @transactional

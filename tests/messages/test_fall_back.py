@@ -9,7 +9,7 @@ from app import facts
 from app.kit.clock import real_now
 from app.kit.db import session, transactional
 from app.kit.deadlines import Deadline
-from app.messages import fall_back, push_out
+from app.messages import digest, fall_back, push_out, words
 from app.messages.kinds import ALWAYS, KINDS
 from app.messages.models import Preferences
 from app.people import phones, sign_in
@@ -234,3 +234,27 @@ def test_what_falls_back_is_urgent_told_by_push_alone_and_outlives_the_wait() ->
         assert kind.mail_after is not None
         assert kind.mail_after < kind.ttl, name
     assert not falling.keys() & ALWAYS
+
+
+def test_who_has_no_phone_reads_what_can_wait_in_the_daily_mail(app: Flask, letters: Letters) -> None:
+    cast = stage.cast()
+    stage.happen(facts.RentalNoShow(rental=cast.rental, owed=1250))
+    digest.due(cast.max.id)
+    stage.work()
+    [letter] = letters.to(cast.max.email)
+    [message] = stage.messages(cast.max)
+    assert message.kind == "rental_no_show.driver"
+    assert words.of(message.kind, message.params, "en").title in letter["text"]
+
+
+def test_nor_is_it_mailed_what_is_over_in_minutes(app: Flask, letters: Letters) -> None:
+    cast = stage.cast()
+    stage.happen(facts.RentalPaused(rental=cast.rental, command="cmd_" + "0" * 32))
+    assert stage.deliveries(cast.olga) == []
+
+
+def test_a_phone_is_told_alone(app: Flask) -> None:
+    cast = stage.cast()
+    stage.phone(cast.max)
+    stage.happen(facts.RentalNoShow(rental=cast.rental, owed=1250))
+    assert [one.channel for one in stage.deliveries(cast.max)] == ["push"]

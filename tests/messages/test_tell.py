@@ -18,6 +18,7 @@ from app.messages.models import Message
 from app.messages.tell import REACTIONS
 from app.messages.told import TABLE
 from app.rentals import lock, outcome, pause
+from app.rentals.models import Rental
 from carbox.box import Answer, AnswerKind, Evidence
 from notifications.kinds import KINDS
 from tests import factories
@@ -308,6 +309,18 @@ def test_nobody_after_the_late_driver_means_nobody_else_is_told(app: Flask) -> N
     seq = stage.happen(facts.RentalLate(rental=cast.following))
     assert stage.told(cast.max, seq) == []
     assert stage.told(cast.nina, seq) == ["rental_late.driver"]
+
+
+@pytest.mark.parametrize(("hours", "told"), [(24, ["rental_late.next_driver"]), (25, [])])
+def test_who_takes_the_car_a_day_later_has_time_to_hear_of_it(
+    app: Flask, hours: int, told: list[str]
+) -> None:
+    cast = stage.cast()
+    due, following = session.get_one(Rental, cast.rental).to_at, session.get_one(Rental, cast.following)
+    following.from_at, following.to_at = due + timedelta(hours=hours), due + timedelta(hours=hours + 1)
+    session.commit()
+    seq = stage.happen(facts.RentalLate(rental=cast.rental))
+    assert stage.told(cast.nina, seq) == told
 
 
 def test_the_manager_who_approved_is_not_told_but_the_other_owners_are(app: Flask) -> None:

@@ -437,7 +437,9 @@ def test_who_may_not_book_any_more_loses_what_is_booked_at_no_cost_and_keeps_the
     assert (shown["state"], one.till(booked)) == ("cancelled", (0, 0, 0))
     assert [row.revoked_for for row in one.grants(booked)] == [how]
     assert covered_for(one, booked, grant)
-    told = ["rental_cancelled.driver"] if how == "blocked" else []  # the other news says of all bookings
+    told = (
+        ["member_blocked", "rental_cancelled.driver"] if how == "blocked" else []
+    )  # the desk's word says it of all
     assert one.news() == {
         "Max": [*told, "payment_released.driver"],
         "Olga": ["rental_cancelled.owner"],

@@ -60,6 +60,19 @@ def test_the_driver_pays_the_frozen_price_and_the_other_owner_earns_by_it(two: t
     assert one.desk.owes(one.lending.olga.id) == 0
 
 
+def test_who_has_booked_a_car_that_is_found_unsafe_hears_it_while_another_is_free(
+    two: tuple[Plan, str],
+) -> None:
+    one, _ = two
+    rental = one.book(begins=100)
+    one.news()
+    bar(one)
+    assert one.news() == {"Max": ["booked_at_risk.driver"]}
+    told = one.message(one.lending.max, "booked_at_risk.driver")
+    assert [action["link"].rsplit("/", 1)[-1] for action in told["actions"]] == ["alternatives", "swap"]
+    assert rental in told["actions"][0]["link"]
+
+
 def test_a_later_change_of_terms_touches_neither_the_frozen_quote_nor_what_took_its_place(
     two: tuple[Plan, str],
 ) -> None:
