@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, text
 
 from app.cars import blur
 from app.cars.access import FARE_ORDER, MINE
-from app.cars.occupancy import FIRST_IN_THE_WAY
+from app.cars.occupancy import IN_THE_WAY
 from app.cars.terms import BACKDATED, DEFAULTS, LIMITS, tariff
 from app.communities.models import RULES
 from app.kit.db import bare, in_transaction
@@ -29,9 +29,9 @@ _BEST_FIRST = "c.rank, c.best, c.membership nulls first"
 IN_ORDER = f"order by c.km, c.id desc, {_BEST_FIRST} limit {{limit}}"
 """A car seen through several communities is shown through the one that a quote would take, of those where it may be had."""
 PICKED = f"""
-with mine as materialized (
+with clock as materialized (select business_now() as now), mine as materialized (
   select m.*, {FARE_ORDER.format(fare="m.fare")} as best, until from ({MINE}) as m
-  cross join lateral (select business_now()
+  cross join lateral (select (select now from clock)
     + make_interval(hours => 24 * coalesce(cast(m.rules->>'days_ahead' as int), {RULES["days_ahead"]})) as until) as ahead
   where cast(:begins as timestamptz) is null or :begins <= until
 ), seen as materialized (
@@ -64,7 +64,7 @@ with mine as materialized (
     where b.car_id = c.id and b.removed_at is null and b.replaces_id is null))
 """  # noqa: S608 the part is a constant of ours
 _BUFFER = "coalesce(cast(:buffer as interval), make_interval(mins => buffer_min))"
-_TAKEN = FIRST_IN_THE_WAY.format(car="c.no", begin=":free_from", end=":free_to", buffer=_BUFFER)
+_TAKEN = IN_THE_WAY.format(car="c.no", begin=":free_from", end=":free_to", buffer=_BUFFER)
 # The offset keeps looks that are dear for each car, those at the range and below, behind the order: they end with the last
 # car of the page, and the guess that hardly a car is free cannot turn the join above into a loop in a loop. Before the order
 # they would also make PostgreSQL plan each search anew, which takes longer than most searches.
@@ -73,8 +73,8 @@ _FREE = f"""
   and (select o.spans @> tstzrange(:free_from, :free_to, '[)') from offers o where o.car_no = c.no)
   and (select (c.rank = 0 or cast(:buffer as interval) is not null or (
       :free_to - :free_from between make_interval(mins => min_min) and make_interval(mins => max_min)
-      and :free_from >= (select business_now()) + make_interval(mins => notice_min) - interval '{BACKDATED}'))
-    and not {_TAKEN}
+      and :free_from >= (select now from clock) + make_interval(mins => notice_min) - interval '{BACKDATED}'))
+    and {_TAKEN} = 0
     from {LIMITS.format(car="c.id", community="c.through")} as limits)
 """  # noqa: S608 the part is a constant of ours
 _SHOWN = f"""

@@ -220,13 +220,14 @@ def next_start(car: Car, at: datetime, ref: str, *, after_ref: str | None = None
     return found
 
 
-FIRST_IN_THE_WAY = (
-    "exists (select 1 from (select kind, from_at from occupancy"
-    " where int4range(car_no, car_no, '[]') && int4range({car}, {car}, '[]')"
-    " and during && tstzrange({begin}, {end} + {buffer}, '[)') order by from_at limit 1) as first"
-    " where first.from_at < {end} or first.kind <> 'block')"
+IN_THE_WAY = (
+    "(select count(*) from (select 1 from occupancy x"
+    " where int4range(x.car_no, x.car_no, '[]') && int4range({car}, {car}, '[]')"
+    " and x.during && tstzrange({begin}, {end} + {buffer}, '[)') and (x.from_at < {end} or x.kind <> 'block'"
+    " and not exists (select from occupancy b where int4range(b.car_no, b.car_no, '[]') && int4range({car}, {car}, '[]')"
+    " and b.during && tstzrange({end}, x.from_at, '[)') and b.kind = 'block')) limit 1) as busy)"
 )
-"""In a statement: something is in a rental's way, or begins within its buffer, which ends where a block begins."""
+"""In a statement: 1 where something is in a rental's way, or begins within its buffer, which ends where a block begins."""
 KEPT_FREE = (
     "tstzrange(case kind when 'block' then from_at else greatest(from_at - {buffer}, (select max(b.to_at) from occupancy b"
     " where int4range(b.car_no, b.car_no, '[]') && int4range(x.car_no, x.car_no, '[]') and b.kind = 'block'"
