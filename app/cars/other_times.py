@@ -17,7 +17,8 @@ _NEAREST = text(f"""{find.PICKED}
   and not c.unsafe and c.rank > 0 {find.IN_ORDER.format(limit=":cars")}
 ), may as materialized (
   select p.id, p.through, c.no, make_interval(mins => buffer_min) as buffer, tstzrange(
-    greatest(:earliest, (select now from clock) + make_interval(mins => notice_min)), least(:latest, p.until + :length)) as span
+    greatest(:earliest, (select now from clock) + make_interval(mins => notice_min)),
+    least(:latest, p.until + :length)) as span
   from picked p join cars c on c.id = p.id
   cross join lateral {LIMITS.format(car="p.id", community="p.through")} as limits
   where :length between make_interval(mins => min_min) and make_interval(mins => max_min)

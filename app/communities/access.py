@@ -1,5 +1,7 @@
 """Who may what in a community: the one place that answers it. What one may not know of is NotFound."""
 
+from typing import Literal
+
 from sqlalchemy import Select, bindparam, select
 
 from app.communities.models import Community, Membership
@@ -54,18 +56,25 @@ def last_membership(community: str, person: str) -> Membership | None:
     return found
 
 
-def may_see(community: str, person: str) -> tuple[Community, Membership]:
-    """A member may see the community; for others it does not exist."""
+Hold = Literal["share", "update"]
+"""How the community is kept until the transaction ends: who changes who is in it holds it for `update`."""
+
+
+def may_see(community: str, person: str, hold: Hold | None = None) -> tuple[Community, Membership]:
+    """A member may see the community; for others it does not exist. With `hold` as it is once all before were waited for."""
     found = session.get(Community, community)
     mine = membership(community, person)
-    if found is None or found.ended_at is not None or mine is None:
+    if found is not None and mine is not None and hold is not None:
+        session.refresh(found, with_for_update={"read": hold == "share"})
+        session.refresh(mine)
+    if found is None or found.ended_at is not None or mine is None or mine.ended_at is not None:
         raise NotFound
     return found, mine
 
 
-def may_run(community: str, person: str) -> tuple[Community, Membership]:
+def may_run(community: str, person: str, hold: Hold | None = None) -> tuple[Community, Membership]:
     """Owners and managers run it."""
-    found, mine = may_see(community, person)
+    found, mine = may_see(community, person, hold)
     if not runs(mine):
         raise NotAllowed("Only an owner or manager of the community may do that.")
     return found, mine
@@ -92,10 +101,10 @@ def runs(mine: Membership) -> bool:
 
 
 def may_invite(
-    community: str, person: str, role: str = "driver", fare: str = "priced"
+    community: str, person: str, role: str = "driver", fare: str = "priced", hold: Hold | None = None
 ) -> tuple[Community, Membership]:
     """As the community's rule says, never a role above one's own; only who runs it gives a better fare than theirs."""
-    found, mine = may_see(community, person)
+    found, mine = may_see(community, person, hold)
     if mine.blocked or ROLES.index(mine.role) < ROLES.index(found.rule("may_invite")):
         raise NotAllowed("The rules of this community do not let you invite.")
     if ROLES.index(role) > ROLES.index(mine.role):

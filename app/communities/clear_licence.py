@@ -15,7 +15,7 @@ def clear_licence(by: str, community: str, person: str, check: Callable[[], None
 
     Raises NotFound, NotAllowed, Validation for a licence that is out of date, and what `check` does.
     """
-    found, _ = access.may_run(community, by)
+    found, _ = access.may_run(community, by, "share")
     if access.membership(community, person) is None:
         raise NotFound
     if person == by:

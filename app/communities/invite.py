@@ -46,7 +46,7 @@ def hashed(code: str) -> bytes:
 def invite(person: str, community: str, body: dict[str, Any]) -> Invitation:
     """A new invitation. Raises NotFound, NotAllowed, Validation for a time that cannot be."""
     role, fare = body.get("role", "driver"), body.get("fare", "priced")
-    access.may_invite(community, person, role, fare)
+    access.may_invite(community, person, role, fare, "share")
     now = clock.now()
     expires = body.get("expires_at") or now + LIVES
     if not now < expires <= now + AT_MOST:

@@ -65,9 +65,9 @@ def leave(by: str, community: str, person: str) -> None:
 
     What it lets them do is dead when this returns; a grant that a phone holds, once its box has acknowledged that.
     """
-    found, mine = access.may_see(community, by)
+    access.may_see(community, by)
     rights.revoke(person)
-    session.refresh(found, with_for_update=True)
+    _, mine = access.may_see(community, by, "update")
     theirs = _theirs(community, person)
     if by != person and (not access.runs(mine) or ROLES.index(theirs.role) > ROLES.index(mine.role)):
         raise NotAllowed("Only who runs the community may remove a member, and none above oneself.")
@@ -87,9 +87,9 @@ def change(
     Without signal it is not: a grant that a phone holds opens the car until its box has acknowledged the revocation.
     Of who left while blocked only the block can be lifted: then they may be invited again.
     """
-    found, mine = access.may_run(community, by)
+    access.may_run(community, by)
     rights.revoke(person)
-    session.refresh(found, with_for_update=True)
+    _, mine = access.may_run(community, by, "update")
     left = shown(community, person, mine)
     if left.ended_at is not None and body != {"blocked": False}:
         raise NotAllowed("They are not in the community; only their block can be lifted.")

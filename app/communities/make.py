@@ -49,8 +49,7 @@ def change(
     person: str, community: str, body: dict[str, Any], check: Callable[[Community], None]
 ) -> Community:
     """Change name or rules. Raises NotFound, NotAllowed."""
-    found, _ = access.may_run(community, person)
-    session.refresh(found, with_for_update=True)
+    found, _ = access.may_run(community, person, "update")
     check(found)
     if "name" in body:
         found.name = body["name"]
@@ -66,10 +65,10 @@ def end(person: str, community: str) -> None:
     Future rentals are cancelled as those of a removed member are; an active one runs to its lock.
     A booking under way holds the membership it books by: it is waited for, and then cancelled like the others.
     """
-    found, _ = access.may_run(community, person)
+    access.may_run(community, person)
     for who in sorted(row.person_id for row in _members(community)):
         rights.revoke(who)
-    session.refresh(found, with_for_update=True)
+    found, _ = access.may_run(community, person, "update")
     members = _members(community, lock=True)
     used_by = [what for ask in IN_USE for what in ask(community)]
     if used_by:
