@@ -57,7 +57,7 @@ _SHARED = select(CarShare.community_id).where(
 FARE_ORDER = f"array_position(array{list(circles.FARES)}, {{fare}})"
 """The best fare first, in a statement."""
 _ASKED = bindparam("community", type_=PublicId("com"))
-THROUGH = {
+_EACH = {
     share_lock: circles.memberships(share_lock=share_lock)
     .where(
         Membership.community_id.in_(_SHARED) | _OWNING,
@@ -65,9 +65,9 @@ THROUGH = {
         (Membership.community_id == _ASKED) | _ASKED.is_(None),
     )
     .order_by(_OWNING.desc().nulls_last(), text(FARE_ORDER.format(fare="memberships.fare")), Membership.id)
-    .limit(1)
     for share_lock in (False, True)
 }
+THROUGH = {share_lock: each.limit(1) for share_lock, each in _EACH.items()}
 """The live membership through which a person sees a car, the best fare first; by whether it is kept until the transaction
 ends.
 """
@@ -84,6 +84,11 @@ def my_membership(
     """A live membership through which the person sees the car; `share_lock` keeps it until the transaction ends."""
     found: Membership | None = session.scalars(THROUGH[share_lock], through(car, person, community)).first()
     return found
+
+
+def my_memberships(car: Car, person: str, community: str | None = None) -> list[Membership]:
+    """All of those, the best first."""
+    return list(session.scalars(_EACH[False], through(car, person, community)))
 
 
 def may_run(car: str, person: str, *, lock: bool = False) -> Car:

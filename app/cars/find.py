@@ -49,7 +49,7 @@ with clock as materialized (select business_now() as now), mine as materialized 
       where s.ended_at is null and c.removed_at is null
   ) as every where cast(:community as uuid) is null or through = cast(:community as uuid)
 ), picked as materialized (
-  select distinct on (c.km, c.id) c.id, c.through, c.fare, c.rank, c.until, c.km from (
+  select {{each}} c.id, c.through, c.fare, c.rank, c.best, c.membership, c.until, c.km from (
     select c.*, {blur.KM} as km from seen c
     where (cast(:south as float) is null or (c.home_lat between :south and :north and c.home_lon between :west and :east))
     and (cast(:seats as int) is null or c.seats >= cast(:seats as int))
@@ -140,7 +140,7 @@ def _statement(free: bool) -> TextClause:  # noqa: FBT001
 
 def sql(*, free: bool) -> str:
     """The one statement of the search."""
-    return PICKED + (_FREE if free else "") + _SHOWN
+    return PICKED.format(each="distinct on (c.km, c.id)") + (_FREE if free else "") + _SHOWN
 
 
 def total(row: Any, from_at: datetime, to_at: datetime) -> dict[str, Any] | None:

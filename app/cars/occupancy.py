@@ -145,8 +145,8 @@ OFFER = "offer"
 
 def occupy_offer(car: Car, ref: str, from_at: datetime, to_at: datetime, buffer: timedelta) -> None:
     """Hold the span with the buffer that its rental will have, so that it can be booked. Raises CarTaken."""
-    ends = _next_block(car, to_at)
-    occupy(car, OFFER, ref, from_at, min(to_at + buffer, ends) if ends else to_at + buffer)
+    occupy(car, OFFER, ref, from_at, to_at)
+    _set_buffer(car, ref, to_at, buffer)
 
 
 def _set_buffer(car: Car, rental: str, to_at: datetime, buffer: timedelta) -> None:

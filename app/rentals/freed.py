@@ -11,7 +11,6 @@ from app.cars import access as cars
 from app.cars import find, occupancy, terms
 from app.cars.models import Car
 from app.communities import access as circles
-from app.communities.models import Community
 from app.coverage import cover
 from app.coverage.cover import Trip
 from app.facts import (
@@ -37,7 +36,7 @@ behind them.
 """
 MOST_CARS = 1000
 """Of a community that are looked at for one wait."""
-A_MOMENT = timedelta(seconds=1)
+A_MOMENT, LOOK_EVERY = timedelta(seconds=1), timedelta(hours=1)
 _MINE_ALONE = text("select pg_try_advisory_xact_lock(hashtextextended(:who, 0))")
 
 
@@ -50,13 +49,11 @@ def look(wait_id: str) -> None:
 
 
 def look_at(wait: Wait) -> None:
-    """Whatever the search finds is looked at next, with whoever has waited longest for it; what may be booked only later,
-    then.
+    """Whatever the search finds is looked at next, with whoever has waited longest for it; and once more each hour, since
+    much may let them have it that frees no car: a rule of the community, what they owed, the insurer's word.
     """
-    opens, now = _opens(wait), clock.now()
-    if opens > now:
-        deadlines.at("wait_look", wait.id, opens)
-        return
+    now = clock.now()
+    deadlines.at("wait_look", wait.id, now + LOOK_EVERY)
     query = {
         "community": wait.community_id,
         "free_from": wait.from_at,
@@ -66,20 +63,6 @@ def look_at(wait: Wait) -> None:
     rows = [] if wait.car_id else find.find(wait.person_id, query)[0]
     free = [wait.car_id] if wait.car_id else [f"car_{row.id.hex}" for row in rows]
     deadlines.plan([Due("freed", car, now) for car in free])
-
-
-def _opens(wait: Wait) -> datetime:
-    """From when on it may be booked at all: no earlier than a community it can be had through says."""
-    car = session.get(Car, wait.car_id) if wait.car_id else None
-    through = cars.communities(car) if car else [wait.community_id or ""]
-    rules = [
-        session.get_one(Community, one).rule("days_ahead") for one in through if _in(one, wait.person_id)
-    ]
-    return wait.from_at - timedelta(days=max(rules, default=0))
-
-
-def _in(community: str, person: str) -> bool:
-    return circles.membership(community, person) is not None
 
 
 @transactional
@@ -108,10 +91,13 @@ def _offer(car: Car, wait: Wait) -> None:
 
 def _one_at_a_time(wait: Wait) -> bool:
     """Nobody has two cars held for the same time. While another transaction is about theirs, this one is looked at later."""
-    if not session.execute(_MINE_ALONE, {"who": f"waits {wait.person_id}"}).scalar_one():
+    alone = session.execute(_MINE_ALONE, {"who": f"waits {wait.person_id}"}).scalar_one()
+    locked = select(Wait).where(Wait.id == wait.id).with_for_update(skip_locked=True)
+    mine = session.scalars(locked.execution_options(populate_existing=True)).first() if alone else None
+    if mine is None:
         deadlines.at("wait_look", wait.id, clock.now() + A_MOMENT)
         return False
-    return session.scalars(_beside(wait, "offered").limit(1)).first() is None
+    return mine.state == "waiting" and session.scalars(_beside(wait, "offered").limit(1)).first() is None
 
 
 def _beside(wait: Wait, state: str) -> Any:
@@ -154,7 +140,7 @@ where w.state = 'waiting' and (cast(:after as uuid) is null or w.id > cast(:afte
     and x.during && tstzrange(w.from_at, w.to_at, '[)') limit 1) as busy) = 0
   and not exists (select 1 from waits o where o.person_id = w.person_id and o.state = 'offered'
     and o.from_at < w.to_at and w.from_at < o.to_at)
-order by w.id limit :most for update of w skip locked
+order by w.id limit :most
 """)
 
 

@@ -14,7 +14,16 @@ from app.coverage import cover
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import new_id, session, transactional
-from app.kit.errors import NotFound, OutsideRules, OutsideWindows, OwnCar, StepNotAllowed, Validation
+from app.kit.errors import (
+    CarTaken,
+    NotFound,
+    OutsideRules,
+    OutsideWindows,
+    OwnCar,
+    Problem,
+    StepNotAllowed,
+    Validation,
+)
 from app.people import conditions
 from app.rentals import access as rentals
 from app.rentals import distance, earnings, energy
@@ -52,8 +61,7 @@ def quote(person: str, body: dict[str, Any]) -> Quote:
         return _for_extension(person, body["rental"], body["to"])
     now = clock.now()
     car = access.of(body["car"])
-    mine = _membership(car, person, body.get("community"))
-    check_span(car, mine.community_id, body["from_"], body["to"], person, now)
+    mine = _membership(car, person, body.get("community"), (body["from_"], body["to"]), now)
     version, data = terms.of(car.id, mine.community_id)
     span, km = (body["from_"], body["to"]), body.get("expected_km")
     left = earnings.left_for(car, mine.fare, body["to"], now)
@@ -104,14 +112,21 @@ def _freeze(person: str, car: Car, community: str, span: Span, priced: Priced, n
     )
 
 
-def _membership(car: Car, person: str, community: str | None) -> Membership:
-    """Through which community the person books. Raises OwnCar, NotFound."""
+def _membership(car: Car, person: str, community: str | None, span: Span, now: datetime) -> Membership:
+    """Through which community the person books: the best in which the span may be had. Raises OwnCar, NotFound, and what
+    `check_span` does of the best of all where it may be had in none.
+    """
     if car.owner_id == person:
         raise OwnCar("Your own car needs no rental: open it with a car command, or block the time.")
-    mine = access.my_membership(car, person, community)
-    if mine is None:
-        raise NotFound
-    return mine
+    refused: Problem = NotFound()
+    for number, mine in enumerate(access.my_memberships(car, person, community)):
+        try:
+            check_span(car, mine.community_id, *span, person, now)
+        except (OutsideRules, CarTaken) as error:
+            refused = error if number == 0 else refused
+        else:
+            return mine
+    raise refused
 
 
 def check_span(

@@ -239,7 +239,26 @@ def test_it_is_shown_through_the_one_whose_rules_allow_the_span(
     terms.put(olga.id, car.id, second.id, {"min_min": 180})
     [one] = ask(max_, **free(day))["items"]
     assert one["through"] == circle.id
-    quoted(max_, car, day, 201, community=circle.id)
+    assert quoted(max_, car, day, 201)["community"] == circle.id
+
+
+def test_where_none_allows_it_a_quote_says_what_the_best_forbids(
+    olga: Voice, max_: Voice, twice: tuple[Car, Community], circle: Community, day: datetime
+) -> None:
+    terms.put(olga.id, twice[0].id, twice[1].id, {"min_min": 180})
+    terms.put(olga.id, twice[0].id, circle.id, {"min_min": 240})
+    body = {"car": twice[0].id, "from": z(day), "to": z(day + 2 * HOUR)}
+    assert max_.answer("POST", "/quotes", body).get_json()["limit"] == 180
+
+
+def test_another_time_is_had_through_the_one_whose_rules_allow_it(
+    olga: Voice, max_: Voice, twice: tuple[Car, Community], circle: Community, day: datetime
+) -> None:
+    car, second = twice
+    terms.put(olga.id, car.id, second.id, {"min_min": 180})
+    blocked(olga, car, day, 1)
+    [one] = ask(max_, "/cars/other-times", **free(day))["items"]
+    assert (one["car"]["through"], one["from"]) == (circle.id, z(day + HOUR))
 
 
 def test_ones_own_car_in_a_community_is_ones_own(

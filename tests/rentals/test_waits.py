@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, select
+from sqlalchemy import NullPool, create_engine, delete, select, text
 
 from app.billing.models import Payment
 from app.billing.states import State
-from app.cars import block, occupancy, terms, windows
+from app.cars import add, block, occupancy, terms, windows
 from app.cars.calendar_models import Window
 from app.cars.models import CarShare
-from app.communities import accept, invite, leave
+from app.communities import accept, invite, leave, make
 from app.communities.models import Community
 from app.facts import MemberRemoved, MembershipChanged, TermsChanged
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import session
+from app.kit.db import db, session
 from app.kit.deadlines import Deadline
 from app.people import conditions
 from app.people.models import Person
@@ -266,6 +266,57 @@ def test_new_terms_may_allow_what_the_old_did_not(waiting: List) -> None:
     terms.put(scene.olga.id, scene.car_id, scene.community.id, {})
     freed.on_terms(TermsChanged(car=scene.car_id, community=scene.community.id, version=3))
     waiting.work()
+    assert waiting.of(waiting.nina) == [("offered", True)]
+
+
+def test_a_car_is_waited_for_through_each_community_that_has_it(waiting: List) -> None:
+    scene, nina = waiting.scene, waiting.nina
+    second = make.make(scene.olga.id, {"name": "Others", "kind": "circle"})
+    invitation = invite.invite(scene.olga.id, second.id, {"email": nina.email, "fare": "priced"})
+    accept.accept(nina.id, invite.code_of(invitation.id))
+    add.share(scene.olga.id, scene.car_id, second.id)
+    terms.put(scene.olga.id, scene.car_id, second.id, factories.FREE)
+    terms.put(scene.olga.id, scene.car_id, scene.community.id, {"min_min": 600})
+    waiting.wait(nina)
+    waiting.free()
+    assert waiting.of(nina) == [("offered", True)]
+
+
+def test_who_may_have_it_for_another_reason_is_offered_it_within_the_hour(waiting: List) -> None:
+    scene, nina = waiting.scene, waiting.nina
+    waiting.wait(nina)
+    leave.leave(nina.id, scene.community.id, nina.id)
+    waiting.free()
+    invitation = invite.invite(scene.olga.id, scene.community.id, {"email": nina.email, "fare": "free"})
+    accept.accept(nina.id, invite.code_of(invitation.id))
+    clock.forward(timedelta(minutes=59))
+    waiting.work()
+    assert waiting.of(nina) == [("waiting", False)]
+    clock.forward(timedelta(minutes=2))
+    waiting.work()
+    assert waiting.of(nina) == [("offered", True)]
+
+
+def test_who_is_looked_at_by_another_just_then_keeps_their_place(waiting: List) -> None:
+    waiting.wait(waiting.nina)
+    with create_engine(db.engine.url, poolclass=NullPool).connect() as other:
+        other.execute(text("select from waits where person_id = :id for update"), {"id": waiting.nina.id[4:]})
+        waiting.free()
+        other.rollback()
+    assert waiting.of(waiting.nina) == [("waiting", False)]
+    clock.forward(timedelta(seconds=2))
+    waiting.work()
+    assert waiting.of(waiting.nina) == [("offered", True)]
+
+
+def test_an_owner_may_block_the_buffer_of_what_is_held(waiting: List) -> None:
+    scene = waiting.scene
+    terms.put(scene.olga.id, scene.car_id, scene.community.id, {"buffer_min": 60})
+    waiting.wait(waiting.nina)
+    waiting.free()
+    begins = waiting.day + 2 * HOUR
+    body = {"from": z(begins), "to": z(begins + HOUR), "kind": "own_use"}
+    waiting(scene.olga, "POST", f"/cars/{scene.car_id}/blocks", 201, body)
     assert waiting.of(waiting.nina) == [("offered", True)]
 
 
