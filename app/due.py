@@ -99,8 +99,11 @@ _DUE = text(
     " and (not_before is null or not_before <= clock_timestamp()) order by due_at limit :batch"
 )
 _MINE = text("select pg_try_advisory_xact_lock(hashtextextended(:kind || :ref, 7008))")
-_STILL = text("select 1 from deadlines where kind = :kind and ref = :ref and due_at = :due_at")
-_DONE = text("delete from deadlines where kind = :kind and ref = :ref and due_at = :due_at")
+_STILL = text("select xmin::text from deadlines where kind = :kind and ref = :ref and due_at = :due_at")
+_DONE = text(
+    "delete from deadlines where kind = :kind and ref = :ref and due_at = :due_at and xmin::text = :version"
+)
+"""Not one that was set anew meanwhile, though for the same instant."""
 _LATER = text(
     "update deadlines set attempts = attempts + 1,"
     " not_before = clock_timestamp() + make_interval(secs => least(:worst, power(2, least(attempts, 10))))"
@@ -135,10 +138,11 @@ def _take(kind: str, ref: str, due_at: datetime) -> None:
     """
     parameters = {"kind": kind, "ref": ref, "due_at": due_at}
     mine = session.execute(_MINE, {"kind": kind, "ref": ref}).scalar_one()
-    if not mine or session.execute(_STILL, parameters).first() is None:
+    version = session.execute(_STILL, parameters).scalar() if mine else None
+    if version is None:
         return
     TABLE[kind](ref)
-    session.execute(_DONE, parameters)
+    session.execute(_DONE, {**parameters, "version": version})
 
 
 @transactional

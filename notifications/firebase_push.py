@@ -227,7 +227,10 @@ def _blames_the_address(error: firebase.FirebaseError) -> bool:
         details = error.http_response.json()["error"]["details"]
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
-    fields = {violation.get("field") for detail in details for violation in detail.get("fieldViolations", [])}
+    try:
+        fields = {one.get("field") for detail in details for one in detail.get("fieldViolations", [])}
+    except (AttributeError, TypeError):
+        return False
     if fields:
         return fields <= {"message.token", "message.fid"}
     return "is not a valid FCM registration token" in str(error)

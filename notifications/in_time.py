@@ -4,8 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+import structlog
+
 from notifications.push import PushCut, PushError, PushMessage, PushUnavailable
 
+log = structlog.get_logger(__name__)
 Came = str | PushError
 _CUT = PushCut("its batch had to end")
 
@@ -30,4 +33,8 @@ def _of(asked: Future[Came]) -> Came:
         return _CUT
     if not asked.done():
         return PushUnavailable("no answer in time")
-    return asked.result()
+    try:
+        return asked.result()
+    except Exception as error:  # what nobody has foreseen of one message leaves the others as they are
+        log.exception("a push that came to something unforeseen", error=repr(error))
+        return PushUnavailable(f"unforeseen: {type(error).__name__}")

@@ -73,13 +73,16 @@ class WebPush:
     def _send(self, message: PushMessage) -> str | PushError:
         try:
             body = _sealed(message)
-            status, retry_after = self._post(message.address, body, self._headers(message))
-        except OSError as error:
-            return PushUnavailable(f"no answer: {type(error).__name__}")
         except (KeyError, ValueError) as error:
             return PhoneGone(f"no subscription that could be written to: {error}")
         except PushError as error:
             return error
+        try:
+            status, retry_after = self._post(message.address, body, self._headers(message))
+        except OSError as error:
+            return PushUnavailable(f"no answer: {type(error).__name__}")
+        except ValueError as error:
+            return PushRefused(f"not written to: {error}")
         return _said(status, retry_after) or message.data["message"]
 
     def _headers(self, message: PushMessage) -> dict[str, str]:

@@ -213,12 +213,18 @@ def owned_by(community: str) -> list[str]:
 
 @transactional
 def end_shares_of_leaver(fact: MemberRemoved) -> None:
-    """Who is no longer in a community lends no car of theirs there; what is booked stays, as after any end of sharing."""
+    """Who is no longer in a community lends no car of theirs there; what is booked stays, as after any end of sharing, and
+    what was shared since by who has come back.
+    """
     mine = select(Car.id).where(Car.owner_id == fact.person)
+    again = circles.membership(fact.community, fact.person)
     session.execute(
         update(CarShare)
         .where(
-            CarShare.community_id == fact.community, CarShare.ended_at.is_(None), CarShare.car_id.in_(mine)
+            CarShare.community_id == fact.community,
+            CarShare.ended_at.is_(None),
+            CarShare.car_id.in_(mine),
+            *((CarShare.shared_at < again.made_at,) if again else ()),
         )
         .values(ended_at=clock.now())
     )

@@ -8,7 +8,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -16,6 +16,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from outbound.bounded import Bounded, TooMuch, read
+
+_LAST_FOUR: Final = tuple(ipaddress.IPv6Network(one) for one in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+"""Nets in whose addresses the last four bytes are an IPv4 address: of NAT64, and of old."""
 
 TIMEOUT_S: Final = 15.0
 REDIRECTS: Final = 3
@@ -88,13 +91,16 @@ def knock(
 ) -> tuple[int, str | None]:
     """One try, for a door that knows nothing of us: the status and Retry-After of whatever came.
 
-    Raises ValueError for an address we do not speak to, ConnectionError where no answer came.
+    Raises ValueError for an address we do not speak to, ConnectionError where no answer came, or its name leads inside just
+    now.
     """
+    try:
+        check_url(url, local=local)
+    except AddressForbidden as error:
+        raise ValueError(str(error)) from error
     try:
         with _asked("POST", url, headers, body, local=local) as answer:
             return answer.status_code, answer.headers.get("Retry-After")
-    except AddressForbidden as error:
-        raise ValueError(str(error)) from error
     except FetchFailed as error:
         raise ConnectionError(str(error)) from error
 
@@ -143,6 +149,8 @@ def _asked(
 ) -> Iterator[requests.Response]:
     """The answer's head; what is read of its body inside is bounded with all else."""
     check_url(url, local=local)
+    if not local:
+        _refuse_inside(url)
     with Bounded(within_s, None if local else _must_be_public) as session:
         session.trust_env = False
         try:
@@ -179,8 +187,26 @@ def _read(answer: requests.Response, at_most: int) -> bytes:
 def _is_public(address: str) -> bool:
     """Raises ValueError for what is no address but a name."""
     found = ipaddress.ip_address(address)
-    inner = getattr(found, "ipv4_mapped", None)
-    return (inner or found).is_global
+    inner = _inner(found) if isinstance(found, ipaddress.IPv6Address) else None
+    return (inner or found).is_global and not found.is_multicast
+
+
+def _inner(found: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The address that a translator or a tunnel on the way makes of it."""
+    if any(found in net for net in _LAST_FOUR):
+        return ipaddress.IPv4Address(found.packed[-4:])
+    return found.ipv4_mapped or found.sixtofour
+
+
+def _refuse_inside(url: str) -> None:
+    """Looked at before the first connection, which would tell whether something listens there; and once more after it, since
+    a name may lead elsewhere the next time.
+    """
+    host = urlsplit(url).hostname
+    with suppress(OSError):  # the connection says that there is no such name
+        for *_, there in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
+            if not _is_public(str(there[0])):
+                raise AddressForbidden("Resolves to an address that is not public.")
 
 
 def _must_be_public(made: socket.socket) -> None:

@@ -4,18 +4,21 @@ A push that is held back has `digest` set and waits for its phone's deadline. Th
 the others, `gathered_in` it, share its fate.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import aliased
 
-from app.kit import deadlines
+from app.kit import clock, deadlines
 from app.kit.db import session, transactional
 from app.messages.channels import push_now
+from app.messages.kinds import KINDS
 from app.messages.models import Delivery, Message
+from app.messages.outcome import READ, TOO_LATE, write
 from app.people.models import Phone
 
+LONG_ENOUGH = timedelta(hours=1)
 AT_MOST, WITHIN = 5, timedelta(minutes=10)
 """So many that can wait a phone gets one by one in so long; what is urgent neither counts nor waits."""
 
@@ -46,7 +49,7 @@ def hold(row: Delivery, until: datetime) -> None:
 
 @transactional
 def due(phone: str) -> None:
-    """The wait is over: the newest goes out for all that were held back."""
+    """The wait is over: the newest goes out for all that were held back and are still news."""
     owner = session.get_one(Phone, phone).person_id
     held = select(Delivery).where(
         Delivery.person_id == owner,
@@ -54,10 +57,11 @@ def due(phone: str) -> None:
         Delivery.digest,
         Delivery.state == "waiting",
     )
-    rows = session.scalars(held.order_by(Delivery.id).with_for_update()).all()
+    rows = _still_news(session.scalars(held.order_by(Delivery.id).with_for_update()).all())
     if not rows:
         return
-    *others, newest = rows
+    newest = _carrier(rows)
+    others = [one for one in rows if one is not newest]
     ids = [one.id for one in others]
     for one in others:
         one.digest, one.gathered_in = False, newest.id
@@ -66,6 +70,32 @@ def due(phone: str) -> None:
     session.execute(update(Delivery).where(Delivery.gathered_in.in_(ids)).values(gathered_in=newest.id))
     newest.digest = False
     push_now(newest)
+
+
+def _still_news(rows: Sequence[Delivery]) -> list[Delivery]:
+    """Those that are neither too late by now nor read in the app meanwhile, which is noted of the others."""
+    now, found = clock.now(), []
+    for row in rows:
+        message = session.get_one(Message, row.message_id)
+        if message.read_at is not None:
+            write(row, READ, now)
+        elif lives_until(message) < now:
+            write(row, TOO_LATE, now)
+        else:
+            found.append(row)
+    return found
+
+
+def _carrier(rows: Sequence[Delivery]) -> Delivery:
+    """The newest that lives long enough not to be over before it is sent, and all others with it."""
+    enough = clock.now() + LONG_ENOUGH
+    lasting = [row for row in rows if lives_until(session.get_one(Message, row.message_id)) > enough]
+    return (lasting or list(rows))[-1]
+
+
+def lives_until(message: Message) -> datetime:
+    """When a push of it is no news any more."""
+    return message.made_at + KINDS[message.kind].ttl
 
 
 def counts(rows: Iterable[str]) -> dict[str, int]:

@@ -17,6 +17,7 @@ class Outcome:
 
 TOO_LATE = Outcome("skipped", "too late")
 """It would be no news any more."""
+READ = Outcome("skipped", "read in the app")
 IN_DOUBT = Outcome("skipped", "phone in doubt")
 """Whose phone it is must be confirmed anew."""
 LEFT = Outcome("skipped", "signed out")

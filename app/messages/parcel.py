@@ -98,6 +98,9 @@ def _of(row: Delivery, around: Around, now: datetime) -> PushMessage | None:
         write(row, IN_DOUBT if phone.confirmed_at is None else LEFT, now)
         return None
     until = None if message.urgent else _held_until(row, message, around, now)
+    if until is not None and gather.lives_until(message) < until:
+        write(row, TOO_LATE, now)
+        return None
     if until is not None:
         gather.hold(row, until)
         return None

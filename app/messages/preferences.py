@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -52,8 +52,11 @@ class Wishes:
 def _next(local: datetime, wall: time, zone: ZoneInfo) -> datetime:
     """The next instant at which clocks there show that time."""
     today = datetime.combine(local.date(), wall)
-    found = instant(today, zone)
-    return found if found > local else instant(today + timedelta(days=1), zone)
+    again = today.replace(tzinfo=zone, fold=1).astimezone(
+        UTC
+    )  # the second time, on the night when clocks go back
+    ahead = (instant(today, zone), again, instant(today + timedelta(days=1), zone))
+    return next(one for one in ahead if one > local)
 
 
 def of(person: Person) -> Wishes:

@@ -8,6 +8,7 @@ from app.billing import hold
 from app.cars import box as boxes
 from app.cars import custody, occupancy, terms
 from app.cars.models import Car
+from app.communities import access as circles
 from app.coverage import confirm, cover
 from app.facts import (
     ConfirmationRefused,
@@ -160,14 +161,16 @@ def settle(rental_id: str) -> None:
 def cancel_of_member(fact: MemberRemoved | MembershipChanged | PersonSuspended) -> None:
     """A member left, was removed, blocked or suspended: what has not begun is cancelled at no cost; what is out runs on.
 
-    A suspension is of every community.
+    A suspension is of every community. What was booked since by who has come back stays.
     """
     ended = isinstance(fact, MemberRemoved)
+    again = circles.membership(fact.community, fact.person) if isinstance(fact, MemberRemoved) else None
     theirs = [Rental.driver_id == fact.person, Rental.state.in_((State.REQUESTED.value, State.BOOKED.value))]
     if not isinstance(fact, PersonSuspended):
         theirs.append(Rental.community_id == fact.community)
     for rental in session.scalars(select(Rental).where(*theirs).order_by(Rental.id)).all():
-        if ended or not access.may_book_on(rental):
+        since = again is not None and rental.made_at >= again.made_at
+        if (ended and not since) or not access.may_book_on(rental):
             cancel.by_system(rental.id, "membership ended" if ended else MAY_NOT_BOOK)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 from app.facts import NoteWritten
 from app.kit import clock, facts
 from app.kit.db import new_id, session, transactional
-from app.kit.errors import OutsideRules, StepNotAllowed
+from app.kit.errors import NotAllowed, OutsideRules, StepNotAllowed
 from app.rentals import access
 from app.rentals.word_models import NOT, Note
 
@@ -17,10 +17,12 @@ AFTERWARDS, MOST = timedelta(days=7), 500
 
 @transactional
 def write(person: str, rental_id: str, text: str) -> Note:
-    """Write to the other side, who is told. Raises NotFound, StepNotAllowed a week after, OutsideRules."""
+    """Write to the other side, who is told. Raises NotFound, StepNotAllowed a week after, NotAllowed, OutsideRules."""
     rental = access.may_see(rental_id, person)
     now = clock.now()
     over = rental.ended_at or rental.over_at
+    if over is not None and person == rental.driver_id and not access.may_book_on(rental):
+        raise NotAllowed("After a rental only members write to each other.")
     if over is not None and now > over + AFTERWARDS:
         raise StepNotAllowed("Notes end a week after the rental.", state=rental.state, steps=[])
     if session.execute(select(func.count()).select_from(_of(rental_id).subquery())).scalar_one() >= MOST:

@@ -177,7 +177,7 @@ def test_services_that_hang_hold_up_neither_the_end_of_the_batch_nor_what_is_sen
 )
 def test_an_endpoint_that_is_none_is_never_called(push: WebPush, control: str, endpoint: str) -> None:
     [came] = push.send_all([replace(browser(control), address=endpoint)])
-    assert type(came) is PhoneGone
+    assert type(came) is PushRefused
 
 
 @pytest.mark.parametrize("keys", [None, {}, {"p256dh": "AAAA", "auth": "AAAA"}, {"p256dh": "é", "auth": "="}])
@@ -211,3 +211,12 @@ def test_apps_and_browsers_each_go_their_own_way_in_order(push: WebPush, control
     came = PushByKind(None, push).send_all([first, MESSAGE, last])
     assert [type(one) for one in came] == [str, PushRefused, str]
     assert [type(one) for one in PushByKind(push, None).send_all([first])] == [PushRefused]
+
+
+def test_an_address_that_is_not_written_to_any_more_leaves_the_browser_as_it_is(control: str) -> None:
+    def off_the_list(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str | None]:
+        raise ValueError("not a push service")
+
+    push = WebPush(KEY, "mailto:no-reply@glovebox.example", off_the_list)
+    [came] = push.send_all([browser(control)])
+    assert type(came) is PushRefused

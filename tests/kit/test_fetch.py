@@ -30,6 +30,10 @@ from app.kit.fetch import AddressForbidden, FetchFailed, TooSlow
         "https://[::1]/",
         "https://[fd00::1]/",
         "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::10.0.0.5]/",
+        "https://[2002:7f00:1::]/",
+        "https://[::127.0.0.1]/",
+        "https://[ff0e::1]/",
     ],
 )
 def test_an_address_that_is_not_public_is_refused(url: str) -> None:
@@ -106,3 +110,16 @@ def test_a_byte_now_and_then_ends_with_the_time_for_all(head: bytes) -> None:
         with pytest.raises(TooSlow):
             fetch.get(f"http://127.0.0.1:{port}/", at_most=100, local=True, within_s=0.3)
         assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_a_name_that_leads_inside_says_the_same_whether_something_listens_there(*, listens: bool) -> None:
+    with socket.socket() as there:
+        there.bind(("127.0.0.1", 0))
+        if listens:
+            there.listen()
+        url = f"https://localhost:{there.getsockname()[1]}/"
+        with pytest.raises(AddressForbidden):
+            fetch.get(url, at_most=10)
+        with pytest.raises(ConnectionError):
+            fetch.knock(url, b"", {})

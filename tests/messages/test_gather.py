@@ -8,7 +8,7 @@ from app.kit import clock
 from app.kit.db import session, transactional
 from app.kit.deadlines import Deadline
 from app.messages import gather, push_out
-from app.messages.models import Delivery, Preferences
+from app.messages.models import Delivery, Message, Preferences
 from app.people.models import Person, Phone
 from notifications.push import PushRefused, PushUnavailable
 from tests.messages import stage
@@ -146,3 +146,40 @@ def test_what_was_gathered_shares_the_fate_of_its_push(app: Flask, pushes: Pushe
     push_out.push_out()
     states = [one.state for one in stage.deliveries(cast.olga)]
     assert states == ["sent"] * gather.AT_MOST + ["failed"] * 3
+
+
+def test_one_that_is_over_by_the_end_of_the_quiet_hours_takes_no_other_with_it(
+    app: Flask, pushes: Pushes
+) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.olga)
+    quiet(cast.olga, on=True)
+    stage.happen(facts.RentalWithdrawn(rental=cast.rental))
+    push_out.push_out()
+    stage.happen(facts.RentalResumed(rental=cast.rental, command="cmd_" + "0" * 32))
+    push_out.push_out()
+    assert [(one.state, one.reason) for one in stage.deliveries(cast.olga)] == [
+        ("waiting", None),
+        ("skipped", "too late"),
+    ]
+    quiet(cast.olga, on=False)
+    gather.due(phone.id)
+    push_out.push_out()
+    assert [one.data["kind"] for one in pushes.to(phone)] == ["rental_withdrawn.owner"]
+
+
+def test_what_was_read_in_the_app_meanwhile_is_not_pushed(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.olga)
+    quiet(cast.olga, on=True)
+    for fact in (facts.RentalWithdrawn, facts.RentalLapsed):
+        stage.happen(fact(rental=cast.rental))
+    push_out.push_out()
+    newest = max(stage.messages(cast.olga), key=lambda one: one.id)
+    session.get_one(Message, newest.id).read_at = clock.now()
+    session.commit()
+    quiet(cast.olga, on=False)
+    gather.due(phone.id)
+    push_out.push_out()
+    assert [one.data["kind"] for one in pushes.to(phone)] == ["rental_withdrawn.owner"]
+    assert {one.reason for one in stage.deliveries(cast.olga)} == {None, "read in the app"}

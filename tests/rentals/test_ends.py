@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.cars import add, custody
 from app.cars.models import CarShare
 from app.communities import leave
 from app.communities import make as communities
+from app.communities.models import Membership
 from app.coverage import cover, master_policies
 from app.coverage.models import Confirmation
 from app.facts import (
@@ -508,9 +509,30 @@ def test_the_share_of_a_cancellation_has_no_receipt(scene: Scene) -> None:
 
 
 def test_a_car_is_no_longer_lent_where_its_owner_has_left(scene: Scene) -> None:
+    theirs = Membership.community_id == scene.community.id, Membership.person_id == scene.olga.id
+    session.execute(update(Membership).where(*theirs).values(ended_at=clock.now()))
     add.end_shares_of_leaver(
         MemberRemoved(community=scene.community.id, person=scene.olga.id, by=scene.olga.id)
     )
     session.commit()
     assert session.get_one(CarShare, (scene.car_id, scene.community.id)).ended_at is not None
     assert scene.rental.state == "booked"
+
+
+def test_who_has_come_back_keeps_what_they_booked_since(scene: Scene) -> None:
+    """The worker comes to the end of the old membership only now."""
+    theirs = Membership.community_id == scene.community.id, Membership.person_id == scene.max.id
+    session.execute(update(Membership).where(*theirs).values(made_at=scene.rental.made_at))
+    session.commit()
+    expire.cancel_of_member(
+        MemberRemoved(community=scene.community.id, person=scene.max.id, by=scene.olga.id)
+    )
+    assert scene.rental.state == "booked"
+    later = scene.rental.made_at + timedelta(seconds=1)
+    session.execute(update(Membership).where(*theirs).values(made_at=later))
+    session.commit()
+    expire.cancel_of_member(
+        MemberRemoved(community=scene.community.id, person=scene.max.id, by=scene.olga.id)
+    )
+    session.expire_all()
+    assert scene.rental.state == "cancelled"

@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.account import erase
+from app.communities import leave
 from app.facts import NoteWritten
 from app.kit import clock
 from app.kit.db import session
@@ -87,6 +88,16 @@ def test_notes_end_a_week_after_the_rental(pen: Pen) -> None:
     pen.note(pen.scene.max)
     clock.forward(1.1 * DAY)
     assert pen.note(pen.scene.max, status=409)["type"] == "/problems/step-not-allowed"
+
+
+def test_who_is_blocked_writes_while_the_car_is_out_and_not_after(pen: Pen) -> None:
+    scene = pen.scene
+    scene.set_state("active")
+    leave.change(scene.olga.id, scene.community.id, scene.max.id, {"blocked": True}, lambda _: None)
+    pen.note(scene.max)
+    pen.ended()
+    assert pen.note(scene.max, status=403)["type"] == "/problems/not-allowed"
+    pen.note(scene.olga)
 
 
 def test_neither_reads_the_others_review_before_both_have_written(pen: Pen) -> None:
