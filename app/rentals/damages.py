@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 
 from app.cars import access as cars
 from app.cars.models import Car
@@ -56,16 +56,21 @@ def report(person: str, car_id: str, body: dict[str, Any]) -> Damage:
 
 
 def _rental(car: Car, person: str) -> Rental:
-    """The rental in which a driver sees the car, from an hour before its start to a day after its lock."""
+    """The rental in which a driver sees the car, from an hour before its start to a day after its lock.
+
+    The one that is out comes first, then the newest.
+    """
     now = clock.now()
-    newest = (
-        select(Rental).where(Rental.car_id == car.id, Rental.driver_id == person).order_by(Rental.id.desc())
+    is_out = Rental.state.in_([state.value for state in OUT])
+    over = [State.ENDED.value, State.SETTLED.value]
+    soon = and_(Rental.state == State.BOOKED.value, Rental.from_at <= now + EARLY)
+    lately = and_(Rental.state.in_(over), Rental.ended_at > now - AFTERWARDS)
+    seen = select(Rental).where(
+        Rental.car_id == car.id, Rental.driver_id == person, or_(is_out, soon, lately)
     )
-    for one in session.scalars(newest.limit(20)):
-        if one.stands in OUT or (one.stands is State.BOOKED and now >= one.from_at - EARLY):
-            return one
-        if one.stands in (State.ENDED, State.SETTLED) and one.ended_at and now < one.ended_at + AFTERWARDS:
-            return one
+    found: Rental | None = session.scalars(seen.order_by(is_out.desc(), Rental.id.desc()).limit(1)).first()
+    if found is not None:
+        return found
     if cars.my_membership(car, person) is None:
         raise NotFound
     raise NotAllowed("Damage is reported by its owner, and by whoever drives the car.")

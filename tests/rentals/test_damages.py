@@ -16,7 +16,7 @@ from app.kit.errors import InUse
 from app.kit.facts import FactRow
 from app.operator import act
 from app.people.models import Person
-from app.rentals import damages
+from app.rentals import book, damages, quote
 from app.rentals.damage_models import Damage
 from app.rentals.lifecycle import State
 from tests import factories
@@ -114,6 +114,15 @@ def test_a_driver_reports_up_to_a_day_after_the_lock(register: Register, after: 
     session.commit()
     clock.forward(after * HOUR)
     register.report(register.scene.max, status)
+
+
+def test_whoever_has_booked_many_times_ahead_reports_what_they_see_now(register: Register) -> None:
+    scene = register.scene
+    for n in range(2, 22):
+        at = scene.rental.from_at + 2 * n * HOUR
+        quoted = quote.quote(scene.max.id, {"car": scene.car_id, "from_": at, "to": at + HOUR})
+        book.book(scene.max.id, {"quote": quoted.id, "accept": quoted.conditions})
+    assert register.report(scene.max, unsafe=True)["rental"] == scene.rental_id
 
 
 def test_with_an_unsafe_damage_nobody_unlocks_until_its_owner_says_so(register: Register) -> None:
