@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, or_, select
+from sqlalchemy import Select, Text, and_, cast, exists, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.cars import access as cars
 from app.cars.models import Car
@@ -196,9 +197,11 @@ def _open_of(car: str) -> Select[Any]:
 
 
 def shows_photos_of(rental: str) -> bool:
-    """Whether an open damage was seen in the rental: what it shows is kept until it is repaired."""
+    """Whether an open damage shows a photo of the rental, whoever wrote it down: it is kept until that is repaired."""
+    ids = session.scalars(select(Photo.id).where(Photo.rental_id == rental)).all()
+    of_car = select(Rental.car_id).where(Rental.id == rental).scalar_subquery()
     shown = exists().where(
-        Damage.rental_id == rental, Damage.state == "open", func.jsonb_array_length(Damage.photos) > 0
+        Damage.car_id == of_car, Damage.state == "open", Damage.photos.has_any(cast(ids, ARRAY(Text)))
     )
     return bool(session.execute(select(shown)).scalar_one())
 

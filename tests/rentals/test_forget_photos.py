@@ -26,6 +26,7 @@ from app.rentals.photo_rules import Angle, At
 from tests.kit.camera import picture
 from tests.rentals.album import Album, build, drive
 from tests.rentals.scene import Scene
+from tests.rentals.test_damages import Register
 
 DAY = timedelta(days=1)
 
@@ -112,6 +113,25 @@ def test_while_somebody_needs_them_neither_time_nor_erasure_takes_them(
     forget()
     assert left(album) == ["owner", "driver"]
     hold(False)
+    forget()
+    assert left(album) == []
+
+
+@pytest.mark.parametrize("added_later", [False, True])
+def test_what_an_open_damage_shows_stays_whoever_wrote_it_down_and_whenever_it_was_added(
+    album: Album,
+    added_later: bool,  # noqa: FBT001
+) -> None:
+    register = Register(album.house, album.scene)
+    (blue,) = [one["id"] for one in album.listed("olga") if one["by"] == "owner"]
+    made = register.report(album.scene.olga, photos=[] if added_later else [blue])
+    if added_later:
+        register.change(album.scene.olga, made["id"], {"photos": [blue]})
+    ended(album, KEPT_FOR)
+    forget()
+    shown = f"/{made['id']}/photos/{blue}/file"
+    assert register.ask(album.scene.max, "GET", shown).status_code == 200
+    register.change(album.scene.olga, made["id"], {"state": "repaired"})
     forget()
     assert left(album) == []
 
