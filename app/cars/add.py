@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import select, text, update
+from sqlalchemy import ColumnElement, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.cars import access, calendar_imports, custody, windows
@@ -174,6 +174,7 @@ def remove(person: str, car_id: str) -> None:
         {"now": now, "car": car.no},
     )
     calendar_imports.forget(car.id)
+    deadlines.at("freed", car.id, now)
     facts.record(CarRemoved(car=car.id, by=person))
 
 
@@ -203,6 +204,7 @@ def unshare(person: str, car_id: str, community: str) -> None:
     if row is None or row.ended_at is not None:
         raise NotFound
     row.ended_at = clock.now()
+    deadlines.at("freed", car.id, row.ended_at)
 
 
 def owned_by(community: str) -> list[str]:
@@ -218,23 +220,19 @@ def end_shares_of_leaver(fact: MemberRemoved) -> None:
     """
     mine = select(Car.id).where(Car.owner_id == fact.person)
     again = circles.membership(fact.community, fact.person)
-    session.execute(
-        update(CarShare)
-        .where(
-            CarShare.community_id == fact.community,
-            CarShare.ended_at.is_(None),
-            CarShare.car_id.in_(mine),
-            *((CarShare.shared_at < again.made_at,) if again else ()),
-        )
-        .values(ended_at=clock.now())
-    )
+    before = (CarShare.shared_at < again.made_at,) if again else ()
+    _end(CarShare.community_id == fact.community, CarShare.car_id.in_(mine), *before)
 
 
 @transactional
 def end_shares(fact: CommunityEnded) -> None:
     """A community ended: no car is shared with it any longer."""
-    session.execute(
-        update(CarShare)
-        .where(CarShare.community_id == fact.community, CarShare.ended_at.is_(None))
-        .values(ended_at=clock.now())
-    )
+    _end(CarShare.community_id == fact.community)
+
+
+def _end(*which: ColumnElement[bool]) -> None:
+    """What is held by it for who waited is looked at next."""
+    now = clock.now()
+    ending = update(CarShare).where(CarShare.ended_at.is_(None), *which).values(ended_at=now)
+    ended = session.scalars(ending.returning(CarShare.car_id)).all()
+    deadlines.plan([deadlines.Due("freed", car, now) for car in ended])

@@ -69,13 +69,28 @@ def look_at(wait: Wait) -> None:
 def offer(car_id: str) -> None:
     """Deadline "freed": something of the car may be free; those who wait are offered what they want, the longest first.
 
-    Each is asked as if they asked for a quote now: who may not have it is passed over, and waits on.
+    Each is asked as if they asked for a quote now: who may not have it is passed over, and waits on. What is held of a car
+    that is lent there no more is held no longer; nobody waits for one that is gone.
     """
     car = session.get(Car, car_id, with_for_update=True)
+    if car is not None:
+        _let_go(car)
     if car is None or car.removed_at is not None or car.unsafe:
         return
     for wait in _waiting(car):
         _offer(car, wait)
+
+
+def _let_go(car: Car) -> None:
+    through = [] if car.removed_at is not None else cars.communities(car)
+    lent = select(Wait.id).join(Quote, Quote.id == Wait.quote_id)
+    gone = [
+        lent.where(Wait.offered_car_id == car.id, Wait.state == "offered", Quote.community_id.not_in(through))
+    ]
+    if car.removed_at is not None:
+        gone.append(select(Wait.id).where(Wait.car_id == car.id, Wait.state == "waiting"))
+    for wait in [one for which in gone for one in session.scalars(which)]:
+        lapse(wait)
 
 
 def _offer(car: Car, wait: Wait) -> None:

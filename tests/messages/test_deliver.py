@@ -1,7 +1,7 @@
 import re
 import uuid
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -151,6 +151,14 @@ def test_quiet_hours_are_wall_time_over_midnight_and_both_switch_days(at: str, u
         return datetime.fromisoformat(wall).replace(tzinfo=zone)
 
     assert wishes.quiet_until(there(at)) == (there(until) if until else None)
+
+
+def test_quiet_hours_end_in_the_hour_that_clocks_show_twice() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    wishes = preferences.Wishes((time(22), time(2, 30)), ("push",), digest=False, zone=zone)
+    second = datetime(2026, 10, 25, 1, 15, tzinfo=UTC)
+    assert second.astimezone(zone).time() == time(2, 15)
+    assert wishes.quiet_until(second) == second + timedelta(minutes=15)
 
 
 def test_a_phone_that_is_gone_loses_its_address(app: Flask, pushes: Pushes) -> None:

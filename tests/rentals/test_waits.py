@@ -309,6 +309,29 @@ def test_who_is_looked_at_by_another_just_then_keeps_their_place(waiting: List) 
     assert waiting.of(waiting.nina) == [("offered", True)]
 
 
+def test_what_is_held_of_a_car_that_is_lent_there_no_more_is_held_no_longer(waiting: List) -> None:
+    scene = waiting.scene
+    waiting.wait(waiting.nina)
+    waiting.free()
+    add.unshare(scene.olga.id, scene.car_id, scene.community.id)
+    session.rollback()
+    freed.offer(scene.car_id)
+    assert waiting.of(waiting.nina) == [("lapsed", False)]
+    assert busy(waiting) == []
+
+
+def test_nobody_waits_for_a_car_that_is_gone(waiting: List) -> None:
+    scene = waiting.scene
+    other = factories.shared(scene.olga, scene.community)
+    block.add(
+        scene.olga.id, other.id, {"from_at": waiting.day, "to_at": waiting.day + HOUR, "kind": "own_use"}
+    )
+    waiting.wait(waiting.nina, car=other.id)
+    add.remove(scene.olga.id, other.id)
+    freed.offer(other.id)
+    assert waiting.of(waiting.nina) == [("lapsed", False)]
+
+
 def test_an_owner_may_block_the_buffer_of_what_is_held(waiting: List) -> None:
     scene = waiting.scene
     terms.put(scene.olga.id, scene.car_id, scene.community.id, {"buffer_min": 60})
