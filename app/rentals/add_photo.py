@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.cars.models import Car
 from app.facts import PhotoAdded
@@ -21,7 +21,7 @@ from app.rentals import access, photo_place, photos
 from app.rentals.lifecycle import Role
 from app.rentals.models import Rental
 from app.rentals.photo_models import PIC, Photo, file_of
-from app.rentals.photo_rules import PER_RENTAL, Angle, At, require
+from app.rentals.photo_rules import ONCE, PER_RENTAL, Angle, At, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ def lay_down(person: str, rental_id: str, at: At, angle: Angle, sent: bytes) -> 
     if _same(rental_id, at, angle, sent) is not None:
         return None
     _refuse(rental, _role(rental, person), at)
+    _refuse_known(rental, at, sent)
     zone = ZoneInfo(session.get_one(Car, rental.car_id).time_zone)
     release()
     allow_secret("photos", person, current_app.extensions["glovebox"].settings.limits.photos)
@@ -63,7 +64,7 @@ def add_photo(
 ) -> tuple[Photo, bool]:
     """The photo, and whether it is new: the same bytes for the same step and angle are the same photo.
 
-    Raises NotFound, NotAllowed, StepNotAllowed, OutsideRules.
+    Raises NotFound, NotAllowed, StepNotAllowed, OutsideRules, Validation.
     """
     _, rental = access.locked(rental_id)
     role = _role(rental, person)
@@ -73,6 +74,7 @@ def add_photo(
     if laid is None:
         raise NotFound  # it was forgotten between the look and now
     _refuse(rental, role, at)
+    _refuse_known(rental, at, sent)
     row = Photo(
         id=laid.id,
         rental_id=rental_id,
@@ -128,3 +130,18 @@ def _refuse(rental: Rental, role: Role, at: At) -> None:
             rule="photos_per_rental",
             limit=PER_RENTAL,
         )
+
+
+def _refuse_known(rental: Rental, at: At, sent: bytes) -> None:
+    """A picture is no second side of the car, and none of another time. Raises Validation."""
+    again = or_(Photo.rental_id != rental.id, Photo.step.in_([step.value for step in ONCE[at]]))
+    known = session.scalar(
+        select(Photo)
+        .join(Rental, Rental.id == Photo.rental_id)
+        .where(Rental.car_id == rental.car_id, Photo.sent_sha256 == _hash(sent), again)
+        .limit(1)
+    )
+    if known is not None:
+        where = f"at {known.step}, {known.angle}" if known.rental_id == rental.id else "in another rental"
+        detail = f"This picture is there already, {where}: take one of its own."
+        raise Validation(errors=[{"pointer": "/file", "code": "known", "detail": detail}])

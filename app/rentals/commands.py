@@ -1,6 +1,6 @@
 """Commands to a car's box: one open per car, seconds to live; the owner's own door too."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
@@ -20,7 +20,7 @@ from app.kit.http import Answer
 from app.people.models import Phone
 from app.rentals import access
 from app.rentals.lifecycle import State
-from app.rentals.models import OPEN, Command, Rental
+from app.rentals.models import OPEN, Command, OfflineReceipt, Rental
 
 EXPIRES_AFTER = timedelta(seconds=10)
 _ONE = select(*Command.__table__.c).where(Command.id == bindparam("command"))
@@ -50,6 +50,18 @@ def last_of(rental: str, *kinds: str) -> Command | None:
         .limit(1)
     ).first()
     return found
+
+
+def last_opened_at(rental: Rental) -> datetime | None:
+    """When the car was last opened in a rental, as far as it is known, with signal or without."""
+    opened = select(func.max(func.coalesce(Command.answered_at, Command.settled_at))).where(
+        Command.rental_id == rental.id, Command.kind == "unlock", Command.state == "confirmed"
+    )
+    offline = select(func.max(OfflineReceipt.at)).where(
+        OfflineReceipt.rental_id == rental.id, OfflineReceipt.operation == "unlock"
+    )
+    found = [rental.started_at, session.scalar(opened), session.scalar(offline)]
+    return max((one for one in found if one is not None), default=None)
 
 
 _CREATE = (

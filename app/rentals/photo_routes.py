@@ -45,7 +45,8 @@ def _lay_down(rental: str, form: tuple[bytes, dict[str, str]]) -> None:
 def add_rental_photo(rental: str, form: tuple[bytes, dict[str, str]]) -> Answer:
     """A JPEG, PNG or WebP as multipart/form-data: by the driver from an hour before the start to the unlock, and up to a
     day after the lock; of damage by driver or owner up to a year after. Kept as a JPEG of the pixels alone: place,
-    device and every other metadata are dropped. The same bytes for the same step and angle are the same photo (200).
+    device and every other metadata are dropped. The same bytes for the same step and angle are the same photo (200);
+    as another side, as the other of unlock and lock, or in another rental of the car they are refused (`known`).
     """
     sent, words = form
     made, is_new = add_photo(caller().person, rental, At(words["step"]), Angle(words["angle"]), sent, g.laid)

@@ -30,6 +30,8 @@ ROUND = (Angle.FRONT, Angle.BACK, Angle.LEFT, Angle.RIGHT)
 """Once round the car: what a community's rule asks for."""
 ASKS = {At.UNLOCK: ("start", "both"), At.LOCK: ("end", "both")}
 """The values of the community's rule `photos` by which a step asks for them."""
+ONCE = {At.UNLOCK: (At.UNLOCK, At.LOCK), At.LOCK: (At.UNLOCK, At.LOCK), At.DAMAGE: (At.DAMAGE,)}
+"""The steps in which one picture is one photo: it shows one side at one time. What shows damage may be a side as well."""
 EARLY = timedelta(hours=1)
 LATE = {At.LOCK: timedelta(hours=24), At.DAMAGE: timedelta(days=365)}
 """How long after the end: as long as a fine may be asked for, by whatever is seen of the car."""

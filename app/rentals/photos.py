@@ -1,11 +1,12 @@
 """The photos of a rental: found by who may see them, shown, and read from where they are kept."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import structlog
 from flask import Response, current_app
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, func, select
 
 from app.kit import media
 from app.kit.db import release, session
@@ -50,13 +51,18 @@ def strange(rental: str, ids: Sequence[str]) -> list[int]:
 _ANGLES = (
     select(Photo.angle)
     .distinct()
-    .where(Photo.rental_id == bindparam("rental"), Photo.step == bindparam("step"))
+    .where(
+        Photo.rental_id == bindparam("rental"),
+        Photo.step == bindparam("step"),
+        Photo.received_at
+        >= func.coalesce(bindparam("since", type_=Photo.received_at.type), Photo.received_at),
+    )
 )
 
 
-def angles(rental: str, at: At) -> set[str]:
-    """What was photographed at a step."""
-    return set(session.scalars(_ANGLES, {"rental": rental, "step": at.value}))
+def angles(rental: str, at: At, since: datetime | None = None) -> set[str]:
+    """What was photographed at a step, and came since then."""
+    return set(session.scalars(_ANGLES, {"rental": rental, "step": at.value, "since": since}))
 
 
 def shown(row: Photo) -> dict[str, Any]:

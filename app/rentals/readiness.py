@@ -226,9 +226,13 @@ def _charge(car: Car, box: Box | None) -> Condition:
 
 
 def _photos(rental: Rental, at: At) -> Condition:
-    """Once round the car where the community asks for it: it opens with them alone, and is locked without them too."""
+    """Once round the car where the community asks for it: it opens with them alone, and is locked without them too.
+
+    At the lock those count that came since the car was last opened: before that it had not been brought back.
+    """
     rule = session.get_one(Community, rental.community_id).rule("photos")
-    there = photos.angles(rental.id, at) if rule in photo_rules.ASKS[at] else set()
+    since = commands.last_opened_at(rental) if at is At.LOCK else None
+    there = photos.angles(rental.id, at, since) if rule in photo_rules.ASKS[at] else set()
     missing = photo_rules.missing(at, rule, there)
     if not missing:
         return Condition("photos", met=True, blocking=at is At.UNLOCK)

@@ -18,6 +18,7 @@ from app.rentals import access, settle, unlock_answered
 from app.rentals import end as ending
 from app.rentals.models import Command
 from app.rentals.photo_models import Photo
+from app.rentals.photo_rules import Angle
 from tests import factories
 from tests.coverage.factories import doing
 from tests.kit.asking import session_of
@@ -58,7 +59,8 @@ class Album:
         sent: bytes | None = None,
         **headers: str,
     ) -> Any:
-        data = picture(colour="green") if sent is None else sent
+        side = picture(size=(64, 48 + list(Angle).index(Angle(angle))), colour="green")
+        data = side if sent is None else sent
         return self.send(who, {"step": step, "angle": angle, "file": file(data)}, **headers)
 
     def added(

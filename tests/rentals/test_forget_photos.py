@@ -197,7 +197,7 @@ def test_nothing_is_laid_into_anothers_place_since_they_would_sweep_it(album: Al
     before = album.files()
     (folder / MARK).unlink()
     (folder / MARK).write_bytes(b"another installation")
-    refused = album.add(step="damage", angle="right", sent=picture(colour="blue"))
+    refused = album.add(step="damage", angle="right", sent=picture(colour="white"))
     assert (refused.status_code, refused.json["type"]) == (503, "/problems/unavailable")
     assert album.files() == before
 

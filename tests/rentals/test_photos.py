@@ -21,14 +21,18 @@ from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import dispose, release, session
 from app.kit.facts import FactRow
-from app.rentals import photo_rules
+from app.rentals import book, photo_rules, quote, settle
+from app.rentals.models import Command
 from app.rentals.photo_models import Photo
 from insurance.partners import partners_of
 from tests.conftest import settings_for
+from tests.coverage.factories import doing
 from tests.kit.asking import slug
 from tests.kit.camera import picture, taken
 from tests.rentals.album import Album, build, drive, encoded, file, start
 from tests.rentals.scene import Scene, make
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -110,6 +114,33 @@ def test_the_same_bytes_for_the_same_step_and_angle_are_the_same_photo(album: Al
     assert album.added(angle="back")["id"] != made["id"]
     assert album.added(sent=picture(colour="blue"))["id"] != made["id"]
     assert len(album.listed("max")) == 3
+
+
+def test_one_picture_is_no_second_side_of_the_car_and_none_of_another_time(album: Album) -> None:
+    sent = picture(colour="blue")
+    album.added(angle="left", sent=sent)
+    before = album.files()
+    for step, angle in (("unlock", "right"), ("lock", "left")):
+        if step == "lock":
+            start(album.scene)
+        refused = album.add(step=step, angle=angle, sent=sent)
+        assert pointers(refused) == ["/file"]
+        assert "at unlock, left" in refused.json["errors"][0]["detail"]
+    assert album.files() == before
+    assert album.add("olga", "damage", "left", sent).status_code == 201
+
+
+def test_a_picture_of_an_earlier_rental_shows_nothing_of_this_one(album: Album) -> None:
+    scene, sent = album.scene, picture(colour="blue")
+    album.added(sent=sent)
+    drive(scene)
+    asked = {"car": scene.car_id, "from_": clock.now() + HOUR, "to": clock.now() + 2 * HOUR}
+    quoted = quote.quote(scene.max.id, asked)
+    later = book.book(scene.max.id, {"quote": quoted.id, "accept": quoted.conditions}).id
+    clock.forward(HOUR)
+    again = build(album.house, replace(scene, rental_id=later))
+    assert pointers(again.add(sent=sent)) == ["/file"]
+    assert again.add().status_code == 201
 
 
 def test_sent_many_times_at_once_it_is_one_photo(album: Album) -> None:
@@ -343,6 +374,20 @@ def test_at_the_lock_they_are_asked_for_and_keep_nobody_from_ending(album: Album
     assert (asked["met"], asked["blocking"], "the front" in asked["remedy"]) == (False, False, True)
     for angle in photo_rules.ROUND:
         album.added(step="lock", angle=angle)
+    assert photos_condition(album, "lock")["met"] is True
+
+
+def test_at_the_lock_those_count_that_came_since_the_car_was_last_opened(album: Album) -> None:
+    scene = album.scene
+    communities.change(scene.olga.id, scene.community.id, {"rules": {"photos": "end"}}, lambda _: None)
+    start(scene)
+    for angle in photo_rules.ROUND:
+        album.added(step="lock", angle=angle)
+    resumed = scene.unlock().id
+    doing(lambda: settle.settle(session.get_one(Command, resumed), "confirmed"))
+    assert photos_condition(album, "lock")["met"] is False
+    for n, angle in enumerate(photo_rules.ROUND):
+        album.added(step="lock", angle=angle, sent=picture(size=(80, 40 + n)))
     assert photos_condition(album, "lock")["met"] is True
 
 
