@@ -58,7 +58,7 @@ def list_damages(car: str, query: dict[str, Any]) -> Page:
 
 @routes.add("GET", _ONE, summary="A damage", returns=damage_schemas.DamageOut, etag=True)
 def read_damage(car: str, damage: str) -> dict[str, Any]:
-    """One damage of a car."""
+    """One damage of a car, for whoever may see the car; for a day also for who reported it, a member or not."""
     return _damage(damages.find(caller().person, car, damage))
 
 
@@ -69,6 +69,7 @@ def read_damage(car: str, damage: str) -> dict[str, Any]:
     body=_PATCH,
     returns=damage_schemas.DamageOut,
     match=True,
+    while_suspended=True,
     problems=(NotAllowed,),
 )
 def change_damage(car: str, damage: str, body: dict[str, Any]) -> dict[str, Any]:

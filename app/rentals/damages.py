@@ -12,6 +12,7 @@ from app.facts import DamageChanged, DamageReported
 from app.kit import clock, deadlines, facts, rights
 from app.kit.db import new_id, session, transactional
 from app.kit.errors import InUse, NotAllowed, NotFound, Validation
+from app.people.models import Person
 from app.rentals import car_failed, commands, grants_out
 from app.rentals.damage_models import DMG, Damage
 from app.rentals.lifecycle import OUT, State
@@ -102,12 +103,13 @@ def _refuse_strange(car: Car, rental: Rental | None, photos: list[str]) -> None:
 def change(person: str, car_id: str, damage: str, body: dict[str, Any], check: Any) -> Damage:
     """Its owner says that it is repaired, or is safe to drive with; who saw it adds photos, or that it is unsafe.
 
-    What was written stays as it was written. Raises NotFound, NotAllowed, Validation.
+    What was written stays as it was written; an owner who is suspended says no more than who saw it. Raises NotFound,
+    NotAllowed, Validation.
     """
     car = cars.of(car_id, lock=True)
     row = find(person, car_id, damage)
     check(row)
-    runs = cars.runs(car, person)
+    runs = cars.runs(car, person) and session.get_one(Person, person).suspended_at is None
     if not runs:
         _refuse_to_reporter(row, person, body)
     seen_in = None if runs or row.rental_id is None else session.get(Rental, row.rental_id)
@@ -143,7 +145,7 @@ def _refuse_to_reporter(row: Damage, person: str, body: dict[str, Any]) -> None:
         raise NotAllowed(
             "Who reported a damage may add photos, or say that it is unsafe; the rest is the owner's."
         )
-    if clock.now() > row.made_at + AFTERWARDS:
+    if not _may_add(row, person):
         raise NotAllowed("A report is changed within a day.")
 
 
@@ -179,12 +181,18 @@ def of(person: str, car_id: str) -> Select[Any]:
 
 
 def find(person: str, car_id: str, damage: str) -> Damage:
-    """Raises NotFound."""
-    cars.may_see(car_id, person)
+    """Of a car that the person may see, or their own report while they may add to it. Raises NotFound."""
+    car = cars.of(car_id)
     row = session.get(Damage, damage)
-    if row is None or row.car_id != car_id:
+    if row is None or row.car_id != car.id:
         raise NotFound
+    if not _may_add(row, person):
+        cars.may_see(car_id, person)
     return row
+
+
+def _may_add(row: Damage, person: str) -> bool:
+    return row.by_id == person and clock.now() <= row.made_at + AFTERWARDS
 
 
 def knows_rental(row: Damage, person: str) -> bool:

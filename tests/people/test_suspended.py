@@ -16,6 +16,7 @@ from tests.rentals import scene
 OPEN = {
     "rentals.tell_late_back": "the rental runs on, and others wait for the car",
     "rentals.report_damage": "what befell the car is known early, whoever drives it",
+    "rentals.change_damage": "its photos come after it; that a car is repaired or safe is said by nobody who is suspended",
     "rentals.add_note": "the other side is reached while a rental runs on",
     "rentals.lock_rental": "ends the rental",
     "rentals.pause_rental": "the car is not left open",

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from app.communities import accept, invite
+from app.communities import accept, invite, leave
 from app.facts import DamageChanged, DamageReported
 from app.kit import clock
 from app.kit.db import new_id, session
@@ -139,6 +139,33 @@ def test_a_repaired_car_is_safe_again(register: Register) -> None:
     made = register.report(scene.olga, unsafe=True)
     assert register.change(scene.olga, made["id"], {"state": "repaired"})["repaired_at"] is not None
     assert "safe" not in scene.unmet("unlock")
+
+
+def test_who_was_removed_reads_their_report_and_adds_photos_for_a_day(register: Register) -> None:
+    scene = register.scene
+    seen = album.build(register.app, scene)
+    album.start(scene)
+    leave.leave(scene.olga.id, scene.community.id, scene.max.id)
+    answer = register.ask(scene.max, "POST", "", DENT)
+    here = "/" + answer.headers["Location"].rpartition("/")[2]
+    photo = seen.added(step="damage")["id"]
+    assert register.change(scene.max, here[1:], {"photos": [photo]})["photos"] == [photo]
+    assert register.ask(scene.max, "GET", f"{here}/photos/{photo}/file").status_code == 200
+    register(scene.max, "GET", "", 404)
+    clock.forward(25 * HOUR)
+    register(scene.max, "GET", here, 404)
+
+
+def test_who_is_suspended_says_that_a_car_is_unsafe_and_not_that_it_is_safe(register: Register) -> None:
+    scene = register.scene
+    scene.set_state("active")
+    made = register.report(scene.max)["id"]
+    session.get_one(Person, scene.max.id).suspended_at = clock.now()
+    scene.car.owner_id = scene.max.id
+    session.commit()
+    assert register.change(scene.max, made, {"unsafe": True})["unsafe"] is True
+    for wrong in ({"unsafe": False}, {"state": "repaired"}):
+        register.change(scene.max, made, wrong, 403)
 
 
 def test_an_owner_does_not_lift_what_an_operator_barred(register: Register) -> None:
