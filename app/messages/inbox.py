@@ -11,12 +11,14 @@ from app.communities.models import Invitation
 from app.kit import clock, deadlines, http, i18n
 from app.kit.db import session, transactional
 from app.kit.errors import NotFound
+from app.kit.facts import FactRow
 from app.kit.http import Page
 from app.messages import delivery_log, words
 from app.messages.kinds import KINDS, SECRET
 from app.messages.models import Delivery, Message
-from app.rentals import close
+from app.rentals import alternatives, close, waits
 from app.rentals.models import Rental
+from app.rentals.wait_models import Wait
 
 COVERED_ON = "covered on"
 """Closed by hand, and the driver may still say otherwise."""
@@ -39,6 +41,7 @@ _STEPS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "rental_paused_weak.driver": (("unlock", ("active",)),),
     "rental_late.driver": (("lock", ("active",)), ("late", ("unlocking", "active", "locking"))),
     "booked_at_risk.driver": _ANOTHER_CAR,
+    "start_at_risk.driver": (("alternatives", ("booked",)),),
     "rental_late.next_driver": _ANOTHER_CAR,
     "late_forecast.next_driver": _ANOTHER_CAR,
     "rental_swapped.driver": (("cancel", ("booked",)),),
@@ -138,6 +141,10 @@ def _actions(message: Message, state: str | None, language: str) -> list[dict[st
         return _answers(message.params["link"], language)
     if message.kind == "licence_refused.driver":
         return [{"label": i18n.say("step.licence", language), "link": "/v1/me/licence"}]
+    if message.kind == "car_free_again":
+        return _offer(message, language)
+    if message.kind == "start_at_risk.driver" and not _lies_with_the_car(message):
+        return []
     return [
         {
             "label": i18n.say(f"step.{step.rpartition('/')[2]}", language),
@@ -155,6 +162,26 @@ def _answers(invitation: str, language: str) -> list[dict[str, str]]:
     url = f"/v1/invitations/{code_of(invitation)}"
     steps = ("accept", "decline")
     return [{"label": i18n.say(f"step.{step}", language), "link": f"{url}/{step}"} for step in steps]
+
+
+def _offer(message: Message, language: str) -> list[dict[str, str]]:
+    """What is held for who has waited, while it may be booked: its quote is in their wait."""
+    wait = session.get(Wait, _said(message)["wait"])
+    until = waits.answer_by(wait) if wait is not None else None
+    if wait is None or until is None or until <= clock.now():
+        return []
+    return [{"label": i18n.say("step.offer", language), "link": f"/v1/me/waits/{wait.id}"}]
+
+
+def _lies_with_the_car(message: Message) -> bool:
+    """Whether another car would help."""
+    codes = set(_said(message)["codes"].split(","))
+    return not codes.isdisjoint(alternatives.OF_THE_CAR | {"car_back"})
+
+
+def _said(message: Message) -> dict[str, Any]:
+    """The fact that the message tells of."""
+    return session.get_one(FactRow, message.fact_seq).data
 
 
 def _states(rentals: list[str]) -> dict[str, str]:

@@ -1,4 +1,5 @@
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,13 +8,17 @@ from flask.testing import FlaskClient
 
 from app import facts
 from app.communities import invite
-from app.kit.db import session, transactional
+from app.kit import clock
+from app.kit.db import new_id, session, transactional
 from app.people import register, sign_in
 from app.people.models import Person
 from app.rentals.models import Rental
+from app.rentals.wait_models import WAI, Wait
 from tests import factories
 from tests.messages import stage
 from tests.messages.stage import START
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -71,6 +76,37 @@ def _state(rental: str, state: str | None = None) -> str:
     found = session.get_one(Rental, rental)
     found.state = state or found.state
     return found.state
+
+
+def test_what_is_held_for_who_waited_is_booked_from_the_message_while_it_is_held(client: FlaskClient) -> None:
+    cast = stage.cast()
+    now = clock.now()
+    span = {"from_at": START, "to_at": START + HOUR, "answer_by": now + HOUR}
+    wait = Wait(
+        id=new_id(WAI), person_id=cast.nina.id, car_id=cast.car.id, state="offered", made_at=now, **span
+    )
+    transactional(session.add)(wait)
+    stage.happen(facts.WaitOffered(wait=wait.id, person=cast.nina.id, car=cast.car.id, **span))
+    action = {"label": "Book it", "link": f"/v1/me/waits/{wait.id}"}
+    assert inbox(client, cast.nina)["items"][0]["actions"] == [action]
+    clock.forward(HOUR)
+    assert inbox(client, cast.nina)["items"][0]["actions"] == []
+
+
+@pytest.mark.parametrize(("codes", "helps"), [("box,charge", True), ("car_back", True), ("licence", False)])
+def test_who_is_at_risk_is_led_to_other_cars_where_one_would_help(
+    client: FlaskClient,
+    codes: str,
+    helps: bool,  # noqa: FBT001
+) -> None:
+    cast = stage.cast()
+    _state(cast.rental, "booked")
+    stage.happen(facts.StartAtRisk(rental=cast.rental, codes=codes, ahead_min=60))
+    [one] = inbox(client, cast.max)["items"]
+    links = [f"/v1/rentals/{cast.rental}/alternatives"] if helps else []
+    assert [action["link"] for action in one["actions"]] == links
+    _state(cast.rental, "active")
+    assert inbox(client, cast.max)["items"][0]["actions"] == []
 
 
 def test_actions_are_offered_only_while_they_are_possible(client: FlaskClient) -> None:
