@@ -12,14 +12,22 @@ from app.messages import words
 from app.messages.models import Delivery, Message
 from app.rentals.models import Rental
 
-SIDES = ("driver", "owner", "named")
+SIDES = ("driver", "owner", "named", "next_driver")
 _OF_THE_NAMED = ("driver_named", "driver_taken_off")
 """What is told to who may drive beside the driver."""
 
+_OF_WHO_WAITS = ("rental_late.next_driver", "late_forecast.next_driver")
+"""What is told, of a rental, to the driver of the one after it."""
 
-def of(rental: Rental, seqs: Sequence[int], language: str) -> dict[int, list[dict[str, Any]]]:
-    """Per fact those who were told of it, in the order they were."""
-    told = select(Message).where(Message.fact_seq.in_(seqs), Message.rental_id == rental.id)
+
+def of(
+    rental: Rental, seqs: Sequence[int], language: str, *, to_owner: bool
+) -> dict[int, list[dict[str, Any]]]:
+    """Per fact those who were told of it, in the order they were; who drives next is for the owner alone to see."""
+    shown = Message.rental_id == rental.id
+    if to_owner:
+        shown |= Message.kind.in_(_OF_WHO_WAITS)
+    told = select(Message).where(Message.fact_seq.in_(seqs), shown)
     messages = session.scalars(told.order_by(Message.id)).all()
     by = ways([one.id for one in messages])
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -39,8 +47,9 @@ def of(rental: Rental, seqs: Sequence[int], language: str) -> dict[int, list[dic
 
 
 def first(told: Sequence[dict[str, Any]], what: str) -> datetime | None:
-    """When it first came to that, on either side."""
-    return min((one[what] for one in told if one[what] is not None), default=None)
+    """When it first came to that, on either side of the rental."""
+    found = (one[what] for one in told if one["to"] != "next_driver")
+    return min((at for at in found if at is not None), default=None)
 
 
 def ways(messages: Sequence[str]) -> dict[str, list[Delivery]]:
@@ -53,6 +62,8 @@ def ways(messages: Sequence[str]) -> dict[str, list[Delivery]]:
 
 
 def _side(message: Message, rental: Rental) -> str:
+    if message.rental_id != rental.id:
+        return "next_driver"
     if message.person_id == rental.driver_id:
         return "driver"
     return "named" if message.kind in _OF_THE_NAMED else "owner"

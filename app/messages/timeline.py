@@ -1,4 +1,7 @@
-"""The timeline of a rental, read from its facts: the same for both sides, no place, no amount that is one side's alone."""
+"""The timeline of a rental, read from its facts: the same for both sides, no place, no amount that is one side's alone.
+
+Only that whoever drives next was told of the lateness is for the owner alone.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +16,7 @@ from app.kit.http import Page, to_cursor, uncursor
 from app.messages import delivery_log, door_commands, words
 from app.messages.tell import snake
 from app.rentals import access
+from app.rentals.lifecycle import Role
 from app.rentals.models import Rental
 
 _DRIVER: tuple[type[Fact], ...] = (
@@ -142,16 +146,16 @@ def of(person: str, rental_id: str, *, limit: int, cursor: str | None) -> Page:
     rows = session.scalars(statement.order_by(FactRow.seq.desc()).limit(limit + 1)).all()
     shown = rows[:limit]
     more = to_cursor(f"seq_{shown[-1].seq:032x}") if len(rows) > limit else None
-    return Page(_events(rental, shown), more)
+    return Page(_events(rental, shown, to_owner=access.role_of(rental, person) is Role.OWNER), more)
 
 
 def _seq(cursor: str) -> int:
     return int(uncursor(cursor, "seq").rpartition("_")[2], 16) % 2**63
 
 
-def _events(rental: Rental, rows: Sequence[FactRow]) -> list[dict[str, Any]]:
+def _events(rental: Rental, rows: Sequence[FactRow], *, to_owner: bool) -> list[dict[str, Any]]:
     language = i18n.reader()
-    told = delivery_log.of(rental, [row.seq for row in rows], language)
+    told = delivery_log.of(rental, [row.seq for row in rows], language, to_owner=to_owner)
     driver = words.first_name(rental.driver_id, language)
     commands = door_commands.shown([row.data["command"] for row in rows if row.data.get("command")], language)
     return [

@@ -65,14 +65,28 @@ def test_each_side_sees_who_was_told_by_which_way_and_when_it_came(app: Flask) -
     stage.work()
     [late] = [one for one in stage.messages(cast.olga) if one.kind == "rental_late.owner"]
     inbox.received(cast.olga.id, late.id)
-    [event] = timeline.of(cast.olga.id, cast.rental, limit=50, cursor=None).items
-    assert [event] == timeline.of(cast.max.id, cast.rental, limit=50, cursor=None).items
+    [event] = timeline.of(cast.max.id, cast.rental, limit=50, cursor=None).items
     by = {one["to"]: one for one in event["told"]}
     assert {to: one["first_name"] for to, one in by.items()} == {"driver": "Max", "owner": "Olga"}
     assert [(way.channel, way.state) for way in by["owner"]["deliveries"]] == [("push", "sent")]
     assert [(way.channel, way.state) for way in by["driver"]["deliveries"]] == [("mail", "sent")]
     assert by["owner"]["received_at"] >= by["owner"]["told_at"]
     assert (by["owner"]["opened_at"], by["driver"]["received_at"]) == (None, None)
+
+
+def test_the_owner_alone_sees_that_the_next_driver_was_told_of_a_lateness(app: Flask) -> None:
+    cast = stage.cast()
+    stage.happen(facts.RentalLate(rental=cast.rental))
+    stage.work()
+    seen = {}
+    for who in (cast.olga, cast.max):
+        answer = app.test_client().get(f"/v1/rentals/{cast.rental}/timeline", headers=signed(who))
+        assert answer.json is not None
+        [seen[who.id]] = answer.json["items"]
+    of_owner, of_driver = seen[cast.olga.id], seen[cast.max.id]
+    (following,) = [one for one in of_owner["told"] if one["to"] == "next_driver"]
+    assert (following["first_name"], following["told_at"] is not None) == ("Nina", True)
+    assert of_driver == of_owner | {"told": [one for one in of_owner["told"] if one != following]}
 
 
 def test_who_is_named_beside_the_driver_is_told_as_such(app: Flask) -> None:
