@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.kit.auth import caller
-from app.kit.errors import AlreadyExists, OutsideRules, StepNotAllowed
+from app.kit.errors import AlreadyExists, NotAllowed, OutsideRules, StepNotAllowed
 from app.kit.fields import Paging
 from app.kit.http import Answer, Page, page
 from app.kit.routes import created
@@ -20,10 +20,12 @@ from app.rentals.word_models import Note, Review
     returns=word_schemas.NoteOut,
     status=201,
     while_suspended=True,
-    problems=(StepNotAllowed, OutsideRules),
+    problems=(NotAllowed, StepNotAllowed, OutsideRules),
 )
 def add_note(rental: str, body: dict[str, Any]) -> Answer:
-    """Writes to the other side of a rental, who is told, up to a week after it is over."""
+    """Writes to the other side of a rental, who is told, up to a week after it is over; a driver who is no member any more,
+    or is blocked or suspended, only until then.
+    """
     made = notes.write(caller().person, rental, body["text"])
     return created(made, f"/rentals/{rental}/notes")
 
