@@ -57,19 +57,20 @@ def due(phone: str) -> None:
         Delivery.digest,
         Delivery.state == "waiting",
     )
-    rows = _still_news(session.scalars(held.order_by(Delivery.id).with_for_update()).all())
+    back = session.scalars(held.order_by(Delivery.id).with_for_update()).all()
+    rows = _still_news(sorted([*back, *_gathered_in(back)], key=lambda one: one.id))
     if not rows:
         return
     newest = _carrier(rows)
-    others = [one for one in rows if one is not newest]
-    ids = [one.id for one in others]
-    for one in others:
-        one.digest, one.gathered_in = False, newest.id
-    session.flush()
-    # those that were gathered in one which then had to wait itself
-    session.execute(update(Delivery).where(Delivery.gathered_in.in_(ids)).values(gathered_in=newest.id))
-    newest.digest = False
+    for one in rows:
+        one.digest, one.gathered_in = False, None if one is newest else newest.id
     push_now(newest)
+
+
+def _gathered_in(rows: Sequence[Delivery]) -> Sequence[Delivery]:
+    """What was gathered in one that then had to wait itself: it may be news still where that one is none."""
+    theirs = Delivery.gathered_in.in_([one.id for one in rows]), Delivery.state == "waiting"
+    return session.scalars(select(Delivery).where(*theirs).with_for_update()).all()
 
 
 def _still_news(rows: Sequence[Delivery]) -> list[Delivery]:

@@ -183,3 +183,25 @@ def test_what_was_read_in_the_app_meanwhile_is_not_pushed(app: Flask, pushes: Pu
     push_out.push_out()
     assert [one.data["kind"] for one in pushes.to(phone)] == ["rental_withdrawn.owner"]
     assert {one.reason for one in stage.deliveries(cast.olga)} == {None, "read in the app"}
+
+
+def test_what_was_gathered_in_one_that_is_read_by_then_goes_out_without_it(
+    app: Flask, pushes: Pushes
+) -> None:
+    cast = stage.cast()
+    phone = stage.phone(cast.olga)
+    quiet(cast.olga, on=True)
+    for fact in (facts.RentalWithdrawn, facts.RentalLapsed):
+        stage.happen(fact(rental=cast.rental))
+    push_out.push_out()
+    gather.due(phone.id)
+    push_out.push_out()  # still quiet: the newest, which carries the other, waits once more
+    carried, carrier = stage.deliveries(cast.olga)
+    assert (carried.gathered_in, carrier.digest) == (carrier.id, True)
+    session.get_one(Message, carrier.message_id).read_at = clock.now()
+    session.commit()
+    quiet(cast.olga, on=False)
+    gather.due(phone.id)
+    push_out.push_out()
+    assert [one.data["kind"] for one in pushes.to(phone)] == ["rental_withdrawn.owner"]
+    assert [one.state for one in stage.deliveries(cast.olga)] == ["sent", "skipped"]
