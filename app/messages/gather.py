@@ -1,7 +1,7 @@
 """Pushes that can wait, gathered: what comes thick and fast, or in the quiet hours, reaches a phone as one.
 
-A push that is held back has `digest` set and waits for its phone's deadline. Then the newest goes out for all of them, and
-the others, `gathered_in` it, share its fate.
+A push that is held back has `digest` set and waits for its phone's deadline. Then the newest that is still news goes out for
+all of them, and the others, `gathered_in` it, share its fate; if it comes too late after all, the next takes its place.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,6 @@ from app.messages.models import Delivery, Message
 from app.messages.outcome import READ, TOO_LATE, write
 from app.people.models import Phone
 
-LONG_ENOUGH = timedelta(hours=1)
 AT_MOST, WITHIN = 5, timedelta(minutes=10)
 """So many that can wait a phone gets one by one in so long; what is urgent neither counts nor waits."""
 
@@ -58,26 +57,30 @@ def due(phone: str) -> None:
         Delivery.state == "waiting",
     )
     back = session.scalars(held.order_by(Delivery.id).with_for_update()).all()
-    rows = _still_news(sorted([*back, *_gathered_in(back)], key=lambda one: one.id))
-    if not rows:
-        return
-    newest = _carrier(rows)
-    for one in rows:
-        one.digest, one.gathered_in = False, None if one is newest else newest.id
-    push_now(newest)
+    _gather([*back, *_gathered_in([one.id for one in back])])
 
 
-def _gathered_in(rows: Sequence[Delivery]) -> Sequence[Delivery]:
-    """What was gathered in one that then had to wait itself: it may be news still where that one is none."""
-    theirs = Delivery.gathered_in.in_([one.id for one in rows]), Delivery.state == "waiting"
+def _gathered_in(carriers: Sequence[str]) -> Sequence[Delivery]:
+    theirs = Delivery.gathered_in.in_(carriers), Delivery.state == "waiting"
     return session.scalars(select(Delivery).where(*theirs).with_for_update()).all()
+
+
+def _gather(rows: Sequence[Delivery]) -> None:
+    """The newest that is still news goes out for all others that are."""
+    left = _still_news(sorted(rows, key=lambda one: one.id))
+    for one in left:
+        one.digest, one.gathered_in = False, None if one is left[-1] else left[-1].id
+    if left:
+        push_now(left[-1])
 
 
 def _still_news(rows: Sequence[Delivery]) -> list[Delivery]:
     """Those that are neither too late by now nor read in the app meanwhile, which is noted of the others."""
     now, found = clock.now(), []
+    wanted = select(Message).where(Message.id.in_([row.message_id for row in rows]))
+    messages = {one.id: one for one in session.scalars(wanted)}
     for row in rows:
-        message = session.get_one(Message, row.message_id)
+        message = messages[row.message_id]
         if message.read_at is not None:
             write(row, READ, now)
         elif lives_until(message) < now:
@@ -85,13 +88,6 @@ def _still_news(rows: Sequence[Delivery]) -> list[Delivery]:
         else:
             found.append(row)
     return found
-
-
-def _carrier(rows: Sequence[Delivery]) -> Delivery:
-    """The newest that lives long enough not to be over before it is sent, and all others with it."""
-    enough = clock.now() + LONG_ENOUGH
-    lasting = [row for row in rows if lives_until(session.get_one(Message, row.message_id)) > enough]
-    return (lasting or list(rows))[-1]
 
 
 def lives_until(message: Message) -> datetime:
@@ -109,15 +105,18 @@ def counts(rows: Iterable[str]) -> dict[str, int]:
     return {str(row): count + 1 for row, count in session.execute(others)}
 
 
-def share(rows: Iterable[str]) -> None:
-    """What was gathered in these ends as they have."""
+def share(rows: Sequence[Delivery]) -> None:
+    """What was gathered in these ends as they have; where one came too late, what is still news of it goes out after all."""
     session.flush()
+    late = [row.id for row in rows if row.reason == TOO_LATE.reason]
     carrier = aliased(Delivery)
     theirs = update(Delivery).where(
-        carrier.id.in_(set(rows)),
+        carrier.id.in_({row.id for row in rows}.difference(late)),
         carrier.state != "waiting",
         Delivery.gathered_in == carrier.id,
         Delivery.state == "waiting",
     )
     values = {"state": carrier.state, "reason": carrier.reason, "at": carrier.at}
     session.execute(theirs.values(values).execution_options(synchronize_session=False))
+    if late:
+        _gather(_gathered_in(late))

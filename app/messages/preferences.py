@@ -52,9 +52,8 @@ class Wishes:
 def _next(local: datetime, wall: time, zone: ZoneInfo) -> datetime:
     """The next instant at which clocks there show that time."""
     today = datetime.combine(local.date(), wall)
-    again = today.replace(tzinfo=zone, fold=1).astimezone(
-        UTC
-    )  # the second time, on the night when clocks go back
+    # the second time, on the night when clocks go back
+    again = today.replace(tzinfo=zone, fold=1).astimezone(UTC)
     ahead = (instant(today, zone), again, instant(today + timedelta(days=1), zone))
     return next(one for one in ahead if one > local)
 

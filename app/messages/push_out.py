@@ -119,7 +119,7 @@ def _settle(parcels: Sequence[Parcel], came: Sequence[Came]) -> None:
 
 def _follow(rows: Sequence[Delivery]) -> None:
     """What was gathered in those that have ended ends with them; what is urgent and reached no phone is mailed."""
-    gather.share(row.id for row in rows)
+    gather.share(rows)
     ended = [
         row.message_id
         for row in rows

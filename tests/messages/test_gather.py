@@ -7,6 +7,7 @@ from app import facts
 from app.kit import clock
 from app.kit.db import session, transactional
 from app.kit.deadlines import Deadline
+from app.kit.facts import Fact
 from app.messages import gather, push_out
 from app.messages.models import Delivery, Message, Preferences
 from app.people.models import Person, Phone
@@ -148,60 +149,80 @@ def test_what_was_gathered_shares_the_fate_of_its_push(app: Flask, pushes: Pushe
     assert states == ["sent"] * gather.AT_MOST + ["failed"] * 3
 
 
+def held_overnight(cast: Cast, *told: Fact) -> Phone:
+    """Olga's phone, to which nothing of this has come in her quiet hours."""
+    phone = stage.phone(cast.olga)
+    quiet(cast.olga, on=True)
+    for fact in told:
+        stage.happen(fact)
+        push_out.push_out()
+    assert all(one.state != "sent" for one in stage.deliveries(cast.olga))
+    return phone
+
+
+def in_the_morning(cast: Cast, phone: Phone, pushes: Pushes) -> list[str]:
+    """The kinds that come at the end of the quiet hours."""
+    quiet(cast.olga, on=False)
+    gather.due(phone.id)
+    push_out.push_out()
+    return [one.data["kind"] for one in pushes.to(phone)]
+
+
+@transactional
+def read(delivery: Delivery) -> None:
+    session.get_one(Message, delivery.message_id).read_at = clock.now()
+
+
 def test_one_that_is_over_by_the_end_of_the_quiet_hours_takes_no_other_with_it(
     app: Flask, pushes: Pushes
 ) -> None:
     cast = stage.cast()
-    phone = stage.phone(cast.olga)
-    quiet(cast.olga, on=True)
-    stage.happen(facts.RentalWithdrawn(rental=cast.rental))
-    push_out.push_out()
-    stage.happen(facts.RentalResumed(rental=cast.rental, command="cmd_" + "0" * 32))
-    push_out.push_out()
-    assert [(one.state, one.reason) for one in stage.deliveries(cast.olga)] == [
-        ("waiting", None),
-        ("skipped", "too late"),
-    ]
-    quiet(cast.olga, on=False)
-    gather.due(phone.id)
-    push_out.push_out()
-    assert [one.data["kind"] for one in pushes.to(phone)] == ["rental_withdrawn.owner"]
+    resumed = facts.RentalResumed(rental=cast.rental, command="cmd_" + "0" * 32)
+    phone = held_overnight(cast, facts.RentalWithdrawn(rental=cast.rental), resumed)
+    assert [one.reason for one in stage.deliveries(cast.olga)] == [None, "too late"]
+    assert in_the_morning(cast, phone, pushes) == ["rental_withdrawn.owner"]
 
 
 def test_what_was_read_in_the_app_meanwhile_is_not_pushed(app: Flask, pushes: Pushes) -> None:
     cast = stage.cast()
-    phone = stage.phone(cast.olga)
-    quiet(cast.olga, on=True)
-    for fact in (facts.RentalWithdrawn, facts.RentalLapsed):
-        stage.happen(fact(rental=cast.rental))
-    push_out.push_out()
-    newest = max(stage.messages(cast.olga), key=lambda one: one.id)
-    session.get_one(Message, newest.id).read_at = clock.now()
-    session.commit()
-    quiet(cast.olga, on=False)
-    gather.due(phone.id)
-    push_out.push_out()
-    assert [one.data["kind"] for one in pushes.to(phone)] == ["rental_withdrawn.owner"]
-    assert {one.reason for one in stage.deliveries(cast.olga)} == {None, "read in the app"}
+    phone = held_overnight(
+        cast, facts.RentalWithdrawn(rental=cast.rental), facts.RentalLapsed(rental=cast.rental)
+    )
+    read(stage.deliveries(cast.olga)[-1])
+    assert in_the_morning(cast, phone, pushes) == ["rental_withdrawn.owner"]
+    assert [one.reason for one in stage.deliveries(cast.olga)] == [None, "read in the app"]
 
 
 def test_what_was_gathered_in_one_that_is_read_by_then_goes_out_without_it(
     app: Flask, pushes: Pushes
 ) -> None:
     cast = stage.cast()
-    phone = stage.phone(cast.olga)
-    quiet(cast.olga, on=True)
-    for fact in (facts.RentalWithdrawn, facts.RentalLapsed):
-        stage.happen(fact(rental=cast.rental))
-    push_out.push_out()
+    phone = held_overnight(
+        cast, facts.RentalWithdrawn(rental=cast.rental), facts.RentalLapsed(rental=cast.rental)
+    )
     gather.due(phone.id)
     push_out.push_out()  # still quiet: the newest, which carries the other, waits once more
     carried, carrier = stage.deliveries(cast.olga)
     assert (carried.gathered_in, carrier.digest) == (carrier.id, True)
-    session.get_one(Message, carrier.message_id).read_at = clock.now()
-    session.commit()
-    quiet(cast.olga, on=False)
-    gather.due(phone.id)
+    read(carrier)
+    assert in_the_morning(cast, phone, pushes) == ["rental_withdrawn.owner"]
+    assert [one.state for one in stage.deliveries(cast.olga)] == ["sent", "skipped"]
+
+
+def test_where_the_newest_comes_too_late_the_next_takes_its_place(app: Flask, pushes: Pushes) -> None:
+    cast = stage.cast()
+    phone = held_overnight(
+        cast, facts.RentalWithdrawn(rental=cast.rental), facts.RentalLapsed(rental=cast.rental)
+    )
+    pushes.refusals.append(PushUnavailable("away"))
+    assert in_the_morning(cast, phone, pushes) == []
+    _age_newest(cast.olga)
+    stage.hurry_pushes()
     push_out.push_out()
     assert [one.data["kind"] for one in pushes.to(phone)] == ["rental_withdrawn.owner"]
-    assert [one.state for one in stage.deliveries(cast.olga)] == ["sent", "skipped"]
+    assert [(one.state, one.reason) for one in stage.deliveries(cast.olga)][-1] == ("skipped", "too late")
+
+
+@transactional
+def _age_newest(person: Person) -> None:
+    session.get_one(Message, stage.messages(person)[-1].id).made_at -= timedelta(days=2)
