@@ -147,7 +147,10 @@ def _take(kind: str, ref: str, due_at: datetime) -> None:
 
 @transactional
 def _later(kind: str, ref: str) -> None:
-    session.execute(_LATER, {"kind": kind, "ref": ref, "worst": WORST_WAIT_S})
+    """Unless another due-runner is at it by now, which sees to it itself."""
+    whose = {"kind": kind, "ref": ref}
+    if session.execute(_MINE, whose).scalar_one():
+        session.execute(_LATER, {**whose, "worst": WORST_WAIT_S})
 
 
 @transactional
