@@ -38,6 +38,10 @@ class AddressForbidden(FetchFailed):
     """No address we speak to; the text says what would be one."""
 
 
+class LeadsInside(AddressForbidden):
+    """A name that leads to an address of ours, now: it may lead elsewhere the next time."""
+
+
 class TooLarge(FetchFailed):
     """More came than was asked for."""
 
@@ -95,12 +99,11 @@ def knock(
     now.
     """
     try:
-        check_url(url, local=local)
-    except AddressForbidden as error:
-        raise ValueError(str(error)) from error
-    try:
         with _asked("POST", url, headers, body, local=local) as answer:
             return answer.status_code, answer.headers.get("Retry-After")
+    except AddressForbidden as error:
+        kind = ConnectionError if isinstance(error, LeadsInside) else ValueError
+        raise kind(str(error)) from error
     except FetchFailed as error:
         raise ConnectionError(str(error)) from error
 
@@ -206,9 +209,9 @@ def _refuse_inside(url: str) -> None:
     with suppress(OSError):  # the connection says that there is no such name
         for *_, there in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM):
             if not _is_public(str(there[0])):
-                raise AddressForbidden("Resolves to an address that is not public.")
+                raise LeadsInside("Resolves to an address that is not public.")
 
 
 def _must_be_public(made: socket.socket) -> None:
     if not _is_public(made.getpeername()[0]):
-        raise AddressForbidden("Resolves to an address that is not public.")
+        raise LeadsInside("Resolves to an address that is not public.")
