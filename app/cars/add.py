@@ -219,8 +219,8 @@ def end_shares_of_leaver(fact: MemberRemoved) -> None:
     what was shared since by who has come back.
     """
     mine = select(Car.id).where(Car.owner_id == fact.person)
-    again = circles.membership(fact.community, fact.person)
-    before = (CarShare.shared_at < again.made_at,) if again else ()
+    again = circles.came_back(fact.community, fact.person)
+    before = (CarShare.shared_at < again,) if again else ()
     _end(CarShare.community_id == fact.community, CarShare.car_id.in_(mine), *before)
 
 

@@ -1,5 +1,6 @@
 """Who may what in a community: the one place that answers it. What one may not know of is NotFound."""
 
+from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import Select, bindparam, select
@@ -40,6 +41,12 @@ def membership(community: str, person: str, *, share_lock: bool = False) -> Memb
     statement = _ONE_SHARED if share_lock else _ONE
     found: Membership | None = session.scalars(statement, {"person": person, "community": community}).first()
     return found
+
+
+def came_back(community: str, person: str) -> datetime | None:
+    """Since when whose membership has ended is a member again; None where they are not."""
+    again = membership(community, person)
+    return again.made_at if again is not None else None
 
 
 _LAST = (

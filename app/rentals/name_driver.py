@@ -83,7 +83,11 @@ def _may_drive(car: Car, rental: Rental, person: str) -> None:
 
 @transactional
 def take_off_former_member(fact: MemberRemoved | MembershipChanged | PersonSuspended) -> None:
-    """Who left, is blocked or suspended drives in no rental that has not begun; one that is out runs on as it is."""
+    """Who left, is blocked or suspended drives in no rental that has not begun; one that is out runs on as it is. Where who
+    has come back was named since, they stay.
+    """
+    ended = isinstance(fact, MemberRemoved)
+    again = circles.came_back(fact.community, fact.person) if isinstance(fact, MemberRemoved) else None
     theirs = [
         NamedDriver.person_id == fact.person,
         NamedDriver.taken_off_at.is_(None),
@@ -95,8 +99,10 @@ def take_off_former_member(fact: MemberRemoved | MembershipChanged | PersonSuspe
     for rental_id in sorted(session.scalars(rows)):
         _, rental = access.locked(rental_id)
         row = named_drivers.find(rental_id, fact.person)
-        gone = isinstance(fact, MemberRemoved) or not access.may_book_on(rental, fact.person)
-        if row is not None and rental.stands in AHEAD and gone:
+        if row is None or rental.stands not in AHEAD:
+            continue
+        since = again is not None and row.named_at >= again
+        if (ended and not since) or not access.may_book_on(rental, fact.person):
             reasons = [name_driver.NO_MEMBER]
             name_driver.take_off(row, by=name_driver.SYSTEM, at=clock.now(), reasons=reasons)
 

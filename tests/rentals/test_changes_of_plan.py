@@ -6,12 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.communities import leave
-from app.communities import make as communities
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import session
-from app.operator import act
 from app.rentals.grants_out import EDGE
 from tests.billing.desk import POOR, Desk
 from tests.rentals.plans import HOUR, Plan, plan
@@ -406,72 +402,6 @@ def test_who_is_removed_loses_the_booking_at_no_cost_and_keeps_the_car_that_is_o
         "Max": ["rental_ended.driver", "payment_done.driver", "receipt_ready"],
         "Olga": ["rental_ended.owner", "payment_done.owner", "receipt_ready"],
     }
-
-
-# -- member blocked or suspended
-
-
-def barred(one: Plan, how: str) -> None:
-    """Olga blocks Max in the circle, or an operator suspends him."""
-    if how == "suspended":
-        session.rollback()
-        act.suspend(one.lending.max.id, by="operator", reason="tests")
-        one.follow()
-        return
-    leave.change(
-        one.lending.olga.id, one.lending.community, one.lending.max.id, {"blocked": True}, lambda _: None
-    )
-    one.follow()
-
-
-@pytest.mark.parametrize("how", ["blocked", "suspended"])
-def test_who_may_not_book_any_more_loses_what_is_booked_at_no_cost_and_keeps_the_car_that_is_out(
-    one: Plan, how: str
-) -> None:
-    booked = one.book(begins=5)
-    grant = given(one, booked)
-    out = one.out(hours=2)
-    one.news()
-    barred(one, how)
-    shown = one.get(one.lending.olga, f"/rentals/{booked}")
-    assert (shown["state"], one.till(booked)) == ("cancelled", (0, 0, 0))
-    assert [row.revoked_for for row in one.grants(booked)] == [how]
-    assert covered_for(one, booked, grant)
-    told = (
-        ["member_blocked", "rental_cancelled.driver"] if how == "blocked" else []
-    )  # the desk's word says it of all
-    assert one.news() == {
-        "Max": [*told, "payment_released.driver"],
-        "Olga": ["rental_cancelled.owner"],
-    }
-    assert one.get(one.lending.olga, f"/rentals/{out}")["state"] == "active"
-    assert one.covers(out) == [(one.lending.car_id, "active")]
-
-
-def test_a_request_of_a_blocked_member_is_cancelled_and_nothing_comes_back_with_the_block_lifted(
-    desk: Desk,
-) -> None:
-    one = plan(desk)
-    rules = {"rules": {"approval": "always"}}
-    communities.change(one.lending.olga.id, one.lending.community, rules, lambda _: None)
-    rental = one.book(begins=5)
-    barred(one, "blocked")
-    assert one.get(one.lending.max, f"/rentals/{rental}")["state"] == "cancelled"
-    leave.change(
-        one.lending.olga.id, one.lending.community, one.lending.max.id, {"blocked": False}, lambda _: None
-    )
-    one.follow()
-    assert one.get(one.lending.max, f"/rentals/{rental}")["state"] == "cancelled"
-    one.post(one.lending.olga, f"/rentals/{rental}/approve", 409)
-
-
-def test_another_fare_cancels_nothing(one: Plan) -> None:
-    rental = one.book(begins=5)
-    leave.change(
-        one.lending.olga.id, one.lending.community, one.lending.max.id, {"fare": "free"}, lambda _: None
-    )
-    one.follow()
-    assert one.get(one.lending.max, f"/rentals/{rental}")["state"] == "booked"
 
 
 # -- price change

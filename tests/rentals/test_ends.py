@@ -4,32 +4,25 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from app.cars import add, custody
-from app.cars.models import CarShare
 from app.communities import leave
 from app.communities import make as communities
-from app.communities.models import Membership
 from app.coverage import cover, master_policies
 from app.coverage.models import Confirmation
 from app.facts import (
     ConfirmationRefused,
-    MemberRemoved,
-    MembershipChanged,
     PaymentSucceeded,
-    PersonSuspended,
     ReceiptReady,
     RentalEnded,
     RentalStarted,
-    UnlockFailed,
 )
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.errors import NotReady
-from app.kit.facts import Fact, FactRow
-from app.operator import act
+from app.kit.facts import FactRow
 from app.people.models import Phone
 from app.rentals import (
     book,
@@ -51,7 +44,6 @@ from app.rentals.models import Command, Quote
 from carbox.box import Answer, AnswerKind, BoxState, Evidence, Reading
 from tests.coverage.factories import doing
 from tests.rentals.scene import Scene
-from tests.rentals.test_grant import react
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SILENT = Answer(AnswerKind.SILENT)
@@ -469,27 +461,6 @@ def test_a_blocked_member_opens_nothing(scene: Scene) -> None:
     assert claim(command.id, "here") is Claim.NO_LONGER
 
 
-@pytest.mark.parametrize("how", ["left", "blocked", "suspended", "still a member"])
-def test_doors_that_stayed_shut_leave_no_booking_to_who_may_not_book_any_more(scene: Scene, how: str) -> None:
-    command = scene.unlock()
-    olga, driver, circle = scene.olga.id, scene.max.id, scene.community.id
-    changed: Fact = MembershipChanged(circle, driver, by=olga)
-    if how == "left":
-        leave.leave(driver, circle, driver)
-        changed = MemberRemoved(circle, driver, by=driver)
-    elif how == "blocked":
-        leave.change(olga, circle, driver, {"blocked": True}, lambda _: None)
-    elif how == "suspended":
-        act.suspend(driver, by="operator", reason="tests")
-        changed = PersonSuspended(driver, by="operator", reason="tests")
-    react(changed)
-    assert stands(scene)[0] == "unlocking", "it may be out"
-    outcome.apply(command.id, Answer(AnswerKind.REFUSED))
-    assert stands(scene)[0] == "booked"
-    react(UnlockFailed(scene.rental_id, command.id, reason="not_done"))
-    assert stands(scene)[0] == ("booked" if how == "still a member" else "cancelled")
-
-
 # -- receipts --------------------------------------------------------------------------------------------------------
 
 
@@ -506,33 +477,3 @@ def test_the_share_of_a_cancellation_has_no_receipt(scene: Scene) -> None:
     cancel.cancel(scene.max.id, scene.rental_id, "rain")
     receipts.on_paid(PaymentSucceeded(payment="pay_1", rental=scene.rental_id, amount=100, currency="EUR"))
     assert recorded(ReceiptReady, scene.rental_id) == 0
-
-
-def test_a_car_is_no_longer_lent_where_its_owner_has_left(scene: Scene) -> None:
-    theirs = Membership.community_id == scene.community.id, Membership.person_id == scene.olga.id
-    session.execute(update(Membership).where(*theirs).values(ended_at=clock.now()))
-    add.end_shares_of_leaver(
-        MemberRemoved(community=scene.community.id, person=scene.olga.id, by=scene.olga.id)
-    )
-    session.commit()
-    assert session.get_one(CarShare, (scene.car_id, scene.community.id)).ended_at is not None
-    assert scene.rental.state == "booked"
-
-
-def test_who_has_come_back_keeps_what_they_booked_since(scene: Scene) -> None:
-    """The worker comes to the end of the old membership only now."""
-    theirs = Membership.community_id == scene.community.id, Membership.person_id == scene.max.id
-    session.execute(update(Membership).where(*theirs).values(made_at=scene.rental.made_at))
-    session.commit()
-    expire.cancel_of_member(
-        MemberRemoved(community=scene.community.id, person=scene.max.id, by=scene.olga.id)
-    )
-    assert scene.rental.state == "booked"
-    later = scene.rental.made_at + timedelta(seconds=1)
-    session.execute(update(Membership).where(*theirs).values(made_at=later))
-    session.commit()
-    expire.cancel_of_member(
-        MemberRemoved(community=scene.community.id, person=scene.max.id, by=scene.olga.id)
-    )
-    session.expire_all()
-    assert scene.rental.state == "cancelled"

@@ -4,13 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from app.communities import leave
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
-from app.operator import act
 from app.rentals import extend as extending
 from tests.billing.desk import Desk
+from tests.rentals.barring import bar
 from tests.rentals.plans import HOUR, Plan, plan
 from tests.rentals.test_changes_of_plan import extend, longer
 
@@ -58,13 +57,7 @@ def test_a_car_that_is_late_stays_held_when_its_extension_comes_to_nothing(desk:
 def gone(one: Plan, how: str) -> None:
     """Max is no member any more, or may not book; what follows waits for `follow`."""
     session.rollback()
-    olga, driver, circle = one.lending.olga.id, one.lending.max.id, one.lending.community
-    if how == "suspended":
-        act.suspend(driver, by="operator", reason="tests")
-    elif how == "blocked":
-        leave.change(olga, circle, driver, {"blocked": True}, lambda _: None)
-    else:
-        leave.leave(driver if how == "left" else olga, circle, driver)
+    bar(one.lending.max.id, how, community=one.lending.community, by=one.lending.olga.id)
 
 
 @pytest.mark.parametrize("how", ["left", "removed", "blocked"])

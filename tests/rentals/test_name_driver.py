@@ -13,12 +13,11 @@ from app.communities import accept, invite, leave
 from app.coverage import cover, named_drivers
 from app.coverage.models import CoverVersion
 from app.coverage.trip import driver_ref
-from app.facts import DriverNamed, DriverTakenOff, MemberRemoved, MembershipChanged, PersonSuspended
+from app.facts import DriverNamed, DriverTakenOff, MemberRemoved, MembershipChanged
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.errors import InUse, NotInsurable
-from app.operator import act
 from app.people import conditions, licence
 from app.people.models import Licence, Person
 from app.rentals import extend, name_driver, quote
@@ -26,6 +25,7 @@ from insurance.certificate import verify
 from tests import factories
 from tests.coverage import factories as insured
 from tests.coverage.factories import bearer, seal, signed_in
+from tests.rentals.barring import bar
 from tests.rentals.garage import Garage, build, end_with_signal, facts_of, insurer_says, start_with_signal
 from tests.rentals.test_grant import react
 
@@ -290,19 +290,23 @@ def test_who_leaves_the_community_drives_in_no_rental_that_has_not_begun(shared:
     assert named_drivers.of(shared.rental) == []
 
 
+def test_who_was_named_since_they_came_back_stays(shared: Shared) -> None:
+    """The worker comes to the end of the old membership only now."""
+    shared.name()
+    name_driver.take_off_former_member(
+        MemberRemoved(shared.garage.scene.community.id, shared.nina.id, shared.nina.id)
+    )
+    session.expire_all()
+    assert [one.person_id for one in named_drivers.of(shared.rental)] == [shared.nina.id]
+
+
 @pytest.mark.parametrize("how", ["blocked", "suspended"])
 def test_who_may_not_book_any_more_drives_in_no_rental_that_has_not_begun(shared: Shared, how: str) -> None:
     shared.name()
     olga, nina, community = shared.garage.scene.olga.id, shared.nina.id, shared.garage.scene.community.id
-    if how == "blocked":
-        leave.change(olga, community, nina, {"fare": "free"}, lambda _: None)
-        react(MembershipChanged(community, nina, by=olga))
-        assert [one.person_id for one in named_drivers.of(shared.rental)] == [nina]
-        leave.change(olga, community, nina, {"blocked": True}, lambda _: None)
-        react(MembershipChanged(community, nina, by=olga))
-    else:
-        act.suspend(nina, by="operator", reason="tests")
-        react(PersonSuspended(nina, by="operator", reason="tests"))
+    react(MembershipChanged(community, nina, by=olga, fare="free"))
+    assert [one.person_id for one in named_drivers.of(shared.rental)] == [nina]
+    react(bar(nina, how, community=community, by=olga))
     session.expire_all()
     assert named_drivers.of(shared.rental) == []
     [taken] = facts_of(DriverTakenOff, shared.rental)
