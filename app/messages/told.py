@@ -124,11 +124,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     ),
     facts.StartAtRisk: (
         Told(whom.driver, "booked_at_risk.driver", when.has_no("ahead_min")),
-        Told(
-            whom.owners,
-            "booked_at_risk.owner",
-            when.both(when.has_no("ahead_min"), when.is_false("found_unsafe")),
-        ),
+        Told(whom.owners, "booked_at_risk.owner", when.seen_at_booking),
         Told(whom.driver, "start_at_risk.driver", when.has("ahead_min")),
         Told(whom.owners, "start_at_risk.owner", when.has("ahead_min")),
     ),
@@ -165,12 +161,7 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
     facts.RentalLate: (
         Told(whom.driver, "rental_late.driver"),
         Told(whom.owners, "rental_late.owner"),
-        Told(
-            whom.driver,
-            "rental_late.next_driver",
-            when.both(when.has_no("back_at"), when.starts_soon),
-            of=when.next_driver,
-        ),
+        Told(whom.driver, "rental_late.next_driver", when.late_for_next, of=when.next_driver),
         Told(
             whom.driver,
             "late_forecast.next_driver",

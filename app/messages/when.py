@@ -1,7 +1,6 @@
 """When people are told of a fact: what it says itself, and what went before it."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from sqlalchemy import select
 
@@ -13,10 +12,10 @@ from app.messages.about import about, is_deposit, next_booked
 from app.messages.models import Message
 from app.messages.scene import Scene
 from app.people.models import Person
+from app.rentals import alternatives
 from app.rentals.models import Command, Rental
 from insurance.claim import OVER
 
-SOON = timedelta(hours=24)
 _FORECAST = "late_forecast.next_driver"
 
 
@@ -93,6 +92,11 @@ def by_themselves(here: Scene) -> bool:
     return bool(here.fact.by == here.fact.person)
 
 
+def seen_at_booking(here: Scene) -> bool:
+    """Not when the car was found unsafe, which its owners are told by itself."""
+    return here.fact.ahead_min is None and not here.fact.found_unsafe
+
+
 def deposit(here: Scene) -> bool:
     return is_deposit(here.fact.payment)
 
@@ -120,9 +124,13 @@ def next_driver(here: Scene) -> Scene | None:
     return Scene(here.fact, here.seq, here.at, following) if following else None
 
 
-def starts_soon(here: Scene) -> bool:
-    """Within a day after the car was due: nobody knows when it comes back, and who takes it later has time to hear."""
-    return here.rental is not None and here.rental.from_at - about(here.fact.rental).to_at <= SOON
+def late_for_next(here: Scene) -> bool:
+    """Nobody knows when the car comes back, and the next start is within a day after it was due: later, there is time."""
+    if here.fact.back_at is not None:
+        return False
+    return (
+        here.rental is not None and here.rental.from_at - about(here.fact.rental).to_at <= alternatives.SOON
+    )
 
 
 def driver_reads_app(here: Scene) -> bool:

@@ -29,9 +29,9 @@ from app.rentals.routes import ONE, STEP, routes, show
     problems=(NotAllowed,),
 )
 def list_alternatives(rental: str, query: dict[str, Any]) -> Page:
-    """Other cars of the community that the rental could be swapped to, for when the booked one fails, with their distance
-    from it, the nearest first. `total` is the price
-    that is kept. A page may hold fewer than asked while there are more.
+    """Other cars of the community that the rental could be swapped to, for when the booked one fails: the nearest to it
+    first, with their distance from it. `total` is the price that is kept. A page may hold fewer than asked while there are
+    more.
     """
     rows, row, following = alternatives.of(rental, caller().person, **query)
     price = {"total": row.price["total"]}
