@@ -174,22 +174,23 @@ def rented(car: Car, begins: datetime, hours: float) -> None:
     transactional(occupancy.occupy)(car, "rental", new_id("ren"), begins, begins + hours * HOUR)
 
 
-def test_the_buffer_ends_where_a_short_block_begins_though_another_drives_after_it(
-    olga: Voice, max_: Voice, circle: Community, car: Car, day: datetime
-) -> None:
-    terms.put(olga.id, car.id, circle.id, {"buffer_min": 60})
-    blocked(olga, car, day + 2.1 * HOUR, 0.2)
-    rented(car, day + 2.3 * HOUR, 2)
-    assert found(max_, **free(day)) == [car.id]
-    quoted(max_, car, day, 201)
-
-
-def test_before_such_a_block_another_time_is_found(
-    olga: Voice, max_: Voice, circle: Community, car: Car, day: datetime
-) -> None:
+@pytest.fixture
+def interrupted(olga: Voice, circle: Community, car: Car, day: datetime) -> Car:
+    """With an hour of buffer; taken by a short block, and by a long rental right after it."""
     terms.put(olga.id, car.id, circle.id, {"buffer_min": 60})
     blocked(olga, car, day + 2.1 * HOUR, 0.2)
     rented(car, day + 2.3 * HOUR, 20)
+    return car
+
+
+def test_the_buffer_ends_where_a_short_block_begins_though_another_drives_after_it(
+    max_: Voice, interrupted: Car, day: datetime
+) -> None:
+    assert found(max_, **free(day)) == [interrupted.id]
+    quoted(max_, interrupted, day, 201)
+
+
+def test_before_such_a_block_another_time_is_found(max_: Voice, interrupted: Car, day: datetime) -> None:
     assert other_time(max_, day + HOUR) == [z(day + 0.1 * HOUR)]
 
 
