@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, not_, or_, select
 
 from app.cars.models import Car
 from app.facts import PhotoAdded
@@ -43,7 +43,7 @@ def lay_down(person: str, rental_id: str, at: At, angle: Angle, sent: bytes) -> 
     if _same(rental_id, at, angle, sent) is not None:
         return None
     _refuse(rental, _role(rental, person), at)
-    _refuse_known(rental, at, sent)
+    _refuse_known(rental, at, angle, sent)
     zone = ZoneInfo(session.get_one(Car, rental.car_id).time_zone)
     release()
     allow_secret("photos", person, current_app.extensions["glovebox"].settings.limits.photos)
@@ -74,7 +74,7 @@ def add_photo(
     if laid is None:
         raise NotFound  # it was forgotten between the look and now
     _refuse(rental, role, at)
-    _refuse_known(rental, at, sent)
+    _refuse_known(rental, at, angle, sent)
     row = Photo(
         id=laid.id,
         rental_id=rental_id,
@@ -132,13 +132,17 @@ def _refuse(rental: Rental, role: Role, at: At) -> None:
         )
 
 
-def _refuse_known(rental: Rental, at: At, sent: bytes) -> None:
-    """A picture is no second side of the car, and none of another time. Raises Validation."""
+def _refuse_known(rental: Rental, at: At, angle: Angle, sent: bytes) -> None:
+    """A picture is no second side of the car, and none of another time. Raises Validation.
+
+    One of the very same step and angle is the same photo: somebody else's request may add it at any moment.
+    """
+    same = and_(Photo.rental_id == rental.id, Photo.step == at.value, Photo.angle == angle.value)
     again = or_(Photo.rental_id != rental.id, Photo.step.in_([step.value for step in ONCE[at]]))
     known = session.scalar(
         select(Photo)
         .join(Rental, Rental.id == Photo.rental_id)
-        .where(Rental.car_id == rental.car_id, Photo.sent_sha256 == _hash(sent), again)
+        .where(Rental.car_id == rental.car_id, Photo.sent_sha256 == _hash(sent), again, not_(same))
         .limit(1)
     )
     if known is not None:

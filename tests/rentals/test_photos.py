@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from flask import Flask
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.communities import make as communities
 from app.doors import Doors
 from app.factory import create_app
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import dispose, release, session
+from app.kit.db import db, dispose, release, session
 from app.kit.facts import FactRow
 from app.rentals import book, photo_rules, quote, settle
 from app.rentals.models import Command
@@ -143,17 +143,38 @@ def test_a_picture_of_an_earlier_rental_shows_nothing_of_this_one(album: Album) 
     assert again.add().status_code == 201
 
 
+def from_another_phone(album: Album, parts: dict[str, Any]) -> int:
+    """Sent by another thread; what is answered."""
+    http = album.house.test_client()
+    return int(http.post(album.path, headers=album.headers["max"], **parts).status_code)
+
+
 def test_sent_many_times_at_once_it_is_one_photo(album: Album) -> None:
     parts = encoded({"step": "unlock", "angle": "front", "file": file(picture())})
     release()
-
-    def send(_: int) -> int:
-        http = album.house.test_client()
-        return int(http.post(album.path, headers=album.headers["max"], **parts).status_code)
-
     with ThreadPoolExecutor(6) as crowd:
-        assert sorted(crowd.map(send, range(6))) == [200] * 5 + [201]
+        answers = crowd.map(lambda _: from_another_phone(album, parts), range(6))
+        assert sorted(answers) == [200] * 5 + [201]
     assert len(album.listed("olga")) == 1
+
+
+def test_added_by_another_request_between_two_looks_it_is_the_same_photo(album: Album) -> None:
+    sent = picture()
+    parts = encoded({"step": "unlock", "angle": "front", "file": file(sent)})
+    answers: list[int] = []
+
+    def meanwhile(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "count(" in statement and "photos" in statement and not answers:
+            answers.append(0)
+            with ThreadPoolExecutor(1) as other:
+                answers[0] = other.submit(from_another_phone, album, parts).result()
+
+    event.listen(db.engine, "before_cursor_execute", meanwhile)
+    try:
+        answers.append(album.add(sent=sent).status_code)
+    finally:
+        event.remove(db.engine, "before_cursor_execute", meanwhile)
+    assert answers == [201, 200]
 
 
 def test_a_repeat_with_the_same_key_is_replayed_and_another_photo_under_it_refused(album: Album) -> None:
