@@ -13,7 +13,7 @@ from app.claims import use
 from app.coverage import cover
 from app.coverage.models import CoverVersion
 from app.facts import LeftTerritory, RentalStarted
-from app.kit import clock
+from app.kit import clock, sealed
 from app.kit.clock import z
 from app.kit.db import session
 from app.rentals import abroad
@@ -177,7 +177,8 @@ def test_a_car_is_at_home_where_its_place_is(garage: Garage) -> None:
 def test_an_insurer_sees_it_from_when_it_was_recorded_and_in_the_use_of_the_cover(garage: Garage) -> None:
     drive(garage, PARIS)
     seal()
-    before = clock.now()
+    before = sealed.head().as_of
+    clock.forward(MINUTE)
     drive(garage, BERN, BERN)
     clock.forward(MINUTE)
     seal()

@@ -14,7 +14,7 @@ from app.coverage import cover, named_drivers
 from app.coverage.models import CoverVersion
 from app.coverage.trip import driver_ref
 from app.facts import DriverNamed, DriverTakenOff, MemberRemoved, MembershipChanged
-from app.kit import clock
+from app.kit import clock, sealed
 from app.kit.clock import z
 from app.kit.db import session
 from app.kit.errors import InUse, NotInsurable
@@ -215,7 +215,7 @@ def test_the_named_driver_may_go_and_the_owner_may_not_send_them(shared: Shared)
 def test_an_insurer_reads_them_as_known_then_and_their_names_only_where_it_may(shared: Shared) -> None:
     start_with_signal(shared.garage)
     seal()
-    before = clock.now()
+    before = sealed.head().as_of
     clock.forward(10 * MINUTE)
     shared.name()
     clock.forward(MINUTE)
