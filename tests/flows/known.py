@@ -1,11 +1,10 @@
 """What lies before a story begins, made in this process: how people register and are cleared is told over HTTP elsewhere."""
 
-import secrets
-from datetime import date
-
+from app.communities.models import Community
 from app.demo_cast import PASSWORD, Actor
-from app.kit.db import release, transactional
-from app.people import licence, phones, sign_in
+from app.kit.db import release, session
+from app.people import phones, sign_in
+from app.people.models import Person
 from app.supervisor import Supervisor
 from tests import factories
 
@@ -25,20 +24,7 @@ def known(place: Supervisor, name: str, *, language: str = "en") -> Actor:
 
 def cleared(place: Supervisor, member: Actor, *, by: Actor, community: str) -> None:
     """The member's licence is recorded, and the owner of the community clears it."""
-    recorded = {
-        "number": f"12AB{secrets.randbelow(10**6):06d}",
-        "country": member.country,
-        "classes": ["B"],
-        "birth_date": date(1990, 4, 2),
-        "issued_on": date(2010, 5, 1),
-        "expires_on": date(2036, 5, 1),
-    }
-
-    @transactional
-    def work() -> None:
-        licence.record(member.id, recorded)
-        licence.clear(member.id, by=by.id, level="owner", community=community)
-
     with place.application().app_context():
-        work()
+        driver, owner = (session.get_one(Person, one.id) for one in (member, by))
+        factories.licensed(driver, owner, session.get_one(Community, community))
         release()
