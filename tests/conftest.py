@@ -40,6 +40,8 @@ IN_TESTS = {
     "GLOVEBOX_BOX_ANSWER_WITHIN_S": "5",
 }
 """Settings of a whole place: no limit in the way of the stories, and a silent box is waited for a shorter time."""
+PLACES = {"place", "stack"}
+"""The fixtures that are a whole place."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A place and a stack are much to start: one process of the run has all the tests that stand on one."""
     for item in items:
-        for shared in {"place", "stack"}.intersection(getattr(item, "fixturenames", ())):
+        for shared in PLACES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(shared))
 
 
@@ -146,6 +148,19 @@ def nothing_is_left_to_do(request: pytest.FixtureRequest) -> Iterator[None]:
 
 _OF_THINGS = text("delete from deadlines where ref ~ '[0-9a-f]{32}'")
 """Those of what a test has made; the few of the whole place have names."""
+
+
+@pytest.fixture(autouse=True)
+def cars_leave_the_street(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The boxes of a test go with it: each is a thread of the simulator that would work on for nobody."""
+    places: list[Supervisor] = [
+        request.getfixturevalue(name) for name in PLACES.intersection(request.fixturenames)
+    ]
+    before = [set(each.control("simulator", "GET", "state")) for each in places]
+    yield
+    for each, there in zip(places, before, strict=True):
+        for username in set(each.control("simulator", "GET", "state")) - there:
+            each.control("simulator", "DELETE", f"boxes/{username}")
 
 
 @pytest.fixture

@@ -104,8 +104,7 @@ def settle(on: Stage) -> None:
         "get the same receipt",
         f"{receipt['km']} km: {lines}; covered {receipt['covered_minutes']} min, charged {receipt['charged_minutes']} min",
     )
-    month = on.max.now().strftime("%Y-%m")
-    statement = on.olga.get(f"/me/statements/{month}")
+    statement = on.olga.get(f"/me/statements/{on.olga.month()}")
     on.told.step(
         "Olga",
         "reads what she has earned",

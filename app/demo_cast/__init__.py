@@ -4,6 +4,7 @@ import re
 import secrets
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -251,3 +252,7 @@ class Actor(Caller):
     def now(self) -> datetime:
         """Business time."""
         return datetime.fromisoformat(self.place.flask("clock", "show").strip())
+
+    def month(self) -> str:
+        """Of business time where they are, as a statement is named."""
+        return f"{self.now().astimezone(ZoneInfo(self.get('/me')['time_zone'])):%Y-%m}"

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import stripe
 from flask import Flask
@@ -54,6 +55,11 @@ DUE = {
 
 def eur(amount: int) -> Money:
     return Money(amount, "EUR")
+
+
+def this_month() -> str:
+    """Of business time where the cast is, as a statement is named."""
+    return f"{clock.now().astimezone(ZoneInfo('Europe/Paris')):%Y-%m}"
 
 
 class Desk:

@@ -13,7 +13,7 @@ from app.communities.models import Membership
 from app.kit import clock
 from app.kit.db import release, session
 from tests import factories
-from tests.billing.desk import Desk
+from tests.billing.desk import Desk, this_month
 from tests.communities.circle import Circle, Voice, voice
 
 SHARE = {"amount": 6000, "currency": "EUR"}
@@ -121,7 +121,7 @@ def test_owners_and_managers_read_what_it_was_paid_and_its_month(desk: Desk, cir
     for reader in (circle.olga, circle.max):
         [paid] = reader("GET", f"{at}/payouts", want=200)["items"]
         assert (paid["rental"], paid["state"], paid["sent"]) == (rental, "settled", SHARE)
-        month = f"{at}/statements/{clock.now():%Y-%m}"
+        month = f"{at}/statements/{this_month()}"
         [balance] = reader("GET", month, want=200)["balances"]
         assert (balance["paid_out"]["amount"], balance["closing"]["amount"]) == (-6000, 0)
         assert reader("GET", month)["payments"] == []

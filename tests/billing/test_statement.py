@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
@@ -14,19 +13,15 @@ from pypdf import PdfReader
 
 from app.billing import ledger, statement
 from app.billing.ledger import Entry, Line
-from app.kit import clock
 from app.kit.db import new_id, release, session, transactional
 from payments.money import Money
+from tests.billing.desk import this_month
 from tests.kit.asking import session_of
 from tests.rentals.trips import Trip, give_back, pay, told_paid, trip
 
 
 def eur(amount: int) -> dict[str, Any]:
     return {"amount": amount, "currency": "EUR"}
-
-
-def this_month() -> str:
-    return f"{clock.now().astimezone(ZoneInfo('Europe/Paris')):%Y-%m}"
 
 
 def ask(

@@ -62,13 +62,21 @@ class Cast:
 
     simulator: Simulator
     used: int = 0
+    there: set[str] = field(default_factory=set)
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def box(self, profile: str = "DEMO", *, wiring: DoorWiring | None = None, **more: Any) -> Box:
         with self.guard:
             self.used += 1
             username = f"box{self.used}"
+            self.there.add(username)
         self.simulator.add(username, f"pw-{username}", profile=profile, **more)
         return Box(
             BoxAddress(username, "CAR"), wiring or DoorWiring(pin="4711", key_sensor=KeySensor(port=6))
         )
+
+    def leave(self) -> None:
+        """Those of a test go with it: each would work on for nobody, fifty times as fast as a real one."""
+        for username in self.there & set(self.simulator.call("GET", "state")):
+            self.simulator.remove(username)
+        self.there.clear()

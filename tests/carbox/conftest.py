@@ -57,5 +57,11 @@ def hasty(broker: LocalBroker, told: Told) -> Iterator[OvmsBoxes]:
 
 
 @pytest.fixture(scope="session")
-def cast(simulator: Simulator) -> Cast:
+def everybody(simulator: Simulator) -> Cast:
     return Cast(simulator)
+
+
+@pytest.fixture
+def cast(everybody: Cast) -> Iterator[Cast]:
+    yield everybody
+    everybody.leave()

@@ -29,7 +29,7 @@ def driven(friends: Friends, ends: float = 3, km: float = 12, span: str = "50m")
 
 
 def statement(who: Actor) -> Any:
-    return who.get(f"/me/statements/{who.now().strftime('%Y-%m')}")
+    return who.get(f"/me/statements/{who.month()}")
 
 
 def test_the_money_is_held_before_the_unlock_and_readiness_says_so(priced: Friends) -> None:
