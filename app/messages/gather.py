@@ -7,37 +7,40 @@ all of them, and the others, `gathered_in` it, share its fate; if it comes too l
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import select, text
 
 from app.kit import clock, deadlines
-from app.kit.db import session, transactional
+from app.kit.db import bare, public, session, transactional
+from app.kit.driver import plain
 from app.messages.channels import push_now
 from app.messages.kinds import KINDS
-from app.messages.models import Delivery, Message
+from app.messages.models import DLV, Delivery, Message
 from app.messages.outcome import READ, TOO_LATE, write
-from app.people.models import Phone
+from app.people.models import PHO, Phone
 
 AT_MOST, WITHIN = 5, timedelta(minutes=10)
 """So many that can wait a phone gets one by one in so long; what is urgent neither counts nor waits."""
 
 
+_FLOODED = text(
+    "select d.phone_id, min(d.at) as first from deliveries d join messages m on m.id = d.message_id"
+    " where d.phone_id = any(:phones) and d.state = 'sent' and d.at > :since and d.gathered_in is null and not m.urgent"
+    " group by d.phone_id having count(*) >= :most"
+)
+_COUNTS = text(
+    "select gathered_in, count(*) as others from deliveries where gathered_in = any(:carriers) and state = 'waiting'"
+    " group by gathered_in"
+)
+_SHARE = text(
+    "update deliveries d set state = c.state, reason = c.reason, at = c.at from deliveries c"
+    " where c.id = any(:carriers) and d.gathered_in = c.id and d.state = 'waiting'"
+)
+
+
 def flooded(phones: Iterable[str], now: datetime) -> dict[str, datetime]:
     """The phones that have had enough for now, and until when."""
-    recent = (
-        select(Delivery.phone_id, func.min(Delivery.at))
-        .join(Message, Message.id == Delivery.message_id)
-        .where(
-            Delivery.phone_id.in_(set(phones)),
-            Delivery.state == "sent",
-            Delivery.at > now - WITHIN,
-            Delivery.gathered_in.is_(None),
-            Message.urgent.is_(False),
-        )
-        .group_by(Delivery.phone_id)
-        .having(func.count() >= AT_MOST)
-    )
-    return {str(phone): first + WITHIN for phone, first in session.execute(recent)}
+    asked = {"phones": [bare(one, PHO) for one in set(phones)], "since": now - WITHIN, "most": AT_MOST}
+    return {public(row.phone_id, PHO): row.first + WITHIN for row in plain(_FLOODED, asked)}
 
 
 def hold(row: Delivery, until: datetime) -> None:
@@ -97,26 +100,15 @@ def lives_until(message: Message) -> datetime:
 
 def counts(rows: Iterable[str]) -> dict[str, int]:
     """For how many messages a push stands that stands for more than its own."""
-    others = (
-        select(Delivery.gathered_in, func.count())
-        .where(Delivery.gathered_in.in_(set(rows)), Delivery.state == "waiting")
-        .group_by(Delivery.gathered_in)
-    )
-    return {str(row): count + 1 for row, count in session.execute(others)}
+    found = plain(_COUNTS, {"carriers": [bare(one, DLV) for one in rows]})
+    return {public(row.gathered_in, DLV): row.others + 1 for row in found}
 
 
 def share(rows: Sequence[Delivery]) -> None:
     """What was gathered in these ends as they have; where one came too late, what is still news of it goes out after all."""
-    session.flush()
     late = [row.id for row in rows if row.reason == TOO_LATE.reason]
-    carrier = aliased(Delivery)
-    theirs = update(Delivery).where(
-        carrier.id.in_({row.id for row in rows}.difference(late)),
-        carrier.state != "waiting",
-        Delivery.gathered_in == carrier.id,
-        Delivery.state == "waiting",
-    )
-    values = {"state": carrier.state, "reason": carrier.reason, "at": carrier.at}
-    session.execute(theirs.values(values).execution_options(synchronize_session=False))
+    over = [bare(row.id, DLV) for row in rows if row.state != "waiting" and row.id not in late]
+    if over:
+        plain(_SHARE, {"carriers": over})
     if late:
         _gather(_gathered_in(late))

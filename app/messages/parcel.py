@@ -68,13 +68,14 @@ def of_all(rows: Sequence[Delivery]) -> list[Parcel]:
 def _around(rows: Sequence[Delivery], now: datetime) -> Around:
     messages = _by_id(Message, (row.message_id for row in rows))
     people = _by_id(Person, (one.person_id for one in messages.values()))
+    phones = {row.phone_id for row in rows if row.phone_id is not None}
     return Around(
         messages=messages,
-        phones=_by_id(Phone, (row.phone_id for row in rows)),
+        phones=_by_id(Phone, phones),
         people=people,
         wishes=preferences.of_all(list(people.values())),
-        left=reached.signed_out(str(row.phone_id) for row in rows),
-        flooded=gather.flooded((str(row.phone_id) for row in rows), now),
+        left=reached.signed_out(phones),
+        flooded=gather.flooded(phones, now),
         counts=gather.counts(row.id for row in rows),
     )
 

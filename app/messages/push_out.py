@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import exists, select
+from sqlalchemy import bindparam, exists, select
 from sqlalchemy.orm import aliased
 
 from app.doors import Doors
@@ -37,6 +37,17 @@ IN_HAND = timedelta(seconds=2.5 * WITHIN_S)
 FIRST_RETRY_S, LAST_RETRY_S, LONGEST_RETRY_S = 1, 300, 3600
 """Our own steps double up to five minutes; a service that names a time gets it, up to an hour."""
 Came = Outcome | PushError
+_EARLIER = aliased(Delivery)
+_BEHIND = exists().where(
+    _EARLIER.phone_id == Delivery.phone_id, _EARLIER.try_at.is_not(None), _EARLIER.id < Delivery.id
+)
+_WAITING = (
+    select(Delivery)
+    .where(Delivery.try_at <= bindparam("now"), ~_BEHIND)
+    .order_by(Delivery.try_at)
+    .limit(bindparam("batch"))
+    .with_for_update(skip_locked=True)
+)
 
 
 def run(app: Flask, stop: threading.Event) -> None:
@@ -76,13 +87,8 @@ def _send(parcels: Sequence[Parcel]) -> list[Came]:
 @transactional
 def _take(batch: int) -> list[Parcel] | None:
     """The oldest push of each phone that may be tried now, as it is to be sent; None when there is none."""
-    earlier = aliased(Delivery)
-    behind = exists().where(
-        earlier.phone_id == Delivery.phone_id, earlier.try_at.is_not(None), earlier.id < Delivery.id
-    )
     now = real_now()
-    waiting = select(Delivery).where(Delivery.try_at <= now, ~behind).order_by(Delivery.try_at).limit(batch)
-    rows = session.scalars(waiting.with_for_update(skip_locked=True)).all()
+    rows = session.scalars(_WAITING, {"now": now, "batch": batch}).all()
     if not rows:
         return None
     for row in rows:
