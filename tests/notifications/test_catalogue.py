@@ -10,7 +10,6 @@ from notifications.catalogue import KINDS, LANGUAGES, URGENT, MissingParam, rend
 from notifications.kinds import SHAPES
 from notifications.sentences import english
 
-EVERY = [(kind, language) for kind in KINDS for language in LANGUAGES]
 NBSP, NARROW = "\u00a0", "\u202f"
 
 
@@ -34,31 +33,36 @@ def test_every_kind_is_said_and_nothing_else() -> None:
     assert list(english()) == ["instant", *(f"{kind}.{part}" for kind in KINDS for part in ("title", "body"))]
 
 
-@pytest.mark.parametrize(("kind", "language"), EVERY)
-def test_every_sentence_uses_exactly_what_its_kind_is_given(kind: str, language: str) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_uses_exactly_what_its_kind_is_given(language: str) -> None:
     for count in (1, 2):
-        said = template(kind, language, count)
-        assert names_in(said.title) | names_in(said.body) == set(KINDS[kind].params) - {"zone"}
+        said = {kind: template(kind, language, count) for kind in KINDS}
+        used = {kind: names_in(one.title) | names_in(one.body) for kind, one in said.items()}
+        assert used == {kind: set(KINDS[kind].params) - {"zone"} for kind in KINDS}
 
 
-@pytest.mark.parametrize(("kind", "language"), EVERY)
-def test_every_kind_can_be_said_and_is_short_enough_for_a_phone(kind: str, language: str) -> None:
-    text = render(kind, language, params_of(kind))
-    assert "{" not in text.title + text.body
-    assert text.title.strip() == text.title
-    assert "\n" not in text.title
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_can_be_said(language: str) -> None:
+    texts = {kind: render(kind, language, params_of(kind)) for kind in KINDS}
+    assert {kind for kind, text in texts.items() if "{" in text.title + text.body} == set()
+    assert {
+        kind for kind, text in texts.items() if text.title != text.title.strip() or "\n" in text.title
+    } == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_is_short_enough_for_a_phone(language: str) -> None:
     for count in (1, 2):
-        said = template(kind, language, count)
-        assert len(said.title) < 60
-        assert len(said.body) < 200
+        said = {kind: template(kind, language, count) for kind in KINDS}
+        assert {kind for kind, one in said.items() if len(one.title) >= 60 or len(one.body) >= 200} == set()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_missing_parameter_is_an_error_that_names_it(kind: str) -> None:
-    for name in KINDS[kind].params:
-        rest = {key: value for key, value in params_of(kind).items() if key != name}
-        with pytest.raises(MissingParam, match=name):
-            render(kind, "en", rest)
+def test_a_missing_parameter_is_an_error_that_names_it() -> None:
+    for kind in KINDS:
+        given = params_of(kind)
+        for name in KINDS[kind].params:
+            with pytest.raises(MissingParam, match=name):
+                render(kind, "en", {key: value for key, value in given.items() if key != name})
 
 
 @pytest.mark.parametrize(
@@ -164,11 +168,10 @@ def test_one_minute_is_said_otherwise_than_ten(language: str, one: str, many: st
     assert many in render("email_change", language, {**given, "minutes": 10}).body
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_sentence_has_to_agree_with_a_name(kind: str) -> None:
-    said = template(kind, "fr")
-    french = f"{said.title} {said.body}"
-    assert not any(f" de {{{name}}}" in french for name in ("driver", "owner", "member", "inviter", "car"))
+def test_no_sentence_has_to_agree_with_a_name() -> None:
+    french = {kind: f"{template(kind, 'fr').title} {template(kind, 'fr').body}" for kind in KINDS}
+    names = [f" de {{{name}}}" for name in ("driver", "owner", "member", "inviter", "car")]
+    assert {kind for kind, text in french.items() if any(name in text for name in names)} == set()
 
 
 def test_what_cannot_wait_is_urgent_and_what_can_is_not() -> None:

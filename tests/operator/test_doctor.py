@@ -310,10 +310,10 @@ def test_a_bucket_that_does_not_let_us_in_is_wrong(app: Flask) -> None:
         assert server.files == {}
 
 
-@pytest.mark.parametrize("place", ["", "s3://", "s3://Bucket", "http://photos", "s3://photos/../x"])
-def test_a_place_for_photos_that_is_none_is_named(place: str) -> None:
+@pytest.mark.parametrize("where", ["", "s3://", "s3://Bucket", "http://photos", "s3://photos/../x"])
+def test_a_place_for_photos_that_is_none_is_named(where: str) -> None:
     with pytest.raises(BadSettingsError, match="GLOVEBOX_PHOTOS"):
-        from_environment({**GOOD, "GLOVEBOX_PHOTOS": place})
+        from_environment({**GOOD, "GLOVEBOX_PHOTOS": where})
 
 
 def test_a_moved_clock_is_wrong_in_production_alone(app: Flask) -> None:
