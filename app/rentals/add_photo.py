@@ -4,11 +4,12 @@ What is cut off in between leaves a picture without a row, which `forget_photos`
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import and_, func, not_, or_, select
+from sqlalchemy import func, select
 
 from app.cars.models import Car
 from app.facts import PhotoAdded
@@ -40,10 +41,11 @@ def lay_down(person: str, rental_id: str, at: At, angle: Angle, sent: bytes) -> 
     Validation, Unavailable.
     """
     rental = access.may_see(rental_id, person)
-    if _same(rental_id, at, angle, sent) is not None:
+    known = _known(rental, sent)
+    if _same(known, rental, at, angle) is not None:
         return None
     _refuse(rental, _role(rental, person), at)
-    _refuse_known(rental, at, angle, sent)
+    _refuse_known(known, rental, at)
     zone = ZoneInfo(session.get_one(Car, rental.car_id).time_zone)
     release()
     allow_secret("photos", person, current_app.extensions["glovebox"].settings.limits.photos)
@@ -68,13 +70,14 @@ def add_photo(
     """
     _, rental = access.locked(rental_id)
     role = _role(rental, person)
-    same = _same(rental_id, at, angle, sent)
+    known = _known(rental, sent)
+    same = _same(known, rental, at, angle)
     if same is not None:
         return same, False
     if laid is None:
         raise NotFound  # it was forgotten between the look and now
     _refuse(rental, role, at)
-    _refuse_known(rental, at, angle, sent)
+    _refuse_known(known, rental, at)
     row = Photo(
         id=laid.id,
         rental_id=rental_id,
@@ -105,16 +108,15 @@ def _role(rental: Rental, person: str) -> Role:
     return role
 
 
-def _same(rental: str, at: At, angle: Angle, sent: bytes) -> Photo | None:
-    found: Photo | None = session.scalar(
-        select(Photo).where(
-            Photo.rental_id == rental,
-            Photo.step == at.value,
-            Photo.angle == angle.value,
-            Photo.sent_sha256 == _hash(sent),
-        )
-    )
-    return found
+def _known(rental: Rental, sent: bytes) -> Sequence[Photo]:
+    """The photos of the car of the very same bytes, in one look: others may add theirs at any moment."""
+    of_car = select(Photo).join(Rental, Rental.id == Photo.rental_id).where(Rental.car_id == rental.car_id)
+    return session.scalars(of_car.where(Photo.sent_sha256 == _hash(sent)).order_by(Photo.id)).all()
+
+
+def _same(known: Sequence[Photo], rental: Rental, at: At, angle: Angle) -> Photo | None:
+    this = (rental.id, at.value, angle.value)
+    return next((one for one in known if (one.rental_id, one.step, one.angle) == this), None)
 
 
 def _hash(sent: bytes) -> str:
@@ -132,20 +134,10 @@ def _refuse(rental: Rental, role: Role, at: At) -> None:
         )
 
 
-def _refuse_known(rental: Rental, at: At, angle: Angle, sent: bytes) -> None:
-    """A picture is no second side of the car, and none of another time. Raises Validation.
-
-    One of the very same step and angle is the same photo: somebody else's request may add it at any moment.
-    """
-    same = and_(Photo.rental_id == rental.id, Photo.step == at.value, Photo.angle == angle.value)
-    again = or_(Photo.rental_id != rental.id, Photo.step.in_([step.value for step in ONCE[at]]))
-    known = session.scalar(
-        select(Photo)
-        .join(Rental, Rental.id == Photo.rental_id)
-        .where(Rental.car_id == rental.car_id, Photo.sent_sha256 == _hash(sent), again, not_(same))
-        .limit(1)
-    )
-    if known is not None:
-        where = f"at {known.step}, {known.angle}" if known.rental_id == rental.id else "in another rental"
-        detail = f"This picture is there already, {where}: take one of its own."
-        raise Validation(errors=[{"pointer": "/file", "code": "known", "detail": detail}])
+def _refuse_known(known: Sequence[Photo], rental: Rental, at: At) -> None:
+    """A picture is no second side of the car, and none of another time. Raises Validation."""
+    for one in known:
+        if one.rental_id != rental.id or one.step in ONCE[at]:
+            where = f"at {one.step}, {one.angle}" if one.rental_id == rental.id else "in another rental"
+            detail = f"This picture is there already, {where}: take one of its own."
+            raise Validation(errors=[{"pointer": "/file", "code": "known", "detail": detail}])
