@@ -219,9 +219,8 @@ def end_shares_of_leaver(fact: MemberRemoved) -> None:
     what was shared since by who has come back.
     """
     mine = select(Car.id).where(Car.owner_id == fact.person)
-    again = circles.came_back(fact.community, fact.person)
-    before = (CarShare.shared_at < again,) if again else ()
-    _end(CarShare.community_id == fact.community, CarShare.car_id.in_(mine), *before)
+    before = CarShare.shared_at < circles.over_before(fact.community, fact.person)
+    _end(CarShare.community_id == fact.community, CarShare.car_id.in_(mine), before)
 
 
 @transactional

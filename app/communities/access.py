@@ -1,6 +1,6 @@
 """Who may what in a community: the one place that answers it. What one may not know of is NotFound."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import Select, bindparam, select
@@ -43,10 +43,10 @@ def membership(community: str, person: str, *, share_lock: bool = False) -> Memb
     return found
 
 
-def came_back(community: str, person: str) -> datetime | None:
-    """Since when whose membership has ended is a member again; None where they are not."""
+def over_before(community: str, person: str) -> datetime:
+    """What an ended membership brought about before then is over: before they came back, or all where they have not."""
     again = membership(community, person)
-    return again.made_at if again is not None else None
+    return again.made_at if again is not None else datetime.max.replace(tzinfo=UTC)
 
 
 _LAST = (

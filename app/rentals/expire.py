@@ -163,14 +163,12 @@ def cancel_of_member(fact: MemberRemoved | MembershipChanged | PersonSuspended) 
 
     A suspension is of every community. What was booked since by who has come back stays.
     """
-    ended = isinstance(fact, MemberRemoved)
-    again = circles.came_back(fact.community, fact.person) if isinstance(fact, MemberRemoved) else None
+    ended = circles.over_before(fact.community, fact.person) if isinstance(fact, MemberRemoved) else None
     theirs = [Rental.driver_id == fact.person, Rental.state.in_((State.REQUESTED.value, State.BOOKED.value))]
     if not isinstance(fact, PersonSuspended):
         theirs.append(Rental.community_id == fact.community)
     for rental in session.scalars(select(Rental).where(*theirs).order_by(Rental.id)).all():
-        since = again is not None and rental.made_at >= again
-        if (ended and not since) or not access.may_book_on(rental):
+        if (ended and rental.made_at < ended) or not access.may_book_on(rental):
             cancel.by_system(rental.id, "membership ended" if ended else MAY_NOT_BOOK)
 
 

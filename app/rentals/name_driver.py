@@ -86,8 +86,7 @@ def take_off_former_member(fact: MemberRemoved | MembershipChanged | PersonSuspe
     """Who left, is blocked or suspended drives in no rental that has not begun; one that is out runs on as it is. Where who
     has come back was named since, they stay.
     """
-    ended = isinstance(fact, MemberRemoved)
-    again = circles.came_back(fact.community, fact.person) if isinstance(fact, MemberRemoved) else None
+    ended = circles.over_before(fact.community, fact.person) if isinstance(fact, MemberRemoved) else None
     theirs = [
         NamedDriver.person_id == fact.person,
         NamedDriver.taken_off_at.is_(None),
@@ -101,8 +100,7 @@ def take_off_former_member(fact: MemberRemoved | MembershipChanged | PersonSuspe
         row = named_drivers.find(rental_id, fact.person)
         if row is None or rental.stands not in AHEAD:
             continue
-        since = again is not None and row.named_at >= again
-        if (ended and not since) or not access.may_book_on(rental, fact.person):
+        if (ended and row.named_at < ended) or not access.may_book_on(rental, fact.person):
             reasons = [name_driver.NO_MEMBER]
             name_driver.take_off(row, by=name_driver.SYSTEM, at=clock.now(), reasons=reasons)
 
