@@ -107,8 +107,8 @@ def counts(rows: Iterable[str]) -> dict[str, int]:
 def share(rows: Sequence[Delivery]) -> None:
     """What was gathered in these ends as they have; where one came too late, what is still news of it goes out after all."""
     late = [row.id for row in rows if row.reason == TOO_LATE.reason]
-    over = [bare(row.id, DLV) for row in rows if row.state != "waiting" and row.id not in late]
-    if over:
-        plain(_SHARE, {"carriers": over})
+    ended = [row.id for row in rows if row.state != "waiting" and row.reason != TOO_LATE.reason]
+    if ended:
+        plain(_SHARE, {"carriers": [bare(one, DLV) for one in ended]})
     if late:
         _gather(_gathered_in(late))
