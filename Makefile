@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv/bin
 FLASK := $(VENV)/flask --app wsgi
-WORKERS ?= 3
+WORKERS ?= 2
 PROFILE ?= DEMO
 PROVED_APART := tests/bench tests/rentals/test_custody_is_covered.py tests/rentals/test_offline.py tests/carbox/test_box_broker.py tests/billing/test_money_model.py tests/kit/test_naughty.py
 .DEFAULT_GOAL := help
