@@ -23,6 +23,7 @@ from app.rentals.lifecycle import State
 from app.rentals.models import OPEN, Command, OfflineReceipt, Rental
 
 EXPIRES_AFTER = timedelta(seconds=10)
+SAME_TAP_WITHIN = timedelta(seconds=5)
 _ONE = select(*Command.__table__.c).where(Command.id == bindparam("command"))
 _DOOR = (
     select(Box.id, Command)
@@ -50,6 +51,14 @@ def last_of(rental: str, *kinds: str) -> Command | None:
         .limit(1)
     ).first()
     return found
+
+
+def just_opened(rental: Rental) -> Command | None:
+    """The unlock that the box did a moment ago, if no command to the doors came after it."""
+    last = last_of(rental.id, "unlock", "lock")
+    if last is None or last.kind != "unlock" or last.state != "confirmed" or last.settled_at is None:
+        return None
+    return last if clock.now() - last.settled_at < SAME_TAP_WITHIN else None
 
 
 def last_opened_at(rental: Rental) -> datetime | None:

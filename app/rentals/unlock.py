@@ -48,7 +48,8 @@ NOT_THEIRS = frozenset(
 def unlock(by: Caller, rental_id: str) -> Command:
     """Ask the box to open: at the start, again after silence, or to get back in. Returns the command to wait for.
 
-    Raises NotFound, NotAllowed, StepNotAllowed, NotReady, CommandOpen. A second tap gets the first tap's command.
+    Raises NotFound, NotAllowed, StepNotAllowed, NotReady, CommandOpen. A second tap gets the first tap's command, also
+    where the box was quicker than the tap.
     """
     car, rental, role = access.locked_as(rental_id, by.person, Role.DRIVER, Role.OWNER)
     following = lifecycle.after(rental.stands, Step.UNLOCK, role)
@@ -65,6 +66,8 @@ def unlock(by: Caller, rental_id: str) -> Command:
     purpose = "unlock"
     if rental.stands is State.UNLOCKING:
         _refuse_many(rental, AGAIN_AT_MOST)
+    elif rental.stands is State.ACTIVE and not rental.paused and (done := commands.just_opened(rental)):
+        return done
     else:
         purpose = "resume"
         lock_answered.run_meter(rental)

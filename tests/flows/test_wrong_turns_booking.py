@@ -242,6 +242,14 @@ def test_a_second_tap_gets_the_first_taps_command_and_the_box_acts_once(friends:
     assert [(one["id"], one["executed"]) for one in friends.commands("unlock")] == [(first["id"], 1)]
 
 
+def test_a_second_tap_just_after_the_box_has_opened_gets_the_same_command_too(friends: Friends) -> None:
+    rental = friends.book()
+    friends.ready(rental)
+    first, second = (friends.max.post(f"/rentals/{rental}/unlock", want=200, headers=WAIT) for _ in range(2))
+    assert (first["id"], second["id"], second["state"]) == (first["id"], first["id"], "confirmed")
+    assert [(one["id"], one["executed"]) for one in friends.commands("unlock")] == [(first["id"], 1)]
+
+
 def test_a_body_with_a_field_nobody_knows_is_refused_by_name(asking: Friends) -> None:
     refusal = asking.max.refused("POST", "/quotes", {**asking.span(1, 2), "colour": "red"}, slug="validation")
     assert [(one["pointer"], one["code"]) for one in refusal["errors"]] == [("/colour", "unknown")]

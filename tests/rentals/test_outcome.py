@@ -230,6 +230,21 @@ def test_a_resume_moves_nothing_but_the_door(scene: Scene, said: Said, wanted: s
     assert scene.rental.paused is (wanted != "confirmed")
 
 
+def test_a_tap_seconds_after_the_door_opened_opens_it_anew(scene: Scene) -> None:
+    by, opened = active(scene), commands.last_of(scene.rental_id, "unlock")
+    assert opened is not None
+    assert unlock.unlock(by, scene.rental_id).id == opened.id
+    clock.forward(commands.SAME_TAP_WITHIN)
+    assert unlock.unlock(by, scene.rental_id).id != opened.id
+
+
+def test_a_tap_after_a_pause_that_failed_is_a_command_of_its_own(scene: Scene) -> None:
+    by, opened = active(scene), commands.last_of(scene.rental_id, "unlock")
+    outcome.apply(pause.pause(by, scene.rental_id).id, answer(UNDONE))
+    assert opened is not None
+    assert unlock.unlock(by, scene.rental_id).id != opened.id
+
+
 # -- lock ------------------------------------------------------------------------------------------------------------
 
 
