@@ -58,14 +58,19 @@ def names() -> frozenset[str]:
 
 
 _DEFER = text(
-    "select procrastinate_defer_jobs_v1(array[row('default', :name, 0, cast(:lock as text), null, cast(:args as jsonb),"
+    "select procrastinate_defer_jobs_v1(array[row('default', :name, cast(:priority as integer), cast(:lock as text), null,"
+    " cast(:args as jsonb),"
     " now() + make_interval(secs => cast(:after as double precision)))::procrastinate_job_to_defer_v1])"
 )
 
 
-def defer(name: str, *, lock: str | None = None, after_s: float = 0, **args: Any) -> None:
-    """Defer a job in the present transaction: a rollback leaves none. Jobs of one `lock` run one after the other."""
-    plain(_DEFER, {"name": name, "lock": lock, "args": json.dumps(args), "after": after_s}, flush=False)
+def defer(name: str, *, lock: str | None = None, after_s: float = 0, last: bool = False, **args: Any) -> None:
+    """Defer a job in the present transaction: a rollback leaves none. Jobs of one `lock` run one after the other.
+
+    One that is to run `last` lets every other job go first: thousands of its kind come at once, and none is in a hurry.
+    """
+    how = {"lock": lock, "after": after_s, "priority": -1 if last else 0}
+    plain(_DEFER, {"name": name, "args": json.dumps(args), **how}, flush=False)
 
 
 _HURRY = text(

@@ -5,18 +5,20 @@ A mail is a job of its own. Pushes wait in their rows until `push_out` takes man
 
 from datetime import timedelta
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.communities.models import Invitation
 from app.kit import clock, deadlines, jobs
 from app.kit.clock import real_now
-from app.kit.db import new_id, notify, session
+from app.kit.db import bare, new_id, notify, session
+from app.kit.driver import plain
 from app.kit.keys import seal
 from app.messages import preferences
 from app.messages.kinds import ALWAYS, KINDS
 from app.messages.models import DLV, Delivery, Message
 from app.people import reached
-from app.people.models import EmailCode, Person, Phone
+from app.people.models import PHO, EmailCode, Person, Phone
 
 SEALED = "mail address"
 QUIET_FOR = timedelta(days=14)
@@ -41,7 +43,7 @@ def send(message: Message, reader: Person | None) -> None:
     ways = _ways(message.kind, wanted)
     working = reached.of(reader.id) if "push" in ways else []
     for phone in working:
-        push_now(_row(message, "push", phone=phone.id))
+        push_now(_row(message, "push", phone=phone.id), urgent=message.urgent)
     if (
         mailable
         and "push" in ways
@@ -125,9 +127,18 @@ def mail_out(row: Delivery) -> None:
     jobs.defer("deliver", delivery=row.id, lock=f"delivery:{row.id}")
 
 
-def push_now(row: Delivery) -> None:
-    """It may go out."""
-    row.try_at = real_now()
+_AHEAD = text(
+    "update deliveries set ahead = true where id in (select id from deliveries"
+    " where phone_id = :phone and try_at is not null and not ahead for update skip locked)"
+)
+
+
+def push_now(row: Delivery, *, urgent: bool = False) -> None:
+    """It may go out; what is urgent ahead of all that is not, with what its phone is to get before it."""
+    row.try_at, row.ahead = real_now(), urgent
+    if urgent:
+        session.flush()
+        plain(_AHEAD, {"phone": bare(str(row.phone_id), PHO)})
     notify(OUTBOX, "")
 
 

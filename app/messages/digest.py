@@ -17,7 +17,7 @@ AT_MOST = 100
 @transactional
 def due(person: str) -> None:
     """The hour of a person's digest has come."""
-    jobs.defer("digest", person=person, lock=f"digest:{person}")
+    jobs.defer("digest", person=person, lock=f"digest:{person}", last=True)
 
 
 @job("digest")

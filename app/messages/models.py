@@ -56,7 +56,8 @@ class Delivery(Model):
     """A message on its way to one phone or mail address; of the address only a hash is kept.
 
     A push that may go out has `try_at`, in real time: when it may be tried (again), or, while a worker has it in hand,
-    when that one is given up. None: it waits for something else, or is done.
+    when that one is given up. None: it waits for something else, or is done. It goes `ahead` of others if it is urgent, or
+    if something urgent waits behind it for the same phone.
     """
 
     __tablename__ = "deliveries"
@@ -74,7 +75,9 @@ class Delivery(Model):
             "message_id",
             postgresql_where=text("digest and state = 'waiting'"),
         ),
-        Index("deliveries_outbox_idx", "try_at", postgresql_where=text("try_at is not null")),
+        Index(
+            "deliveries_ahead_idx", text("ahead desc"), "try_at", postgresql_where=text("try_at is not null")
+        ),
         Index("deliveries_phone_outbox_idx", "phone_id", "id", postgresql_where=text("try_at is not null")),
         Index("deliveries_gathered_idx", "gathered_in", postgresql_where=text("gathered_in is not null")),
         Index(
@@ -97,6 +100,7 @@ class Delivery(Model):
     attempts: Mapped[int] = mapped_column(default=0)
     at: Mapped[datetime]
     try_at: Mapped[datetime | None]
+    ahead: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     tried_since: Mapped[datetime | None]
     gathered_in: Mapped[str | None] = mapped_column(PublicId(DLV))
 

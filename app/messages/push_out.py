@@ -2,7 +2,7 @@
 
 Taken in one transaction, sent outside of any, settled in another. Whoever takes a push has it for `IN_HAND`; if that
 worker is killed, the next one sends it again under the same message id, by which the app drops a repeat. Pushes to one
-phone go one after the other, so that the last word stays.
+phone go one after the other, so that the last word stays; what is urgent goes before what other phones are to get.
 """
 
 import random
@@ -44,7 +44,7 @@ _BEHIND = exists().where(
 _WAITING = (
     select(Delivery)
     .where(Delivery.try_at <= bindparam("now"), ~_BEHIND)
-    .order_by(Delivery.try_at)
+    .order_by(Delivery.ahead.desc(), Delivery.try_at)
     .limit(bindparam("batch"))
     .with_for_update(skip_locked=True)
 )
@@ -86,7 +86,7 @@ def _send(parcels: Sequence[Parcel]) -> list[Came]:
 
 @transactional
 def _take(batch: int) -> list[Parcel] | None:
-    """The oldest push of each phone that may be tried now, as it is to be sent; None when there is none."""
+    """The oldest push of each phone that may be tried now, urgent first, as it is to be sent; None when there is none."""
     now = real_now()
     rows = session.scalars(_WAITING, {"now": now, "batch": batch}).all()
     if not rows:

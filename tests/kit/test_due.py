@@ -1,14 +1,16 @@
-"""Deadlines and who works them off: one set anew meanwhile is taken once more, one that another is at is left to them."""
+"""Deadlines and jobs, and who works them off: one set anew meanwhile is taken once more, one that another is at is left to
+them, and what is in no hurry goes last.
+"""
 
 import threading
 from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import NullPool, create_engine, text
 
 from app import due
-from app.kit import clock, deadlines
+from app.kit import clock, deadlines, jobs
 from app.kit.db import db, new_id, release, session, transactional
 from app.kit.deadlines import Deadline
 
@@ -64,3 +66,25 @@ def test_one_that_failed_is_not_touched_while_another_is_at_it(app: Flask, at: d
     due._later("digest", ref)
     session.expire_all()
     assert session.get_one(Deadline, ("digest", ref)).attempts == 1
+
+
+def test_what_is_in_no_hurry_is_taken_after_all_that_is_due(app: Flask, at: datetime) -> None:
+    mail, lapse = new_id("per"), new_id("ren")
+    deadlines.at("digest", mail, at - timedelta(hours=1))
+    deadlines.at("lapse", lapse, at)
+    order = [row.ref for row in session.execute(due._DUE, {"batch": 1_000_000, "last": due.LAST})]
+    session.rollback()
+    assert order.index(lapse) < order.index(mail)
+
+
+def test_a_job_that_is_to_run_last_lets_a_later_one_go_first(app: Flask) -> None:
+    session.execute(text("delete from procrastinate_jobs where status = 'todo'"))
+    jobs.defer("digest", person="per_1", last=True)
+    jobs.defer("deliver", delivery="dlv_1")
+    worker = session.execute(
+        text("insert into procrastinate_workers default values returning id")
+    ).scalar_one()
+    fetch = text("select task_name from procrastinate_fetch_job_v2(null, :worker)")
+    order = [session.execute(fetch, {"worker": worker}).scalar_one() for _ in range(2)]
+    session.rollback()
+    assert order == ["deliver", "digest"]

@@ -45,6 +45,19 @@ def test_what_waits_for_many_phones_goes_out_in_one_call(app: Flask, pushes: Pus
     assert [one.state for cast in casts for one in stage.deliveries(cast.max)] == ["sent"] * 3
 
 
+def test_what_is_urgent_goes_before_what_other_phones_are_to_get(app: Flask, pushes: Pushes) -> None:
+    casts = [stage.cast() for _ in range(3)]
+    phones = [stage.phone(cast.olga) for cast in casts]
+    for cast in casts:
+        stage.happen(facts.BoxOffline(car=cast.car.id, rental=None))
+    late(casts[2])
+    push_out.push_out(batch=1)
+    last = phones[2].push
+    assert last is not None
+    assert [one.address == last["address"] for one in pushes.sent] == [True, True, False, False]
+    assert [one.urgent for one in pushes.to(phones[2])] == [False, True]
+
+
 def test_no_more_than_a_batch_is_taken_at_once(app: Flask, pushes: Pushes) -> None:
     for _ in range(3):
         cast = stage.cast()
