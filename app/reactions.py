@@ -5,7 +5,7 @@ from typing import Any
 
 from app import facts
 from app.billing import capture, transfer
-from app.cars import add, calendar_imports
+from app.cars import add, calendar_imports, windows
 from app.claims import use
 from app.coverage import log_head, report, webhooks
 from app.kit.facts import Fact, Reactions
@@ -34,8 +34,9 @@ OTHERS: dict[type[Fact], tuple[Callable[[Any], None], ...]] = {
         extend.on_left,
         name_driver.take_off_former_member,
         freed.on_left,
+        windows.of_owner,
     ),
-    facts.PersonRestored: (freed.on_allowed,),
+    facts.PersonRestored: (freed.on_allowed, windows.of_owner),
     facts.LicenceRefused: (grants_out.of_refused_licence,),
     facts.CarBarred: (grants_out.of_barred_car, start_check.of_unsafe_car),
     facts.CarStolen: (grants_out.of_barred_car, start_check.of_unsafe_car),

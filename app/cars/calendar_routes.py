@@ -17,6 +17,7 @@ from app.cars.routes import ONE, routes
 from app.kit.auth import caller
 from app.kit.errors import (
     CarTaken,
+    InUse,
     NotAllowed,
     NotFound,
 )
@@ -45,7 +46,7 @@ def _window(row: Window) -> dict[str, Any]:
     body=calendar_schemas.Window,
     returns=calendar_schemas.Window,
     status=201,
-    problems=(NotAllowed, NotFound),
+    problems=(NotAllowed, NotFound, InUse),
 )
 def add_window(car: str, body: dict[str, Any]) -> Answer:
     """Offers the car for a span in its own wall time, once or repeated."""

@@ -17,13 +17,17 @@ from app.cars import access
 from app.cars.calendar_models import Offer, Window
 from app.cars.models import CAR, Car
 from app.cars.spans import Span, union
+from app.facts import PersonRestored, PersonSuspended
 from app.kit import clock, deadlines
 from app.kit.db import bare, new_id, session, transactional
 from app.kit.driver import plain
-from app.kit.errors import NotFound, Validation
+from app.kit.errors import InUse, NotFound, Validation
+from app.people.models import Person
 
 HORIZON, BEHIND, REFRESH = timedelta(days=400), timedelta(days=2), timedelta(days=7)
 LONGEST = timedelta(days=366)
+MOST = 100
+"""Windows of a car that are not over: all are worked out whenever one changes."""
 _PARTS = re.compile(r"(FREQ|BYDAY|INTERVAL|UNTIL)=([A-Z0-9,]+)")
 _DAYS = re.compile(r"(MO|TU|WE|TH|FR|SA|SU)(,(MO|TU|WE|TH|FR|SA|SU)){0,6}")
 _WEEK = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -105,6 +109,14 @@ def _repeated(rule: Rule, rrule: str, first: date, last: date) -> Iterator[date]
             yield day
 
 
+def is_over(rule: Rule, wall: datetime) -> bool:
+    """Whether the rule offers nothing more from this wall time on."""
+    begins = [rule.from_local, *(datetime.combine(one, rule.from_local.time()) for one in rule.rdates)]
+    if rule.rrule is not None:
+        begins.append(_until(dict(part.partition("=")[::2] for part in rule.rrule.split(";"))))
+    return max(begins) <= wall - (rule.to_local - rule.from_local)
+
+
 def rule_of(row: Window) -> Rule:
     return Rule(
         row.from_local,
@@ -136,15 +148,23 @@ def _refuse(body: dict[str, Any]) -> None:
 
 @transactional
 def add(person: str, car: str, body: dict[str, Any]) -> Window:
-    """Offer the car. Raises NotFound, NotAllowed, Validation."""
+    """Offer the car. Raises NotFound, NotAllowed, Validation, InUse where there are too many windows."""
     _refuse(body)
     found = access.may_run(car, person, lock=True)
+    _refuse_many(found)
     row = Window(id=new_id("win"), car_id=found.id)
     _fill(row, body)
     session.add(row)
     session.flush()
     recompute(found)
     return row
+
+
+def _refuse_many(car: Car) -> None:
+    now = clock.now().astimezone(ZoneInfo(car.time_zone)).replace(tzinfo=None)
+    rows = session.scalars(select(Window).where(Window.car_id == car.id))
+    if sum(not is_over(rule_of(row), now) for row in rows) >= MOST:
+        raise InUse(f"There are {MOST} windows already: change or remove one, or let one repeat.")
 
 
 def _fill(row: Window, body: dict[str, Any]) -> None:
@@ -198,17 +218,30 @@ _STORE = text(
 
 def recompute(car: Car) -> None:
     """Write what the windows of a car come to without its owner's imported calendars, in the transaction that changed
-    one of them.
+    one of them. Of an owner who is suspended nothing is offered.
     """
     now = clock.now()
     start, until = now - BEHIND, now + HORIZON
-    rows = session.scalars(select(Window).where(Window.car_id == car.id))
+    rows = session.scalars(select(Window).where(Window.car_id == car.id)).all()
     zone = ZoneInfo(car.time_zone)
-    merged = union(span for row in rows for span in spans(rule_of(row), zone, start, until))
+    offering = [] if _is_suspended(car.owner_id) else rows
+    merged = union(span for row in offering for span in spans(rule_of(row), zone, start, until))
     literal = "{" + ",".join(f"[{a.isoformat()},{b.isoformat()})" for a, b in merged) + "}"
     session.execute(_STORE, {"car": car.no, "id": bare(car.id, CAR), "spans": literal, "until": until})
     deadlines.at("offer", car.id, now + REFRESH)
     deadlines.at("freed", car.id, now)
+
+
+def _is_suspended(owner: str | None) -> bool:
+    found = session.get(Person, owner) if owner else None
+    return found is not None and found.suspended_at is not None
+
+
+def of_owner(fact: PersonSuspended | PersonRestored) -> None:
+    """An owner was suspended, or is back: their cars are offered no more, or again. What is booked stays booked."""
+    mine = select(Car.id).where(Car.owner_id == fact.person, Car.removed_at.is_(None)).order_by(Car.id)
+    for car in session.scalars(mine).all():
+        refresh(car)
 
 
 @transactional

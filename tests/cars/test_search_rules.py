@@ -9,14 +9,18 @@ from flask import Flask
 from sqlalchemy import update
 
 from app.cars import add, block, occupancy, terms, windows
+from app.cars.calendar_models import Window
 from app.cars.models import Car
 from app.communities import accept, invite, make
 from app.communities.models import Community
+from app.facts import PersonRestored, PersonSuspended
 from app.kit import clock
 from app.kit.clock import z
 from app.kit.db import new_id, session, transactional
+from app.operator import act
 from tests import factories
 from tests.communities.circle import Voice, voice
+from tests.messages import stage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -333,3 +337,47 @@ def test_another_time_is_near_too(olga: Voice, max_: Voice, row: list[Car], day:
         (row[0].id, 0),
         (row[2].id, 3),
     ]
+
+
+# -- an owner who is suspended, and too many windows
+
+
+def test_nobody_is_offered_the_car_of_a_suspended_owner_until_they_are_back(
+    olga: Voice, max_: Voice, circle: Community, car: Car, day: datetime
+) -> None:
+    before = quoted(max_, car, day, 201)
+    act.suspend(olga.id, by="operator", reason="tests")
+    stage.react_to_waiting(PersonSuspended.kind, olga.id)
+    assert found(max_, **free(day)) == []
+    assert quoted(max_, car, day, 409) == "outside-windows"
+    accepted = {"quote": before["id"], "accept": [one["version"] for one in before["conditions"]]}
+    assert max_("POST", "/rentals", accepted, want=409, Idempotency_Key=car.id) == "outside-windows"
+    act.restore(olga.id, by="operator", reason="tests")
+    stage.react_to_waiting(PersonRestored.kind, olga.id)
+    assert found(max_, **free(day)) == [car.id]
+    quoted(max_, car, day, 201)
+
+
+def test_a_car_has_so_many_windows_that_are_not_over_and_no_more(
+    olga: Voice, car: Car, day: datetime
+) -> None:
+    past = [window(car, day - 400 * DAY) for _ in range(5)]
+    put(past + [window(car, day) for _ in range(windows.MOST - 2)])
+    body = {"from": f"{day:%Y-%m-%dT%H:%M:%S}", "to": f"{day + HOUR:%Y-%m-%dT%H:%M:%S}"}
+    path = f"/cars/{car.id}/windows"
+    added = olga("POST", path, body, want=201)
+    assert olga("POST", path, body, want=409) == "in-use"
+    olga("DELETE", f"{path}/{added['id']}", want=204)
+    olga("POST", path, body, want=201)
+
+
+def window(car: Car, begins: datetime) -> Window:
+    local = begins.replace(tzinfo=None)
+    return Window(
+        id=new_id("win"), car_id=car.id, from_local=local, to_local=local + HOUR, exdates=[], rdates=[]
+    )
+
+
+@transactional
+def put(rows: list[Window]) -> None:
+    session.add_all(rows)

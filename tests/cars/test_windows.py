@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.cars.spans import Span, union
-from app.cars.windows import Rule, check_rrule, instant, spans
+from app.cars.windows import Rule, check_rrule, instant, is_over, spans
 
 STANDARD = {
     "Europe/Lisbon": 0,
@@ -304,3 +304,24 @@ def test_a_rule_that_never_comes_true_offers_nothing() -> None:
     monday = SPRING + DAY
     never = Rule(wall(monday, 9), wall(monday, 10), "FREQ=DAILY;INTERVAL=7;BYDAY=TU")
     assert around(never, "Europe/Paris", SPRING, 400) == []
+
+
+@pytest.mark.parametrize(
+    ("rrule", "rdates", "last"),
+    [
+        (None, (), SPRING),
+        (None, (SPRING + 9 * DAY,), SPRING + 9 * DAY),
+        ("FREQ=DAILY;UNTIL=20270401", (), date(2027, 4, 1)),
+    ],
+    ids=["single", "single dates", "until"],
+)
+def test_a_rule_is_over_when_its_last_window_has_ended(
+    rrule: str | None, rdates: tuple[date, ...], last: date
+) -> None:
+    rule = Rule(wall(SPRING, 22), wall(SPRING + DAY, 2), rrule, rdates=rdates)
+    assert not is_over(rule, wall(last + DAY, 1, 59))
+    assert is_over(rule, wall(last + 2 * DAY, 2))
+
+
+def test_one_without_an_end_is_never_over() -> None:
+    assert not is_over(Rule(wall(SPRING, 9), wall(SPRING, 10), "FREQ=WEEKLY"), wall(date(9999, 1, 1), 0))
