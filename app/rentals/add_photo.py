@@ -41,10 +41,12 @@ def lay_down(person: str, rental_id: str, at: At, angle: Angle, sent: bytes) -> 
     Validation, Unavailable.
     """
     rental = access.may_see(rental_id, person)
+    role = _role(rental, person)
+    full = _is_full(rental, role)  # before the look: the last one that fits may be this very photo
     known = _known(rental, sent)
     if _same(known, rental, at, angle) is not None:
         return None
-    _refuse(rental, _role(rental, person), at)
+    _refuse(rental, role, at, full=full)
     _refuse_known(known, rental, at)
     zone = ZoneInfo(session.get_one(Car, rental.car_id).time_zone)
     release()
@@ -70,13 +72,14 @@ def add_photo(
     """
     _, rental = access.locked(rental_id)
     role = _role(rental, person)
+    full = _is_full(rental, role)
     known = _known(rental, sent)
     same = _same(known, rental, at, angle)
     if same is not None:
         return same, False
     if laid is None:
         raise NotFound  # it was forgotten between the look and now
-    _refuse(rental, role, at)
+    _refuse(rental, role, at, full=full)
     _refuse_known(known, rental, at)
     row = Photo(
         id=laid.id,
@@ -123,10 +126,14 @@ def _hash(sent: bytes) -> str:
     return hashlib.sha256(sent).hexdigest()
 
 
-def _refuse(rental: Rental, role: Role, at: At) -> None:
-    require(at, role, rental.stands, from_at=rental.from_at, ended_at=rental.ended_at, now=clock.now())
+def _is_full(rental: Rental, role: Role) -> bool:
     count = select(func.count()).where(Photo.rental_id == rental.id, Photo.role == role.value)
-    if session.execute(count).scalar_one() >= PER_RENTAL:
+    return session.execute(count).scalar_one() >= PER_RENTAL
+
+
+def _refuse(rental: Rental, role: Role, at: At, *, full: bool) -> None:
+    require(at, role, rental.stands, from_at=rental.from_at, ended_at=rental.ended_at, now=clock.now())
+    if full:
         raise OutsideRules(
             f"At most {PER_RENTAL} photos of a rental by each side.",
             rule="photos_per_rental",
