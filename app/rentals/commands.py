@@ -58,7 +58,7 @@ def just_opened(rental: Rental) -> Command | None:
     last = last_of(rental.id, "unlock", "lock")
     if last is None or last.kind != "unlock" or last.state != "confirmed" or last.settled_at is None:
         return None
-    return last if clock.now() - last.settled_at < SAME_TAP_WITHIN else None
+    return last if timedelta(0) <= clock.now() - last.settled_at < SAME_TAP_WITHIN else None
 
 
 def last_opened_at(rental: Rental) -> datetime | None:

@@ -238,6 +238,14 @@ def test_a_tap_seconds_after_the_door_opened_opens_it_anew(scene: Scene) -> None
     assert unlock.unlock(by, scene.rental_id).id != opened.id
 
 
+def test_so_does_one_where_the_clock_was_set_back_since(scene: Scene) -> None:
+    by, opened = active(scene), commands.last_of(scene.rental_id, "unlock")
+    assert opened is not None
+    opened.settled_at = clock.now() + timedelta(hours=1)
+    session.commit()
+    assert unlock.unlock(by, scene.rental_id).id != opened.id
+
+
 def test_a_tap_after_a_pause_that_failed_is_a_command_of_its_own(scene: Scene) -> None:
     by, opened = active(scene), commands.last_of(scene.rental_id, "unlock")
     outcome.apply(pause.pause(by, scene.rental_id).id, answer(UNDONE))

@@ -75,6 +75,7 @@ def test_who_was_kept_out_by_the_clock_is_no_no_show(scene: Scene, clocks: Clock
 
 def test_locking_and_getting_back_in_are_never_refused_for_the_clock(scene: Scene, clocks: Clocks) -> None:
     outcome.apply(scene.unlock().id, answer(DONE))
+    clock.forward(commands.SAME_TAP_WITHIN)
     clocks.step(3600)
     back_in = scene.unlock()
     assert claim.claim(back_in.id, "link") is Claim.MINE
