@@ -2,23 +2,22 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from flask import Response, current_app, request
+from flask import Response
 from flask_smorest import Blueprint
 from marshmallow import Schema, fields
 from werkzeug.routing import BaseConverter
 
-from app.kit import described, idempotency
-from app.kit.admission import admitted, asker, default_limit
+from app.kit import around, described
+from app.kit.admission import admitted, default_limit
 from app.kit.auth import Who
 from app.kit.described import ProblemSchema, Rule
 from app.kit.errors import Problem
 from app.kit.fields import Many, OneOf, Strict, Text
-from app.kit.http import JSON, Answer, Page, etag_of
+from app.kit.http import JSON, Answer, Page
 from app.kit.multipart import MEDIA, Form
-from app.kit.multipart import read as read_form
-from app.kit.strict import StrictParser, refuse_body, refuse_query, require_acceptable
+from app.kit.strict import StrictParser
 
 V = TypeVar("V", bound=Callable[..., Any])
 RULES: dict[str, Rule] = {}
@@ -38,6 +37,10 @@ class Routes(Blueprint):
     """A blueprint whose routes are all made by `add`."""
 
     ARGUMENTS_PARSER = StrictParser()
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._undocumented: list[Callable[[], None]] = []
 
     def add(
         self,
@@ -85,31 +88,33 @@ class Routes(Blueprint):
 
         def register(view: V) -> V:
             name = view.__name__
-            step: Any = _by_name(view, rule)
-            step = _answer(step, returns, status, etag=etag)
+            answered = None if returns is None else around.instance(returns)
+            step: Any = around.by_name(view, rule)
+            step = around.answering(step, answered, status, etag=etag)
             for success in (status, *also):
-                step = self._success(step, success, returns, rule, main=success == status)
+                step = self._success(step, success, answered, rule, main=success == status)
             if rule.writes and not raw:
-                step = _idempotent(step, rule, secrets)
+                step = around.idempotent(step, rule, secrets)
             if after is not None:
-                step = _then(step, after)
+                step = around.then(step, after)
             if guard is not None:
-                step = _first(step, _by_name(guard, rule))
+                step = around.first(step, around.by_name(guard, rule))
             if form is not None:
-                step = _with_form(step, form)
-            step = _strict(step, rule, answers=returns is not None or rule.is_file)
+                step = around.with_form(step, form)
+            step = around.strict(step, rule, answers=returns is not None or rule.is_file)
             if body is not None:
-                step = self.arguments(_made(body), location="json")(step)
+                step = self.arguments(around.instance(body), location="json")(step)
             if query is not None:
-                step = self.arguments(_made(query), location="query")(step)
+                step = self.arguments(around.instance(query), location="query")(step)
             step = admitted(step, rule, limit or default_limit(who))
-            step = self.doc(
+            _with_words(
+                step,
                 operationId=name,
                 summary=summary,
                 description=described.words(view, summary, rule),
                 security=described.security(rule),
                 **({"requestBody": _form_body(form)} if form is not None else {}),
-            )(step)
+            )
             _with_headers(step, rule)
             step = self._refusals(step, rule, problems, answers=returns is not None or rule.is_file)
             RULES[f"{self.name}.{name}"] = rule
@@ -118,9 +123,20 @@ class Routes(Blueprint):
 
         return register
 
+    def _store_endpoint_docs(self, *route: Any, **options: Any) -> None:
+        """Later, as the next: it copies all words of the route."""
+        self._undocumented.append(functools.partial(super()._store_endpoint_docs, *route, **options))
+
     def register_views_in_doc(self, api: Any, *rest: Any, **named: Any) -> None:
         """Later, if the contract is asked for: that is long work, and who serves or works never asks."""
-        api.later.append(functools.partial(super().register_views_in_doc, api, *rest, **named))
+        register = functools.partial(super().register_views_in_doc, api, *rest, **named)
+
+        def document() -> None:
+            while self._undocumented:
+                self._undocumented.pop(0)()
+            register()
+
+        api.later.append(document)
 
     def _success(self, step: Any, status: int, returns: Any, rule: Rule, *, main: bool) -> Any:
         headers = described.answer_headers(status, rule)
@@ -145,6 +161,11 @@ _DOC = "_apidoc"
 """Where flask-smorest keeps a view's words."""
 
 
+def _with_words(step: Any, **words: Any) -> None:
+    doc: dict[str, Any] = vars(step)[_DOC]
+    doc["manual_doc"] = {**doc.get("manual_doc", {}), **words}
+
+
 def _with_headers(step: Any, rule: Rule) -> None:
     """Beside those of query and body: the library would put documented parameters in their place."""
     arguments = vars(step)[_DOC].setdefault("arguments", {})
@@ -155,115 +176,9 @@ def _nothing() -> None:
     """What a decorator that only documents is put on."""
 
 
-def _by_name(view: Any, rule: Rule) -> Any:
-    """The parser hands values over by place, outermost first; ours go by name."""
-
-    @functools.wraps(view)
-    def call(*args: Any, **path: Any) -> Any:
-        names = (["query"] if rule.has_query else []) + (["body"] if rule.has_body else [])
-        return view(**path, **dict(zip(names, args, strict=True)))
-
-    return call
-
-
-def _answer(view: Any, returns: Any, status: int, *, etag: bool) -> Any:
-    schema = None if returns is None else _made(returns)
-
-    @functools.wraps(view)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        result = view(*args, **kwargs)
-        if isinstance(result, Response):
-            return _not_modified(result) if etag else result
-        answer = result if isinstance(result, Answer) else Answer(result)
-        if schema is None or answer.body is None:
-            made: Response = current_app.response_class(status=answer.status or status)
-            made.headers.pop("Content-Type", None)
-        else:
-            dumped = answer.body if answer.ready else schema.dump(answer.body)
-            made = cast("Response", current_app.json.response(dumped))
-            made.status_code = answer.status or status
-            if etag or request.method == "PATCH":
-                made.set_etag(etag_of(dumped))
-        made.headers.update(answer.headers)
-        return _not_modified(made) if etag and made.status_code == 200 else made
-
-    return call
-
-
-def _made(schema: type[Schema] | Schema) -> Schema:
-    """One schema for all requests: of a class, the parser would make one for each."""
-    return schema() if isinstance(schema, type) else schema
-
-
-def _not_modified(answer: Response) -> Response:
-    """304 when the caller has this state already. If-Match has no say in a GET."""
-    tag, _ = answer.get_etag()
-    if tag is None or not request.if_none_match.contains_weak(tag):
-        return answer
-    same: Response = current_app.response_class(status=304)
-    del same.headers["Content-Type"]
-    same.set_etag(tag)
-    if "Cache-Control" in answer.headers:
-        same.headers["Cache-Control"] = answer.headers["Cache-Control"]
-    return same
-
-
-def _strict(view: Any, rule: Rule, *, answers: bool) -> Any:
-    """Refuse what the route does not name: a query, a body, a media type it cannot answer in."""
-
-    @functools.wraps(view)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if not rule.raw:
-            if not rule.has_query:
-                refuse_query()
-            if rule.writes and not rule.has_body and not rule.has_form:
-                refuse_body()
-        if answers:
-            require_acceptable(rule.media)
-        return view(*args, **kwargs)
-
-    return call
-
-
-def _with_form(view: Any, form: Form) -> Any:
-    @functools.wraps(view)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return view(*args, form=read_form(form), **kwargs)
-
-    return call
-
-
 def _form_body(form: Form) -> dict[str, Any]:
     example = {form.file: "(the bytes of a picture)", **{name: some[0] for name, some in form.words.items()}}
     return {"required": True, "content": {MEDIA: {"schema": form.schema(), "example": example}}}
-
-
-def _idempotent(view: Any, rule: Rule, secrets: tuple[str, ...]) -> Any:
-    @functools.wraps(view)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        key = idempotency.given_key(required=rule.key_required)
-        if key is None:
-            return view(*args, **kwargs)
-        return idempotency.once(asker(rule), key, lambda: view(*args, **kwargs), secrets)
-
-    return call
-
-
-def _first(view: Any, guard: Callable[..., None]) -> Any:
-    @functools.wraps(view)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        guard(*args, **kwargs)
-        return view(*args, **kwargs)
-
-    return call
-
-
-def _then(view: Any, after: Callable[[Response], Response]) -> Any:
-    @functools.wraps(view)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return after(view(*args, **kwargs))
-
-    return call
 
 
 def page_of(item: type[Schema], name: str) -> type[Schema]:
