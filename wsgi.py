@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask
 
+from app import loading
 from app.doctor import patient
 from app.doors import Doors
 from app.factory import create_app
@@ -113,3 +114,4 @@ def make() -> Flask:
 
 configure("app")
 app = make()
+loading.done()

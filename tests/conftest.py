@@ -1,6 +1,5 @@
 """What tests stand on: a real PostgreSQL, a database of this test process, the app on it, people and cars to play with."""
 
-import gc
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
+from app import loading
 from app.demo import POLICY, SCOPES
 from app.doors import Doors
 from app.factory import create_app
@@ -67,9 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What has been collected stays to the end: whoever clears away what nobody needs passes it over from now on."""
-    gc.collect()
-    gc.freeze()
+    """What has been collected stays to the end."""
+    loading.done()
 
 
 def settings_for(database_url: str) -> Settings:
