@@ -15,9 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.clock import real_now
-from app.kit.db import Model, constraint, session, transactional
-from app.kit.driver import plain
-from app.kit.errors import IdempotencyBusy, IdempotencyKeyMissing, IdempotencyKeyReused, Malformed
+from app.kit.db import Model, session, transactional
+from app.kit.driver import plain, read
+from app.kit.errors import IdempotencyBusy, IdempotencyKeyMissing, IdempotencyKeyReused, Malformed, Problem
 from app.kit.keys import derived
 
 KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -73,6 +73,7 @@ _LOCK = text(
     " k.fingerprint, k.status, k.location, k.body, k.command"
     " from (select) as one left join idempotency_keys k on k.scope = :scope and k.key = :key"
 )
+_THERE = text("select from idempotency_keys where scope = :scope and key = :key")
 _STORE = text(
     "insert into idempotency_keys (scope, key, fingerprint, status, location, body, command, stored_at)"
     " values (:scope, :key, :fingerprint, :status, :location, cast(:body as jsonb), :command, :stored_at)"
@@ -83,11 +84,13 @@ def once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str,
     """Run the view once for (scope, key), its answer stored in the view's own transaction."""
     try:
         return _once(scope, key, view, secrets)
-    except IntegrityError as error:
-        if constraint(error) != f"{StoredAnswer.__tablename__}_pkey":
+    except (IdempotencyBusy, IdempotencyKeyReused):
+        raise
+    except (IntegrityError, Problem):
+        # The other may have committed between our look and our lock: nothing of ours has happened, and its answer is there.
+        if not read(_THERE, {"scope": scope, "key": key}):
             raise
-        # The other committed between our look and our lock; nothing of ours has happened, and its answer is there now.
-        return _once(scope, key, view, secrets)
+    return _once(scope, key, view, secrets)
 
 
 @transactional

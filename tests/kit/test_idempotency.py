@@ -9,7 +9,7 @@ import uuid
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import insert, text
+from sqlalchemy import event, insert, text
 
 from app.kit.db import db
 from app.kit.idempotency import StoredAnswer
@@ -171,6 +171,37 @@ def test_an_answer_stored_between_the_look_and_the_lock_is_replayed(
     second.join()
     assert (answers[0].status_code, answers[0].headers.get("Idempotent-Replayed")) == (201, "true")
     assert len(ask("GET", "/v1/communities").get_json()["items"]) == 1
+
+
+def test_an_effect_of_just_then_that_would_refuse_its_own_repeat_is_replayed(
+    house: Flask, olga: Signed, ask: Ask
+) -> None:
+    """What stands in the way of the second is what the first has done, between the second's look and its lock."""
+    max_, same = signed_in(house, "Max Member"), key()
+    community = ask("POST", "/v1/communities", json=CIRCLE).get_json()["id"]
+    link = ask("POST", f"/v1/communities/{community}/invitations", json={"uses": 2}).get_json()["code"]
+    http, path, headers = house.test_client(), f"/v1/invitations/{link}/accept", {**max_.headers, **same}
+    made = http.post(path, headers=headers)
+    with house.app_context():
+        engine = db.engine
+    with engine.begin() as first:
+        taken = text("delete from idempotency_keys where key = :key returning *")
+        row = first.execute(taken, {"key": same["Idempotency-Key"]}).one()._asdict()
+
+    def commits(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if row and "FROM invitations" in statement:
+            with engine.begin() as first:
+                first.execute(insert(StoredAnswer).values(dict(row)))
+                row.clear()
+
+    event.listen(engine, "before_cursor_execute", commits)
+    try:
+        again = http.post(path, headers=headers)
+    finally:
+        event.remove(engine, "before_cursor_execute", commits)
+    assert (again.status_code, again.get_json()) == (made.status_code, made.get_json())
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert slug(http.post(path, headers={**max_.headers, **key()})) == "already-exists"
 
 
 def test_ten_at_once_with_one_key_make_one_thing(house: Flask, signed: dict[str, str], ask: Ask) -> None:
