@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from carbox.box import Answer, Box, BoxAddress, BoxState, DoorWiring, KeySensor
+from carbox.box import LOCK_NAMES, Answer, Box, BoxAddress, BoxState, CarBox, DoorWiring, KeySensor
 from carbox.simulator.process import Simulator
 
 NAMES = ("backend", *(f"box{number}" for number in range(1, 101)))
@@ -30,6 +30,16 @@ def eventually(true: Callable[[], object], within_s: float = 5.0) -> None:
     while not true():
         assert time.monotonic() < ends, "it never became true"
         time.sleep(0.01)
+
+
+def has_said_all(door: CarBox, box: Box, simulator: Simulator) -> None:
+    """The box has given a sign of life, and reacts to nothing more until its fault is another; all that it said has come.
+
+    Else what it said on connecting might be taken for an answer to what is asked later.
+    """
+    assert door.alive(box)
+    simulator.fault(box.address.username, "silent")
+    eventually(lambda: not door.fresh(box, LOCK_NAMES, within_s=0.3))
 
 
 @dataclass
