@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
@@ -42,7 +43,8 @@ def ask(http: Any, circle: factories.Circle) -> Ask:
 
 
 def month_of(one: Cover) -> str:
-    return one.from_at.astimezone(UTC).isoformat()[:7]
+    """On the clocks of the place where it was given: its last day ends hours before that of UTC."""
+    return one.from_at.astimezone(ZoneInfo(str(one.time_zone))).isoformat()[:7]
 
 
 def over(month: str) -> None:

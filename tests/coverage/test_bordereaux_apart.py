@@ -219,10 +219,9 @@ def driving(circle: factories.Circle) -> Cover:
     """Max drives off at half past nine in the evening UTC of a month's last day: in Paris it is the same day, on Réunion
     the next month.
     """
-    now = clock.now()
-    first = (now.replace(day=1) + timedelta(days=32)).replace(day=1)
-    late = datetime(first.year, first.month, 1, tzinfo=UTC) - timedelta(hours=2, minutes=30)
-    clock.forward(late - now if late > now else timedelta())
+    now, before = clock.now(), timedelta(hours=2, minutes=30)
+    first = ((now + before).replace(day=1) + timedelta(days=32)).replace(day=1)
+    clock.forward(datetime(first.year, first.month, 1, tzinfo=UTC) - before - now)
     trip = circle.trip()
     bound = bind(trip)
     doing(cover.activate, trip.rental, bound.from_at + timedelta(seconds=5), odometer_km=1)
