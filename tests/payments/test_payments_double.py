@@ -216,11 +216,12 @@ def test_a_webhook_can_come_twice(double: RunningDouble, gateway: StripeGateway,
     assert mailbox.events[0].id == mailbox.events[1].id
 
 
-@pytest.mark.parametrize("how", ["late", "out_of_order"])
+@pytest.mark.parametrize(("how", "seconds"), [("late", 1.5), ("out_of_order", 30)])
 def test_a_webhook_can_come_after_its_follower(
-    double: RunningDouble, gateway: StripeGateway, mailbox: Mailbox, how: str
+    double: RunningDouble, gateway: StripeGateway, mailbox: Mailbox, how: str, seconds: float
 ) -> None:
-    double.post("webhooks", deliver=how, seconds=0.5)
+    """Out of order, it waits for its follower, and no longer; late, for so many seconds in which that is made."""
+    double.post("webhooks", deliver=how, seconds=seconds)
     hold(double, gateway)
     eventually(lambda: len(mailbox.events) == 2)
     assert mailbox.kinds() == ["amount_capturable_updated", "succeeded"]
