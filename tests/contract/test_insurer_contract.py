@@ -188,13 +188,13 @@ def test_an_insurer_in_trouble_is_asked_again_later(
 
 
 def test_a_slow_insurer_costs_no_more_than_the_time_limit(double: dict[str, Any]) -> None:
-    control(double, "mood", answer="slow", seconds=1.5, times=1)
-    hasty = insurer_of(double, read=0.3)
+    control(double, "mood", answer="slow", seconds=5, times=1)
+    hasty = insurer_of(double, read=0.5)
     began = time.monotonic()
     with pytest.raises(InsurerUnknown):
         hasty.report(REPORT)
-    assert time.monotonic() - began < 1.2
-    assert hasty.report(REPORT).decision == "accepted"
+    assert time.monotonic() - began < 4
+    assert insurer_of(double).report(REPORT).decision == "accepted"
     assert len(books(double)["covers"]) == 1
 
 
