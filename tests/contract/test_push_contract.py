@@ -264,12 +264,12 @@ def test_a_phone_whose_answer_hangs_holds_up_neither_the_others_nor_the_end_of_t
     double: dict[str, Any],
 ) -> None:
     account = json.loads(Path(double["credentials_file"]).read_text())
-    firebase = FirebasePush(account, timeout=5, within_s=1.5)
+    firebase = FirebasePush(account, timeout=8, within_s=2.5)
     many = [replace(MESSAGE, address=f"fid-{number}") for number in range(130)]
-    fault(double, answer="slow", address="fid-7", times=0, seconds=4)
+    fault(double, answer="slow", address="fid-7", times=0, seconds=10)
     began = time.monotonic()
     came = firebase.send_all(many)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 6
     assert {n: type(one) for n, one in enumerate(came[:100]) if not isinstance(one, str)} == {
         7: PushUnavailable
     }
