@@ -206,9 +206,12 @@ class Actor(Caller):
         return all(state[name]["value"] is not None for name in ("locked", "charge_percent", "odometer_km"))
 
     def _heard(self, car: str, street: CarOnTheStreet) -> bool:
-        """All it said so far may be what the broker kept, and that does not count as heard: the keys are moved."""
+        """All it said so far may be what the broker kept, and that does not count as heard: the keys are moved.
+
+        And seen to be back, for without them no rental ends.
+        """
         if self.get(f"/cars/{car}/box")["last_heard_at"]:
-            return True
+            return self.get(f"/cars/{car}/state")["keys_in_glove_box"]["value"] is not False
         for in_glove_box in (False, True):
             street.do("keys", in_glove_box=in_glove_box)
         return False
