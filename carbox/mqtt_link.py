@@ -178,7 +178,7 @@ def let_in(broker: BrokerAddress, within_s: float = 5.0) -> bool:
         welcome.append(not reason.is_failure)
         decided.set()
 
-    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5, reconnect_on_failure=False)
     client.username_pw_set(broker.username, broker.password)
     if broker.ca_file:
         client.tls_set(ca_certs=broker.ca_file)

@@ -3,6 +3,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,16 @@ def test_an_account_is_probed_without_disturbing_its_box(walls: LocalBroker, tmp
     eventually(lambda: let_in(new))
     assert not let_in(BrokerAddress("127.0.0.1", free_port(), "box1", "pw-box1"), within_s=0.1)
     box1.leave()
+
+
+def test_that_an_account_is_not_let_in_is_known_at_once(walls: LocalBroker) -> None:
+    """Not after the second for which a client waits before it comes back."""
+    took = []
+    for _ in range(20):
+        began = time.monotonic()
+        assert not let_in(BrokerAddress("127.0.0.1", walls.port, "box1", "another"))
+        took.append(time.monotonic() - began)
+    assert sum(one > 0.9 for one in took) <= 1, took
 
 
 def test_a_changed_password_cuts_the_old_one(walls: LocalBroker) -> None:
