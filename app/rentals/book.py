@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, exists, select
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.orm import load_only
 
 from app.billing import hold, means
@@ -16,30 +16,32 @@ from app.coverage import cover
 from app.coverage.cover import Trip
 from app.facts import RentalAsked, RentalBooked
 from app.kit import clock, deadlines, facts
-from app.kit.db import PublicId, new_id, session, transactional
+from app.kit.db import PublicId, bare, new_id, session, transactional
 from app.kit.deadlines import Due
+from app.kit.driver import plain
 from app.kit.errors import Arrears, CardNeeded, NotFound, NotInsurable, QuoteExpired, Validation
 from app.people import conditions
 from app.people.models import Person
 from app.rentals import charge_watch, distance, freed, start_check, trust
 from app.rentals import quote as quotes
 from app.rentals.lifecycle import State
-from app.rentals.models import Quote, Rental
+from app.rentals.models import QUO, Quote, Rental
 from payments.money import Money
 from payments.pricing import deposit_amount, hold_amount
 from payments.split import ShareTable
 from payments.tariff import Fare, Price
 
 _QUOTE = (
-    select(Quote, Person, exists().where(Rental.quote_id == Quote.id))
+    select(Quote, Person)
     .join(Person, Person.id == Quote.person_id)
     .options(load_only(Person.name))
     .where(
-        Quote.id == bindparam("quote", type_=PublicId("quo")),
+        Quote.id == bindparam("quote", type_=PublicId(QUO)),
         Quote.person_id == bindparam("person", type_=PublicId("per")),
     )
 )
-"""The quote, whose name the rental will show, and whether there is one already."""
+"""The quote, and whose name the rental will show."""
+_USED = text("select from rentals where quote_id = :quote")
 ANSWER_WITHIN, ANSWER_AT_LEAST, SOON = timedelta(hours=24), timedelta(minutes=30), timedelta(hours=1)
 
 
@@ -49,11 +51,11 @@ def book(person: str, body: dict[str, Any]) -> Rental:
 
     Raises what a quote raises, and QuoteExpired, Arrears, CardNeeded, NotInsurable, CarTaken.
     """
-    frozen, used = _quote(person, body["quote"])
+    frozen = _quote(person, body["quote"])
     car = cars_access.of(frozen.car_id, lock=True)
     mine, offered = bookable.look(car, person, frozen.community_id, frozen.from_at, frozen.to_at)
     now = clock.now()
-    if frozen.expires_at <= now or frozen.rental_id is not None or used:
+    if frozen.expires_at <= now or frozen.rental_id is not None or _is_used(frozen):
         raise QuoteExpired("Ask for a new quote.")
     if mine is None:
         raise NotFound
@@ -75,12 +77,17 @@ def book(person: str, body: dict[str, Any]) -> Rental:
     return rental
 
 
-def _quote(person: str, quote: str) -> tuple[Quote, bool]:
-    """One's own quote, and whether it has become a rental already. Raises NotFound."""
+def _quote(person: str, quote: str) -> Quote:
+    """One's own quote. Raises NotFound."""
     found = session.execute(_QUOTE, {"quote": quote, "person": person}).first()
     if found is None:
         raise NotFound
-    return found[0], found[2]
+    return found[0]
+
+
+def _is_used(frozen: Quote) -> bool:
+    """Whether it has become a rental already. With the car locked: a second tap waits there for the first."""
+    return bool(plain(_USED, {"quote": bare(frozen.id, QUO)}, flush=False))
 
 
 def _accept(person: str, frozen: Quote, given: list[str]) -> None:
