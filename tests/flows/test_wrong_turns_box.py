@@ -80,7 +80,7 @@ def test_an_unlock_whose_answer_was_lost_is_believed_by_what_the_car_shows(frien
 def test_a_door_that_opens_late_does_so_inside_its_cover_and_the_driver_is_told(friends: Friends) -> None:
     rental = friends.book()
     friends.ready(rental)
-    friends.street.fault("slow", seconds=9.5, times=1)
+    friends.street.fault("slow", seconds=12, times=1)  # five for an answer, three for a look at the car
     friends.max.refused("POST", f"/rentals/{rental}/unlock", slug="box-silent", headers=WAIT)
     between = friends.rental(rental)
     assert (between["state"], between["unlock_unknown"], between["cover"]["state"]) == (
