@@ -51,6 +51,13 @@ def test_a_value_that_changes_is_seen_where_a_car_tells_no_door() -> None:
     assert hears(memory, ("v.e.locked", "yes")) == {"locked": True}
 
 
+def test_a_time_that_the_box_counts_by_itself_shows_no_car() -> None:
+    memory = connected(("v.e.locked", "yes"), ("v.e.parktime", "180"))
+    assert hears(memory, ("v.e.parktime", "240")) == {"park_seconds": False}
+    assert hears(memory, ("v.e.locked", "yes")) == {"locked": False}
+    assert len(memory.since(0, ("locked",))) == 0
+
+
 @pytest.mark.parametrize("ended", [("s.v3.connected", "no"), ("v.type", "DE")])
 def test_each_connection_begins_anew_even_one_whose_end_nobody_told(ended: tuple[str, str]) -> None:
     """A broker tells no will of a session that its own box takes over."""
