@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from carbox.box import Box, BoxAddress, BoxState, Command, DoorWiring, Reading, Value
-from carbox.ovms_metrics import COUNTED, PRESENT, RESTORED, SHOWS_CAR, derived, normalised, sources
+from carbox.ovms_metrics import OWN_WORK, PRESENT, RESTORED, SHOWS_CAR, derived, normalised, sources
 
 REMEMBERED_COMMANDS: Final = 100
 DOUBT_AGAIN_S: Final = 5.0
@@ -91,7 +91,7 @@ class BoxMemory:
         if retained:
             return self._store(name, value, retained=True, at=at)
         delta: dict[str, Reading] = {}
-        changed = name in self.doubtful and name not in COUNTED and self.doubtful[name][0] != value
+        changed = name in self.doubtful and name not in OWN_WORK and self.doubtful[name][0] != value
         if not self.sees_car and (name in SHOWS_CAR or changed):
             self.sees_car = True
             for each, (known, came_at) in self.doubtful.items():

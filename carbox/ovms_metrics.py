@@ -31,8 +31,8 @@ RESTORED: Final = frozenset(
     )
 )
 """Readings of the car that a box keeps over a reboot and tells anew as if it had just seen them."""
-COUNTED: Final = frozenset(("park_seconds", "drive_seconds"))
-"""Readings that the box counts on by itself: that they change shows no car."""
+OWN_WORK: Final = frozenset(("park_seconds", "drive_seconds", "range_km", "range_ideal_km"))
+"""Readings that a box counts on, or with some vehicles works out of others it keeps: that they change shows no car."""
 SHOWS_CAR: Final = frozenset(DOOR_NAMES)
 """Readings that a reboot forgets (the firmware's list of metrics keeps none): told, they show that the box hears its car."""
 

@@ -51,9 +51,13 @@ def test_a_value_that_changes_is_seen_where_a_car_tells_no_door() -> None:
     assert hears(memory, ("v.e.locked", "yes")) == {"locked": True}
 
 
-def test_a_time_that_the_box_counts_by_itself_shows_no_car() -> None:
-    memory = connected(("v.e.locked", "yes"), ("v.e.parktime", "180"))
-    assert hears(memory, ("v.e.parktime", "240")) == {"park_seconds": False}
+@pytest.mark.parametrize(
+    ("metric", "name"),
+    [("v.e.parktime", "park_seconds"), ("v.b.range.ideal", "range_ideal_km"), ("v.b.range.est", "range_km")],
+)
+def test_what_the_box_counts_or_works_out_by_itself_shows_no_car(metric: str, name: str) -> None:
+    memory = connected(("v.e.locked", "yes"), (metric, "180"))
+    assert hears(memory, (metric, "240")) == {name: False}
     assert hears(memory, ("v.e.locked", "yes")) == {"locked": False}
     assert len(memory.since(0, ("locked",))) == 0
 
