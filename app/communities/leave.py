@@ -33,11 +33,11 @@ def _theirs(community: str, person: str) -> Membership:
 
 
 def shown(community: str, person: str, mine: Membership) -> Membership:
-    """The membership of a person as another member sees it: also the last one of who left while blocked, to who
-    runs the community. Raises NotFound.
+    """The membership of a person as another member sees it: also the last one of who left, to who runs the community.
+    Raises NotFound.
     """
     found = access.last_membership(community, person)
-    if found is None or (found.ended_at is not None and not (found.blocked and access.runs(mine))):
+    if found is None or (found.ended_at is not None and not access.runs(mine)):
         raise NotFound
     return found
 
@@ -85,14 +85,14 @@ def change(
     """Change role, fare, label or block: what that takes away is dead when this returns. Raises NotAllowed, LastOwner.
 
     Without signal it is not: a grant that a phone holds opens the car until its box has acknowledged the revocation.
-    Of who left while blocked only the block can be lifted: then they may be invited again.
+    Who has left can be blocked, and keeps a block: nobody invites them until it is lifted.
     """
     access.may_run(community, by)
     rights.revoke(person)
     _, mine = access.may_run(community, by, "update")
     left = shown(community, person, mine)
-    if left.ended_at is not None and body != {"blocked": False}:
-        raise NotAllowed("They are not in the community; only their block can be lifted.")
+    if left.ended_at is not None and body.keys() != {"blocked"}:
+        raise NotAllowed("They are not in the community; they can only be blocked, or their block lifted.")
     theirs = left if left.ended_at is not None else _theirs(community, person)
     check(theirs)
     wanted = body.get("role", theirs.role)

@@ -137,7 +137,7 @@ def list_members(community: str, query: dict[str, Any]) -> Page:
     etag=True,
 )
 def read_member(community: str, person: str) -> dict[str, Any]:
-    """One member's role, fare and label; to who runs the community also of somebody who left while blocked."""
+    """One member's role, fare and label; to who runs the community also of somebody who left."""
     _, mine = access.may_see(community, caller().person)
     return membership(leave.shown(community, person, mine))
 
@@ -156,8 +156,8 @@ _PATCH_MEMBER = patch_of(schemas.Membership, "role", "fare", "label", "blocked")
 )
 def change_member(community: str, person: str, body: dict[str, Any]) -> dict[str, Any]:
     """Changes role, fare, label or block. The last owner stays owner. Who is blocked has their bookings cancelled at no
-    cost, a rental that is out runs to its lock; lifting the block brings none back. A block outlasts leaving: lifting it
-    lets the person be invited again.
+    cost, a rental that is out runs to its lock; lifting the block brings none back. Who left can be blocked
+    too, and a block outlasts leaving: lifting it lets the person be invited again.
     """
     return membership(
         leave.change(

@@ -71,17 +71,27 @@ def test_who_lifts_the_block_of_one_who_left_may_have_them_back(circle: Circle) 
     circle.max("DELETE", f"/communities/{circle.id}/members/{circle.max.id}", want=204)
     circle.change(circle.olga, circle.max, want=403, blocked=False, role="owner")
     circle.change(circle.olga, circle.max, blocked=False)
-    circle.olga("GET", f"/communities/{circle.id}/members/{circle.max.id}", want=404)
     circle.accept(circle.max, circle.invite(circle.olga))
     circle.max("GET", f"/communities/{circle.id}", want=200)
 
 
-def test_a_member_who_left_is_shown_to_nobody(circle: Circle) -> None:
+def test_who_left_by_themselves_can_be_kept_from_coming_back(open_circle: Circle) -> None:
+    circle = open_circle
+    invitation = circle.invite(circle.olga, uses=5)
+    circle.max("DELETE", f"/communities/{circle.id}/members/{circle.max.id}", want=204)
+    circle.change(circle.olga, circle.max, blocked=True)
+    assert circle.accept(circle.max, invitation, want=403) == "not-allowed"
+    circle.change(circle.olga, circle.max, blocked=False)
+    circle.accept(circle.max, invitation)
+
+
+def test_a_member_who_left_is_shown_to_nobody_but_who_runs_the_community(circle: Circle) -> None:
     circle.accept(circle.charlie, circle.invite(circle.olga))
     circle.change(circle.olga, circle.max, blocked=True)
     path = f"/communities/{circle.id}/members/{circle.max.id}"
     circle.max("DELETE", path, want=204)
     circle.charlie("GET", path, want=404)
+    circle.olga("GET", path, want=200)
     members = circle.olga("GET", f"/communities/{circle.id}/members")["items"]
     assert circle.max.id not in {one["person"]["id"] for one in members}
 
