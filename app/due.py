@@ -94,7 +94,7 @@ TABLE: Mapping[str, Step] = {
     "mail_after": fall_back.due,
     "gather": gather.due,
 }
-LAST = ["digest", "gather", "tax_reminder", "wait_look"]
+LAST = ["digest", "gather", "tax_reminder"]
 """Thousands of these may be due at one hour, and none is in a hurry: they are taken when nothing else is due."""
 _DUE = text(
     "select kind, ref, due_at from deadlines where due_at <= business_now()"
@@ -129,7 +129,7 @@ def work_off() -> int:
 def work_off_steadily(stop: threading.Event) -> None:
     """Until nothing is due. By a clock that was just set nothing is: what is done an hour early cannot be taken back."""
     while steady.watch().steady and work_off() == BATCH and not stop.is_set():
-        pass
+        abandoned.settle()
 
 
 @transactional

@@ -1,4 +1,6 @@
-"""Import this first: while a process loads, nothing is garbage, and the collector would look through it many times over."""
+"""To be imported before the rest of the app: little is garbage while a process loads, and the collector would look through
+all of it many times over.
+"""
 
 import gc
 

@@ -183,6 +183,7 @@ def let_in(broker: BrokerAddress, within_s: float = 5.0) -> bool:
     if broker.ca_file:
         client.tls_set(ca_certs=broker.ca_file)
     client.on_connect = connected
+    client.on_disconnect = lambda *_: decided.set()
     client.connect_async(broker.host, broker.port)
     client.loop_start()
     decided.wait(within_s)

@@ -92,7 +92,7 @@ _PATCH_WINDOW = patch_of(calendar_schemas.Window, "from_", "to", "rrule", "exdat
     body=_PATCH_WINDOW,
     returns=calendar_schemas.Window,
     match=True,
-    problems=(NotAllowed,),
+    problems=(NotAllowed, InUse),
 )
 def change_window(car: str, window: str, body: dict[str, Any]) -> dict[str, Any]:
     """Changes a window; booked rentals stay."""

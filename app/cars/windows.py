@@ -151,20 +151,25 @@ def add(person: str, car: str, body: dict[str, Any]) -> Window:
     """Offer the car. Raises NotFound, NotAllowed, Validation, InUse where there are too many windows."""
     _refuse(body)
     found = access.may_run(car, person, lock=True)
-    _refuse_many(found)
     row = Window(id=new_id("win"), car_id=found.id)
     _fill(row, body)
     session.add(row)
     session.flush()
+    _refuse_many(found)
     recompute(found)
     return row
 
 
 def _refuse_many(car: Car) -> None:
-    now = clock.now().astimezone(ZoneInfo(car.time_zone)).replace(tzinfo=None)
-    rows = session.scalars(select(Window).where(Window.car_id == car.id))
-    if sum(not is_over(rule_of(row), now) for row in rows) >= MOST:
+    if len(_rules(car, clock.now())) > MOST:
         raise InUse(f"There are {MOST} windows already: change or remove one, or let one repeat.")
+
+
+def _rules(car: Car, since: datetime) -> list[Rule]:
+    """What offers the car at or after an instant."""
+    wall = since.astimezone(ZoneInfo(car.time_zone)).replace(tzinfo=None)
+    rules = map(rule_of, session.scalars(select(Window).where(Window.car_id == car.id)))
+    return [one for one in rules if not is_over(one, wall)]
 
 
 def _fill(row: Window, body: dict[str, Any]) -> None:
@@ -182,7 +187,7 @@ def find(car: str, window: str) -> Window:
 
 @transactional
 def change(person: str, car: str, window: str, body: dict[str, Any], check: Any) -> Window:
-    """Change a window; what is booked stays booked."""
+    """Change a window; what is booked stays booked. Raises as `add`."""
     found = access.may_run(car, person, lock=True)
     row = find(car, window)
     check(row)
@@ -197,6 +202,7 @@ def change(person: str, car: str, window: str, body: dict[str, Any], check: Any)
     _refuse(wanted)
     _fill(row, wanted)
     session.flush()
+    _refuse_many(found)
     recompute(found)
     return row
 
@@ -222,10 +228,9 @@ def recompute(car: Car) -> None:
     """
     now = clock.now()
     start, until = now - BEHIND, now + HORIZON
-    rows = session.scalars(select(Window).where(Window.car_id == car.id)).all()
     zone = ZoneInfo(car.time_zone)
-    offering = [] if _is_suspended(car.owner_id) else rows
-    merged = union(span for row in offering for span in spans(rule_of(row), zone, start, until))
+    offering = [] if _is_suspended(car.owner_id) else _rules(car, start - timedelta(days=1))
+    merged = union(span for rule in offering for span in spans(rule, zone, start, until))
     literal = "{" + ",".join(f"[{a.isoformat()},{b.isoformat()})" for a, b in merged) + "}"
     session.execute(_STORE, {"car": car.no, "id": bare(car.id, CAR), "spans": literal, "until": until})
     deadlines.at("offer", car.id, now + REFRESH)
@@ -233,8 +238,10 @@ def recompute(car: Car) -> None:
 
 
 def _is_suspended(owner: str | None) -> bool:
-    found = session.get(Person, owner) if owner else None
-    return found is not None and found.suspended_at is not None
+    """As it is now: with the car locked, whoever is read later than who restores them sees that they are back."""
+    if owner is None:
+        return False
+    return session.scalar(select(Person.suspended_at).where(Person.id == owner)) is not None
 
 
 def of_owner(fact: PersonSuspended | PersonRestored) -> None:

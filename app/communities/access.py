@@ -52,13 +52,13 @@ def over_before(community: str, person: str) -> datetime:
 _LAST = (
     select(Membership)
     .where(_HERE, Membership.person_id == bindparam("person", type_=PublicId("per")))
-    .order_by(Membership.id.desc())
+    .order_by(Membership.ended_at.is_(None).desc(), Membership.id.desc())
     .limit(1)
 )
 
 
 def last_membership(community: str, person: str) -> Membership | None:
-    """The newest membership of a person, live or ended."""
+    """The live membership of a person, or the newest that has ended."""
     found: Membership | None = session.scalars(_LAST, {"person": person, "community": community}).first()
     return found
 

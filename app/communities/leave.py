@@ -85,7 +85,7 @@ def change(
     """Change role, fare, label or block: what that takes away is dead when this returns. Raises NotAllowed, LastOwner.
 
     Without signal it is not: a grant that a phone holds opens the car until its box has acknowledged the revocation.
-    Who has left can be blocked, and keeps a block: nobody invites them until it is lifted.
+    Who has left can be blocked, and keeps a block: they accept no invitation until it is lifted, and are told of neither.
     """
     access.may_run(community, by)
     rights.revoke(person)

@@ -87,7 +87,7 @@ def once(scope: str, key: str, view: Callable[[], Response], secrets: tuple[str,
     except (IdempotencyBusy, IdempotencyKeyReused):
         raise
     except (IntegrityError, Problem):
-        # The other may have committed between our look and our lock: nothing of ours has happened, and its answer is there.
+        # The other may have committed between our look and our lock: its effect refused ours, and its answer is there.
         if not read(_THERE, {"scope": scope, "key": key}):
             raise
     return _once(scope, key, view, secrets)

@@ -128,16 +128,19 @@ def mail_out(row: Delivery) -> None:
 
 
 _AHEAD = text(
-    "update deliveries set ahead = true where id in (select id from deliveries"
-    " where phone_id = :phone and try_at is not null and not ahead for update skip locked)"
+    "update deliveries set ahead = true where id in (select d.id from deliveries d"
+    " where d.phone_id = :phone and d.try_at is not null and not d.ahead and exists (select from deliveries u"
+    " where u.phone_id = d.phone_id and u.try_at is not null and u.ahead and u.id > d.id) for update skip locked)"
 )
 
 
-def push_now(row: Delivery, *, urgent: bool = False) -> None:
-    """It may go out; what is urgent ahead of all that is not, with what its phone is to get before it."""
+def push_now(row: Delivery, *, urgent: bool = False, late: bool = False) -> None:
+    """It may go out; what is urgent ahead of all that is not, with what its phone is to get before it.
+
+    One that comes `late` was held back: something urgent may stand behind it already.
+    """
     row.try_at, row.ahead = real_now(), urgent
-    if urgent:
-        session.flush()
+    if urgent or late:
         plain(_AHEAD, {"phone": bare(str(row.phone_id), PHO)})
     notify(OUTBOX, "")
 

@@ -47,7 +47,7 @@ def due(delivery: str) -> None:
     """The quiet hours of a waiting push are over."""
     row = session.get(Delivery, delivery)
     if row is not None and row.state == "waiting":
-        push_now(row)
+        push_now(row, late=True)
 
 
 def hand_over(letter: Letter) -> Outcome:

@@ -74,7 +74,7 @@ def _gather(rows: Sequence[Delivery]) -> None:
     for one in left:
         one.digest, one.gathered_in = False, None if one is left[-1] else left[-1].id
     if left:
-        push_now(left[-1])
+        push_now(left[-1], late=True)
 
 
 def _still_news(rows: Sequence[Delivery]) -> list[Delivery]:

@@ -59,8 +59,8 @@ TABLE: dict[type[Fact], tuple[Told, ...]] = {
             "member_changed",
             when.either(when.has("role"), when.has("fare")),
         ),
-        Told(whom.person, "member_blocked", when.is_true("blocked")),
-        Told(whom.person, "member_unblocked", when.is_false("blocked")),
+        Told(whom.person, "member_blocked", when.both(when.is_true("blocked"), when.still_in)),
+        Told(whom.person, "member_unblocked", when.both(when.is_false("blocked"), when.still_in)),
     ),
     facts.MemberRemoved: (
         Told(whom.person, "member_removed"),

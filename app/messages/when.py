@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import select
 
 from app import facts
+from app.communities import access
 from app.kit.db import session
 from app.kit.facts import FactRow
 from app.messages import whom
@@ -42,6 +43,11 @@ def has(field: str) -> Callable[[Scene], bool]:
 
 def has_no(field: str) -> Callable[[Scene], bool]:
     return lambda here: here.said(field) is None
+
+
+def still_in(here: Scene) -> bool:
+    """Who a change of membership is about has not left before it."""
+    return access.membership(here.fact.community, here.fact.person) is not None
 
 
 def is_news(here: Scene) -> bool:

@@ -54,9 +54,11 @@ def last_of(rental: str, *kinds: str) -> Command | None:
 
 
 def just_opened(rental: Rental) -> Command | None:
-    """The unlock that the box did a moment ago, if no command to the doors came after it."""
+    """The unlock that the box surely did a moment ago, if no command to the doors came after it."""
     last = last_of(rental.id, "unlock", "lock")
-    if last is None or last.kind != "unlock" or last.state != "confirmed" or last.settled_at is None:
+    if last is None or last.settled_at is None:
+        return None
+    if (last.kind, last.state, last.evidence) != ("unlock", "confirmed", "strong"):
         return None
     return last if timedelta(0) <= clock.now() - last.settled_at < SAME_TAP_WITHIN else None
 

@@ -14,8 +14,10 @@ _INDEXES = {
 
 def upgrade() -> None:
     op.execute("set local lock_timeout = '5s'")
-    op.add_column("deliveries", sa.Column("try_at", sa.DateTime(timezone=True), nullable=True))
-    op.add_column("deliveries", sa.Column("tried_since", sa.DateTime(timezone=True), nullable=True))
+    # an index that is built beside the work commits what came before it: the next try finds the columns there
+    for name in ("try_at", "tried_since"):
+        column = sa.Column(name, sa.DateTime(timezone=True), nullable=True)
+        op.add_column("deliveries", column, if_not_exists=True)
     # as in 0023: none that writes here waits for the new index, and one that a failed try left invalid is built anew
     with op.get_context().autocommit_block():
         for name, (columns, where) in _INDEXES.items():

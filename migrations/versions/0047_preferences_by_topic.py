@@ -15,13 +15,15 @@ _INDEXES = {
 
 def upgrade() -> None:
     op.execute("set local lock_timeout = '5s'")
+    # an index that is built beside the work commits what came before it: the next try finds the columns there
     op.add_column(
         "message_preferences",
         sa.Column(
             "topics", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
         ),
+        if_not_exists=True,
     )
-    op.add_column("deliveries", sa.Column("gathered_in", sa.Uuid(), nullable=True))
+    op.add_column("deliveries", sa.Column("gathered_in", sa.Uuid(), nullable=True), if_not_exists=True)
     # as in 0023: none that writes here waits for the new index, and one that a failed try left invalid is built anew
     with op.get_context().autocommit_block():
         for name, (columns, where) in _INDEXES.items():

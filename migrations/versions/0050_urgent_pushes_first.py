@@ -10,8 +10,12 @@ _NEW, _OLD = "deliveries_ahead_idx", "deliveries_outbox_idx"
 
 
 def upgrade() -> None:
+    op.execute("set local lock_timeout = '5s'")
+    # an index that is built beside the work commits what came before it: the next try finds the column there
     op.add_column(
-        "deliveries", sa.Column("ahead", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+        "deliveries",
+        sa.Column("ahead", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        if_not_exists=True,
     )
     # as in 0023: none that writes here waits for the new index, and one that a failed try left invalid is built anew
     with op.get_context().autocommit_block():

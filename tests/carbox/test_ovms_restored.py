@@ -53,7 +53,12 @@ def test_a_value_that_changes_is_seen_where_a_car_tells_no_door() -> None:
 
 @pytest.mark.parametrize(
     ("metric", "name"),
-    [("v.e.parktime", "park_seconds"), ("v.b.range.ideal", "range_ideal_km"), ("v.b.range.est", "range_km")],
+    [
+        ("v.e.parktime", "park_seconds"),
+        ("v.e.drivetime", "drive_seconds"),
+        ("v.b.range.ideal", "range_ideal_km"),
+        ("v.b.range.est", "range_km"),
+    ],
 )
 def test_what_the_box_counts_or_works_out_by_itself_shows_no_car(metric: str, name: str) -> None:
     memory = connected(("v.e.locked", "yes"), (metric, "180"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from app.cars import add, block, occupancy, terms, windows
 from app.cars.calendar_models import Window
@@ -16,8 +16,9 @@ from app.communities.models import Community
 from app.facts import PersonRestored, PersonSuspended
 from app.kit import clock
 from app.kit.clock import z
-from app.kit.db import new_id, session, transactional
+from app.kit.db import bare, db, new_id, session, transactional
 from app.operator import act
+from app.people.models import Person
 from tests import factories
 from tests.communities.circle import Voice, voice
 from tests.messages import stage
@@ -369,6 +370,32 @@ def test_a_car_has_so_many_windows_that_are_not_over_and_no_more(
     assert olga("POST", path, body, want=409) == "in-use"
     olga("DELETE", f"{path}/{added['id']}", want=204)
     olga("POST", path, body, want=201)
+
+
+def test_one_that_is_over_is_not_taken_up_again_beyond_that(olga: Voice, car: Car, day: datetime) -> None:
+    past = window(car, day - 400 * DAY)
+    put([past, *(window(car, day) for _ in range(windows.MOST - 1))])
+    path = f"/cars/{car.id}/windows/{past.id}"
+    again = {"rrule": "FREQ=DAILY"}
+    assert olga("PATCH", path, again, want=409, If_Match=olga.etag(path)) == "in-use"
+
+
+def test_who_is_back_meanwhile_is_not_taken_for_suspended(
+    olga: Voice, max_: Voice, circle: Community, car: Car, day: datetime
+) -> None:
+    act.suspend(olga.id, by="operator", reason="tests")
+    restored_behind_our_back(olga.id, car)
+    assert found(max_, **free(day)) == [car.id]
+
+
+@transactional
+def restored_behind_our_back(person: str, car: Car) -> None:
+    """Another transaction restores the owner, whom this one has read as suspended."""
+    assert session.get_one(Person, person).suspended_at is not None
+    with db.engine.begin() as other:
+        statement = text("update people set suspended_at = null where id = :id")
+        other.execute(statement, {"id": bare(person, "per")})
+    windows.refresh(car.id)
 
 
 def window(car: Car, begins: datetime) -> Window:

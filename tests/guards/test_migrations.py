@@ -77,6 +77,18 @@ BUILT_CONCURRENTLY = {
 }
 
 
+@pytest.mark.parametrize("number", ["0045", "0047", "0050"])
+def test_a_migration_that_was_cut_off_after_its_columns_is_run_again(bare_house: Flask, number: str) -> None:
+    """What builds an index beside the work has committed its columns by then, but not its number."""
+    migrations = str(ROOT / "migrations")
+    with bare_house.app_context():
+        upgrade(migrations, revision=number)
+        with db.engine.begin() as connection:
+            before = {"number": f"{int(number) - 1:04d}"}
+            connection.execute(text("update alembic_version set version_num = :number"), before)
+        upgrade(migrations)
+
+
 def test_a_migration_that_left_an_invalid_index_is_run_again(bare_house: Flask) -> None:
     """A build that was cut off leaves its index behind, of which nothing can be said but that it is not valid."""
     migrations = str(ROOT / "migrations")

@@ -13,6 +13,7 @@ from app import due
 from app.kit import clock, deadlines, jobs
 from app.kit.db import db, new_id, release, session, transactional
 from app.kit.deadlines import Deadline
+from app.messages import digest
 
 
 @pytest.fixture
@@ -77,9 +78,13 @@ def test_what_is_in_no_hurry_is_taken_after_all_that_is_due(app: Flask, at: date
     assert order.index(lapse) < order.index(mail)
 
 
-def test_a_job_that_is_to_run_last_lets_a_later_one_go_first(app: Flask) -> None:
+def test_what_goes_last_has_its_step() -> None:
+    assert set(due.LAST) <= due.TABLE.keys()
+
+
+def test_a_daily_mail_lets_a_later_job_go_first(app: Flask) -> None:
     session.execute(text("delete from procrastinate_jobs where status = 'todo'"))
-    jobs.defer("digest", person="per_1", last=True)
+    digest.due("per_1")
     jobs.defer("deliver", delivery="dlv_1")
     worker = session.execute(
         text("insert into procrastinate_workers default values returning id")

@@ -82,6 +82,32 @@ def test_what_is_urgent_neither_waits_for_a_flood_nor_makes_one(app: Flask, push
     assert len(pushes.to(other)) == gather.AT_MOST + 2
 
 
+def test_what_was_held_back_goes_ahead_where_something_urgent_waits_behind_it(
+    app: Flask, pushes: Pushes
+) -> None:
+    cast, other = stage.cast(), stage.cast()
+    phone, others = stage.phone(cast.olga), stage.phone(other.olga)
+    news(cast, gather.AT_MOST + 1)
+    stage.happen(facts.BoxOffline(car=other.car.id, rental=None))
+    pushes.refusals.append(PushUnavailable("down"))
+    stage.happen(facts.RentalLate(rental=cast.rental))
+    push_out.push_out(batch=1)
+    _age(cast.olga, gather.WITHIN)
+    gather.due(phone.id)
+    stage.hurry_pushes()
+    push_out.push_out(batch=1)
+    assert [one.address for one in pushes.sent[-3:]] == [*_twice(phone), *_address(others)]
+
+
+def _address(phone: Phone) -> list[str]:
+    assert phone.push is not None
+    return [phone.push["address"]]
+
+
+def _twice(phone: Phone) -> list[str]:
+    return _address(phone) * 2
+
+
 def test_one_alone_that_was_held_back_comes_as_itself(app: Flask, pushes: Pushes) -> None:
     cast = stage.cast()
     phone = stage.phone(cast.olga)

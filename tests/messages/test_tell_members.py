@@ -32,6 +32,17 @@ def test_a_member_hears_what_is_another_for_them(app: Flask, news: dict[str, Any
     assert [stage.told(one, seq) for one in cast.everyone()] == [[], told, [], []]
 
 
+@pytest.mark.parametrize("blocked", [True, False])
+def test_who_has_left_is_told_of_no_block(app: Flask, *, blocked: bool) -> None:
+    cast = stage.cast()
+    leave.leave(cast.max.id, cast.community, cast.max.id)
+    fact = facts.MembershipChanged(
+        community=cast.community, person=cast.max.id, by=cast.olga.id, blocked=blocked
+    )
+    seq = stage.happen(fact)
+    assert [stage.told(one, seq) for one in cast.everyone()] == [[], [], [], []]
+
+
 def test_what_a_change_of_a_membership_says_is_what_became_another(app: Flask) -> None:
     cast = stage.cast()
     leave.change(
