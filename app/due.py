@@ -97,7 +97,7 @@ TABLE: Mapping[str, Step] = {
 LAST = ["digest", "gather", "tax_reminder"]
 """Thousands of these may be due at one hour, and none is in a hurry: they are taken when nothing else is due."""
 _DUE = text(
-    "select kind, ref, due_at from deadlines where due_at <= business_now()"
+    "select kind, ref, due_at from deadlines where due_at <= (select business_now())"
     " and (not_before is null or not_before <= clock_timestamp()) order by kind = any(:last), due_at limit :batch"
 )
 _MINE = text("select pg_try_advisory_xact_lock(hashtextextended(:kind || :ref, 7008))")

@@ -8,7 +8,7 @@ from app.kit.db import session, transactional
 from app.kit.facts import record
 
 _PAST = text(
-    "update people p set kept_sealed = null where kept_sealed is not null and kept_until < business_now()"
+    "update people p set kept_sealed = null where kept_sealed is not null and kept_until < (select business_now())"
     " and not exists (select 1 from legal_holds h where h.person_id = p.id and h.lifted_at is null)"
     " and not exists (select 1 from claims c join covers v on v.id = c.cover_id"
     " where c.over_at is null and (v.driver_id = p.id or exists (select 1 from named_drivers n"

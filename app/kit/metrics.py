@@ -52,7 +52,7 @@ _LAGS = text(
     " (select count(*) from failed_jobs) as failed,"
     " (select coalesce(extract(epoch from clock_timestamp() - min(recorded_at)), 0) from facts where position is null)"
     "   as sealing_lag,"
-    " (select count(*) from deadlines where due_at < business_now() - interval '10 s') as overdue"
+    " (select count(*) from deadlines where due_at < (select business_now()) - interval '10 s') as overdue"
 )
 
 
