@@ -12,7 +12,7 @@ import stripe
 from app.billing import capture, hold
 from app.facts import RentalEnded
 from app.kit import clock
-from app.kit.db import public, release, transactional
+from app.kit.db import bare, public, release, transactional
 from app.kit.metrics import lags
 from app.supervisor import Supervisor
 from bench.load import Call, quantile, run
@@ -79,7 +79,9 @@ def _held(place: Supervisor, seeded: Seeded) -> list[str]:
     """So many past rentals, as one member's who pays for them all, each with a hold that the worker has made."""
     with psycopg.connect(seeded.dsn, autocommit=True) as db:
         rows = db.execute(
-            "select id, driver_id from rentals order by driver_id, id limit %s", (seeded.scale.settled,)
+            "select r.id, r.driver_id from rentals r join cars c on c.no = r.car_no where c.owner_id = %s"
+            " order by r.driver_id, r.id limit %s",
+            (bare(seeded.owner, "per"), seeded.scale.settled),
         ).fetchall()
         if len(rows) < seeded.scale.settled:
             raise RuntimeError(f"settlement: {len(rows)} rentals are seeded of {seeded.scale.settled}")

@@ -162,7 +162,7 @@ class Town:
 
     @property
     def new_vin(self) -> str:
-        return f"WME45339{next(self._numbers):05d}{uuid.uuid4().hex[:4].upper().replace('O', 'X')}"
+        return f"WME45340{next(self._numbers):05d}{uuid.uuid4().hex[:4].upper().replace('O', 'X')}"
 
     @property
     def new_plate(self) -> str:
