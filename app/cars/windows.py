@@ -46,7 +46,7 @@ class Rule:
 
 def check_rrule(rule: str) -> str | None:
     """What is wrong with an RRULE: FREQ=DAILY or WEEKLY with BYDAY, INTERVAL, UNTIL; None when nothing is."""
-    parts = dict(part.partition("=")[::2] for part in rule.split(";"))
+    parts = _parts(rule)
     if not all(_PARTS.fullmatch(part) for part in rule.split(";")) or len(parts) != rule.count(";") + 1:
         return "Only FREQ, BYDAY, INTERVAL and UNTIL, each once, joined by semicolons."
     if parts.get("FREQ") not in ("DAILY", "WEEKLY"):
@@ -62,6 +62,10 @@ def check_rrule(rule: str) -> str | None:
     except ValueError:
         return "UNTIL is no date that exists."
     return None
+
+
+def _parts(rrule: str) -> dict[str, str]:
+    return dict(part.partition("=")[::2] for part in rrule.split(";"))
 
 
 def _until(parts: dict[str, str]) -> datetime:
@@ -96,7 +100,7 @@ def _occurrences(rule: Rule, zone: ZoneInfo, start: datetime, end: datetime) -> 
 
 def _repeated(rule: Rule, rrule: str, first: date, last: date) -> Iterator[date]:
     """The days of an RRULE from first to last. A day is looked at by itself: a rule that never comes true ends too."""
-    parts = dict(part.partition("=")[::2] for part in rrule.split(";"))
+    parts = _parts(rrule)
     begins, every, until = rule.from_local.date(), int(parts.get("INTERVAL", "1")), _until(parts)
     weekly = parts["FREQ"] == "WEEKLY"
     days = parts.get("BYDAY") or (_WEEK[begins.weekday()] if weekly else ",".join(_WEEK))
@@ -113,7 +117,7 @@ def is_over(rule: Rule, wall: datetime) -> bool:
     """Whether the rule offers nothing more from this wall time on."""
     begins = [rule.from_local, *(datetime.combine(one, rule.from_local.time()) for one in rule.rdates)]
     if rule.rrule is not None:
-        begins.append(_until(dict(part.partition("=")[::2] for part in rule.rrule.split(";"))))
+        begins.append(_until(_parts(rule.rrule)))
     return max(begins) <= wall - (rule.to_local - rule.from_local)
 
 
