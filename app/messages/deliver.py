@@ -72,7 +72,7 @@ def _prepare(delivery: str) -> Letter | None:
     if row is None or row.state != "waiting":
         return None
     if row.channel == "push":  # a job of the time when each push had one
-        push_now(row)
+        push_now(row, late=True)
         return None
     message = session.get_one(Message, row.message_id)
     now = clock.now()
