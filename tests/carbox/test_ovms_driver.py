@@ -268,32 +268,6 @@ def test_an_address_cannot_leave_its_topic(driver: OvmsBoxes) -> None:
             driver.alive(Box(BoxAddress(username, vehicle)))
 
 
-def test_what_the_broker_kept_is_of_unknown_age_until_it_is_sent_again(
-    broker: LocalBroker, driver: OvmsBoxes, cast: Cast, simulator: Simulator
-) -> None:
-    box = cast.box()
-    name = box.address.username
-    driver.watch(box)
-    eventually(lambda: driver.state(box).flag("locked") is True)
-    has_said_all(driver, box, simulator)
-    late_comer = OvmsBoxes(
-        BrokerAddress("127.0.0.1", broker.port, "backend", "pw-backend", client_id="second"), None, real_time
-    )
-    late_comer.watch(box)
-    late_comer.start()
-    try:
-        eventually(lambda: late_comer.state(box).flag("locked") is True)
-        assert late_comer.state(box).at("locked") is None
-        assert late_comer.alive(box, within_s=0.2) is False
-        assert len(late_comer.fresh(box, ("locked",), within_s=0.2)) == 0
-        simulator.fault(name, "none")
-        fresh = late_comer.fresh(box, ("locked", "keys_in_glove_box"))
-        assert set(fresh) == {"locked", "keys_in_glove_box"}
-        assert late_comer.state(box).at("locked") is not None
-    finally:
-        late_comer.stop()
-
-
 def test_keys_taken_from_the_glove_box_are_seen(
     driver: OvmsBoxes, cast: Cast, simulator: Simulator, told: Told
 ) -> None:

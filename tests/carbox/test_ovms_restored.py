@@ -1,14 +1,16 @@
-"""What a box had kept over a reboot is told as if it were new; it is believed once the car itself is heard."""
+"""What a box had kept over a reboot, or a broker for who comes later, is believed once the car itself is heard."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from carbox.box import BoxAddress
+from carbox.local_broker import LocalBroker
+from carbox.mqtt_link import BrokerAddress
 from carbox.ovms import OvmsBoxes
 from carbox.ovms_box import BoxMemory
 from carbox.simulator.process import Simulator
-from tests.carbox.box_rig import Cast, Told, eventually
+from tests.carbox.box_rig import Cast, Told, eventually, has_said_all, real_time
 
 AT = datetime(2026, 8, 1, tzinfo=UTC)
 
@@ -128,3 +130,29 @@ def test_a_box_that_lost_only_its_connection_is_believed_when_it_is_back(
     eventually(lambda: (name, False) in told.connections)
     simulator.fault(name, "none")
     eventually(lambda: driver.state(box).flag("locked") is True and driver.state(box).at("locked"))
+
+
+def test_what_the_broker_kept_is_of_unknown_age_until_it_is_sent_again(
+    broker: LocalBroker, driver: OvmsBoxes, cast: Cast, simulator: Simulator
+) -> None:
+    box = cast.box()
+    name = box.address.username
+    driver.watch(box)
+    eventually(lambda: driver.state(box).flag("locked") is True)
+    has_said_all(driver, box, simulator)
+    late_comer = OvmsBoxes(
+        BrokerAddress("127.0.0.1", broker.port, "backend", "pw-backend", client_id="second"), None, real_time
+    )
+    late_comer.watch(box)
+    late_comer.start()
+    try:
+        eventually(lambda: late_comer.state(box).flag("locked") is True)
+        assert late_comer.state(box).at("locked") is None
+        assert late_comer.alive(box, within_s=0.2) is False
+        assert len(late_comer.fresh(box, ("locked",), within_s=0.2)) == 0
+        simulator.fault(name, "none")
+        fresh = late_comer.fresh(box, ("locked", "keys_in_glove_box"))
+        assert set(fresh) == {"locked", "keys_in_glove_box"}
+        assert late_comer.state(box).at("locked") is not None
+    finally:
+        late_comer.stop()
